@@ -1,0 +1,50 @@
+# comodal_define_target(<name>): the INTERFACE target comodal::<name> with everything that a program needs:
+# Kokkos, OpenMP, xtensor, BLAS, the NIfTI C library, zlib, Random123, and oneDNN where it is wanted and found.
+# Used by the project itself and by the installed package, so that both carry the same flags.
+function(comodal_define_target name)
+  find_package(ComodalKokkos MODULE REQUIRED)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+  find_package(ZLIB REQUIRED)
+  find_package(NIFTI2 MODULE REQUIRED)
+  find_package(BLAS REQUIRED)
+  find_package(LAPACK REQUIRED)
+  find_path(COMODAL_XTENSOR_INCLUDE_DIR NAMES xtensor/xadapt.hpp xtensor/containers/xadapt.hpp REQUIRED)
+  find_path(COMODAL_RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
+  find_path(COMODAL_JSON_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
+  find_path(COMODAL_STB_INCLUDE_DIR stb_image_write.h PATH_SUFFIXES stb REQUIRED)
+
+  if(COMODAL_REQUIRE_BACKEND AND NOT "${COMODAL_REQUIRE_BACKEND}" IN_LIST COMODAL_KOKKOS_BACKENDS)
+    message(FATAL_ERROR "comodal: this build asks for the Kokkos back end ${COMODAL_REQUIRE_BACKEND}, but the Kokkos that was "
+      "found (${COMODAL_KOKKOS_VERSION}) provides ${COMODAL_KOKKOS_BACKENDS}. Set Kokkos_ROOT to one that has it.")
+  endif()
+
+  add_library(${name} INTERFACE)
+  add_library(comodal::${name} ALIAS ${name})
+  target_compile_features(${name} INTERFACE cxx_std_20)
+  target_include_directories(${name} SYSTEM INTERFACE "${COMODAL_XTENSOR_INCLUDE_DIR}" "${COMODAL_RANDOM123_INCLUDE_DIR}"
+    "${COMODAL_JSON_INCLUDE_DIR}" "${COMODAL_STB_INCLUDE_DIR}")
+  target_link_libraries(${name} INTERFACE comodal_kokkos OpenMP::OpenMP_CXX ZLIB::ZLIB NIFTI2::NIFTI2 LAPACK::LAPACK BLAS::BLAS)
+  # One rule for contraction, so that one binary has one rounding; no value-changing option is ever added.
+  target_compile_options(${name} INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=fast>"
+    "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-math-errno;-fno-trapping-math>")
+  if(COMODAL_ARCH)
+    target_compile_options(${name} INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-march=${COMODAL_ARCH}>"
+      "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-mprefer-vector-width=512>")
+    target_compile_definitions(${name} INTERFACE "COMODAL_ARCH_NAME=\"${COMODAL_ARCH}\"")
+  endif()
+
+  set(_onednn "off")
+  if(NOT COMODAL_ONEDNN STREQUAL "OFF")
+    find_package(OneDNN MODULE QUIET)
+    if(OneDNN_FOUND)
+      target_link_libraries(${name} INTERFACE OneDNN::OneDNN)
+      target_compile_definitions(${name} INTERFACE COMODAL_ENABLE_ONEDNN)
+      set(_onednn "${OneDNN_VERSION}")
+    elseif(COMODAL_ONEDNN STREQUAL "ON")
+      message(FATAL_ERROR "comodal: COMODAL_ONEDNN is ON, but dnnl.hpp and libdnnl were not found. Install libdnnl-dev, or set it to AUTO or OFF.")
+    else()
+      set(_onednn "not found")
+    endif()
+  endif()
+  message(STATUS "comodal: Kokkos ${COMODAL_KOKKOS_VERSION} (${COMODAL_KOKKOS_BACKENDS}), oneDNN ${_onednn}, -march=${COMODAL_ARCH}")
+endfunction()

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Differentiable sums, means and maxima over axes, soft-max, L2 normalisation and the matrix product.
+#ifndef COMODAL_AUTOGRAD_REDUCTION_HPP
+#define COMODAL_AUTOGRAD_REDUCTION_HPP
+
+#include <comodal/autograd/arithmetic.hpp>
+
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Sum over the given axes, which stay with extent 1; accumulated in double, in a fixed order. @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> sum(const variable<Backend>& x, const std::vector<int>& axes) {
+  auto& ctx = x.ctx();
+  shape target = x.shape();
+  for (const int axis : axes) target.set(axis, 1);
+  return x.home().result(ops::sum_to(ctx, x.value(), target), {&x}, [&ctx, to = x.sink(), extents = x.shape()](const auto& d) {
+    to.accumulate(ops::binary(ctx, "sum", ops::plus{}, d, ops::full(ctx, extents, typename Backend::scalar_type(0))));
+  });
+}
+
+/// Sum of all elements, as a variable of rank 0.
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> sum(const variable<Backend>& x) {
+  auto& ctx = x.ctx();
+  return x.home().result(ops::sum_to(ctx, x.value(), shape{}), {&x}, [&ctx, to = x.sink(), extents = x.shape()](const auto& d) {
+    to.accumulate(ops::binary(ctx, "sum", ops::plus{}, d, ops::full(ctx, extents, typename Backend::scalar_type(0))));
+  });
+}
+
+/// Mean over the given axes, which stay with extent 1. @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> mean(const variable<Backend>& x, const std::vector<int>& axes) {
+  index count = 1;
+  for (const int axis : axes) count *= x.extent(axis);
+  return scale(sum(x, axes), 1.0 / static_cast<double>(count));
+}
+
+/// Mean of all elements, as a variable of rank 0.
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> mean(const variable<Backend>& x) {
+  return scale(sum(x), 1.0 / static_cast<double>(x.shape().size()));
+}
+
+/// Maximum over one axis, which stays with extent 1; the gradient goes to the first of equal maxima. @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> max(const variable<Backend>& x, int axis) {
+  auto& ctx = x.ctx();
+  const shape in = x.shape();
+  const int a = in.checked(axis);
+  const index outer = in.product(0, a), extent = in[a], inner = in.product(a + 1, in.rank());
+  shape out = in;
+  out.set(a, 1);
+  auto y = ctx.make(out);
+  auto chosen = ctx.template make_of<std::int32_t>(out);
+  kernels<Backend>::max_axis_forward(ctx, outer, extent, inner, x.value().data(), y.data(), chosen.data());
+  return x.home().result(y, {&x}, [&ctx, to = x.sink(), chosen, in, outer, extent, inner](const auto& d) {
+    auto dx = ctx.make(in);
+    kernels<Backend>::max_axis_backward(ctx, outer, extent, inner, d.data(), chosen.data(), dx.data());
+    to.accumulate(dx);
+  });
+}
+
+namespace detail {
+
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> softmax(const variable<Backend>& x, int axis, const typename context<Backend>::tensor_type& mask, index groups) {
+  auto& ctx = x.ctx();
+  const shape in = x.shape();
+  const int a = in.checked(axis);
+  const index outer = in.product(0, a), extent = in[a], inner = in.product(a + 1, in.rank());
+  auto y = ctx.make(in);
+  kernels<Backend>::softmax_forward(ctx, outer, extent, inner, x.value().data(), mask ? mask.data() : nullptr, groups, y.data());
+  return x.home().result(y, {&x}, [&ctx, to = x.sink(), y, outer, extent, inner](const auto& d) {
+    auto dx = ctx.make(y.shape());
+    kernels<Backend>::softmax_backward(ctx, outer, extent, inner, y.data(), d.data(), dx.data());
+    to.accumulate(dx);
+  });
+}
+
+}  // namespace detail
+
+/// Soft-max over an axis; the maximum is subtracted first. @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> softmax(const variable<Backend>& x, int axis) {
+  return detail::softmax(x, axis, {}, 1);
+}
+
+/// Soft-max over the last axis, of those entries alone whose mask is not 0; the others come out as 0 and are never read.
+/// x (N, ..., M), mask (N, M) of zeros and ones. @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> masked_softmax(const variable<Backend>& x, const variable<Backend>& mask) {
+  const shape& m = mask.shape();
+  if (m.rank() != 2 || m[0] != x.extent(0) || m[1] != x.extent(-1))
+    throw shape_error(text("masked_softmax: x ", x.shape().to_string(), " and mask ", m.to_string(), ", expected (N, ..., M) and (N, M)"));
+  return detail::softmax(x, -1, mask.value(), x.extent(0));
+}
+
+/// x / sqrt(sum of x^2 over an axis + eps). @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> l2_normalize(const variable<Backend>& x, int axis, double eps = 1e-12) {
+  return divide(x, sqrt(shift(sum(multiply(x, x), {axis}), eps)));
+}
+
+/// Matrix product of the last two axes: (..., R, K) and (..., K, C) -> (..., R, C); the leading axes are equal. @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> matmul(const variable<Backend>& a, const variable<Backend>& b) {
+  const shape as = a.shape(), bs = b.shape();
+  bool fits = as.rank() == bs.rank() && as.rank() >= 2 && as[-1] == bs[-2];
+  for (int i = 0; fits && i < as.rank() - 2; ++i) fits = as[i] == bs[i];
+  if (!fits) throw shape_error(text("matmul: ", as.to_string(), " and ", bs.to_string(), ", expected (..., R, K) and (..., K, C)"));
+  const index batch = as.product(0, as.rank() - 2), rows = as[-2], inner = as[-1], columns = bs[-1];
+  shape out = as;
+  out.set(-1, columns);
+  auto& ctx = a.ctx();
+  auto y = ctx.make(out);
+  kernels<Backend>::matmul(ctx, batch, rows, columns, inner, a.value().data(), false, b.value().data(), false, y.data());
+  return a.home().result(y, {&a, &b}, [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value(), batch, rows, inner, columns](const auto& d) {
+    if (to_a.wanted()) {
+      auto da = ctx.make(av.shape());
+      kernels<Backend>::matmul(ctx, batch, rows, inner, columns, d.data(), false, bv.data(), true, da.data());
+      to_a.accumulate(da);
+    }
+    if (to_b.wanted()) {
+      auto db = ctx.make(bv.shape());
+      kernels<Backend>::matmul(ctx, batch, inner, columns, rows, av.data(), true, d.data(), false, db.data());
+      to_b.accumulate(db);
+    }
+  });
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

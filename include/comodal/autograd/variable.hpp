@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Values that remember how they were made: `variable` is a handle on a tensor and its gradient, `tape` the record of the
+/// operations since the last backward pass.
+#ifndef COMODAL_AUTOGRAD_VARIABLE_HPP
+#define COMODAL_AUTOGRAD_VARIABLE_HPP
+
+#include <comodal/ops/elementwise.hpp>
+
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+template <tensor_backend Backend>
+class tape;
+template <tensor_backend Backend>
+class variable;
+
+/// Where the gradient of a variable is collected. Backward functions keep sinks, not variables, so that a value which no
+/// backward function needs is freed at once.
+template <tensor_backend Backend>
+class gradient_sink {
+ public:
+  using tensor_type = typename context<Backend>::tensor_type;
+
+  /// True if a gradient is asked for; backward functions skip what is not wanted.
+  [[nodiscard]] bool wanted() const { return m_slot->requires_grad; }
+  /// Adds to the gradient, if one is wanted. @throws shape_error if an earlier gradient has another shape
+  void accumulate(const tensor_type& gradient) const {
+    if (wanted()) m_slot->grad = m_slot->grad ? ops::sum(*m_slot->ctx, m_slot->grad, gradient) : gradient;
+  }
+
+ private:
+  friend class variable<Backend>;
+  friend class tape<Backend>;
+  struct slot {
+    tensor_type grad;
+    bool requires_grad = false;
+    context<Backend>* ctx = nullptr;
+  };
+  explicit gradient_sink(std::shared_ptr<slot> s) : m_slot(std::move(s)) {}
+
+  std::shared_ptr<slot> m_slot;
+};
+
+/// A tensor in a computation. Copies share the value and the gradient. Made by a tape, a parameter store or an operation.
+template <tensor_backend Backend>
+class variable {
+ public:
+  using tensor_type = typename context<Backend>::tensor_type;
+
+  variable() = default;
+
+  [[nodiscard]] const tensor_type& value() const { return *m_value; }
+  [[nodiscard]] const comodal::shape& shape() const { return m_value->shape(); }
+  [[nodiscard]] index extent(int axis) const { return shape()[axis]; }
+  /// The gradient of the last backward pass; empty where none arrived.
+  [[nodiscard]] const tensor_type& grad() const { return m_slot->grad; }
+  [[nodiscard]] bool requires_grad() const { return m_slot->requires_grad; }
+  [[nodiscard]] tape<Backend>& home() const { return *m_home; }
+  [[nodiscard]] context<Backend>& ctx() const { return *m_slot->ctx; }
+  explicit operator bool() const { return static_cast<bool>(m_value); }
+
+  /// Drops the gradient.
+  void zero_grad() const { m_slot->grad = tensor_type{}; }
+  /// Replaces the value of a leaf: optimisers and averaging. @throws shape_error unless the shape stays
+  void assign(tensor_type value) const {
+    if (!(value.shape() == shape())) throw shape_error(text("assign: ", value.shape().to_string(), " to a variable ", shape().to_string()));
+    *m_value = std::move(value);
+  }
+  /// What a backward function keeps of this variable.
+  [[nodiscard]] gradient_sink<Backend> sink() const { return gradient_sink<Backend>(m_slot); }
+
+ private:
+  friend class tape<Backend>;
+  using slot = typename gradient_sink<Backend>::slot;
+
+  std::shared_ptr<tensor_type> m_value;
+  std::shared_ptr<slot> m_slot;
+  tape<Backend>* m_home = nullptr;
+};
+
+/// Records operations while gradients are on, and walks back through them. One tape serves a whole program: a backward pass
+/// leaves it empty. It must outlive its variables, and its context must outlive it. Not thread-safe.
+template <tensor_backend Backend>
+class tape {
+ public:
+  using variable_type = variable<Backend>;
+  using tensor_type = typename variable_type::tensor_type;
+
+  explicit tape(context<Backend>& ctx) : m_context(&ctx) {}
+  tape(const tape&) = delete;
+  tape& operator=(const tape&) = delete;
+
+  [[nodiscard]] context<Backend>& ctx() const { return *m_context; }
+
+  /// A value that needs no gradient: images, targets, masks.
+  [[nodiscard]] variable_type constant(tensor_type value) { return make(std::move(value), false); }
+  [[nodiscard]] variable_type constant(const shape& extents, const std::vector<typename Backend::scalar_type>& values) {
+    return constant(m_context->make(extents, values));
+  }
+  /// A value whose gradient is wanted: parameters, inputs under a gradient check.
+  [[nodiscard]] variable_type leaf(tensor_type value) { return make(std::move(value), true); }
+
+  /// The result of an operation. `backward(gradient)` is kept while gradients are on and an input needs one; it hands the
+  /// inputs their gradients through their sinks.
+  template <class Backward>
+  [[nodiscard]] variable_type result(tensor_type value, std::initializer_list<const variable_type*> inputs, Backward&& backward) {
+    bool wanted = false;
+    for (const variable_type* input : inputs) wanted = wanted || input->requires_grad();
+    return result(std::move(value), wanted, std::forward<Backward>(backward));
+  }
+  template <class Backward>
+  [[nodiscard]] variable_type result(tensor_type value, const std::vector<variable_type>& inputs, Backward&& backward) {
+    bool wanted = false;
+    for (const variable_type& input : inputs) wanted = wanted || input.requires_grad();
+    return result(std::move(value), wanted, std::forward<Backward>(backward));
+  }
+
+  /// Gradients of a scalar with respect to every leaf, added to what the leaves hold. Empties the tape.
+  /// @throws shape_error unless `loss` has one element
+  void backward(const variable_type& loss) {
+    if (loss.shape().size() != 1)
+      throw shape_error(text("backward: the loss has shape ", loss.shape().to_string(), ", expected one element; take sum() or mean() first"));
+    if (!loss.requires_grad()) {
+      clear();
+      return;
+    }
+    loss.m_slot->grad = ops::full(*m_context, loss.shape(), typename Backend::scalar_type(1));
+    while (!m_steps.empty()) {
+      step s = std::move(m_steps.back());
+      m_steps.pop_back();
+      if (!s.output->grad) continue;
+      s.backward(s.output->grad);
+      s.output->grad = tensor_type{};
+    }
+  }
+
+  /// Forgets the operations since the last backward pass.
+  void clear() { m_steps.clear(); }
+  [[nodiscard]] bool recording() const { return m_recording; }
+  /// The number of operations on the tape.
+  [[nodiscard]] std::size_t size() const { return m_steps.size(); }
+
+ private:
+  template <tensor_backend>
+  friend class no_grad_scope;
+  using slot = typename variable_type::slot;
+  struct step {
+    std::shared_ptr<slot> output;
+    std::function<void(const tensor_type&)> backward;
+  };
+
+  variable_type make(tensor_type value, bool requires_grad) {
+    variable_type v;
+    v.m_value = std::make_shared<tensor_type>(std::move(value));
+    v.m_slot = std::make_shared<slot>();
+    v.m_slot->requires_grad = requires_grad;
+    v.m_slot->ctx = m_context;
+    v.m_home = this;
+    return v;
+  }
+  template <class Backward>
+  variable_type result(tensor_type value, bool wanted, Backward&& backward) {
+    const bool keep = wanted && m_recording;
+    variable_type out = make(std::move(value), keep);
+    if (keep) m_steps.push_back({out.m_slot, std::forward<Backward>(backward)});
+    return out;
+  }
+
+  context<Backend>* m_context;
+  std::vector<step> m_steps;
+  bool m_recording = true;
+};
+
+/// While it lives, operations are not recorded: teachers, inference, measurements.
+template <tensor_backend Backend>
+class no_grad_scope {
+ public:
+  explicit no_grad_scope(tape<Backend>& t) : m_tape(&t), m_before(std::exchange(t.m_recording, false)) {}
+  ~no_grad_scope() { m_tape->m_recording = m_before; }
+  no_grad_scope(const no_grad_scope&) = delete;
+  no_grad_scope& operator=(const no_grad_scope&) = delete;
+
+ private:
+  tape<Backend>* m_tape;
+  bool m_before;
+};
+
+/// The same value, cut off from what made it: no gradient passes.
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> detach(const variable<Backend>& x) {
+  return x.home().constant(x.value());
+}
+
+/// The value of a variable of one element on the host; waits for the space. @throws shape_error unless it has one element
+template <tensor_backend Backend>
+[[nodiscard]] double item(const variable<Backend>& x) {
+  if (x.shape().size() != 1) throw shape_error(text("item: ", x.shape().to_string(), " has more than one element"));
+  return static_cast<double>(to_host(x.home().ctx().space(), x.value())[0]);
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What this program was configured with, as an inline namespace: two targets with different engines or back ends get
+/// different symbols and cannot be linked together by mistake.
+#ifndef COMODAL_CORE_CONFIG_HPP
+#define COMODAL_CORE_CONFIG_HPP
+
+#include <Kokkos_Macros.hpp>
+
+#if defined(KOKKOS_ENABLE_CUDA)
+#define COMODAL_IMPL_BACKEND cuda
+#elif defined(KOKKOS_ENABLE_HIP)
+#define COMODAL_IMPL_BACKEND hip
+#elif defined(KOKKOS_ENABLE_OPENMP)
+#define COMODAL_IMPL_BACKEND openmp
+#else
+#define COMODAL_IMPL_BACKEND serial
+#endif
+
+#if defined(COMODAL_ENABLE_ONEDNN)
+#define COMODAL_IMPL_ONEDNN onednn
+#else
+#define COMODAL_IMPL_ONEDNN portable
+#endif
+
+#if defined(_OPENMP)
+#define COMODAL_IMPL_THREADS threads
+#else
+#define COMODAL_IMPL_THREADS single
+#endif
+
+#define COMODAL_IMPL_JOIN3(a, b, c) a##_##b##_##c
+#define COMODAL_IMPL_JOIN(a, b, c) COMODAL_IMPL_JOIN3(a, b, c)
+
+/// The inline namespace of this configuration, for example `serial_onednn_threads`. Every header writes
+/// `namespace comodal::inline COMODAL_CONFIG { ... }`; users write `comodal::` and never see it.
+#define COMODAL_CONFIG COMODAL_IMPL_JOIN(COMODAL_IMPL_BACKEND, COMODAL_IMPL_ONEDNN, COMODAL_IMPL_THREADS)
+
+#define COMODAL_VERSION "0.1.0"
+
+#endif

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What operations run in: the execution-space instance, the memory pool, plan caches, counters and policies. Owned by the
+/// user; there are no mutable globals.
+#ifndef COMODAL_CORE_CONTEXT_HPP
+#define COMODAL_CORE_CONTEXT_HPP
+
+#include <comodal/core/backend.hpp>
+#include <comodal/core/memory.hpp>
+#include <comodal/core/tensor.hpp>
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <typeindex>
+#include <utility>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// What happens when an operation has a vendor path that cannot run it: nothing, one line on stderr a case, or an exception.
+enum class fallback_policy { allow, warn, error };
+
+/// The environment of operations of one back end. Not thread-safe: one context a thread. It must not outlive `runtime`.
+template <tensor_backend Backend = default_backend>
+class context {
+ public:
+  using space_type = typename Backend::space_type;
+  using scalar_type = typename Backend::scalar_type;
+  using tensor_type = tensor<scalar_type, space_type>;
+
+  explicit context(space_type space = space_type{}) : m_space(std::move(space)), m_pool(std::make_shared<memory_pool<space_type>>()) {}
+  context(const context&) = delete;
+  context& operator=(const context&) = delete;
+
+  [[nodiscard]] const space_type& space() const { return m_space; }
+  [[nodiscard]] memory_pool<space_type>& pool() { return *m_pool; }
+  void fence() const { m_space.fence(); }
+
+  /// An uninitialised tensor from this context's pool.
+  [[nodiscard]] tensor_type make(const shape& extents) { return tensor_type(*m_pool, extents); }
+  /// The same for another scalar, for example indices or double sums.
+  template <class Scalar>
+  [[nodiscard]] tensor<Scalar, space_type> make_of(const shape& extents) {
+    return tensor<Scalar, space_type>(*m_pool, extents);
+  }
+  /// A tensor with values from the host. @throws shape_error unless there is one value an element
+  [[nodiscard]] tensor_type make(const shape& extents, const std::vector<scalar_type>& values) {
+    tensor_type result = make(extents);
+    copy_from_host(m_space, values, result);
+    return result;
+  }
+
+  /// Whatever an engine keeps from call to call (plans, handles), made on first use.
+  template <class Kept>
+  [[nodiscard]] Kept& kept() {
+    auto& slot = m_kept[std::type_index(typeid(Kept))];
+    if (!slot) slot = std::make_shared<Kept>();
+    return *static_cast<Kept*>(slot.get());
+  }
+
+  /// Counts that `operation` ran on `engine`; the names are string literals.
+  void count(std::string_view operation, std::string_view engine) { ++m_runs[{operation, engine}]; }
+  /// How often `operation` ran on `engine` in this context, for example `runs("conv3d.forward", "onednn")`.
+  [[nodiscard]] index runs(std::string_view operation, std::string_view engine) const {
+    const auto found = m_runs.find({operation, engine});
+    return found == m_runs.end() ? 0 : found->second;
+  }
+  /// Every (operation, engine) that ran, with its count.
+  [[nodiscard]] const std::map<std::pair<std::string_view, std::string_view>, index>& runs() const { return m_runs; }
+
+  fallback_policy fallback = fallback_policy::allow;
+
+  /// An engine says that `operation` runs on `engine` though a vendor path exists, and why; the policy decides.
+  /// @throws error under `fallback_policy::error`
+  void report_fallback(std::string_view operation, std::string_view engine, const std::string& why) {
+    if (fallback == fallback_policy::allow) return;
+    const std::string line = text("comodal: ", operation, " runs on the ", engine, " engine: ", why);
+    if (fallback == fallback_policy::error) throw error(line + " (fallback_policy::error)");
+    if (m_warned.insert(line).second) std::fprintf(stderr, "%s\n", line.c_str());
+  }
+
+ private:
+  space_type m_space;
+  std::shared_ptr<memory_pool<space_type>> m_pool;
+  std::map<std::type_index, std::shared_ptr<void>> m_kept;
+  std::map<std::pair<std::string_view, std::string_view>, index> m_runs;
+  std::set<std::string> m_warned;
+};
+
+/// Names a stretch of work for Kokkos' profiling tools, for example `comodal::conv3d[onednn]`.
+class profiling_region {
+ public:
+  explicit profiling_region(const std::string& name) { Kokkos::Profiling::pushRegion(name); }
+  ~profiling_region() { Kokkos::Profiling::popRegion(); }
+  profiling_region(const profiling_region&) = delete;
+  profiling_region& operator=(const profiling_region&) = delete;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The exceptions of the library. A message says where (operation, file, key), what was expected, what was found, and
+/// what to do; the command line prints it on one line and exits with 2.
+#ifndef COMODAL_CORE_ERROR_HPP
+#define COMODAL_CORE_ERROR_HPP
+
+#include <comodal/core/config.hpp>
+
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Base of every exception that the library throws on purpose.
+class error : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// Extents of tensors that do not fit together.
+class shape_error : public error {
+ public:
+  using error::error;
+};
+
+/// Grids, affines, orientations or spacings that do not fit together.
+class geometry_error : public error {
+ public:
+  using error::error;
+};
+
+/// A file that is missing, unreadable, damaged or cannot be written.
+class io_error : public error {
+ public:
+  using error::error;
+};
+
+/// An experiment file, option or argument that makes no sense.
+class config_error : public error {
+ public:
+  using error::error;
+};
+
+/// Joins its arguments with `operator<<` into one string; for messages.
+template <class... Parts>
+[[nodiscard]] std::string text(const Parts&... parts) {
+  std::ostringstream out;
+  (out << ... << parts);
+  return out.str();
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The loops that carry every portable kernel: over elements, over rows x channels, and the reduction of rows. On the host
+/// OpenMP with a vectorised inner loop, on a device Kokkos. Bodies are named functors, because nvcc compiles them.
+#ifndef COMODAL_CORE_LOOPS_HPP
+#define COMODAL_CORE_LOOPS_HPP
+
+#include <comodal/core/kokkos.hpp>
+#include <comodal/core/shape.hpp>
+
+#include <algorithm>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Below this many elements a host loop stays on one thread; a constant, so that nothing depends on the machine.
+inline constexpr index serial_limit = 4096;
+
+/// Calls `body(i)` for i in [0, count). Calls are independent of each other.
+template <execution_space Space, class Body>
+void for_elements(const Space& space, index count, const Body& body) {
+  if (count <= 0) return;
+  if constexpr (is_host_v<Space>) {
+    constexpr index grain = 2048;
+    const index blocks = (count + grain - 1) / grain;
+#pragma omp parallel for schedule(static) if (count > serial_limit)
+    for (index b = 0; b < blocks; ++b) {
+      const index first = b * grain, last = std::min(first + grain, count);
+#pragma omp simd
+      for (index i = first; i < last; ++i) body(i);
+    }
+  } else {
+    Kokkos::parallel_for("comodal::for_elements", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count), body);
+  }
+}
+
+/// Calls `body(t)` for t in [0, count), each call a large piece of work (a slab, a crop, a row of windows).
+template <execution_space Space, class Body>
+void for_tasks(const Space& space, index count, const Body& body) {
+  if (count <= 0) return;
+  if constexpr (is_host_v<Space>) {
+#pragma omp parallel for schedule(dynamic) if (count > 1)
+    for (index t = 0; t < count; ++t) body(t);
+  } else {
+    Kokkos::parallel_for("comodal::for_tasks", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count), body);
+  }
+}
+
+namespace detail {
+
+template <class Body>
+struct rows_body {
+  Body body;
+  index rows, channels;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const { body(i / channels / rows, i / channels % rows, i % channels); }
+};
+
+// Rows [first, last) of a group, `Lanes` channels at a time: a trip count that the compiler knows.
+template <int Lanes, class Body>
+void rows_of_lanes(const Body& body, index g, index first, index last, index channels) {
+  for (index r = first; r < last; ++r)
+    for (index c = 0; c < channels; c += Lanes) {
+#pragma omp simd
+      for (int l = 0; l < Lanes; ++l) body(g, r, c + l);
+    }
+}
+
+template <class Body>
+void rows_on_host(const Body& body, index g, index first, index last, index channels) {
+  if (channels % 16 == 0) return rows_of_lanes<16>(body, g, first, last, channels);
+  if (channels % 8 == 0) return rows_of_lanes<8>(body, g, first, last, channels);
+  if (channels % 4 == 0) return rows_of_lanes<4>(body, g, first, last, channels);
+  for (index r = first; r < last; ++r) {
+#pragma omp simd
+    for (index c = 0; c < channels; ++c) body(g, r, c);
+  }
+}
+
+}  // namespace detail
+
+/// Calls `body(group, row, channel)` for every group in [0, groups), row in [0, rows) and channel in [0, channels):
+/// neighbouring channels are neighbours in memory. A group is, for example, a sample.
+template <execution_space Space, class Body>
+void for_rows(const Space& space, index groups, index rows, index channels, const Body& body) {
+  if (groups <= 0 || rows <= 0 || channels <= 0) return;
+  if constexpr (is_host_v<Space>) {
+    const index grain = std::max<index>(1, 2048 / channels), blocks = (rows + grain - 1) / grain;
+#pragma omp parallel for schedule(static) if (groups * rows * channels > serial_limit)
+    for (index t = 0; t < groups * blocks; ++t) {
+      const index first = t % blocks * grain;
+      detail::rows_on_host(body, t / blocks, first, std::min(first + grain, rows), channels);
+    }
+  } else {
+    for_elements(space, groups * rows * channels, detail::rows_body<Body>{body, rows, channels});
+  }
+}
+
+namespace detail {
+
+/// Rows that one partial sum takes: depends on the problem alone, never on the number of threads.
+[[nodiscard]] constexpr index rows_a_chunk(index rows, index channels) {
+  const index wanted = std::max<index>(64, 16384 / std::max<index>(channels, 1));
+  const index chunks = std::min<index>(1024, (rows + wanted - 1) / wanted);
+  return chunks <= 1 ? std::max<index>(rows, 1) : (rows + chunks - 1) / chunks;
+}
+
+// One channel's accumulators among `Lanes` channels that are summed side by side.
+template <class Accumulator, int Lanes>
+struct lane_of {
+  Accumulator* first;
+  Accumulator& operator[](int s) const { return first[s * Lanes]; }
+};
+
+template <class Accumulator, int Sums, class Body>
+struct partial_rows {
+  Body body;
+  Accumulator* partial;  // (groups, chunks, Sums, channels)
+  index rows, channels, chunk, chunks;
+
+  // One (group, chunk, channel): the device's unit of work.
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    const index c = i % channels, k = i / channels % chunks, g = i / channels / chunks;
+    Accumulator sums[Sums] = {};
+    const index last = (k + 1) * chunk < rows ? (k + 1) * chunk : rows;
+    for (index r = k * chunk; r < last; ++r) body(g, r, c, static_cast<Accumulator*>(sums));
+    for (int s = 0; s < Sums; ++s) partial[((g * chunks + k) * Sums + s) * channels + c] = sums[s];
+  }
+
+  // One (group, chunk), `Lanes` channels at a time: the host's unit of work.
+  template <int Lanes>
+  void lanes(index g, index k, index first) const {
+    Accumulator sums[Sums][Lanes] = {};
+    const index last = std::min((k + 1) * chunk, rows);
+    for (index r = k * chunk; r < last; ++r) {
+#pragma omp simd
+      for (int l = 0; l < Lanes; ++l) body(g, r, first + l, lane_of<Accumulator, Lanes>{&sums[0][l]});
+    }
+    for (int s = 0; s < Sums; ++s)
+      for (int l = 0; l < Lanes; ++l) partial[((g * chunks + k) * Sums + s) * channels + first + l] = sums[s][l];
+  }
+  void host(index g, index k) const {
+    index c = 0;
+    for (; c + 16 <= channels; c += 16) lanes<16>(g, k, c);
+    for (; c + 8 <= channels; c += 8) lanes<8>(g, k, c);
+    for (; c + 4 <= channels; c += 4) lanes<4>(g, k, c);
+    for (; c < channels; ++c) lanes<1>(g, k, c);
+  }
+};
+
+template <class Accumulator, class Out, int Sums>
+struct combine_rows {
+  const Accumulator* partial;
+  Out* out;  // (groups, Sums, channels)
+  index channels, chunks;
+
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    const index c = i % channels, s = i / channels % Sums, g = i / channels / Sums;
+    Accumulator total = 0;
+    for (index k = 0; k < chunks; ++k) total += partial[((g * chunks + k) * Sums + s) * channels + c];
+    out[i] = static_cast<Out>(total);
+  }
+};
+
+}  // namespace detail
+
+/// Number of elements that `reduce_rows` needs as scratch.
+[[nodiscard]] constexpr index reduce_rows_scratch(int sums, index groups, index rows, index channels) {
+  const index chunk = detail::rows_a_chunk(rows, channels);
+  return groups * ((rows + chunk - 1) / chunk) * sums * channels;
+}
+
+/// Sums over rows: `body(group, row, channel, sums)` adds to `sums[0]` ... `sums[Sums - 1]` (its last argument is of a type that
+/// the loop chooses: take it as a template parameter); `out` is (groups, Sums, channels).
+/// The order of additions depends on (rows, channels) alone: fixed chunks, combined in order.
+/// @param scratch `reduce_rows_scratch(Sums, groups, rows, channels)` elements in the memory of `Space`
+template <int Sums, class Accumulator, execution_space Space, class Out, class Body>
+void reduce_rows(const Space& space, index groups, index rows, index channels, const Body& body, Accumulator* scratch, Out* out) {
+  if (groups <= 0 || channels <= 0) return;
+  const index chunk = detail::rows_a_chunk(rows, channels), chunks = (rows + chunk - 1) / chunk;
+  const detail::partial_rows<Accumulator, Sums, Body> first{body, scratch, rows, channels, chunk, chunks};
+  if constexpr (is_host_v<Space>) {
+#pragma omp parallel for schedule(static) if (groups * rows * channels > serial_limit)
+    for (index t = 0; t < groups * chunks; ++t) first.host(t / chunks, t % chunks);
+  } else {
+    for_elements(space, groups * chunks * channels, first);
+  }
+  for_elements(space, groups * Sums * channels, detail::combine_rows<Accumulator, Out, Sums>{scratch, out, channels, chunks});
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

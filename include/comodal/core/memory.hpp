@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// A pool of buffers in one memory space: a buffer that is given back serves the next request of its size class, so that a
+/// training step allocates nothing once the first has run.
+#ifndef COMODAL_CORE_MEMORY_HPP
+#define COMODAL_CORE_MEMORY_HPP
+
+#include <comodal/core/error.hpp>
+#include <comodal/core/kokkos.hpp>
+#include <comodal/core/shape.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// What a pool holds and has held, in bytes.
+struct memory_statistics {
+  std::size_t in_use = 0;       // handed out now
+  std::size_t peak = 0;         // the most that was ever handed out
+  std::size_t held = 0;         // taken from the system, handed out or not
+  std::size_t allocations = 0;  // how often the system was asked
+};
+
+/// Buffers of the memory space of `Space`. Thread-safe. Buffers keep the pool alive.
+template <execution_space Space>
+class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
+ public:
+  using memory_space = typename Space::memory_space;
+
+  memory_pool() = default;
+  memory_pool(const memory_pool&) = delete;
+  memory_pool& operator=(const memory_pool&) = delete;
+  ~memory_pool() { release(); }
+
+  /// At least `bytes` bytes, aligned to 64 (the host) or as the device gives them; uninitialised.
+  [[nodiscard]] std::shared_ptr<std::byte> allocate(std::size_t bytes) {
+    const std::size_t size = size_class(bytes);
+    std::byte* data = take(size);
+    return {data, [pool = this->shared_from_this(), size](std::byte* p) { pool->give(p, size); }};
+  }
+
+  /// Returns to the system what is not handed out.
+  void release() {
+    const std::lock_guard lock(m_mutex);
+    for (auto& [size, list] : m_free)
+      for (std::byte* p : list) {
+        Kokkos::kokkos_free<memory_space>(p);
+        m_statistics.held -= size;
+      }
+    m_free.clear();
+  }
+
+  [[nodiscard]] memory_statistics statistics() const {
+    const std::lock_guard lock(m_mutex);
+    return m_statistics;
+  }
+
+ private:
+  // Eight classes to each power of two: at most 12.5 % is wasted and buffers find new users.
+  static std::size_t size_class(std::size_t bytes) {
+    std::size_t step = 64;
+    while (step * 16 < bytes) step *= 2;
+    return std::max<std::size_t>((bytes + step - 1) / step * step, 64);
+  }
+
+  std::byte* take(std::size_t size) {
+    const std::lock_guard lock(m_mutex);
+    m_statistics.in_use += size;
+    m_statistics.peak = std::max(m_statistics.peak, m_statistics.in_use);
+    auto& list = m_free[size];
+    if (!list.empty()) {
+      std::byte* data = list.back();
+      list.pop_back();
+      return data;
+    }
+    m_statistics.held += size;
+    ++m_statistics.allocations;
+    return static_cast<std::byte*>(Kokkos::kokkos_malloc<memory_space>("comodal::memory_pool", size));
+  }
+
+  void give(std::byte* data, std::size_t size) {
+    const std::lock_guard lock(m_mutex);
+    m_statistics.in_use -= size;
+    m_free[size].push_back(data);
+  }
+
+  mutable std::mutex m_mutex;
+  std::map<std::size_t, std::vector<std::byte*>> m_free;
+  memory_statistics m_statistics;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

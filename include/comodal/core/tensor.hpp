@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The one tensor type: a shape and a shared, contiguous, row-major buffer in the memory of an execution space.
+/// Images are channels last: (N, D, H, W, C).
+#ifndef COMODAL_CORE_TENSOR_HPP
+#define COMODAL_CORE_TENSOR_HPP
+
+#include <comodal/core/memory.hpp>
+#include <comodal/core/shape.hpp>
+
+#include <cstring>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// A handle on a buffer: copies share it, like Kokkos views. An empty tensor has no buffer (`!t`).
+template <class Scalar, execution_space Space = default_space>
+class tensor {
+ public:
+  using scalar_type = Scalar;
+  using space_type = Space;
+
+  tensor() = default;
+  /// Uninitialised elements from `pool`.
+  tensor(memory_pool<Space>& pool, comodal::shape extents)
+      : m_shape(extents), m_buffer(pool.allocate(static_cast<std::size_t>(extents.size()) * sizeof(Scalar))) {}
+
+  [[nodiscard]] const comodal::shape& shape() const { return m_shape; }
+  [[nodiscard]] index extent(int axis) const { return m_shape[axis]; }
+  [[nodiscard]] index size() const { return m_buffer ? m_shape.size() : 0; }
+  [[nodiscard]] int rank() const { return m_shape.rank(); }
+  /// Pointer in the memory of `Space`.
+  [[nodiscard]] Scalar* data() const { return reinterpret_cast<Scalar*>(m_buffer.get()); }
+  explicit operator bool() const { return static_cast<bool>(m_buffer); }
+
+  /// The same buffer with other extents. @throws shape_error unless the number of elements is the same
+  [[nodiscard]] tensor reshaped(comodal::shape extents) const {
+    if (extents.size() != m_shape.size())
+      throw shape_error(text("reshape: ", m_shape.to_string(), " has ", m_shape.size(), " elements, ", extents.to_string(), " needs ",
+                             extents.size()));
+    tensor result = *this;
+    result.m_shape = extents;
+    return result;
+  }
+
+ private:
+  comodal::shape m_shape;
+  std::shared_ptr<std::byte> m_buffer;
+};
+
+namespace detail {
+
+template <class Space, class Scalar>
+void copy_bytes(const Space& space, Scalar* to, const Scalar* from, index count, bool to_host, bool from_host) {
+  if (count == 0) return;
+  using host_view = Kokkos::View<Scalar*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+  using const_host_view = Kokkos::View<const Scalar*, Kokkos::HostSpace, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+  using view = Kokkos::View<Scalar*, typename Space::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+  using const_view = Kokkos::View<const Scalar*, typename Space::memory_space, Kokkos::MemoryTraits<Kokkos::Unmanaged>>;
+  const auto n = static_cast<std::size_t>(count);
+  if constexpr (is_host_v<Space>) {
+    std::memcpy(to, from, n * sizeof(Scalar));
+  } else if (to_host) {
+    Kokkos::deep_copy(space, host_view(to, n), const_view(from, n));
+    space.fence();
+  } else if (from_host) {
+    Kokkos::deep_copy(space, view(to, n), const_host_view(from, n));
+    space.fence();
+  } else {
+    Kokkos::deep_copy(space, view(to, n), const_view(from, n));
+  }
+}
+
+}  // namespace detail
+
+/// Copies elements from the host. `values` has `out.size()` elements. @throws shape_error otherwise
+template <class Scalar, class Space>
+void copy_from_host(const Space& space, const std::vector<Scalar>& values, const tensor<Scalar, Space>& out) {
+  if (static_cast<index>(values.size()) != out.size())
+    throw shape_error(text("copy_from_host: ", values.size(), " values for a tensor ", out.shape().to_string()));
+  detail::copy_bytes(space, out.data(), values.data(), out.size(), false, true);
+}
+
+/// The elements on the host, in order; waits for the space.
+template <class Scalar, class Space>
+[[nodiscard]] std::vector<Scalar> to_host(const Space& space, const tensor<Scalar, Space>& in) {
+  std::vector<Scalar> values(static_cast<std::size_t>(in.size()));
+  detail::copy_bytes(space, values.data(), static_cast<const Scalar*>(in.data()), in.size(), true, false);
+  return values;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What will carry a convolution out, and the fixed pieces that a weight gradient is summed from.
+#ifndef COMODAL_ENGINE_CONV3D_PLAN_HPP
+#define COMODAL_ENGINE_CONV3D_PLAN_HPP
+
+#include <comodal/engine/conv3d_problem.hpp>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+enum class conv3d_direction { forward, backward_data, backward_weights };
+
+/// `conv3d.forward`, `conv3d.backward_data` or `conv3d.backward_weights`: the names of counters and regions.
+[[nodiscard]] constexpr const char* name_of(conv3d_direction direction) {
+  return direction == conv3d_direction::forward         ? "conv3d.forward"
+         : direction == conv3d_direction::backward_data ? "conv3d.backward_data"
+                                                        : "conv3d.backward_weights";
+}
+
+/// What an engine says of a problem and direction.
+struct conv3d_plan {
+  std::string engine;          // "onednn", "portable" or "reference"
+  std::string implementation;  // the vendor's own name of its kernel; empty for ours
+  std::string reason;          // why this engine does not run it; empty where it does
+  bool available = false;      // false: another engine has to
+};
+
+/// Outputs [out_first, out_last) of one sample along the depth, and the inputs [in_first, in_last) that they read.
+struct conv3d_slab {
+  index sample = 0;
+  index out_first = 0, out_last = 0;
+  index in_first = 0, in_last = 0;
+  index pad_front = 0, pad_back = 0;  // padding along the depth that remains
+};
+
+/// Cuts a problem into about 16 slabs over samples and depth: a function of the sizes alone.
+inline std::vector<conv3d_slab> conv3d_slabs(const conv3d_problem& p) {
+  constexpr index wanted = 16;
+  const index depth = p.output()[0], stride = p.stride[0], pad = p.padding()[0];
+  const index pieces = std::clamp<index>(wanted / p.batch, 1, depth);
+  std::vector<conv3d_slab> slabs;
+  for (index n = 0; n < p.batch; ++n)
+    for (index k = 0; k < pieces; ++k) {
+      conv3d_slab s{n, depth * k / pieces, depth * (k + 1) / pieces};
+      const index low = s.out_first * stride - pad, high = (s.out_last - 1) * stride - pad + p.filter[0];
+      s.in_first = std::max<index>(0, low);
+      s.in_last = std::min(p.input[0], high);
+      s.pad_front = s.in_first - low;
+      s.pad_back = high - s.in_last;
+      slabs.push_back(s);
+    }
+  return slabs;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Convolutions by oneDNN on the host, in channels-last memory: plans made once and kept in the context.
+#ifndef COMODAL_ENGINE_ONEDNN_CONV3D_HPP
+#define COMODAL_ENGINE_ONEDNN_CONV3D_HPP
+
+#include <comodal/core/context.hpp>
+#include <comodal/core/loops.hpp>
+#include <comodal/engine/conv3d_plan.hpp>
+#include <comodal/engine/onednn/adapter.hpp>
+#include <comodal/engine/portable/conv3d.hpp>
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+namespace detail {
+
+/// One oneDNN convolution: a primitive, its memories and, where oneDNN wants the weights in another order, the reorder.
+class onednn_primitive {
+ public:
+  onednn_primitive(const dnnl::engine& engine, conv3d_direction direction, const onednn_convolution& sizes) : m_direction(direction) {
+    const auto user_weights = onednn_weights(sizes);
+    switch (direction) {
+      case conv3d_direction::forward: {
+        const auto d = onednn_forward(engine, sizes);
+        adopt(engine, d, d.src_desc(), d.weights_desc(), d.dst_desc(), user_weights);
+        break;
+      }
+      case conv3d_direction::backward_data: {
+        const auto d = onednn_backward_data(engine, sizes);
+        adopt(engine, d, d.diff_src_desc(), d.weights_desc(), d.diff_dst_desc(), user_weights);
+        break;
+      }
+      case conv3d_direction::backward_weights: {
+        const auto d = onednn_backward_weights(engine, sizes);
+        adopt(engine, d, d.src_desc(), d.diff_weights_desc(), d.diff_dst_desc(), user_weights);
+        break;
+      }
+    }
+  }
+
+  [[nodiscard]] const std::string& implementation() const { return m_implementation; }
+  [[nodiscard]] std::size_t scratch_bytes() const { return m_scratch_desc.get_size(); }
+  [[nodiscard]] std::size_t weight_bytes() const { return m_reorders ? m_weights_desc.get_size() : 0; }
+
+  /// Runs on memory of the caller: x or dx, w or dw (in our order), y or dy. `scratch` and `weights` have the bytes asked for above.
+  void execute(const dnnl::engine& engine, dnnl::stream& stream, void* x, void* w, void* y, void* scratch, void* weights) const {
+    dnnl::memory source(m_source_desc, engine, x), target(m_target_desc, engine, y), user(m_user_desc, engine, w);
+    dnnl::memory inner = m_reorders ? dnnl::memory(m_weights_desc, engine, weights) : user;
+    if (m_reorders && m_direction != conv3d_direction::backward_weights) m_reorder.execute(stream, user, inner);
+    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SCRATCHPAD, dnnl::memory(m_scratch_desc, engine, scratch)}};
+    switch (m_direction) {
+      case conv3d_direction::forward:
+        arguments.insert({{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, inner}, {DNNL_ARG_DST, target}});
+        break;
+      case conv3d_direction::backward_data:
+        arguments.insert({{DNNL_ARG_DIFF_SRC, source}, {DNNL_ARG_WEIGHTS, inner}, {DNNL_ARG_DIFF_DST, target}});
+        break;
+      case conv3d_direction::backward_weights:
+        arguments.insert({{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_WEIGHTS, inner}, {DNNL_ARG_DIFF_DST, target}});
+        break;
+    }
+    m_primitive.execute(stream, arguments);
+    if (m_reorders && m_direction == conv3d_direction::backward_weights) m_reorder.execute(stream, inner, user);
+    stream.wait();
+  }
+
+ private:
+  template <class Descriptor>
+  void adopt(const dnnl::engine& engine, const Descriptor& d, dnnl::memory::desc source, dnnl::memory::desc weights, dnnl::memory::desc target,
+             const dnnl::memory::desc& user_weights) {
+    m_implementation = d.impl_info_str();
+    m_source_desc = std::move(source);
+    m_weights_desc = std::move(weights);
+    m_target_desc = std::move(target);
+    m_user_desc = user_weights;
+    m_scratch_desc = d.scratchpad_desc();
+    m_primitive = onednn_make(d);
+    m_reorders = m_weights_desc != m_user_desc;
+    if (m_reorders) {
+      const bool out = m_direction == conv3d_direction::backward_weights;
+      m_reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine, out ? m_weights_desc : m_user_desc, engine, out ? m_user_desc : m_weights_desc));
+    }
+  }
+
+  conv3d_direction m_direction;
+  std::string m_implementation;
+  dnnl::memory::desc m_source_desc, m_weights_desc, m_target_desc, m_user_desc, m_scratch_desc;
+  dnnl::primitive m_primitive;
+  dnnl::reorder m_reorder;
+  bool m_reorders = false;
+};
+
+// While it lives, the calling thread's OpenMP regions (and the primitives that oneDNN makes) are of one thread.
+class one_thread {
+ public:
+  one_thread() : m_before(omp_get_max_threads()) { omp_set_num_threads(1); }
+  ~one_thread() { omp_set_num_threads(m_before); }
+  one_thread(const one_thread&) = delete;
+  one_thread& operator=(const one_thread&) = delete;
+
+ private:
+  int m_before;
+};
+
+}  // namespace detail
+
+/// The oneDNN engine of one context: float convolutions on the host.
+class onednn_conv3d {
+ public:
+  using slab_list = std::vector<conv3d_slab>;
+
+  /// The plan for a problem and direction: made on the first call, kept afterwards.
+  [[nodiscard]] const conv3d_plan& plan(const conv3d_problem& p, conv3d_direction direction) { return entry_of(p, direction).plan; }
+
+  /// y = x * w (forward), x = gradient from y (backward data), or w = gradient from x and y (backward weights).
+  template <class Context>
+  void execute(Context& ctx, const conv3d_problem& p, conv3d_direction direction, float* x, float* w, float* y) {
+    const entry& e = entry_of(p, direction);
+    if (direction != conv3d_direction::backward_weights) {
+      auto buffer = ctx.template make_of<std::byte>({static_cast<index>(e.primitives[0].scratch_bytes() + 64 + e.primitives[0].weight_bytes())});
+      e.primitives[0].execute(m_engine, m_stream, x, w, y, buffer.data(), buffer.data() + round_up(e.primitives[0].scratch_bytes()));
+      return;
+    }
+    run_slabs(ctx, p, e, x, w, y);
+  }
+
+ private:
+  struct entry {
+    conv3d_plan plan;
+    std::vector<detail::onednn_primitive> primitives;
+    slab_list slabs;
+    std::vector<std::size_t> primitive_of_slab;
+  };
+
+  static std::size_t round_up(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
+  const entry& entry_of(const conv3d_problem& p, conv3d_direction direction) {
+    auto& slot = m_entries[{p, direction}];
+    if (!slot) slot = std::make_unique<entry>(make(p, direction));
+    return *slot;
+  }
+
+  entry make(const conv3d_problem& p, conv3d_direction direction) const {
+    entry e;
+    try {
+      if (direction == conv3d_direction::backward_weights) {
+        const detail::one_thread scope;
+        e.slabs = conv3d_slabs(p);
+        std::map<detail::onednn_convolution, std::size_t> known;
+        for (const conv3d_slab& slab : e.slabs) {
+          const detail::onednn_convolution sizes(p, slab);
+          const auto [found, fresh] = known.try_emplace(sizes, e.primitives.size());
+          if (fresh) e.primitives.emplace_back(m_engine, direction, sizes);
+          e.primitive_of_slab.push_back(found->second);
+        }
+      } else {
+        e.primitives.emplace_back(m_engine, direction, detail::onednn_convolution(p));
+      }
+    } catch (const dnnl::error& failure) {
+      e.plan = {"onednn", "", text("oneDNN has no implementation (", failure.what(), ")"), false};
+      return e;
+    }
+    e.plan = {"onednn", e.primitives.front().implementation(), "", true};
+    for (const auto& primitive : e.primitives)
+      if (primitive.implementation().find("ref") != std::string::npos) {
+        e.plan.implementation = primitive.implementation();
+        e.plan.reason = text("oneDNN would run its reference code (", primitive.implementation(), ")");
+        e.plan.available = false;
+      }
+    return e;
+  }
+
+  // The weight gradient as slabs of whole samples and depths, one thread each, summed in order: the same bytes for any number
+  // of threads, which oneDNN's own parallel reduction does not give.
+  template <class Context>
+  void run_slabs(Context& ctx, const conv3d_problem& p, const entry& e, float* x, float* dw, float* dy) {
+    const index size = p.weight_shape().size(), count = static_cast<index>(e.slabs.size());
+    std::size_t bytes = 0;
+    for (const auto& primitive : e.primitives) bytes = std::max(bytes, round_up(primitive.scratch_bytes()) + round_up(primitive.weight_bytes()));
+    auto partial = ctx.template make_of<float>({count, size});
+    auto buffer = ctx.template make_of<std::byte>({std::max<index>(1, count * static_cast<index>(bytes))});
+    const extent3 out = p.output();
+    const index in_plane = p.input[1] * p.input[2] * p.in_channels, out_plane = out[1] * out[2] * p.out_channels;
+#pragma omp parallel for schedule(static)
+    for (index s = 0; s < count; ++s) {
+      const conv3d_slab& slab = e.slabs[static_cast<std::size_t>(s)];
+      const auto& primitive = e.primitives[e.primitive_of_slab[static_cast<std::size_t>(s)]];
+      dnnl::stream stream(m_engine);
+      std::byte* scratch = buffer.data() + static_cast<std::size_t>(s) * bytes;
+      primitive.execute(m_engine, stream, x + (slab.sample * p.input[0] + slab.in_first) * in_plane, partial.data() + s * size,
+                        dy + (slab.sample * out[0] + slab.out_first) * out_plane, scratch, scratch + round_up(primitive.scratch_bytes()));
+    }
+    for_elements(ctx.space(), size, detail::sum_slabs_body<float>{partial.data(), dw, count, size});
+  }
+
+  dnnl::engine m_engine{dnnl::engine::kind::cpu, 0};
+  dnnl::stream m_stream{m_engine};
+  std::map<std::pair<conv3d_problem, conv3d_direction>, std::unique_ptr<entry>> m_entries;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

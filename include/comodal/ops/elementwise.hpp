@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Elementwise functions, broadcasting arithmetic, reductions over axes, and copies along an axis, on tensors.
+#ifndef COMODAL_OPS_ELEMENTWISE_HPP
+#define COMODAL_OPS_ELEMENTWISE_HPP
+
+#include <comodal/ops/conv3d.hpp>
+
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG::ops {
+
+struct plus {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T a, T b) const {
+    return a + b;
+  }
+};
+struct minus {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T a, T b) const {
+    return a - b;
+  }
+};
+struct times {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T a, T b) const {
+    return a * b;
+  }
+};
+struct over {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T a, T b) const {
+    return a / b;
+  }
+};
+
+/// f.value(a, b) with NumPy's broadcasting. @throws shape_error naming `name` where the shapes do not broadcast
+template <tensor_backend Backend, class Function>
+[[nodiscard]] tensor_of<Backend> binary(context<Backend>& ctx, const char* name, const Function& f, const tensor_of<Backend>& a,
+                                        const tensor_of<Backend>& b) {
+  auto y = ctx.make(broadcast_shape(a.shape(), b.shape(), name));
+  kernels<Backend>::binary(ctx, f, a.shape(), a.data(), b.shape(), b.data(), y.data());
+  return y;
+}
+
+/// f.value(x), element by element.
+template <tensor_backend Backend, class Function>
+[[nodiscard]] tensor_of<Backend> unary(context<Backend>& ctx, const Function& f, const tensor_of<Backend>& x) {
+  auto y = ctx.make(x.shape());
+  kernels<Backend>::unary_forward(ctx, x.size(), f, x.data(), y.data());
+  return y;
+}
+
+/// All elements set to a value.
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> full(context<Backend>& ctx, const shape& extents, typename Backend::scalar_type value) {
+  auto y = ctx.make(extents);
+  kernels<Backend>::fill(ctx, y.size(), value, y.data());
+  return y;
+}
+
+/// Sum over one axis, which stays with extent 1. @throws shape_error if there is no such axis
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> sum_axis(context<Backend>& ctx, const tensor_of<Backend>& x, int axis) {
+  const int a = x.shape().checked(axis);
+  shape extents = x.shape();
+  extents.set(a, 1);
+  auto y = ctx.make(extents);
+  kernels<Backend>::sum_axis(ctx, x.shape().product(0, a), x.extent(a), x.shape().product(a + 1, x.rank()), x.data(), y.data());
+  return y;
+}
+
+/// The sum of x over the axes in which `target` has extent 1 or which it lacks: the backward of broadcasting.
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> sum_to(context<Backend>& ctx, tensor_of<Backend> x, const shape& target) {
+  if (x.shape() == target) return x;
+  const int lead = x.rank() - target.rank();
+  // Neighbouring axes that are summed are summed as one.
+  for (int a = x.rank() - 1; a >= 0; --a) {
+    if (x.extent(a) == 1 || (a >= lead && target[a - lead] != 1)) continue;
+    int first = a;
+    while (first > 0 && (first - 1 < lead || target[first - 1 - lead] == 1)) --first;
+    shape extents = x.shape();
+    for (int b = first; b <= a; ++b) extents.set(b, 1);
+    auto y = ctx.make(extents);
+    kernels<Backend>::sum_axis(ctx, x.shape().product(0, first), x.shape().product(first, a + 1), x.shape().product(a + 1, x.rank()), x.data(),
+                               y.data());
+    x = y;
+    a = first;
+  }
+  return x.reshaped(target);
+}
+
+/// Tensors joined along an axis; all other extents are equal. @throws shape_error otherwise or for no tensor
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> concat(context<Backend>& ctx, const std::vector<tensor_of<Backend>>& parts, int axis) {
+  if (parts.empty()) throw shape_error("concat: no tensor given");
+  const int a = parts[0].shape().checked(axis);
+  shape extents = parts[0].shape();
+  index total = 0;
+  for (const auto& part : parts) {
+    shape other = part.shape();
+    if (other.rank() != extents.rank()) throw shape_error(text("concat: ranks of ", extents.to_string(), " and ", other.to_string(), " differ"));
+    total += other[a];
+    other.set(a, extents[a]);
+    if (!(other == extents))
+      throw shape_error(text("concat along axis ", a, ": shapes ", extents.to_string(), " and ", part.shape().to_string(), " differ elsewhere"));
+  }
+  extents.set(a, total);
+  auto y = ctx.make(extents);
+  const index rows = extents.product(0, a), inner = extents.product(a + 1, extents.rank());
+  index at = 0;
+  for (const auto& part : parts) {
+    const index width = part.extent(a) * inner;
+    kernels<Backend>::copy_block(ctx, rows, width, part.data(), width, y.data() + at, total * inner);
+    at += width;
+  }
+  return y;
+}
+
+/// Entries [first, last) along an axis. @throws shape_error unless 0 <= first < last <= extent
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> slice(context<Backend>& ctx, const tensor_of<Backend>& x, int axis, index first, index last) {
+  const int a = x.shape().checked(axis);
+  if (first < 0 || first >= last || last > x.extent(a))
+    throw shape_error(text("slice: [", first, ", ", last, ") of axis ", a, " of ", x.shape().to_string()));
+  shape extents = x.shape();
+  extents.set(a, last - first);
+  auto y = ctx.make(extents);
+  const index inner = x.shape().product(a + 1, x.rank());
+  kernels<Backend>::copy_block(ctx, x.shape().product(0, a), (last - first) * inner, x.data() + first * inner, x.extent(a) * inner, y.data(),
+                               (last - first) * inner);
+  return y;
+}
+
+/// Zeros of `extents` with y in place of the entries [first, ...) along an axis: the backward of a slice.
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> unslice(context<Backend>& ctx, const tensor_of<Backend>& y, const shape& extents, int axis, index first) {
+  auto x = full(ctx, extents, typename Backend::scalar_type(0));
+  const int a = extents.checked(axis);
+  const index inner = extents.product(a + 1, extents.rank());
+  kernels<Backend>::copy_block(ctx, extents.product(0, a), y.extent(a) * inner, y.data(), y.extent(a) * inner, x.data() + first * inner,
+                               extents[a] * inner);
+  return x;
+}
+
+/// a + b of equal shapes.
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> sum(context<Backend>& ctx, const tensor_of<Backend>& a, const tensor_of<Backend>& b) {
+  return binary(ctx, "sum", plus{}, a, b);
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG::ops
+
+#endif
