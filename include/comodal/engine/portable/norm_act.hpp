@@ -77,27 +77,28 @@ struct norm_act_sums_body {
 template <class T>
 struct norm_act_backward_body {
   norm_act_gradient<T> of;
-  const double* sums;  // (groups, 2, channels)
+  const T* means;  // (groups, 2, channels): of d and of d h
   T* dx;
   KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c) const {
     const index i = (g * of.rows + r) * of.channels + c, j = g * of.channels + c;
     const T h = of.normalised(i, j), d = of.before_activation(i, c, h);
-    const T mean_d = static_cast<T>(sums[2 * g * of.channels + c] / static_cast<double>(of.rows));
-    const T mean_dh = static_cast<T>(sums[(2 * g + 1) * of.channels + c] / static_cast<double>(of.rows));
-    dx[i] = of.gamma[c] * of.inverse[j] * (d - mean_d - h * mean_dh);
+    dx[i] = of.gamma[c] * of.inverse[j] * (d - means[2 * g * of.channels + c] - h * means[(2 * g + 1) * of.channels + c]);
   }
 };
 
 template <class T>
 struct norm_act_parameters_body {
-  const double* sums;
-  T *dgamma, *dbeta;
-  index groups, channels;
+  const double* sums;  // (groups, 2, channels)
+  T *means, *dgamma, *dbeta;
+  index groups, rows, channels;
   KOKKOS_INLINE_FUNCTION void operator()(index c) const {
     double b = 0, h = 0;
     for (index g = 0; g < groups; ++g) {
-      b += sums[2 * g * channels + c];
-      h += sums[(2 * g + 1) * channels + c];
+      const index at_b = 2 * g * channels + c, at_h = at_b + channels;
+      b += sums[at_b];
+      h += sums[at_h];
+      means[at_b] = static_cast<T>(sums[at_b] / static_cast<double>(rows));
+      means[at_h] = static_cast<T>(sums[at_h] / static_cast<double>(rows));
     }
     dbeta[c] = static_cast<T>(b);
     dgamma[c] = static_cast<T>(h);
@@ -128,8 +129,9 @@ struct portable_norm_act {
     auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
     auto sums = ctx.template make_of<double>({groups, 2, channels});
     reduce_rows<2>(ctx.space(), groups, rows, channels, detail::norm_act_sums_body<T>{of}, scratch.data(), sums.data());
-    for_rows(ctx.space(), groups, rows, channels, detail::norm_act_backward_body<T>{of, sums.data(), dx});
-    for_elements(ctx.space(), channels, detail::norm_act_parameters_body<T>{sums.data(), dgamma, dbeta, groups, channels});
+    auto means = ctx.make({groups, 2, channels});
+    for_elements(ctx.space(), channels, detail::norm_act_parameters_body<T>{sums.data(), means.data(), dgamma, dbeta, groups, rows, channels});
+    for_rows(ctx.space(), groups, rows, channels, detail::norm_act_backward_body<T>{of, means.data(), dx});
   }
 };
 

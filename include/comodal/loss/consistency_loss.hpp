@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Consistency losses between two predictions: mean squared error of probabilities, and cross pseudo supervision.
+#ifndef COMODAL_LOSS_CONSISTENCY_LOSS_HPP
+#define COMODAL_LOSS_CONSISTENCY_LOSS_HPP
+
+#include <comodal/autograd/reduction.hpp>
+#include <comodal/autograd/segmentation.hpp>
+#include <comodal/autograd/structure.hpp>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// A type that draws a prediction to a target: `loss(z, q, w)` -> (N); z logits, q probabilities (detached inside), w voxel weights.
+template <class T, class Backend>
+concept consistency_loss = requires(const T& loss, const variable<Backend>& v) {
+  { loss(v, v, v) } -> std::same_as<variable<Backend>>;
+};
+
+/// Says in plain words what a consistency loss lacks.
+template <class T, tensor_backend Backend>
+constexpr void check_consistency_loss() {
+  static_assert(requires(const T& loss, const variable<Backend>& v) { loss(v, v, v); },
+                "comodal: a consistency_loss needs operator()(logits, probabilities, weight) const; weight may be an empty variable");
+  static_assert(consistency_loss<T, Backend>, "comodal: operator() of a consistency_loss must return variable<Backend> of shape (N)");
+}
+
+/// Probabilities of logits over the last axis: soft-max (classes) or sigmoid (regions).
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> probabilities(const variable<Backend>& z, label_kind kind) {
+  return kind == label_kind::classes ? softmax(z, -1) : sigmoid(z);
+}
+
+namespace detail {
+
+// Weighted mean over voxels of a value a voxel (N, ..., 1): (N).
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> voxel_mean(const variable<Backend>& value, const variable<Backend>& w) {
+  const index n = value.extent(0), voxels = value.shape().size() / n;
+  const auto flat = reshape(value, {n, voxels});
+  if (!w) return reshape(mean(flat, {1}), {n});
+  const auto weight = reshape(w, {n, voxels});
+  return reshape(divide(sum(multiply(flat, weight), {1}), shift(sum(weight, {1}), 1e-30)), {n});
+}
+
+}  // namespace detail
+
+/// Mean over voxels of w sum_c (p_c - q_c)^2 / C, on probabilities (Mean Teacher; Tarvainen and Valpola 2017).
+struct mean_squared_error {
+  label_kind kind = label_kind::classes;
+  template <tensor_backend Backend>
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& q, const variable<Backend>& w = {}) const {
+    const auto d = subtract(probabilities(z, kind), detach(q));
+    return detail::voxel_mean(mean(multiply(d, d), {z.shape().rank() - 1}), w);
+  }
+};
+
+/// Cross-entropy with the hard labels of the other prediction (Chen et al., CVPR 2021).
+struct cross_pseudo_supervision {
+  label_kind kind = label_kind::classes;
+  template <tensor_backend Backend>
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& q, const variable<Backend>& w = {}) const {
+    const auto sums = segmentation_sums(z, hard(detach(q)), w, kind);
+    return reshape(divide(slice(sums, 1, 1, 2), shift(slice(sums, 1, 0, 1), 1e-30)), {z.extent(0)});
+  }
+
+ private:
+  struct reached {
+
+    template <class T>
+    KOKKOS_INLINE_FUNCTION T value(T q, T threshold) const {
+      return q >= threshold ? T(1) : T(0);
+    }
+  };
+  template <tensor_backend Backend>
+  variable<Backend> hard(const variable<Backend>& q) const {
+    auto& ctx = q.ctx();
+    const auto threshold = kind == label_kind::classes ? max(q, -1).value() : ops::full(ctx, shape{1}, typename Backend::scalar_type(0.5));
+    return q.home().constant(ops::binary(ctx, "cross_pseudo_supervision", reached{}, q.value(), threshold));
+  }
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Segmentation losses: cross-entropy, soft Dice and their sum, with voxel weights and a choice of the classes that count.
+#ifndef COMODAL_LOSS_SEGMENTATION_LOSS_HPP
+#define COMODAL_LOSS_SEGMENTATION_LOSS_HPP
+
+#include <comodal/autograd/reduction.hpp>
+#include <comodal/autograd/segmentation.hpp>
+#include <comodal/autograd/structure.hpp>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// A type that compares logits with targets: `loss(z, y, w, counts)` -> (N), one value a sample.
+template <class T, class Backend>
+concept segmentation_loss = requires(const T& loss, const variable<Backend>& v) {
+  { loss(v, v, v, v) } -> std::same_as<variable<Backend>>;
+};
+
+/// Says in plain words what a segmentation loss lacks.
+template <class T, tensor_backend Backend>
+constexpr void check_segmentation_loss() {
+  static_assert(requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); },
+                "comodal: a segmentation_loss needs operator()(logits, target, weight, counts) const; weight and counts may be empty variables");
+  static_assert(segmentation_loss<T, Backend>, "comodal: operator() of a segmentation_loss must return variable<Backend> of shape (N)");
+}
+
+/// `cross_entropy_weight` sum_i w_i CE_i / sum_i w_i + `dice_weight` mean over counting classes of
+/// 1 - (2 sum w p y + smooth) / (sum w p^2 + sum w y^2 + smooth), per sample (method.md section 3; squares after V-Net).
+struct dice_cross_entropy {
+  double cross_entropy_weight = 1;
+  double dice_weight = 1;
+  double smooth = 1;
+  label_kind kind = label_kind::classes;  // regions: sigmoid, and every channel is foreground
+
+  /// @param z logits (N, D, H, W, C) @param y targets of the same shape @param w voxel weights (N, D, H, W), empty: 1
+  /// @param counts (N, C) of zeros and ones: the classes that count in the Dice part of a sample; empty: all but background.
+  ///        Background (channel 0 of `classes`) never counts. A sample in which none counts keeps the cross-entropy alone.
+  /// @return (N). A sample of weight 0 everywhere gives 0.
+  template <tensor_backend Backend>
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& y, const variable<Backend>& w = {},
+                                             const variable<Backend>& counts = {}) const {
+    const auto sums = segmentation_sums(z, y, w, kind);
+    const index n = z.extent(0), classes = z.extent(-1), first = kind == label_kind::classes ? 1 : 0, foreground = classes - first;
+    // The smallest normal number keeps a sample of weight 0 at 0 / tiny = 0.
+    const auto entropy = divide(slice(sums, 1, 1, 2), shift(slice(sums, 1, 0, 1), 1e-30));
+    auto total = scale(reshape(entropy, {n}), cross_entropy_weight);
+    if (dice_weight == 0 || foreground == 0) return total;
+    const auto dice = soft_dice(sums, classes);
+    auto lost = shift(scale(dice, -1), 1);
+    if (!counts) return add(total, scale(reshape(mean(lost, {1}), {n}), dice_weight));
+    const auto counting = slice(counts, 1, first, classes);
+    const auto number = maximum_one(sum(counting, {1}));
+    return add(total, scale(reshape(divide(sum(multiply(lost, counting), {1}), number), {n}), dice_weight));
+  }
+
+  /// Soft Dice by foreground class, (N, C - 1) (regions: (N, C)), from the sums of `segmentation_sums`.
+  template <tensor_backend Backend>
+  [[nodiscard]] variable<Backend> soft_dice(const variable<Backend>& sums, index classes) const {
+    const index first = kind == label_kind::classes ? 1 : 0;
+    const auto part = [&](index k) { return slice(sums, 1, 2 + k * classes + first, 2 + (k + 1) * classes); };
+    return divide(shift(scale(part(0), 2), smooth), shift(add(part(1), part(2)), smooth));
+  }
+
+ private:
+  struct one_at_least {
+    template <class T>
+    KOKKOS_INLINE_FUNCTION T operator()(T x) const {
+      return x > T(1) ? x : T(1);
+    }
+  };
+  struct no_slope {
+    template <class T>
+    KOKKOS_INLINE_FUNCTION T operator()(T) const {
+      return T(0);
+    }
+  };
+  template <tensor_backend Backend>
+  static variable<Backend> maximum_one(const variable<Backend>& x) {
+    return elementwise(x, one_at_least{}, no_slope{});
+  }
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Decoders: the maps of all stages -> logits at the finest stage, and at coarser ones under deep supervision.
+#ifndef COMODAL_MODEL_DECODER_HPP
+#define COMODAL_MODEL_DECODER_HPP
+
+#include <comodal/autograd/structure.hpp>
+#include <comodal/model/encoder.hpp>
+
+#include <algorithm>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// What a decoder is told when it is made.
+struct decoder_sizes {
+  std::vector<index> channels{16, 32, 64, 128};  // of the maps, a stage, finest first
+  std::vector<extent3> filters;                  // a stage; empty: 3x3x3
+  std::vector<extent3> strides;                  // from stage s to s + 1; empty: 2x2x2
+  index classes = 2;                             // channels of the logits
+  int convolutions = 2;                          // a stage; 1: the light decoder of a branch
+  bool deep_supervision = false;                 // logits at every stage but the coarsest
+};
+
+/// A type that decodes: `decode(maps)`, maps finest first -> logits, finest first, at least one.
+template <class T, class Backend>
+concept decoder = requires(const T& d, const std::vector<variable<Backend>>& maps) {
+  { d.decode(maps) } -> std::same_as<std::vector<variable<Backend>>>;
+};
+
+/// Says in plain words which member of a decoder is missing.
+template <class T, tensor_backend Backend>
+constexpr void check_decoder() {
+  static_assert(requires(const T& d, const std::vector<variable<Backend>>& maps) { d.decode(maps); },
+                "comodal: a decoder needs a member decode(const std::vector<variable<Backend>>& maps) const: maps finest first -> logits finest first");
+  static_assert(decoder<T, Backend>, "comodal: decode() of a decoder must return std::vector<variable<Backend>>");
+}
+
+/// The U-Net's decoder: up-convolution, the stage's map beside it, convolutions, and a 1x1x1 convolution to logits.
+template <tensor_backend Backend>
+class unet_decoder {
+ public:
+  unet_decoder(const parameter_scope<Backend>& scope, const decoder_sizes& sizes) {
+    const encoder_sizes geometry{1, sizes.channels, sizes.filters, sizes.strides};
+    for (int s = 0; s + 1 < geometry.stages(); ++s) {
+      const auto at = scope / s;
+      m_up.emplace_back(at / "up", geometry.channel(s + 1), geometry.channel(s), geometry.stride_to(s + 1));
+      m_blocks.emplace_back(at, 2 * geometry.channel(s), geometry.channel(s), geometry.filter(s), sizes.convolutions);
+      if (s == 0 || sizes.deep_supervision) m_heads.emplace_back(at / "head", geometry.channel(s), sizes.classes, extent3{1, 1, 1}, true);
+    }
+  }
+  [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const {
+    if (maps.size() != m_up.size() + 1) throw shape_error(text("unet_decoder: ", maps.size(), " maps for ", m_up.size() + 1, " stages"));
+    std::vector<variable<Backend>> logits;
+    variable<Backend> x = maps.back();
+    for (std::size_t s = m_up.size(); s-- > 0;) {
+      x = m_blocks[s](concat<Backend>({maps[s], m_up[s](x)}));
+      if (s < m_heads.size()) logits.push_back(m_heads[s](x));
+    }
+    std::reverse(logits.begin(), logits.end());
+    return logits;
+  }
+
+ private:
+  std::vector<up_convolution<Backend>> m_up;
+  std::vector<conv_block<Backend>> m_blocks;
+  std::vector<convolution<Backend>> m_heads;
+};
+
+/// Any decoder, chosen at run time.
+template <tensor_backend Backend>
+class any_decoder {
+ public:
+  template <class Decoder>
+  explicit any_decoder(Decoder d) : m_decoder(std::make_shared<model<Decoder>>(std::move(d))) {
+    check_decoder<Decoder, Backend>();
+  }
+  [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const { return m_decoder->decode(maps); }
+
+ private:
+  struct interface {
+    virtual ~interface() = default;
+    virtual std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const = 0;
+  };
+  template <class Decoder>
+  struct model final : interface {
+    explicit model(Decoder d) : inner(std::move(d)) {}
+    std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const override { return inner.decode(maps); }
+    Decoder inner;
+  };
+  std::shared_ptr<const interface> m_decoder;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

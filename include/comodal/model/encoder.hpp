@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Modality encoders, called stage by stage because fusion may change a map between stages: U-Net, residual and V-Net.
+#ifndef COMODAL_MODEL_ENCODER_HPP
+#define COMODAL_MODEL_ENCODER_HPP
+
+#include <comodal/nn/layers.hpp>
+
+#include <memory>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// What an encoder is told when it is made. Stage 0 is the finest.
+struct encoder_sizes {
+  index in_channels = 1;
+  std::vector<index> channels{8, 16, 32, 64};  // a stage
+  std::vector<extent3> filters;                // a stage; empty: 3x3x3 everywhere
+  std::vector<extent3> strides;                // from stage s to s + 1, one less than stages; empty: 2x2x2
+
+  [[nodiscard]] int stages() const { return static_cast<int>(channels.size()); }
+  [[nodiscard]] extent3 filter(int s) const { return filters.empty() ? extent3{3, 3, 3} : filters.at(static_cast<std::size_t>(s)); }
+  [[nodiscard]] extent3 stride_to(int s) const {
+    if (s == 0) return {1, 1, 1};
+    return strides.empty() ? extent3{2, 2, 2} : strides.at(static_cast<std::size_t>(s) - 1);
+  }
+  [[nodiscard]] index channel(int s) const { return channels.at(static_cast<std::size_t>(s)); }
+  [[nodiscard]] index in(int s) const { return s == 0 ? in_channels : channel(s - 1); }
+};
+
+/// A type that encodes one modality stage by stage: `stages()`, `channels(s)`, and `encode_stage(s, x)`, which takes the input
+/// (s = 0) or the map of stage s - 1 and returns the map of stage s.
+template <class T, class Backend>
+concept modality_encoder = requires(const T& encoder, int s, const variable<Backend>& x) {
+  { encoder.stages() } -> std::convertible_to<int>;
+  { encoder.channels(s) } -> std::convertible_to<index>;
+  { encoder.encode_stage(s, x) } -> std::same_as<variable<Backend>>;
+};
+
+/// Says in plain words which member of a modality encoder is missing.
+template <class T, tensor_backend Backend>
+constexpr void check_modality_encoder() {
+  static_assert(requires(const T& e) { e.stages(); }, "comodal: a modality_encoder needs a member stages() const: how many stages it has");
+  static_assert(requires(const T& e, int s) { e.channels(s); }, "comodal: a modality_encoder needs a member channels(int s) const: channels of the map of stage s");
+  static_assert(requires(const T& e, int s, const variable<Backend>& x) { e.encode_stage(s, x); },
+                "comodal: a modality_encoder needs a member encode_stage(int s, const variable<Backend>& x) const: the map of stage s from that of stage s - 1");
+  static_assert(modality_encoder<T, Backend>, "comodal: encode_stage() of a modality_encoder must return variable<Backend>");
+}
+
+/// Two convolutions a stage, max pooling between stages (3-D U-Net, Cicek et al. 2016; instance norm as in nnU-Net).
+template <tensor_backend Backend>
+class unet_encoder {
+ public:
+  unet_encoder(const parameter_scope<Backend>& scope, const encoder_sizes& sizes) : m_sizes(sizes) {
+    for (int s = 0; s < sizes.stages(); ++s) m_blocks.emplace_back(scope / s, sizes.in(s), sizes.channel(s), sizes.filter(s));
+  }
+  [[nodiscard]] int stages() const { return m_sizes.stages(); }
+  [[nodiscard]] index channels(int s) const { return m_sizes.channel(s); }
+  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const {
+    return m_blocks.at(static_cast<std::size_t>(s))(s == 0 ? x : max_pool3d(x, m_sizes.stride_to(s)));
+  }
+
+ private:
+  encoder_sizes m_sizes;
+  std::vector<conv_block<Backend>> m_blocks;
+};
+
+/// One residual block a stage, strided convolutions between stages: lrelu(IN(conv(lrelu(IN(conv x)))) + IN(1x1x1 conv x)).
+template <tensor_backend Backend>
+class residual_encoder {
+ public:
+  residual_encoder(const parameter_scope<Backend>& scope, const encoder_sizes& sizes) : m_sizes(sizes) {
+    for (int s = 0; s < sizes.stages(); ++s) {
+      const auto at = scope / s;
+      m_stages.push_back({conv_norm_act<Backend>(at / "first", sizes.in(s), sizes.channel(s), sizes.filter(s), sizes.stride_to(s)),
+                          convolution<Backend>(at / "second", sizes.channel(s), sizes.channel(s), sizes.filter(s)),
+                          normalised_activation<Backend>(at / "second_norm", sizes.channel(s), 1),
+                          convolution<Backend>(at / "skip", sizes.in(s), sizes.channel(s), {1, 1, 1}, false, sizes.stride_to(s)),
+                          normalised_activation<Backend>(at / "skip_norm", sizes.channel(s), 1)});
+    }
+  }
+  [[nodiscard]] int stages() const { return m_sizes.stages(); }
+  [[nodiscard]] index channels(int s) const { return m_sizes.channel(s); }
+  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const {
+    const stage& at = m_stages.at(static_cast<std::size_t>(s));
+    return leaky_relu(add(at.second_norm(at.second(at.first(x))), at.skip_norm(at.skip(x))));
+  }
+
+ private:
+  struct stage {
+    conv_norm_act<Backend> first;
+    convolution<Backend> second;
+    normalised_activation<Backend> second_norm;
+    convolution<Backend> skip;
+    normalised_activation<Backend> skip_norm;
+  };
+  encoder_sizes m_sizes;
+  std::vector<stage> m_stages;
+};
+
+/// Stages of 1, 2, 3, 3 ... convolutions with the stage's input added to their result, strided convolutions between stages
+/// (V-Net, Milletari et al. 2016; 3x3x3 filters and instance norm in place of 5x5x5 and PReLU).
+template <tensor_backend Backend>
+class vnet_encoder {
+ public:
+  vnet_encoder(const parameter_scope<Backend>& scope, const encoder_sizes& sizes) : m_sizes(sizes) {
+    for (int s = 0; s < sizes.stages(); ++s) {
+      m_down.emplace_back(scope / s / "down", sizes.in(s), sizes.channel(s), sizes.filter(s), sizes.stride_to(s));
+      m_blocks.emplace_back(scope / s, sizes.channel(s), sizes.channel(s), sizes.filter(s), std::min(s + 1, 3));
+    }
+  }
+  [[nodiscard]] int stages() const { return m_sizes.stages(); }
+  [[nodiscard]] index channels(int s) const { return m_sizes.channel(s); }
+  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const {
+    const auto down = m_down.at(static_cast<std::size_t>(s))(x);
+    return add(m_blocks.at(static_cast<std::size_t>(s))(down), down);
+  }
+
+ private:
+  encoder_sizes m_sizes;
+  std::vector<conv_norm_act<Backend>> m_down;
+  std::vector<conv_block<Backend>> m_blocks;
+};
+
+/// Any modality encoder, chosen at run time.
+template <tensor_backend Backend>
+class any_encoder {
+ public:
+  template <class Encoder>
+  explicit any_encoder(Encoder encoder) : m_encoder(std::make_shared<model<Encoder>>(std::move(encoder))) {
+    check_modality_encoder<Encoder, Backend>();
+  }
+  [[nodiscard]] int stages() const { return m_encoder->stages(); }
+  [[nodiscard]] index channels(int s) const { return m_encoder->channels(s); }
+  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const { return m_encoder->encode_stage(s, x); }
+
+ private:
+  struct interface {
+    virtual ~interface() = default;
+    virtual int stages() const = 0;
+    virtual index channels(int s) const = 0;
+    virtual variable<Backend> encode_stage(int s, const variable<Backend>& x) const = 0;
+  };
+  template <class Encoder>
+  struct model final : interface {
+    explicit model(Encoder e) : encoder(std::move(e)) {}
+    int stages() const override { return encoder.stages(); }
+    index channels(int s) const override { return encoder.channels(s); }
+    variable<Backend> encode_stage(int s, const variable<Backend>& x) const override { return encoder.encode_stage(s, x); }
+    Encoder encoder;
+  };
+  std::shared_ptr<const interface> m_encoder;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

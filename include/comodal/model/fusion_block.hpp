@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The extension point of fusion: `fusion_block<Tag, Backend>`, found by its tag. Specialise it for a tag of your own and
+/// write the forward pass; docs/fusion.md and examples/custom_fusion.cpp show how.
+#ifndef COMODAL_MODEL_FUSION_BLOCK_HPP
+#define COMODAL_MODEL_FUSION_BLOCK_HPP
+
+#include <comodal/model/presence.hpp>
+#include <comodal/nn/layers.hpp>
+
+#include <concepts>
+#include <type_traits>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// What a fusion block of one stage is told when it is made.
+struct fusion_sizes {
+  index modalities = 2;
+  index stream_channels = 8;  // c of each modality's map
+  index fused_channels = 16;  // C of the fused map
+};
+
+/// A fusion block of one stage. A specialisation for a tag has
+///  - a constructor from `(const parameter_scope<Backend>&, const fusion_sizes&)` that makes its parameters;
+///  - `variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const`:
+///    M maps (N, D, H, W, c) -> one map (N, D, H, W, C). Absent modalities must not change the result: weigh with
+///    `present.mask()` or `present.share()`, or use `masked_softmax`.
+template <class Tag, tensor_backend Backend>
+struct fusion_block {
+  static_assert(!sizeof(Tag), "comodal: there is no fusion_block for this tag; specialise comodal::fusion_block<Tag, Backend> (docs/fusion.md)");
+};
+
+/// A type that fuses the maps of one stage.
+template <class T, class Backend>
+concept fusion_block_type = std::constructible_from<T, const parameter_scope<Backend>&, const fusion_sizes&> &&
+    requires(const T& block, const std::vector<variable<Backend>>& maps, const presence<Backend>& present) {
+  { block.fuse(maps, present) } -> std::same_as<variable<Backend>>;
+};
+
+/// Says in plain words which member of a fusion block is missing.
+template <class T, tensor_backend Backend>
+constexpr void check_fusion_block() {
+  static_assert(std::constructible_from<T, const parameter_scope<Backend>&, const fusion_sizes&>,
+                "comodal: a fusion_block needs a constructor from (const parameter_scope<Backend>&, const fusion_sizes&)");
+  static_assert(requires(const T& block, const std::vector<variable<Backend>>& maps, const presence<Backend>& present) { block.fuse(maps, present); },
+                "comodal: a fusion_block needs a member fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const");
+  static_assert(fusion_block_type<T, Backend>, "comodal: fuse() of a fusion_block must return variable<Backend>");
+}
+
+/// The mean of the present modalities, each aligned by a learned 1x1x1 convolution V_m.
+struct mean_fusion {};
+/// All maps side by side (absent ones 0), then a 1x1x1 convolution.
+struct concat_fusion {};
+/// Attention weights a modality and voxel: method.md 1.2, after MAML (Zhang et al., MICCAI 2021).
+struct gated_fusion {};
+/// Attention weights a modality and channel, from the maps' means over space (squeeze and excitation across modalities).
+struct channel_fusion {};
+/// Dot-product attention over the modalities of each voxel: the mean asks, every modality answers. Memory grows with the voxels.
+struct cross_modal_fusion {};
+
+namespace detail {
+
+/// The aligned, weighted sum of maps: sum_m w_m V_m * F_m, as one convolution of the weighted maps side by side.
+template <tensor_backend Backend>
+class aligned_sum {
+ public:
+  aligned_sum(const parameter_scope<Backend>& scope, const fusion_sizes& sizes) {
+    for (index m = 0; m < sizes.modalities; ++m)
+      m_align.push_back((scope / "align" / m).he_normal("weight", {1, 1, 1, sizes.stream_channels, sizes.fused_channels}, 1));
+  }
+  [[nodiscard]] variable<Backend> operator()(const std::vector<variable<Backend>>& maps, const variable<Backend>& weights) const {
+    std::vector<variable<Backend>> weighted;
+    for (std::size_t m = 0; m < maps.size(); ++m) weighted.push_back(multiply(maps[m], weight_of(weights, static_cast<index>(m))));
+    return conv3d(concat(weighted), concat(m_align, 3));
+  }
+
+ private:
+  std::vector<variable<Backend>> m_align;
+};
+
+}  // namespace detail
+
+template <tensor_backend Backend>
+struct fusion_block<mean_fusion, Backend> {
+  fusion_block(const parameter_scope<Backend>& scope, const fusion_sizes& sizes) : m_sum(scope, sizes) {}
+  [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const {
+    return m_sum(maps, present.share());
+  }
+
+ private:
+  detail::aligned_sum<Backend> m_sum;
+};
+
+template <tensor_backend Backend>
+struct fusion_block<concat_fusion, Backend> {
+  fusion_block(const parameter_scope<Backend>& scope, const fusion_sizes& sizes) : m_sum(scope, sizes) {}
+  [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const {
+    return m_sum(maps, present.mask());
+  }
+
+ private:
+  detail::aligned_sum<Backend> m_sum;
+};
+
+template <tensor_backend Backend>
+struct fusion_block<gated_fusion, Backend> {
+  fusion_block(const parameter_scope<Backend>& scope, const fusion_sizes& sizes) : m_sum(scope, sizes) {
+    for (index m = 0; m < sizes.modalities; ++m) m_gates.emplace_back(scope / "gate" / m, 2 * sizes.stream_channels, 1, extent3{1, 1, 1}, true);
+  }
+  /// alpha, (N, D, H, W, M): how much each voxel takes from each modality; 0 for absent ones, 1 in sum.
+  [[nodiscard]] variable<Backend> attention(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const {
+    const auto mean = weighted_sum(maps, present.share());
+    std::vector<variable<Backend>> scores;
+    for (std::size_t m = 0; m < maps.size(); ++m) scores.push_back(m_gates[m](concat<Backend>({maps[m], mean})));
+    return masked_softmax(concat(scores), present.mask());
+  }
+  [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const {
+    return m_sum(maps, attention(maps, present));
+  }
+
+ private:
+  detail::aligned_sum<Backend> m_sum;
+  std::vector<convolution<Backend>> m_gates;
+};
+
+template <tensor_backend Backend>
+struct fusion_block<channel_fusion, Backend> {
+  fusion_block(const parameter_scope<Backend>& scope, const fusion_sizes& sizes) : m_sum(scope, sizes) {
+    const index c = sizes.stream_channels, hidden = std::max<index>(4, c / 2);
+    for (index m = 0; m < sizes.modalities; ++m) {
+      m_squeeze.emplace_back(scope / "squeeze" / m, 2 * c, hidden, extent3{1, 1, 1}, true);
+      m_excite.emplace_back(scope / "excite" / m, hidden, c, extent3{1, 1, 1}, true);
+    }
+  }
+  [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const {
+    std::vector<variable<Backend>> pooled, scores, weighted;
+    for (const auto& map : maps) pooled.push_back(mean(map, {1, 2, 3}));
+    const auto average = weighted_sum(pooled, present.share());
+    for (std::size_t m = 0; m < maps.size(); ++m) {
+      const auto s = m_excite[m](leaky_relu(m_squeeze[m](concat<Backend>({pooled[m], average}))));
+      scores.push_back(reshape(s, {s.extent(0), s.extent(4), 1}));
+    }
+    const auto alpha = masked_softmax(concat(scores), present.mask());  // (N, c, M)
+    for (std::size_t m = 0; m < maps.size(); ++m) {
+      const auto column = slice(alpha, 2, static_cast<index>(m), static_cast<index>(m) + 1);
+      weighted.push_back(multiply(maps[m], reshape(column, {column.extent(0), 1, 1, 1, column.extent(1)})));
+    }
+    return m_sum(weighted, present.mask());
+  }
+
+ private:
+  detail::aligned_sum<Backend> m_sum;
+  std::vector<convolution<Backend>> m_squeeze, m_excite;
+};
+
+template <tensor_backend Backend>
+struct fusion_block<cross_modal_fusion, Backend> {
+  fusion_block(const parameter_scope<Backend>& scope, const fusion_sizes& sizes)
+      : m_sum(scope, sizes), m_query(scope / "query", sizes.stream_channels, sizes.stream_channels, {1, 1, 1}) {
+    for (index m = 0; m < sizes.modalities; ++m) m_keys.emplace_back(scope / "key" / m, sizes.stream_channels, sizes.stream_channels, extent3{1, 1, 1});
+  }
+  [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const {
+    const auto query = m_query(weighted_sum(maps, present.share()));
+    const double scaling = 1 / std::sqrt(static_cast<double>(query.extent(4)));
+    std::vector<variable<Backend>> scores;
+    for (std::size_t m = 0; m < maps.size(); ++m) scores.push_back(scale(sum(multiply(query, m_keys[m](maps[m])), {4}), scaling));
+    return m_sum(maps, masked_softmax(concat(scores), present.mask()));
+  }
+
+ private:
+  detail::aligned_sum<Backend> m_sum;
+  convolution<Backend> m_query;
+  std::vector<convolution<Backend>> m_keys;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

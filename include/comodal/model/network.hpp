@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The multi-modal network: a stream a modality, fusion between the stages, a fused decoder and a light decoder a modality.
+#ifndef COMODAL_MODEL_NETWORK_HPP
+#define COMODAL_MODEL_NETWORK_HPP
+
+#include <comodal/model/decoder.hpp>
+#include <comodal/model/fusion_stage.hpp>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// What a network returns. Logits are (N, D, H, W, classes).
+template <tensor_backend Backend>
+struct network_output {
+  variable<Backend> fused;                      // z_f
+  std::vector<variable<Backend>> branches;      // z_m, one a modality; empty if they were not asked for or do not exist
+  std::vector<variable<Backend>> features;      // U^s, the fused maps, finest first
+  std::vector<variable<Backend>> deep;          // z_f at coarser stages under deep supervision, finer first
+};
+
+/// What a forward pass should compute beside the fused logits.
+enum class network_outputs { fused_only, all };
+
+/// A type that segments M volumes: `forward(volumes, present, outputs)`, `modalities()`, `parameters()`.
+template <class T, class Backend>
+concept segmentation_network =
+    requires(const T& network, const std::vector<variable<Backend>>& volumes, const presence<Backend>& present, network_outputs outputs) {
+  { network.forward(volumes, present, outputs) } -> std::same_as<network_output<Backend>>;
+  { network.modalities() } -> std::convertible_to<index>;
+  { network.parameters() } -> std::same_as<const parameter_store<Backend>&>;
+};
+
+/// Says in plain words which member of a segmentation network is missing.
+template <class T, tensor_backend Backend>
+constexpr void check_segmentation_network() {
+  static_assert(requires(const T& n, const std::vector<variable<Backend>>& v, const presence<Backend>& p, network_outputs o) { n.forward(v, p, o); },
+                "comodal: a segmentation_network needs a member forward(volumes, present, outputs) const that returns network_output<Backend>");
+  static_assert(requires(const T& n) { n.modalities(); }, "comodal: a segmentation_network needs a member modalities() const");
+  static_assert(requires(const T& n) { n.parameters(); },
+                "comodal: a segmentation_network needs a member parameters() const that returns its parameter_store<Backend>");
+  static_assert(segmentation_network<T, Backend>, "comodal: a member of this segmentation_network has another return type than the concept asks for");
+}
+
+/// Streams that exchange what they fused, stage by stage (method.md section 1). The types of encoder, fusion stage and decoder are
+/// compile-time choices; `any_encoder`, `any_fusion` and `any_decoder` move the choice to run time.
+template <tensor_backend Backend, class Encoder, class Fusion, class Decoder>
+class multimodal_network {
+ public:
+  /// @param store the parameters that the parts were made from
+  /// @param encoders one a modality, all with as many stages as there are fusion stages (or all the same one: shared weights)
+  /// @param fusion one a stage, finest first
+  /// @param branch_decoders one a modality, or none
+  /// @throws config_error where the numbers do not fit
+  multimodal_network(std::shared_ptr<parameter_store<Backend>> store, std::vector<Encoder> encoders, std::vector<Fusion> fusion, Decoder fused_decoder,
+                     std::vector<Decoder> branch_decoders)
+      : m_store(std::move(store)), m_encoders(std::move(encoders)), m_fusion(std::move(fusion)), m_fused_decoder(std::move(fused_decoder)),
+        m_branch_decoders(std::move(branch_decoders)) {
+    check_modality_encoder<Encoder, Backend>();
+    check_fusion_stage<Fusion, Backend>();
+    check_decoder<Decoder, Backend>();
+    if (m_encoders.empty()) throw config_error("multimodal_network: no encoder");
+    for (const auto& encoder : m_encoders)
+      if (encoder.stages() != static_cast<int>(m_fusion.size()))
+        throw config_error(text("multimodal_network: an encoder of ", encoder.stages(), " stages with ", m_fusion.size(), " fusion stages"));
+    if (!m_branch_decoders.empty() && m_branch_decoders.size() != m_encoders.size())
+      throw config_error(text("multimodal_network: ", m_branch_decoders.size(), " branch decoders for ", m_encoders.size(), " modalities"));
+  }
+
+  [[nodiscard]] index modalities() const { return static_cast<index>(m_encoders.size()); }
+  [[nodiscard]] const parameter_store<Backend>& parameters() const { return *m_store; }
+  [[nodiscard]] const std::vector<Fusion>& fusion() const { return m_fusion; }
+
+  /// @param volumes one a modality, (N, D, H, W, 1); what stands in an absent one is never used
+  /// @throws shape_error for a wrong number of volumes or different shapes
+  [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present,
+                                                network_outputs outputs = network_outputs::all) const {
+    if (volumes.size() != m_encoders.size() || present.modalities() != modalities())
+      throw shape_error(text("multimodal_network: ", volumes.size(), " volumes and a presence mask of ", present.modalities(), " modalities for ",
+                             m_encoders.size(), " modalities"));
+    std::vector<variable<Backend>> maps;
+    for (std::size_t m = 0; m < volumes.size(); ++m) {
+      if (!(volumes[m].shape() == volumes[0].shape()))
+        throw shape_error(text("multimodal_network: volumes ", volumes[0].shape().to_string(), " and ", volumes[m].shape().to_string()));
+      maps.push_back(absent_to_zero(volumes[m], present, static_cast<index>(m)));
+    }
+
+    network_output<Backend> out;
+    const bool branches = outputs == network_outputs::all && !m_branch_decoders.empty();
+    std::vector<std::vector<variable<Backend>>> skips(branches ? m_encoders.size() : 0);
+    for (std::size_t s = 0; s < m_fusion.size(); ++s) {
+      for (std::size_t m = 0; m < maps.size(); ++m) maps[m] = m_encoders[m].encode_stage(static_cast<int>(s), maps[m]);
+      out.features.push_back(m_fusion[s].fuse(maps, present, s == 0 ? variable<Backend>{} : out.features.back()));
+      if (s + 1 < m_fusion.size() || branches) maps = m_fusion[s].enhance(maps, out.features.back());
+      for (std::size_t m = 0; m < skips.size(); ++m) skips[m].push_back(maps[m]);
+    }
+    out.deep = m_fused_decoder.decode(out.features);
+    out.fused = out.deep.front();
+    out.deep.erase(out.deep.begin());
+    for (std::size_t m = 0; m < skips.size(); ++m) out.branches.push_back(m_branch_decoders[m].decode(skips[m]).front());
+    return out;
+  }
+
+ private:
+  std::shared_ptr<parameter_store<Backend>> m_store;
+  std::vector<Encoder> m_encoders;
+  std::vector<Fusion> m_fusion;
+  Decoder m_fused_decoder;
+  std::vector<Decoder> m_branch_decoders;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

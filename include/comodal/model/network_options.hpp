@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The choices that make a network, with their defaults, and the network that they make.
+#ifndef COMODAL_MODEL_NETWORK_OPTIONS_HPP
+#define COMODAL_MODEL_NETWORK_OPTIONS_HPP
+
+#include <comodal/model/network.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// A network by name and number (method.md section 1). Strides and filters are along NIfTI's axes (i, j, k), as users write them.
+struct network_options {
+  std::string encoder = "unet";                 // unet, residual, vnet
+  bool shared_encoder = false;                  // one set of weights for all modalities
+  std::string fusion = "gated";                 // mean, concat, gated, channel, cross_modal
+  std::vector<index> fusion_stages;             // from 1 (finest); empty: all. Elsewhere: the mean, and nothing handed back
+  bool enhance = true;                          // hand enhanced maps back to the streams
+  bool branches = true;                         // a light decoder a modality
+  bool deep_supervision = false;
+  std::vector<index> stream_channels{8, 16, 32, 64};
+  std::vector<index> fused_channels{16, 32, 64, 128};
+  std::vector<std::vector<index>> strides;      // (i, j, k) between stages; empty: 2, 2, 2
+  std::vector<std::vector<index>> filters;      // (i, j, k) a stage; empty: 3, 3, 3
+
+  [[nodiscard]] int stages() const { return static_cast<int>(stream_channels.size()); }
+  /// (i, j, k) lists as (D, H, W) extents.
+  [[nodiscard]] static std::vector<extent3> depth_first(const std::vector<std::vector<index>>& lists, const char* key) {
+    std::vector<extent3> out;
+    for (const auto& list : lists) {
+      if (list.size() != 3) throw config_error(text("model.", key, ": an entry has ", list.size(), " numbers, expected 3 (along i, j, k)"));
+      out.push_back({list[2], list[1], list[0]});
+    }
+    return out;
+  }
+  /// The product of all strides, (D, H, W): a patch must be a multiple of it.
+  [[nodiscard]] extent3 total_stride() const {
+    const encoder_sizes sizes{1, stream_channels, {}, depth_first(strides, "strides")};
+    extent3 total{1, 1, 1};
+    for (int s = 1; s < stages(); ++s)
+      for (std::size_t a = 0; a < 3; ++a) total[a] *= sizes.stride_to(s)[a];
+    return total;
+  }
+  /// @throws config_error naming the key that makes no sense
+  void check() const {
+    const auto n = stream_channels.size();
+    if (n < 2) throw config_error(text("model.stream_channels: ", n, " stages, expected at least 2"));
+    if (fused_channels.size() != n) throw config_error(text("model.fused_channels: ", fused_channels.size(), " stages, model.stream_channels has ", n));
+    if (!strides.empty() && strides.size() != n - 1) throw config_error(text("model.strides: ", strides.size(), " entries, expected ", n - 1, " (one less than stages)"));
+    if (!filters.empty() && filters.size() != n) throw config_error(text("model.filters: ", filters.size(), " entries, expected ", n, " (one a stage)"));
+    for (const index s : fusion_stages)
+      if (s < 1 || s > stages()) throw config_error(text("model.fusion_stages: stage ", s, ", expected 1 to ", n));
+    for (const auto& list : {stream_channels, fused_channels})
+      for (const index c : list)
+        if (c < 1) throw config_error(text("model: ", c, " channels, expected 1 or more"));
+    (void)depth_first(strides, "strides");
+    (void)depth_first(filters, "filters");
+  }
+};
+
+/// Calls `visit(name, reference)` for every option; names are keys of the table `model` of an experiment file.
+template <class Options, class Visit>
+void visit_network_options(Options& o, Visit&& visit) {
+  visit(std::string_view("encoder"), o.encoder);
+  visit(std::string_view("shared_encoder"), o.shared_encoder);
+  visit(std::string_view("fusion"), o.fusion);
+  visit(std::string_view("fusion_stages"), o.fusion_stages);
+  visit(std::string_view("enhance"), o.enhance);
+  visit(std::string_view("branches"), o.branches);
+  visit(std::string_view("deep_supervision"), o.deep_supervision);
+  visit(std::string_view("stream_channels"), o.stream_channels);
+  visit(std::string_view("fused_channels"), o.fused_channels);
+  visit(std::string_view("strides"), o.strides);
+  visit(std::string_view("filters"), o.filters);
+}
+
+/// The network whose parts are chosen at run time.
+template <tensor_backend Backend>
+using any_network_parts = multimodal_network<Backend, any_encoder<Backend>, any_fusion<Backend>, any_decoder<Backend>>;
+
+namespace detail {
+
+template <tensor_backend Backend>
+[[nodiscard]] any_encoder<Backend> make_encoder(const std::string& name, const parameter_scope<Backend>& scope, const encoder_sizes& sizes) {
+  if (name == "unet") return any_encoder<Backend>(unet_encoder<Backend>(scope, sizes));
+  if (name == "residual") return any_encoder<Backend>(residual_encoder<Backend>(scope, sizes));
+  if (name == "vnet") return any_encoder<Backend>(vnet_encoder<Backend>(scope, sizes));
+  throw config_error(text("model.encoder: '", name, "', expected unet, residual or vnet"));
+}
+
+template <tensor_backend Backend>
+[[nodiscard]] any_fusion<Backend> make_fusion(const std::string& name, const parameter_scope<Backend>& scope, const fusion_stage_sizes& sizes) {
+  if (name == "mean") return any_fusion<Backend>(multi_stage_fusion<mean_fusion, Backend>(scope, sizes));
+  if (name == "concat") return any_fusion<Backend>(multi_stage_fusion<concat_fusion, Backend>(scope, sizes));
+  if (name == "gated") return any_fusion<Backend>(multi_stage_fusion<gated_fusion, Backend>(scope, sizes));
+  if (name == "channel") return any_fusion<Backend>(multi_stage_fusion<channel_fusion, Backend>(scope, sizes));
+  if (name == "cross_modal") return any_fusion<Backend>(multi_stage_fusion<cross_modal_fusion, Backend>(scope, sizes));
+  throw config_error(text("model.fusion: '", name, "', expected mean, concat, gated, channel or cross_modal"));
+}
+
+}  // namespace detail
+
+/// Makes the network of `options` for M modalities and `classes` output channels (background included, or regions).
+/// @param seed decides the initial weights
+/// @throws config_error naming the key that makes no sense
+template <tensor_backend Backend>
+[[nodiscard]] any_network_parts<Backend> make_network(tape<Backend>& home, const network_options& options, index modalities, index classes,
+                                                      std::uint64_t seed) {
+  options.check();
+  if (modalities < 1) throw config_error(text("make_network: ", modalities, " modalities"));
+  auto store = std::make_shared<parameter_store<Backend>>(home, seed);
+  const parameter_scope<Backend> root(*store);
+  const auto strides = network_options::depth_first(options.strides, "strides"), filters = network_options::depth_first(options.filters, "filters");
+  const encoder_sizes streams{1, options.stream_channels, filters, strides}, fused{1, options.fused_channels, filters, strides};
+
+  std::vector<any_encoder<Backend>> encoders;
+  for (index m = 0; m < modalities; ++m)
+    encoders.push_back(options.shared_encoder && m > 0 ? encoders[0]
+                                                       : detail::make_encoder(options.encoder, options.shared_encoder ? root / "stream" : root / "stream" / m, streams));
+  std::vector<any_fusion<Backend>> fusion;
+  for (int s = 0; s < options.stages(); ++s) {
+    const bool chosen = options.fusion_stages.empty() ||
+                        std::find(options.fusion_stages.begin(), options.fusion_stages.end(), s + 1) != options.fusion_stages.end();
+    const fusion_stage_sizes sizes{{modalities, streams.channel(s), fused.channel(s)}, s == 0 ? 0 : fused.channel(s - 1), fused.stride_to(s), fused.filter(s),
+                                   chosen && options.enhance};
+    fusion.push_back(detail::make_fusion(chosen ? options.fusion : "mean", root / "fusion" / s, sizes));
+  }
+  any_decoder<Backend> fused_decoder(
+      unet_decoder<Backend>(root / "decoder", {options.fused_channels, filters, strides, classes, 2, options.deep_supervision}));
+  std::vector<any_decoder<Backend>> branch_decoders;
+  if (options.branches)
+    for (index m = 0; m < modalities; ++m)
+      branch_decoders.emplace_back(unet_decoder<Backend>(root / "branch" / m, {options.stream_channels, filters, strides, classes, 1, false}));
+  return {store, std::move(encoders), std::move(fusion), std::move(fused_decoder), std::move(branch_decoders)};
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Which modality of which sample is there, as weights that operations multiply with: no branch on data inside a step.
+#ifndef COMODAL_MODEL_PRESENCE_HPP
+#define COMODAL_MODEL_PRESENCE_HPP
+
+#include <comodal/autograd/convolution.hpp>
+#include <comodal/autograd/reduction.hpp>
+#include <comodal/autograd/structure.hpp>
+
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// The presence mask r of a batch: r[n][m] is 1 where modality m of sample n is there, at least one a sample.
+template <tensor_backend Backend>
+class presence {
+ public:
+  /// @param values (samples, modalities) of zeros and ones, row-major
+  /// @throws shape_error for a wrong number of values; config_error for other values or a sample without any modality
+  presence(tape<Backend>& home, index samples, index modalities, const std::vector<float>& values)
+      : m_samples(samples), m_modalities(modalities), m_values(values) {
+    using T = typename Backend::scalar_type;
+    if (static_cast<index>(values.size()) != samples * modalities)
+      throw shape_error(text("presence: ", values.size(), " values for ", samples, " samples of ", modalities, " modalities"));
+    std::vector<T> mask, share;
+    for (index n = 0; n < samples; ++n) {
+      int count = 0;
+      for (index m = 0; m < modalities; ++m) {
+        const float r = values[static_cast<std::size_t>(n * modalities + m)];
+        if (r != 0 && r != 1) throw config_error(text("presence: ", r, " for sample ", n, ", modality ", m, ", expected 0 or 1"));
+        count += r == 1;
+      }
+      if (count == 0) throw config_error(text("presence: sample ", n, " has no modality at all"));
+      for (index m = 0; m < modalities; ++m) {
+        mask.push_back(static_cast<T>(values[static_cast<std::size_t>(n * modalities + m)]));
+        share.push_back(mask.back() / static_cast<T>(count));
+      }
+    }
+    m_mask = home.constant({samples, modalities}, mask);
+    m_share = home.constant({samples, modalities}, share);
+  }
+
+  [[nodiscard]] index samples() const { return m_samples; }
+  [[nodiscard]] index modalities() const { return m_modalities; }
+  [[nodiscard]] bool has(index sample, index modality) const { return m_values[static_cast<std::size_t>(sample * m_modalities + modality)] == 1; }
+  /// The values on the host, (samples, modalities).
+  [[nodiscard]] const std::vector<float>& values() const { return m_values; }
+  /// r, (N, M), a constant.
+  [[nodiscard]] const variable<Backend>& mask() const { return m_mask; }
+  /// r / |P_n|, (N, M), a constant: the weights of a mean over the present modalities.
+  [[nodiscard]] const variable<Backend>& share() const { return m_share; }
+
+ private:
+  index m_samples, m_modalities;
+  std::vector<float> m_values;
+  variable<Backend> m_mask, m_share;
+};
+
+namespace detail {
+
+struct select_present {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T x, T r) const {
+    return r == T(0) ? T(0) : x;
+  }
+};
+
+}  // namespace detail
+
+/// An input volume (N, D, H, W, 1) with 0 where the modality is absent, whatever stood there (NaN too). No gradient passes.
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> absent_to_zero(const variable<Backend>& x, const presence<Backend>& present, index modality) {
+  auto& ctx = x.ctx();
+  const auto r = slice(present.mask(), 1, modality, modality + 1).value().reshaped({present.samples(), 1, 1, 1, 1});
+  return x.home().constant(ops::binary(ctx, "absent_to_zero", detail::select_present{}, x.value(), r));
+}
+
+/// Column m of weights (N, M) or (N, D, H, W, M) as a factor for maps (N, D, H, W, C): (N, 1, 1, 1, 1) or (N, D, H, W, 1).
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> weight_of(const variable<Backend>& weights, index modality) {
+  const auto column = slice(weights, -1, modality, modality + 1);
+  return weights.shape().rank() == 2 ? reshape(column, {weights.extent(0), 1, 1, 1, 1}) : column;
+}
+
+/// sum_m weights[.., m] maps[m]: maps (N, D, H, W, C), weights (N, M) or (N, D, H, W, M).
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> weighted_sum(const std::vector<variable<Backend>>& maps, const variable<Backend>& weights) {
+  variable<Backend> total;
+  for (std::size_t m = 0; m < maps.size(); ++m) {
+    const auto part = multiply(maps[m], weight_of(weights, static_cast<index>(m)));
+    total = total ? add(total, part) : part;
+  }
+  return total;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
