@@ -39,8 +39,13 @@ struct dice_cross_entropy {
   template <tensor_backend Backend>
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& y, const variable<Backend>& w = {},
                                              const variable<Backend>& counts = {}) const {
-    const auto sums = segmentation_sums(z, y, w, kind);
-    const index n = z.extent(0), classes = z.extent(-1), first = kind == label_kind::classes ? 1 : 0, foreground = classes - first;
+    return from_sums(segmentation_sums(z, y, w, kind), z.extent(-1), counts);
+  }
+
+  /// The same from the sums of `segmentation_sums`, for callers that need those for something else too.
+  template <tensor_backend Backend>
+  [[nodiscard]] variable<Backend> from_sums(const variable<Backend>& sums, index classes, const variable<Backend>& counts = {}) const {
+    const index n = sums.extent(0), first = kind == label_kind::classes ? 1 : 0, foreground = classes - first;
     // The smallest normal number keeps a sample of weight 0 at 0 / tiny = 0.
     const auto entropy = divide(slice(sums, 1, 1, 2), shift(slice(sums, 1, 0, 1), 1e-30));
     auto total = scale(reshape(entropy, {n}), cross_entropy_weight);

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Sliding-window inference: overlapping windows, Gaussian weights, the mean of probabilities.
+#ifndef COMODAL_INFER_SLIDING_WINDOW_HPP
+#define COMODAL_INFER_SLIDING_WINDOW_HPP
+
+#include <comodal/data/volume.hpp>
+#include <comodal/loss/consistency_loss.hpp>
+#include <comodal/model/network.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <functional>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// First voxels of the windows along an axis of n voxels: evenly spread, at most `step` . window apart (nnU-Net's rule).
+[[nodiscard]] inline std::vector<index> window_positions(index n, index window, double step = 0.5) {
+  if (n <= window) return {0};
+  const auto gaps = static_cast<index>(std::ceil(static_cast<double>(n - window) / (static_cast<double>(window) * step)));
+  std::vector<index> positions;
+  for (index i = 0; i <= gaps; ++i) {
+    const double exact = static_cast<double>(i) * static_cast<double>(n - window) / static_cast<double>(gaps);
+    positions.push_back(static_cast<index>(std::nearbyint(exact)));
+  }
+  return positions;
+}
+
+/// Weights along one axis of a window: exp(-((i - floor(p / 2)) / (p / 8))^2 / 2); a window's weight is the product of three.
+[[nodiscard]] inline std::vector<double> window_weights(index p) {
+  std::vector<double> weights;
+  for (index i = 0; i < p; ++i) {
+    const double x = static_cast<double>(i - p / 2) / (static_cast<double>(p) / 8);
+    weights.push_back(std::exp(-0.5 * x * x));
+  }
+  return weights;
+}
+
+/// How windows are laid and what is done in each.
+struct window_options {
+  extent3 window{};            // (D, H, W), usually the training patch
+  double step = 0.5;           // of the window between neighbours
+  std::vector<int> mirror;     // axes (0 D, 1 H, 2 W): the mean over all flips along them
+};
+
+/// Probability maps of one case, by output: `values[(c * D + d) * H * W + h * W + w]`.
+struct probability_map {
+  extent3 size{};
+  index channels = 0;
+  std::vector<float> values;
+};
+
+namespace detail {
+
+// Copies a window of a volume, padded with its minimum, optionally flipped, to `out` (D, H, W).
+inline void cut_window(const image_volume& from, const extent3& size, const extent3& at, const extent3& window, unsigned flips, float pad, float* out) {
+  for (index d = 0; d < window[0]; ++d)
+    for (index h = 0; h < window[1]; ++h)
+      for (index w = 0; w < window[2]; ++w) {
+        const index z = at[0] + (flips & 1 ? window[0] - 1 - d : d), y = at[1] + (flips & 2 ? window[1] - 1 - h : h),
+                    x = at[2] + (flips & 4 ? window[2] - 1 - w : w);
+        const bool inside = z < size[0] && y < size[1] && x < size[2];
+        *out++ = inside ? from.values[static_cast<std::size_t>((z * size[1] + y) * size[2] + x)] : pad;
+      }
+}
+
+}  // namespace detail
+
+/// Mean probabilities of every output that `predict` returns, over all windows and flips of one case.
+/// @param images one a modality, null where absent; one grid
+/// @param present (M) which modalities to use; an absent image cannot be present
+/// @param predict takes M volumes (1, D, H, W, 1) and a presence mask of one sample and returns logits (1, D, H, W, C), any number of
+///        them, always the same
+/// @throws shape_error, config_error
+template <tensor_backend Backend, class Predict>
+[[nodiscard]] std::vector<probability_map> sliding_window(tape<Backend>& home, const std::vector<const image_volume*>& images, const std::vector<float>& present,
+                                                          label_kind kind, const window_options& options, Predict&& predict) {
+  using T = typename Backend::scalar_type;
+  auto& ctx = home.ctx();
+  const no_grad_scope<Backend> quiet(home);
+  const auto first = std::find_if(images.begin(), images.end(), [](const image_volume* v) { return v != nullptr; });
+  if (first == images.end()) throw config_error("sliding_window: the case has no modality at all");
+  const auto& grid = (*first)->geometry.size;
+  const extent3 size{grid[2], grid[1], grid[0]}, window = options.window;
+  std::vector<float> pads;
+  for (const image_volume* v : images) pads.push_back(v ? *std::min_element(v->values.begin(), v->values.end()) : 0.f);
+  const presence<Backend> mask(home, 1, static_cast<index>(images.size()), present);
+
+  std::vector<unsigned> flips{0};
+  for (const int axis : options.mirror)
+    for (std::size_t i = 0, n = flips.size(); i < n; ++i) flips.push_back(flips[i] | (1u << axis));
+
+  const index voxels = window[0] * window[1] * window[2];
+  std::array<std::vector<double>, 3> axis_weights{window_weights(window[0]), window_weights(window[1]), window_weights(window[2])};
+  std::vector<float> total(static_cast<std::size_t>(size[0] * size[1] * size[2]), 0.f);
+  std::vector<probability_map> maps;
+  std::vector<T> cut(static_cast<std::size_t>(voxels));
+  std::vector<float> raw(static_cast<std::size_t>(voxels));
+
+  for (const index z : window_positions(size[0], window[0], options.step))
+    for (const index y : window_positions(size[1], window[1], options.step))
+      for (const index x : window_positions(size[2], window[2], options.step))
+        for (const unsigned flip : flips) {
+          std::vector<variable<Backend>> volumes;
+          for (std::size_t m = 0; m < images.size(); ++m) {
+            if (images[m] && present[m] == 1) {
+              detail::cut_window(*images[m], size, {z, y, x}, window, flip, pads[m], raw.data());
+              std::copy(raw.begin(), raw.end(), cut.begin());
+            } else {
+              std::fill(cut.begin(), cut.end(), T(0));
+            }
+            volumes.push_back(home.constant({1, window[0], window[1], window[2], 1}, cut));
+          }
+          const std::vector<variable<Backend>> logits = predict(volumes, mask);
+          for (std::size_t k = 0; k < logits.size(); ++k) {
+            const index channels = logits[k].extent(-1);
+            if (maps.size() <= k)
+              maps.push_back({size, channels, std::vector<float>(static_cast<std::size_t>(channels * size[0] * size[1] * size[2]), 0.f)});
+            const auto p = to_host(ctx.space(), probabilities(logits[k], kind).value());
+            auto& out = maps[k].values;
+#pragma omp parallel for schedule(static)
+            for (index d = 0; d < std::min(window[0], size[0] - z); ++d)
+              for (index h = 0; h < std::min(window[1], size[1] - y); ++h)
+                for (index w = 0; w < std::min(window[2], size[2] - x); ++w) {
+                  const index fd = flip & 1 ? window[0] - 1 - d : d, fh = flip & 2 ? window[1] - 1 - h : h, fw = flip & 4 ? window[2] - 1 - w : w;
+                  const auto weight = static_cast<float>(axis_weights[0][static_cast<std::size_t>(d)] * axis_weights[1][static_cast<std::size_t>(h)] *
+                                                         axis_weights[2][static_cast<std::size_t>(w)]);
+                  const index at = ((z + d) * size[1] + y + h) * size[2] + x + w, from = ((fd * window[1] + fh) * window[2] + fw) * channels;
+                  if (k == 0) total[static_cast<std::size_t>(at)] += weight;
+                  for (index c = 0; c < channels; ++c)
+                    out[static_cast<std::size_t>(c * size[0] * size[1] * size[2] + at)] += weight * static_cast<float>(p[static_cast<std::size_t>(from + c)]);
+                }
+          }
+        }
+  for (auto& map : maps)
+    for (index c = 0; c < map.channels; ++c)
+      for (std::size_t i = 0; i < total.size(); ++i) map.values[static_cast<std::size_t>(c) * total.size() + i] /= total[i];
+  return maps;
+}
+
+/// The class of the highest probability at each voxel; ties go to the lower class.
+[[nodiscard]] inline std::vector<std::uint8_t> most_probable(const probability_map& map) {
+  const std::size_t voxels = map.values.size() / static_cast<std::size_t>(map.channels);
+  std::vector<std::uint8_t> labels(voxels, 0);
+  for (std::size_t i = 0; i < voxels; ++i)
+    for (index c = 1; c < map.channels; ++c)
+      if (map.values[static_cast<std::size_t>(c) * voxels + i] > map.values[static_cast<std::size_t>(labels[i]) * voxels + i]) labels[i] = static_cast<std::uint8_t>(c);
+  return labels;
+}
+
+/// Labels from region probabilities: each voxel takes the label of the last region in order whose probability exceeds 1/2
+/// (nnU-Net's `regions_class_order`), else 0.
+[[nodiscard]] inline std::vector<std::uint8_t> labels_of_regions(const probability_map& map, const std::vector<std::uint8_t>& order) {
+  if (static_cast<index>(order.size()) != map.channels)
+    throw config_error(text("labels_of_regions: ", order.size(), " labels for ", map.channels, " regions"));
+  const std::size_t voxels = map.values.size() / order.size();
+  std::vector<std::uint8_t> labels(voxels, 0);
+  for (std::size_t c = 0; c < order.size(); ++c)
+    for (std::size_t i = 0; i < voxels; ++i)
+      if (map.values[c * voxels + i] > 0.5f) labels[i] = order[c];
+  return labels;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Mean Teacher (Tarvainen and Valpola, 2017): the student's prediction on strong views is drawn to the averaged teacher's on weak ones.
+#ifndef COMODAL_SSL_MEAN_TEACHER_HPP
+#define COMODAL_SSL_MEAN_TEACHER_HPP
+
+#include <comodal/loss/consistency_loss.hpp>
+#include <comodal/ssl/method.hpp>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// L_sup + ramp . consistency . mean squared error of the fused probabilities to the teacher's. Voxels that a box mix replaced are
+/// left out of the consistency.
+template <tensor_backend Backend, class Network>
+class mean_teacher : public student_and_teacher<Backend, Network> {
+ public:
+  using student_and_teacher<Backend, Network>::student_and_teacher;
+
+  [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const progress& at) {
+    auto& home = this->home();
+    const index labelled = batch.labelled.samples, unlabelled = batch.strong.samples, all = labelled + unlabelled;
+    const network_input<Backend> input(home, {&batch.labelled, &batch.strong}), weak(home, {&batch.weak});
+    const auto target = home.constant(one_hot(this->ctx(), this->m_targets, batch.labelled));
+    const auto q = probabilities(this->predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, this->m_targets.kind);
+
+    const auto out = this->m_student.forward(input.volumes, input.present);
+    const presence<Backend> present(home, labelled, batch.labelled.modalities, batch.labelled.present);
+    std::vector<variable<Backend>> branches;
+    for (const auto& z : out.branches) branches.push_back(this->m_loss(slice(z, 0, 0, labelled), target));
+    const auto weights = this->sample_weights(std::vector<double>(static_cast<std::size_t>(labelled), 1 / static_cast<double>(labelled)));
+    const auto supervised = this->fused_and_branches(this->m_loss(slice(out.fused, 0, 0, labelled), target), branches, present, weights);
+    const mean_squared_error distance{this->m_targets.kind};
+    const auto consistency = mean(distance(slice(out.fused, 0, labelled, all), q, unmixed(batch.strong)));
+    const auto loss = add(supervised, scale(consistency, ramp_up(at, this->m_options.ramp) * this->m_options.consistency));
+    home.backward(loss);
+    return {{"loss", loss}, {"supervised", supervised}, {"consistency", consistency}};
+  }
+
+ private:
+  // 1 where a voxel is the unlabelled crop's own, (N, D, H, W); empty where all are.
+  variable<Backend> unmixed(const crop_batch& strong) const {
+    if (strong.known.empty()) return {};
+    std::vector<typename Backend::scalar_type> w(strong.known.size());
+    for (std::size_t i = 0; i < w.size(); ++i) w[i] = strong.known[i] ? 0 : 1;
+    return this->home().constant({strong.samples, strong.size[0], strong.size[1], strong.size[2]}, w);
+  }
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// How good each output is on labelled training crops, as running means: who may teach whom (method.md section 5).
+#ifndef COMODAL_SSL_RELIABILITY_HPP
+#define COMODAL_SSL_RELIABILITY_HPP
+
+#include <comodal/ssl/method.hpp>
+
+namespace comodal::inline COMODAL_CONFIG {
+namespace detail {
+
+struct positive {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T x) const {
+    return x > T(0) ? T(1) : T(0);
+  }
+};
+struct clipped {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T x) const {
+    return x < T(0) ? T(0) : (x > T(1) ? T(1) : x);
+  }
+};
+struct at_least_one {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T x) const {
+    return x > T(1) ? x : T(1);
+  }
+};
+
+template <class Function, tensor_backend Backend>
+[[nodiscard]] variable<Backend> constant_function(const variable<Backend>& x) {
+  return x.home().constant(ops::unary(x.ctx(), Function{}, x.value()));
+}
+
+}  // namespace detail
+
+/// Running means (factor 0.99) of the soft Dice of M branches on labelled crops, from 1/2. They stay on the device.
+template <tensor_backend Backend>
+class reliability {
+ public:
+  static constexpr double factor = 0.99;
+
+  reliability(tape<Backend>& home, index outputs) : m_values(home.constant(ops::full(home.ctx(), shape{outputs}, typename Backend::scalar_type(0.5)))) {}
+
+  /// Output k's soft Dice by class (N, K), which classes are in the target (N, K), and which samples count (N). Call without gradients.
+  void update(index k, const variable<Backend>& dice, const variable<Backend>& in_target, const variable<Backend>& samples) {
+    const auto known = multiply(in_target, reshape(samples, {samples.extent(0), 1}));
+    const auto number = sum(known), rate = scale(detail::constant_function<detail::positive>(number), 1 - factor);
+    const auto now = divide(sum(multiply(dice, known)), detail::constant_function<detail::at_least_one>(number));
+    const auto before = slice(m_values, 0, k, k + 1);
+    replace(k, add(before, multiply(rate, subtract(now, before))));
+  }
+
+  /// w(m <- n) = clip(1/2 + (rho_n - rho_m) / 0.2, 0, 1): how much m learns from n; (1), a constant.
+  [[nodiscard]] variable<Backend> weight(index m, index n) const {
+    return detail::constant_function<detail::clipped>(shift(scale(subtract(value(n), value(m)), 5), 0.5));
+  }
+  /// rho of output k, (1).
+  [[nodiscard]] variable<Backend> value(index k) const { return slice(m_values, 0, k, k + 1); }
+
+  void save(safetensors_file& file) const {
+    file.arrays["reliability"] = named_array::of(m_values.shape(), to_host(m_values.ctx().space(), m_values.value()));
+  }
+  void load(const safetensors_file& file) {
+    m_values.assign(m_values.ctx().make(m_values.shape(), file.arrays.at("reliability").template values<typename Backend::scalar_type>("reliability")));
+  }
+
+ private:
+  void replace(index k, const variable<Backend>& now) {
+    std::vector<variable<Backend>> parts;
+    for (index i = 0; i < m_values.extent(0); ++i) parts.push_back(i == k ? reshape(now, {1}) : value(i));
+    m_values = detach(concat(parts, 0));
+  }
+
+  variable<Backend> m_values;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Batches on the back end: volumes, one-hot targets from labels, and pseudo targets from a teacher's logits.
+#ifndef COMODAL_SSL_TARGETS_HPP
+#define COMODAL_SSL_TARGETS_HPP
+
+#include <comodal/data/batch.hpp>
+#include <comodal/model/network.hpp>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// How label numbers become target channels: exclusive classes (one-hot, background first) or regions that may overlap.
+struct target_map {
+  label_kind kind = label_kind::classes;
+  index channels = 2;
+  std::vector<float> table;  // (256, channels)
+
+  /// Labels 0 ... classes - 1, one channel each.
+  [[nodiscard]] static target_map of_classes(index classes) {
+    target_map map{label_kind::classes, classes, std::vector<float>(static_cast<std::size_t>(256 * classes), 0.f)};
+    for (index c = 0; c < classes; ++c) map.table[static_cast<std::size_t>(c * classes + c)] = 1;
+    return map;
+  }
+  /// One channel a region, each a list of the labels in it.
+  [[nodiscard]] static target_map of_regions(const std::vector<std::vector<std::uint8_t>>& regions) {
+    const index n = static_cast<index>(regions.size());
+    target_map map{label_kind::regions, n, std::vector<float>(static_cast<std::size_t>(256 * n), 0.f)};
+    for (index r = 0; r < n; ++r)
+      for (const std::uint8_t label : regions[static_cast<std::size_t>(r)]) map.table[static_cast<std::size_t>(label * n + r)] = 1;
+    return map;
+  }
+};
+
+/// Part of an experiment that has passed, for schedules: step t of T.
+struct progress {
+  std::uint32_t step = 0, steps = 1;
+  [[nodiscard]] double fraction() const { return static_cast<double>(step) / static_cast<double>(steps); }
+};
+
+/// exp(-5 (1 - min(1, t / (ramp T)))^2), from e^-5 to 1 (Laine and Aila 2017); `ramp` is a fraction of the run; 0: always 1.
+[[nodiscard]] inline double ramp_up(const progress& at, double ramp) {
+  const double x = ramp > 0 ? std::min(1.0, at.fraction() / ramp) : 1.0;
+  return std::exp(-5 * (1 - x) * (1 - x));
+}
+
+/// Volumes and presence of one or more crop batches, one behind the other.
+template <tensor_backend Backend>
+struct network_input {
+  std::vector<variable<Backend>> volumes;  // one a modality, (N, D, H, W, 1)
+  comodal::presence<Backend> present;
+
+  /// @throws shape_error for crops of different sizes
+  network_input(tape<Backend>& home, const std::vector<const crop_batch*>& parts) : present(home, count(parts), parts.at(0)->modalities, joined(parts)) {
+    using T = typename Backend::scalar_type;
+    auto& ctx = home.ctx();
+    const extent3 size = parts[0]->size;
+    for (index m = 0; m < parts[0]->modalities; ++m) {
+      std::vector<T> values;
+      for (const crop_batch* part : parts) {
+        if (part->size != size) throw shape_error("network_input: crops of different sizes in one batch");
+        const auto& from = part->images[static_cast<std::size_t>(m)];
+        values.insert(values.end(), from.begin(), from.end());
+      }
+      volumes.push_back(home.constant(ctx.make({present.samples(), size[0], size[1], size[2], 1}, values)));
+    }
+  }
+
+ private:
+  static index count(const std::vector<const crop_batch*>& parts) {
+    index n = 0;
+    for (const crop_batch* part : parts) n += part->samples;
+    return n;
+  }
+  static std::vector<float> joined(const std::vector<const crop_batch*>& parts) {
+    std::vector<float> all;
+    for (const crop_batch* part : parts) all.insert(all.end(), part->present.begin(), part->present.end());
+    return all;
+  }
+};
+
+namespace detail {
+
+template <class T>
+struct one_hot_body {
+  const std::uint8_t* labels;
+  const T* table;
+  T* target;
+  index channels;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    const T* row = table + labels[i] * channels;
+    for (index c = 0; c < channels; ++c) target[i * channels + c] = row[c];
+  }
+};
+
+// Probabilities and their sharpened form q^(1/T) / sum q^(1/T), a voxel at a time.
+template <class T>
+struct sharpen_body {
+  label_kind kind;
+  index channels;
+  double inverse_temperature;
+  const T* q;
+  T* sharp;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    double sum = 0;
+    for (index c = 0; c < channels; ++c) {
+      const double p = static_cast<double>(q[i * channels + c]), a = math::pow(p, inverse_temperature);
+      const double b = kind == label_kind::regions ? math::pow(1 - p, inverse_temperature) : 0;
+      sharp[i * channels + c] = static_cast<T>(kind == label_kind::regions ? a / (a + b) : a);
+      sum += a;
+    }
+    if (kind == label_kind::classes)
+      for (index c = 0; c < channels; ++c) sharp[i * channels + c] = static_cast<T>(static_cast<double>(sharp[i * channels + c]) / sum);
+  }
+};
+
+// The target and its weight: the true label where it is known, else the sharpened prediction with its confidence.
+template <class T>
+struct pseudo_target_body {
+  label_kind kind;
+  index channels;
+  double threshold;  // below 0: soft confidence
+  const T *q, *sharp, *table;
+  const std::uint8_t *labels, *known;  // null: nothing is known
+  T *target, *weight;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    if (known && known[i]) {
+      const T* row = table + labels[i] * channels;
+      for (index c = 0; c < channels; ++c) target[i * channels + c] = row[c];
+      weight[i] = T(1);
+      return;
+    }
+    double confidence = 0;
+    if (kind == label_kind::classes) {
+      double best = 0;
+      for (index c = 0; c < channels; ++c) best = static_cast<double>(q[i * channels + c]) > best ? static_cast<double>(q[i * channels + c]) : best;
+      const double chance = 1.0 / static_cast<double>(channels);
+      confidence = threshold >= 0 ? (best >= threshold ? 1.0 : 0.0) : (best - chance) / (1 - chance);
+    } else {
+      for (index c = 0; c < channels; ++c) {
+        const double best = math::fabs(2 * static_cast<double>(q[i * channels + c]) - 1);
+        confidence += (threshold >= 0 ? ((best + 1) / 2 >= threshold ? 1.0 : 0.0) : best) / static_cast<double>(channels);
+      }
+    }
+    for (index c = 0; c < channels; ++c) target[i * channels + c] = sharp[i * channels + c];
+    weight[i] = static_cast<T>(confidence > 0 ? confidence : 0);
+  }
+};
+
+struct at_least {
+  double limit;
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T mass, T always) const {
+    return mass >= static_cast<T>(limit) || always > T(0) ? T(1) : T(0);
+  }
+};
+
+}  // namespace detail
+
+/// One-hot targets (N, D, H, W, channels) of the labels of a batch.
+template <tensor_backend Backend>
+[[nodiscard]] typename context<Backend>::tensor_type one_hot(context<Backend>& ctx, const target_map& map, const crop_batch& batch) {
+  using T = typename Backend::scalar_type;
+  auto target = ctx.make({batch.samples, batch.size[0], batch.size[1], batch.size[2], map.channels});
+  auto labels = ctx.template make_of<std::uint8_t>({batch.samples * batch.voxels()});
+  copy_from_host(ctx.space(), batch.labels, labels);
+  const auto table = ctx.make({256, map.channels}, std::vector<T>(map.table.begin(), map.table.end()));
+  for_elements(ctx.space(), labels.size(), detail::one_hot_body<T>{labels.data(), table.data(), target.data(), map.channels});
+  ctx.fence();
+  return target;
+}
+
+/// Which classes count in the Dice part of a sample: those whose target mass sum_i y_ic is at least max(`voxels`, `fraction` of the
+/// crop). Decided by the target, never by the prediction. Samples whose `always` (N, 1) is 1 count all. target (N, D, H, W, C) -> (N, C).
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> counting_classes(const variable<Backend>& target, const variable<Backend>& always, double voxels = 32, double fraction = 1e-4) {
+  auto& ctx = target.ctx();
+  const index n = target.extent(0), c = target.extent(-1), crop = target.shape().size() / n / c;
+  const auto mass = ops::sum_axis(ctx, target.value().reshaped({n, crop, c}), 1).reshaped({n, c});
+  const double limit = std::max(voxels, fraction * static_cast<double>(crop));
+  return target.home().constant(ops::binary(ctx, "counting_classes", detail::at_least{limit}, mass, always.value()));
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
