@@ -1,0 +1,231 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The training loop: batches made ahead, a method's step, an update, logs, validation and checkpoints from which a run goes on
+/// bit for bit.
+#ifndef COMODAL_TRAIN_TRAINER_HPP
+#define COMODAL_TRAIN_TRAINER_HPP
+
+#include <comodal/data/batch_maker.hpp>
+#include <comodal/data/prefetch.hpp>
+#include <comodal/model/model_file.hpp>
+#include <comodal/ssl/any_method.hpp>
+#include <comodal/train/log.hpp>
+#include <comodal/train/optimiser.hpp>
+
+#include <functional>
+#include <optional>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// How long to train and what to write when.
+struct train_options {
+  index steps = 2000;
+  index seed = 1;
+  index log_every = 10;          // steps
+  index validate_every = 0;      // steps; 0: never
+  index checkpoint_every = 200;  // steps; the last step always writes one
+};
+
+/// Calls `visit(name, reference)` for every option; names are keys of the table `train` of an experiment file.
+template <class Options, class Visit>
+void visit_train_options(Options& o, Visit&& visit) {
+  const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
+  option("steps", o.steps);
+  option("seed", o.seed);
+  option("log_every", o.log_every);
+  option("validate_every", o.validate_every);
+  option("checkpoint_every", o.checkpoint_every);
+}
+
+/// What a run has come to.
+struct train_result {
+  std::uint32_t steps_done = 0;  // in all, earlier runs that were resumed included
+  bool finished = false;         // false: stopped on request, and ready to be resumed
+  double seconds = 0;            // of this run
+  double last_loss = 0;
+  double best_validation = -1;   // -1: never validated
+};
+
+/// Trains a method. All of a run's files are in one folder: `checkpoint.safetensors` (to resume), `model.safetensors` (the result,
+/// the last weights), `best.safetensors` (best on validation, if there is one), `log.csv`, `log.jsonl`.
+template <tensor_backend Backend, class Maker = batch_maker<>>
+class trainer {
+ public:
+  /// Called between steps; what it returns is written to the log under "validation." and the name; the first value is the one that
+  /// "best" means.
+  using validate_function = std::function<std::vector<std::pair<std::string, double>>()>;
+  /// Called at fixed points of the run when crops are to be centred by the teacher: a coarse mask for every unlabelled case.
+  using guide_function = std::function<std::vector<label_volume>()>;
+
+  trainer(any_method<Backend>& method, const optimiser_options& optimiser, Maker& maker, const prefetch_options& prefetch, const train_options& options,
+          model_plan plan, std::filesystem::path folder)
+      : m_method(&method), m_optimiser_options(optimiser), m_optimiser(make_optimiser<Backend>(optimiser)), m_maker(&maker), m_prefetch(prefetch),
+        m_options(options), m_plan(std::move(plan)), m_folder(std::move(folder)) {
+    if (options.steps < 1) throw config_error(text("train.steps = ", options.steps, ", expected 1 or more"));
+    if (options.log_every < 1) throw config_error(text("train.log_every = ", options.log_every, ", expected 1 or more"));
+    if (options.checkpoint_every < 1) throw config_error(text("train.checkpoint_every = ", options.checkpoint_every, ", expected 1 or more"));
+  }
+
+  validate_function validate;
+  guide_function guide;
+
+  [[nodiscard]] std::filesystem::path checkpoint_file() const { return m_folder / "checkpoint.safetensors"; }
+
+  /// Goes back to the state of a checkpoint. @throws io_error if it belongs to another network or run length
+  void resume(const std::filesystem::path& file) {
+    const safetensors_file content = read_safetensors(file);
+    const auto entry = [&](const std::string& name) {
+      const auto found = content.metadata.find(name);
+      if (found == content.metadata.end()) throw io_error(text(file.string(), ": is no checkpoint (it has no ", name, ")"));
+      return std::stoll(found->second);
+    };
+    if (entry("comodal.steps") != m_options.steps || entry("comodal.seed") != m_options.seed)
+      throw io_error(text(file.string(), ": belongs to a run of ", entry("comodal.steps"), " steps with seed ", entry("comodal.seed"), ", this one has ",
+                          m_options.steps, " and ", m_options.seed, "; use the same settings or another folder"));
+    m_step = static_cast<std::uint32_t>(entry("comodal.step"));
+    load_parameters(m_method->parameters(), "student.", content);
+    load_parameters(m_method->averaged(), "ema.", content);
+    m_optimiser.load(m_method->parameters(), content);
+    m_method->load(content);
+    if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end()) m_best = std::stod(found->second);
+    load_guides(content);
+  }
+
+  /// Trains to the end, or until `stop()` says so between two steps; then a checkpoint is written and `finished` is false.
+  /// @throws error if the loss is no longer a number
+  train_result run(const std::function<bool()>& stop = [] { return false; }) {
+    const auto start = std::chrono::steady_clock::now();
+    const auto steps = static_cast<std::uint32_t>(m_options.steps);
+    training_log log(m_folder, m_step);
+    progress_line line(m_step, steps);
+    prefetcher<Maker> batches(*m_maker, m_step, m_prefetch);
+    train_result result;
+
+    while (m_step < steps) {
+      if (stop()) {
+        line.clear();
+        save_checkpoint();
+        result.steps_done = m_step;
+        result.seconds = seconds_since(start);
+        result.best_validation = m_best;
+        return result;
+      }
+      if (guide && is_guide_step(m_step)) batches.between_steps([&] { set_guides(guide()); });
+      auto batch = batches.next();
+      const progress at{m_step, steps};
+      const double rate = learning_rate(m_optimiser_options, m_step, steps);
+      m_method->parameters().zero_grad();
+      const auto values = m_method->step(batch, at);
+      const auto norm = m_optimiser.update(m_method->parameters(), rate, m_step);
+      m_method->after_update(at);
+      batches.recycle(std::move(batch));
+      ++m_step;
+
+      if (m_step % m_options.log_every == 0 || m_step == steps) {
+        log_row row{m_step - 1, {{"rate", rate}}};
+        for (const auto& [name, value] : values) row.values.emplace_back(name, item(value));
+        row.values.emplace_back("gradient_norm", item(slice(norm, 0, 0, 1)));
+        result.last_loss = row.values[1].second;
+        if (!std::isfinite(result.last_loss))
+          throw error(text("the loss is ", result.last_loss, " at step ", m_step - 1, "; lower optimiser.rate, or look for broken images with `comodal check`"));
+        log.write(row);
+        line.show(m_step, result.last_loss, rate);
+      }
+      if (validate && m_options.validate_every > 0 && (m_step % m_options.validate_every == 0 || m_step == steps)) validate_now(log, line);
+      if (m_step % m_options.checkpoint_every == 0 || m_step == steps) save_checkpoint();
+    }
+    line.clear();
+    save_model(m_folder / "model.safetensors");
+    result.steps_done = m_step;
+    result.finished = true;
+    result.seconds = seconds_since(start);
+    result.best_validation = m_best;
+    return result;
+  }
+
+ private:
+  static double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  // From two fifths of the run on, at five points.
+  [[nodiscard]] bool is_guide_step(std::uint32_t step) const {
+    const auto steps = static_cast<std::uint32_t>(m_options.steps);
+    for (std::uint32_t k = 4; k < 9; ++k)
+      if (step == steps * k / 10) return true;
+    return false;
+  }
+
+  void set_guides(std::vector<label_volume> masks) {
+    m_guides = std::move(masks);
+    for (std::size_t i = 0; i < m_guides.size(); ++i) m_maker->set_guide(static_cast<std::uint32_t>(i), m_guides[i]);
+  }
+
+  void load_guides(const safetensors_file& content) {
+    std::vector<label_volume> masks;
+    for (std::size_t i = 0;; ++i) {
+      const auto found = content.arrays.find(text("guide.", i));
+      if (found == content.arrays.end()) break;
+      const shape& s = found->second.shape;
+      label_volume mask;
+      mask.geometry.size = {s[2], s[1], s[0]};
+      mask.values = found->second.template values<std::uint8_t>(found->first);
+      masks.push_back(std::move(mask));
+    }
+    if (!masks.empty()) set_guides(std::move(masks));
+  }
+
+  void validate_now(training_log& log, progress_line& line) {
+    line.clear();
+    log_row row{m_step - 1, {}};
+    const auto scores = validate();
+    for (const auto& [name, value] : scores) row.values.emplace_back("validation." + name, value);
+    log.write(row);
+    if (!scores.empty() && scores[0].second > m_best) {
+      m_best = scores[0].second;
+      save_model(m_folder / "best.safetensors");
+    }
+  }
+
+  [[nodiscard]] safetensors_file weights() const {
+    safetensors_file file;
+    save_parameters(m_method->parameters(), "student.", file);
+    save_parameters(m_method->averaged(), "ema.", file);
+    model_plan plan = m_plan;
+    plan.steps = m_step;
+    file.metadata["comodal.plan"] = to_json(plan);
+    return file;
+  }
+  void save_model(const std::filesystem::path& file) const { write_safetensors(file, weights()); }
+
+  void save_checkpoint() const {
+    safetensors_file file = weights();
+    m_optimiser.save(m_method->parameters(), file);
+    m_method->save(file);
+    for (std::size_t i = 0; i < m_guides.size(); ++i) {
+      const auto& size = m_guides[i].geometry.size;
+      file.arrays[text("guide.", i)] = named_array::of(shape{size[2], size[1], size[0]}, m_guides[i].values);
+    }
+    file.metadata["comodal.step"] = std::to_string(m_step);
+    file.metadata["comodal.steps"] = std::to_string(m_options.steps);
+    file.metadata["comodal.seed"] = std::to_string(m_options.seed);
+    if (m_best >= 0) file.metadata["comodal.best"] = text(std::hexfloat, m_best);
+    write_safetensors(checkpoint_file(), file);
+  }
+
+  any_method<Backend>* m_method;
+  optimiser_options m_optimiser_options;
+  any_optimiser<Backend> m_optimiser;
+  Maker* m_maker;
+  prefetch_options m_prefetch;
+  train_options m_options;
+  model_plan m_plan;
+  std::filesystem::path m_folder;
+  std::uint32_t m_step = 0;
+  double m_best = -1;
+  std::vector<label_volume> m_guides;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
