@@ -21,7 +21,7 @@ inline shape broadcast_shape(const shape& a, const shape& b, const char* operati
     const index ea = ia < 0 ? 1 : a[ia], eb = ib < 0 ? 1 : b[ib];
     if (ea != eb && ea != 1 && eb != 1)
       throw shape_error(text(operation, ": shapes ", a.to_string(), " and ", b.to_string(), " do not broadcast: extents ", ea, " and ", eb));
-    out.push_back(std::max(ea, eb));
+    out.push_back(ea == 1 ? eb : ea);
   }
   return out;
 }

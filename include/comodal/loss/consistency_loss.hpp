@@ -42,6 +42,13 @@ template <tensor_backend Backend>
   return reshape(divide(sum(multiply(flat, weight), {1}), shift(sum(weight, {1}), 1e-30)), {n});
 }
 
+struct reached {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T q, T threshold) const {
+    return q >= threshold ? T(1) : T(0);
+  }
+};
+
 }  // namespace detail
 
 /// Mean over voxels of w sum_c (p_c - q_c)^2 / C, on probabilities (Mean Teacher; Tarvainen and Valpola 2017).
@@ -64,18 +71,11 @@ struct cross_pseudo_supervision {
   }
 
  private:
-  struct reached {
-
-    template <class T>
-    KOKKOS_INLINE_FUNCTION T value(T q, T threshold) const {
-      return q >= threshold ? T(1) : T(0);
-    }
-  };
   template <tensor_backend Backend>
   variable<Backend> hard(const variable<Backend>& q) const {
     auto& ctx = q.ctx();
     const auto threshold = kind == label_kind::classes ? max(q, -1).value() : ops::full(ctx, shape{1}, typename Backend::scalar_type(0.5));
-    return q.home().constant(ops::binary(ctx, "cross_pseudo_supervision", reached{}, q.value(), threshold));
+    return q.home().constant(ops::binary(ctx, "cross_pseudo_supervision", detail::reached{}, q.value(), threshold));
   }
 };
 

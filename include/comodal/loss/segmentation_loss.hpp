@@ -24,6 +24,24 @@ constexpr void check_segmentation_loss() {
   static_assert(segmentation_loss<T, Backend>, "comodal: operator() of a segmentation_loss must return variable<Backend> of shape (N)");
 }
 
+namespace detail {
+
+// Kernels' functors are public: nvcc compiles no kernel of a private type.
+struct one_at_least {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T operator()(T x) const {
+    return x > T(1) ? x : T(1);
+  }
+};
+struct no_slope {
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T operator()(T) const {
+    return T(0);
+  }
+};
+
+}  // namespace detail
+
 /// `cross_entropy_weight` sum_i w_i CE_i / sum_i w_i + `dice_weight` mean over counting classes of
 /// 1 - (2 sum w p y + smooth) / (sum w p^2 + sum w y^2 + smooth), per sample (method.md section 3; squares after V-Net).
 struct dice_cross_entropy {
@@ -67,21 +85,9 @@ struct dice_cross_entropy {
   }
 
  private:
-  struct one_at_least {
-    template <class T>
-    KOKKOS_INLINE_FUNCTION T operator()(T x) const {
-      return x > T(1) ? x : T(1);
-    }
-  };
-  struct no_slope {
-    template <class T>
-    KOKKOS_INLINE_FUNCTION T operator()(T) const {
-      return T(0);
-    }
-  };
   template <tensor_backend Backend>
   static variable<Backend> maximum_one(const variable<Backend>& x) {
-    return elementwise(x, one_at_least{}, no_slope{});
+    return elementwise(x, detail::one_at_least{}, detail::no_slope{});
   }
 };
 

@@ -4,14 +4,11 @@
 #ifndef COMODAL_NN_SAFETENSORS_HPP
 #define COMODAL_NN_SAFETENSORS_HPP
 
-#include <comodal/core/error.hpp>
 #include <comodal/core/shape.hpp>
+#include <comodal/data/file.hpp>
 
 #include <nlohmann/json.hpp>
 
-#include <unistd.h>
-
-#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -33,10 +30,13 @@ struct named_array {
     if (!values.empty()) std::memcpy(a.bytes.data(), values.data(), a.bytes.size());
     return a;
   }
-  /// The values. @throws io_error if the array has another type
+  /// The values. @throws io_error if the array has another type, or not as many bytes as its shape asks for
   template <class Scalar>
   [[nodiscard]] std::vector<Scalar> values(const std::string& name) const {
     if (dtype != dtype_name<Scalar>()) throw io_error(text("array '", name, "' is ", dtype, ", expected ", dtype_name<Scalar>()));
+    if (bytes.size() != static_cast<std::size_t>(shape.size()) * sizeof(Scalar))
+      throw io_error(text("array '", name, "' has ", bytes.size(), " bytes, its shape ", shape.to_string(), " asks for ",
+                          static_cast<std::size_t>(shape.size()) * sizeof(Scalar)));
     std::vector<Scalar> out(bytes.size() / sizeof(Scalar));
     if (!out.empty()) std::memcpy(out.data(), bytes.data(), out.size() * sizeof(Scalar));
     return out;
@@ -59,28 +59,6 @@ struct safetensors_file {
   std::map<std::string, std::string> metadata;
 };
 
-namespace detail {
-
-// Writes to a temporary file beside `path`, syncs it and renames it, so that `path` is the old file or the whole new one.
-inline void write_file_atomically(const std::filesystem::path& path, const std::vector<std::pair<const void*, std::size_t>>& parts) {
-  const std::filesystem::path temporary = path.string() + ".part";
-  std::FILE* file = std::fopen(temporary.c_str(), "wb");
-  if (!file) throw io_error(text(path.string(), ": cannot be written (", std::strerror(errno), ")"));
-  bool good = true;
-  for (const auto& [data, size] : parts) good = good && (size == 0 || std::fwrite(data, 1, size, file) == size);
-  good = std::fflush(file) == 0 && good;
-  good = ::fsync(::fileno(file)) == 0 && good;
-  good = std::fclose(file) == 0 && good;
-  std::error_code failure;
-  if (good) std::filesystem::rename(temporary, path, failure);
-  if (!good || failure) {
-    std::filesystem::remove(temporary, failure);
-    throw io_error(text(path.string(), ": cannot be written; is the disk full?"));
-  }
-}
-
-}  // namespace detail
-
 /// Writes a file. @throws io_error
 inline void write_safetensors(const std::filesystem::path& path, const safetensors_file& content) {
   nlohmann::ordered_json header;
@@ -95,16 +73,20 @@ inline void write_safetensors(const std::filesystem::path& path, const safetenso
   std::string json = header.dump();
   json.resize((json.size() + 7) / 8 * 8, ' ');
   const std::uint64_t length = json.size();
-  std::vector<std::pair<const void*, std::size_t>> parts{{&length, sizeof length}, {json.data(), json.size()}};
-  for (const auto& [name, array] : content.arrays) parts.emplace_back(array.bytes.data(), array.bytes.size());
-  detail::write_file_atomically(path, parts);
+  byte_buffer whole(sizeof length);
+  std::memcpy(whole.data(), &length, sizeof length);
+  whole.reserve(sizeof length + json.size() + at);
+  whole.insert(whole.end(), json.begin(), json.end());
+  for (const auto& [name, array] : content.arrays) whole.insert(whole.end(), array.bytes.begin(), array.bytes.end());
+  write_file(path, whole);
 }
 
 /// Reads a file. @throws io_error if it is missing, damaged or no safetensors file
 inline safetensors_file read_safetensors(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
-  if (!in) throw io_error(text(path.string(), ": cannot be opened"));
-  const std::uint64_t total = std::filesystem::file_size(path);
+  std::error_code failure;
+  const std::uint64_t total = std::filesystem::file_size(path, failure);
+  if (!in || failure) throw io_error(text(path.string(), ": cannot be opened"));
   std::uint64_t length = 0;
   in.read(reinterpret_cast<char*>(&length), sizeof length);
   if (!in || length > total - sizeof length) throw io_error(text(path.string(), ": is no safetensors file, or is cut short"));
@@ -130,6 +112,8 @@ inline safetensors_file read_safetensors(const std::filesystem::path& path) {
     }
   } catch (const nlohmann::json::exception&) {
     throw io_error(text(path.string(), ": its header is damaged"));
+  } catch (const shape_error& e) {
+    throw io_error(text(path.string(), ": its header is damaged (", e.what(), ")"));
   }
   if (!in) throw io_error(text(path.string(), ": is cut short"));
   return content;

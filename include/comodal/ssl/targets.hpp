@@ -5,6 +5,7 @@
 #define COMODAL_SSL_TARGETS_HPP
 
 #include <comodal/data/batch.hpp>
+#include <comodal/data/cohort.hpp>
 #include <comodal/model/network.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -27,6 +28,23 @@ struct target_map {
     target_map map{label_kind::regions, n, std::vector<float>(static_cast<std::size_t>(256 * n), 0.f)};
     for (index r = 0; r < n; ++r)
       for (const std::uint8_t label : regions[static_cast<std::size_t>(r)]) map.table[static_cast<std::size_t>(label * n + r)] = 1;
+    return map;
+  }
+  /// The map of a cohort's declared labels, background first: classes of one value each, or regions (without the background).
+  /// @throws config_error if a class without regions has several values
+  [[nodiscard]] static target_map of_labels(const std::vector<label_class>& labels, bool regions) {
+    if (regions) {
+      std::vector<std::vector<std::uint8_t>> lists;
+      for (std::size_t r = 1; r < labels.size(); ++r) lists.emplace_back(labels[r].values.begin(), labels[r].values.end());
+      return of_regions(lists);
+    }
+    const auto classes = static_cast<index>(labels.size());
+    target_map map{label_kind::classes, classes, std::vector<float>(static_cast<std::size_t>(256 * classes), 0.f)};
+    for (index c = 0; c < classes; ++c) {
+      const auto& values = labels[static_cast<std::size_t>(c)].values;
+      if (values.size() != 1) throw config_error(text("label '", labels[static_cast<std::size_t>(c)].name, "' stands for ", values.size(), " values, expected one"));
+      map.table[static_cast<std::size_t>(values[0] * classes + c)] = 1;
+    }
     return map;
   }
 };

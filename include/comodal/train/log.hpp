@@ -77,22 +77,6 @@ class training_log {
   std::ofstream m_json, m_csv;
 };
 
-/// Reads `log.jsonl`; a line that is cut short is left out. @throws io_error if there is no such file
-[[nodiscard]] inline std::vector<log_row> read_log(const std::filesystem::path& file) {
-  std::ifstream in(file);
-  if (!in) throw io_error(text(file.string(), ": cannot be opened"));
-  std::vector<log_row> rows;
-  for (std::string line; std::getline(in, line);) {
-    const auto object = nlohmann::json::parse(line, nullptr, false);
-    if (!object.is_object() || !object.contains("step")) continue;
-    log_row row{object["step"].get<std::uint32_t>(), {}};
-    for (const auto& [name, value] : object.items())
-      if (name != "step" && value.is_number()) row.values.emplace_back(name, value.get<double>());
-    rows.push_back(std::move(row));
-  }
-  return rows;
-}
-
 /// One line that is rewritten in place: step, loss, rate, time left. Silent when stderr is no terminal.
 class progress_line {
  public:

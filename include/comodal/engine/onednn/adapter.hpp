@@ -29,7 +29,7 @@ struct onednn_convolution {
     in[0] = slab.in_last - slab.in_first;
     out[0] = slab.out_last - slab.out_first;
     pad_front[0] = slab.pad_front;
-    pad_back[0] = slab.pad_back;
+    pad_back[0] = std::max<index>(0, slab.pad_back);
   }
   friend auto operator<=>(const onednn_convolution&, const onednn_convolution&) = default;
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Convolutions by oneDNN on the host, in channels-last memory: plans made once and kept in the context.
+/// Convolutions by oneDNN on the host, in channels-last memory: plans made once and kept in the context. Every convolution
+/// runs as fixed slabs, one thread each: oneDNN's own choices of blocking and reduction depend on the number of threads.
 #ifndef COMODAL_ENGINE_ONEDNN_CONV3D_HPP
 #define COMODAL_ENGINE_ONEDNN_CONV3D_HPP
 
@@ -45,27 +46,34 @@ class onednn_primitive {
 
   [[nodiscard]] const std::string& implementation() const { return m_implementation; }
   [[nodiscard]] std::size_t scratch_bytes() const { return m_scratch_desc.get_size(); }
+  [[nodiscard]] bool reorders() const { return m_reorders; }
   [[nodiscard]] std::size_t weight_bytes() const { return m_reorders ? m_weights_desc.get_size() : 0; }
 
-  /// Runs on memory of the caller: x or dx, w or dw (in our order), y or dy. `scratch` and `weights` have the bytes asked for above.
-  void execute(const dnnl::engine& engine, dnnl::stream& stream, void* x, void* w, void* y, void* scratch, void* weights) const {
-    dnnl::memory source(m_source_desc, engine, x), target(m_target_desc, engine, y), user(m_user_desc, engine, w);
-    dnnl::memory inner = m_reorders ? dnnl::memory(m_weights_desc, engine, weights) : user;
-    if (m_reorders && m_direction != conv3d_direction::backward_weights) m_reorder.execute(stream, user, inner);
+  /// Weights of the caller, in our order, into the order that oneDNN wants.
+  void reorder_in(const dnnl::engine& engine, dnnl::stream& stream, void* user, void* inner) const {
+    reorder(engine, stream, m_user_desc, user, m_weights_desc, inner);
+  }
+  /// A weight gradient in oneDNN's order into ours.
+  void reorder_out(const dnnl::engine& engine, dnnl::stream& stream, void* inner, void* user) const {
+    reorder(engine, stream, m_weights_desc, inner, m_user_desc, user);
+  }
+
+  /// Runs on memory of the caller: x or dx, w or dw (in oneDNN's order), y or dy, and `scratch_bytes()` of scratch.
+  void execute(const dnnl::engine& engine, dnnl::stream& stream, void* x, void* w, void* y, void* scratch) const {
+    const dnnl::memory source(m_source_desc, engine, x), target(m_target_desc, engine, y), weights(m_weights_desc, engine, w);
     std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SCRATCHPAD, dnnl::memory(m_scratch_desc, engine, scratch)}};
     switch (m_direction) {
       case conv3d_direction::forward:
-        arguments.insert({{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, inner}, {DNNL_ARG_DST, target}});
+        arguments.insert({{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, target}});
         break;
       case conv3d_direction::backward_data:
-        arguments.insert({{DNNL_ARG_DIFF_SRC, source}, {DNNL_ARG_WEIGHTS, inner}, {DNNL_ARG_DIFF_DST, target}});
+        arguments.insert({{DNNL_ARG_DIFF_SRC, source}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DIFF_DST, target}});
         break;
       case conv3d_direction::backward_weights:
-        arguments.insert({{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_WEIGHTS, inner}, {DNNL_ARG_DIFF_DST, target}});
+        arguments.insert({{DNNL_ARG_SRC, source}, {DNNL_ARG_DIFF_WEIGHTS, weights}, {DNNL_ARG_DIFF_DST, target}});
         break;
     }
     m_primitive.execute(stream, arguments);
-    if (m_reorders && m_direction == conv3d_direction::backward_weights) m_reorder.execute(stream, inner, user);
     stream.wait();
   }
 
@@ -85,6 +93,13 @@ class onednn_primitive {
       const bool out = m_direction == conv3d_direction::backward_weights;
       m_reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine, out ? m_weights_desc : m_user_desc, engine, out ? m_user_desc : m_weights_desc));
     }
+  }
+
+  void reorder(const dnnl::engine& engine, dnnl::stream& stream, const dnnl::memory::desc& from_desc, void* from, const dnnl::memory::desc& to_desc,
+               void* to) const {
+    dnnl::memory source(from_desc, engine, from), target(to_desc, engine, to);
+    m_reorder.execute(stream, source, target);
+    stream.wait();
   }
 
   conv3d_direction m_direction;
@@ -117,16 +132,44 @@ class onednn_conv3d {
   /// The plan for a problem and direction: made on the first call, kept afterwards.
   [[nodiscard]] const conv3d_plan& plan(const conv3d_problem& p, conv3d_direction direction) { return entry_of(p, direction).plan; }
 
-  /// y = x * w (forward), x = gradient from y (backward data), or w = gradient from x and y (backward weights).
+  /// y = x * w (forward), x = gradient from y (backward data), or w = gradient from x and y (backward weights). Slabs of whole
+  /// samples and depths run one thread each, and weight gradients are summed in their order: the same bytes for any number of
+  /// threads.
   template <class Context>
   void execute(Context& ctx, const conv3d_problem& p, conv3d_direction direction, float* x, float* w, float* y) {
     const entry& e = entry_of(p, direction);
-    if (direction != conv3d_direction::backward_weights) {
-      auto buffer = ctx.template make_of<std::byte>({static_cast<index>(e.primitives[0].scratch_bytes() + 64 + e.primitives[0].weight_bytes())});
-      e.primitives[0].execute(m_engine, m_stream, x, w, y, buffer.data(), buffer.data() + round_up(e.primitives[0].scratch_bytes()));
-      return;
+    const bool gradient = direction == conv3d_direction::backward_weights;
+    const index count = static_cast<index>(e.slabs.size()), size = p.weight_shape().size();
+    std::size_t scratch_bytes = 0, weight_bytes = 0;
+    for (const auto& primitive : e.primitives) {
+      scratch_bytes = std::max(scratch_bytes, round_up(primitive.scratch_bytes()));
+      weight_bytes = std::max(weight_bytes, round_up(primitive.weight_bytes()));
     }
-    run_slabs(ctx, p, e, x, w, y);
+    // A slab's own gradient, or the weights of each primitive, which all its slabs read.
+    const std::size_t copies = gradient ? e.slabs.size() : e.primitives.size();
+    auto buffer = ctx.template make_of<std::byte>({static_cast<index>(e.slabs.size() * scratch_bytes + copies * weight_bytes)});
+    auto partial = ctx.template make_of<float>({gradient ? count : 0, size});
+    std::byte* const weights = buffer.data() + e.slabs.size() * scratch_bytes;
+    if (!gradient) {
+      const detail::one_thread scope;
+      for (std::size_t k = 0; k < copies; ++k)
+        if (e.primitives[k].reorders()) e.primitives[k].reorder_in(m_engine, m_stream, w, weights + k * weight_bytes);
+    }
+    const extent3 out = p.output();
+    const index in_plane = p.input[1] * p.input[2] * p.in_channels, out_plane = out[1] * out[2] * p.out_channels;
+#pragma omp parallel for schedule(dynamic)
+    for (index i = 0; i < count; ++i) {
+      const auto at = static_cast<std::size_t>(i), k = e.primitive_of_slab[at];
+      const conv3d_slab& slab = e.slabs[at];
+      const auto& primitive = e.primitives[k];
+      dnnl::stream stream(m_engine);
+      float* const own = gradient ? partial.data() + i * size : w;
+      void* const inner = primitive.reorders() ? static_cast<void*>(weights + (gradient ? at : k) * weight_bytes) : own;
+      primitive.execute(m_engine, stream, x + (slab.sample * p.input[0] + slab.in_first) * in_plane, inner,
+                        y + (slab.sample * out[0] + slab.out_first) * out_plane, buffer.data() + at * scratch_bytes);
+      if (gradient && primitive.reorders()) primitive.reorder_out(m_engine, stream, inner, own);
+    }
+    if (gradient) for_elements(ctx.space(), size, detail::sum_slabs_body<float>{partial.data(), w, count, size});
   }
 
  private:
@@ -148,18 +191,16 @@ class onednn_conv3d {
   entry make(const conv3d_problem& p, conv3d_direction direction) const {
     entry e;
     try {
-      if (direction == conv3d_direction::backward_weights) {
-        const detail::one_thread scope;
-        e.slabs = conv3d_slabs(p);
-        std::map<detail::onednn_convolution, std::size_t> known;
-        for (const conv3d_slab& slab : e.slabs) {
-          const detail::onednn_convolution sizes(p, slab);
-          const auto [found, fresh] = known.try_emplace(sizes, e.primitives.size());
-          if (fresh) e.primitives.emplace_back(m_engine, direction, sizes);
-          e.primitive_of_slab.push_back(found->second);
-        }
-      } else {
-        e.primitives.emplace_back(m_engine, direction, detail::onednn_convolution(p));
+      const detail::one_thread scope;
+      e.slabs = direction == conv3d_direction::forward         ? conv3d_slabs(p, 64)
+                : direction == conv3d_direction::backward_data ? conv3d_input_slabs(p, 64)
+                                                               : conv3d_slabs(p, 16);  // each holds a gradient of its own
+      std::map<detail::onednn_convolution, std::size_t> known;
+      for (const conv3d_slab& slab : e.slabs) {
+        const detail::onednn_convolution sizes(p, slab);
+        const auto [found, fresh] = known.try_emplace(sizes, e.primitives.size());
+        if (fresh) e.primitives.emplace_back(m_engine, direction, sizes);
+        e.primitive_of_slab.push_back(found->second);
       }
     } catch (const dnnl::error& failure) {
       e.plan = {"onednn", "", text("oneDNN has no implementation (", failure.what(), ")"), false};
@@ -173,29 +214,6 @@ class onednn_conv3d {
         e.plan.available = false;
       }
     return e;
-  }
-
-  // The weight gradient as slabs of whole samples and depths, one thread each, summed in order: the same bytes for any number
-  // of threads, which oneDNN's own parallel reduction does not give.
-  template <class Context>
-  void run_slabs(Context& ctx, const conv3d_problem& p, const entry& e, float* x, float* dw, float* dy) {
-    const index size = p.weight_shape().size(), count = static_cast<index>(e.slabs.size());
-    std::size_t bytes = 0;
-    for (const auto& primitive : e.primitives) bytes = std::max(bytes, round_up(primitive.scratch_bytes()) + round_up(primitive.weight_bytes()));
-    auto partial = ctx.template make_of<float>({count, size});
-    auto buffer = ctx.template make_of<std::byte>({std::max<index>(1, count * static_cast<index>(bytes))});
-    const extent3 out = p.output();
-    const index in_plane = p.input[1] * p.input[2] * p.in_channels, out_plane = out[1] * out[2] * p.out_channels;
-#pragma omp parallel for schedule(static)
-    for (index s = 0; s < count; ++s) {
-      const conv3d_slab& slab = e.slabs[static_cast<std::size_t>(s)];
-      const auto& primitive = e.primitives[e.primitive_of_slab[static_cast<std::size_t>(s)]];
-      dnnl::stream stream(m_engine);
-      std::byte* scratch = buffer.data() + static_cast<std::size_t>(s) * bytes;
-      primitive.execute(m_engine, stream, x + (slab.sample * p.input[0] + slab.in_first) * in_plane, partial.data() + s * size,
-                        dy + (slab.sample * out[0] + slab.out_first) * out_plane, scratch, scratch + round_up(primitive.scratch_bytes()));
-    }
-    for_elements(ctx.space(), size, detail::sum_slabs_body<float>{partial.data(), dw, count, size});
   }
 
   dnnl::engine m_engine{dnnl::engine::kind::cpu, 0};

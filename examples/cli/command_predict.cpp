@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// `comodal predict` and `comodal info`.
+#include "commands.hpp"
+#include "session.hpp"
+
+#include <comodal/core/runtime.hpp>
+#include <comodal/data/nnunet_raw.hpp>
+#include <comodal/infer/predict_case.hpp>
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace cli {
+namespace {
+
+using backend = comodal::default_backend;
+using comodal::text;
+
+}  // namespace
+
+int predict(const predict_arguments& arguments) {
+  const auto content = comodal::read_safetensors(arguments.model);
+  const auto plan = comodal::plan_of(content, arguments.model);
+  if (!std::filesystem::is_directory(arguments.images)) throw comodal::io_error(text(arguments.images.string(), ": there is no such folder of images"));
+  std::vector<comodal::finding> findings;
+  const auto cases = comodal::read_nnunet_images(arguments.images, plan.modalities.size(), ".nii.gz", findings);
+  for (const auto& one : findings) std::fprintf(stderr, "%s\n", comodal::to_line(one).c_str());
+  comodal::refuse_errors(findings);
+  if (cases.empty())
+    throw comodal::io_error(text(arguments.images.string(), ": holds no image CASE_0000.nii.gz ... CASE_", text("000", plan.modalities.size() - 1), ".nii.gz"));
+
+  const comodal::runtime scope(arguments.threads);
+  session<backend> on;
+  const auto network =
+      comodal::make_network<backend>(on.tape, plan.network, static_cast<comodal::index>(plan.modalities.size()), plan.channels(), plan.seed);
+  comodal::load_parameters(network.parameters(), arguments.student ? "student." : "ema.", content);
+  comodal::window_options windows{plan.patch, arguments.step, {}};
+  for (const auto& axis : arguments.mirror) windows.mirror.push_back(axis == "i" ? 2 : axis == "j" ? 1 : 0);
+
+  std::filesystem::create_directories(arguments.folder);
+  std::vector<std::string> outputs;
+  std::size_t done = 0;
+  std::string failures;
+  for (const auto& files : cases) {
+    try {
+      const auto one = comodal::prepare_case(files, plan.prepare);
+      for (const auto& result :
+           comodal::predict_case<backend>(on.tape, plan, one, {true, arguments.branches, arguments.only}, windows,
+                                          [&](const auto& volumes, const auto& present, auto which) { return network.forward(volumes, present, which); })) {
+        const path folder = arguments.folder / folder_of(result.name);
+        std::filesystem::create_directories(folder);
+        comodal::write_nifti_labels(folder / (one.id + ".nii.gz"), comodal::restore(result.labels, one.grid), one.header);
+        if (std::find(outputs.begin(), outputs.end(), result.name) == outputs.end()) outputs.push_back(result.name);
+      }
+    } catch (const comodal::error& failure) {
+      failures += (failures.empty() ? "" : "\n") + std::string(failure.what());
+    }
+    if (::isatty(STDERR_FILENO)) std::fprintf(stderr, "\r%zu of %zu cases ", ++done, cases.size());
+  }
+  if (::isatty(STDERR_FILENO)) std::fputs("\r\033[K", stderr);
+
+  nlohmann::ordered_json description{{"model", arguments.model.string()}, {"outputs", outputs}, {"modalities", plan.modalities}};
+  for (const auto& c : plan.labels) description["labels"].push_back({{"name", c.name}, {"values", c.values}});
+  comodal::write_text(arguments.folder / "predictions.json", description.dump(2) + "\n");
+  if (!failures.empty()) throw comodal::io_error(failures);
+  std::printf("%s: %zu cases, outputs:", arguments.folder.c_str(), cases.size());
+  for (const auto& name : outputs) std::printf(" %s%s", name.c_str(), &name == &outputs.back() ? "\n" : ",");
+  return 0;
+}
+
+int info(const path& model) {
+  if (model.empty()) {
+    const comodal::runtime scope;
+    std::printf("comodal %s\nKokkos %s, default space %s\nhost threads %d\n", COMODAL_VERSION, comodal::kokkos_version().c_str(),
+                comodal::default_space::name(), comodal::host_threads());
+#if defined(COMODAL_ENABLE_ONEDNN)
+    const auto* v = dnnl_version();
+    std::printf("oneDNN %d.%d.%d\n", v->major, v->minor, v->patch);
+#else
+    std::printf("oneDNN: not compiled in\n");
+#endif
+#if defined(COMODAL_ARCH_NAME)
+    std::printf("instruction set: -march=%s\n", COMODAL_ARCH_NAME);
+#else
+    std::printf("instruction set: the compiler's default\n");
+#endif
+    return 0;
+  }
+  const auto content = comodal::read_safetensors(model);
+  const auto plan = comodal::plan_of(content, model);
+  comodal::index parameters = 0;
+  for (const auto& [name, array] : content.arrays)
+    if (name.rfind("ema.", 0) == 0) parameters += array.shape.size();
+  std::printf("%s: %s after %u steps, seed %llu, %ld parameters\nmodalities:", model.c_str(), plan.method.c_str(), plan.steps,
+              static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters));
+  for (const auto& name : plan.modalities) std::printf(" %s", name.c_str());
+  std::printf("\nlabels:");
+  for (const auto& c : plan.labels) {
+    std::printf(" %s (", c.name.c_str());
+    for (const int v : c.values) std::printf("%s%d", v == c.values[0] ? "" : ", ", v);
+    std::printf(")");
+  }
+  std::printf("\nplan: %s\n", comodal::to_json(plan).c_str());
+  return 0;
+}
+
+}  // namespace cli

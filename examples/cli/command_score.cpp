@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0
+// `comodal evaluate` and `comodal report`.
+#include "commands.hpp"
+#include "session.hpp"
+
+#include <comodal/data/nifti.hpp>
+#include <comodal/metric/summary_json.hpp>
+#include <comodal/metric/tables.hpp>
+#include <comodal/report/curves.hpp>
+#include <comodal/report/html.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <map>
+#include <set>
+
+namespace cli {
+namespace {
+
+using comodal::text;
+
+/// What `predict` says of its folder.
+struct description {
+  std::vector<std::string> outputs, modalities;
+  std::vector<comodal::label_class> labels;
+};
+
+description read_description(const path& predictions) {
+  const path file = predictions / "predictions.json";
+  if (!std::filesystem::is_regular_file(file))
+    throw comodal::io_error(text(predictions.string(), ": is no folder that `comodal predict` wrote (it has no predictions.json)"));
+  const auto bytes = comodal::read_file(file);
+  try {
+    const auto j = nlohmann::json::parse(bytes.begin(), bytes.end());
+    description d{j.at("outputs").get<std::vector<std::string>>(), j.at("modalities").get<std::vector<std::string>>(), {}};
+    for (const auto& c : j.at("labels")) d.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
+    return d;
+  } catch (const nlohmann::json::exception& failure) {
+    throw comodal::io_error(text(file.string(), ": is damaged (", failure.what(), ")"));
+  }
+}
+
+/// The masks of a folder by case, sorted.
+std::map<std::string, path> masks_of(const path& folder) {
+  if (!std::filesystem::is_directory(folder)) throw comodal::io_error(text(folder.string(), ": there is no such folder of masks"));
+  std::map<std::string, path> masks;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() > 7 && name.ends_with(".nii.gz")) masks[name.substr(0, name.size() - 7)] = entry.path();
+  }
+  return masks;
+}
+
+std::vector<comodal::case_score> score_folder(const path& predictions, const path& labels, const comodal::score_options& options) {
+  const description d = read_description(predictions);
+  const auto truth = masks_of(labels);
+  std::vector<comodal::case_score> scores;
+  for (const std::string& output : d.outputs) {
+    const auto masks = masks_of(predictions / folder_of(output));
+    if (output == "fused")
+      for (const auto& [id, file] : truth)
+        if (!masks.contains(id)) throw comodal::io_error(text(predictions.string(), ": has no prediction of case ", id, ", whose label is ", file.string()));
+    for (const auto& [id, file] : masks) {
+      const auto found = truth.find(id);
+      if (found == truth.end()) throw comodal::io_error(text(file.string(), ": has no label in ", labels.string()));
+      const auto one = comodal::score_case(comodal::read_nifti_labels(file), comodal::read_nifti_labels(found->second), d.labels, id, output, options);
+      scores.insert(scores.end(), one.begin(), one.end());
+    }
+  }
+  if (scores.empty()) throw comodal::io_error(text(predictions.string(), ": there is nothing to score"));
+  return scores;
+}
+
+comodal::score_options options_of(const std::string& unit, const std::string& hd95) {
+  comodal::score_options options;
+  options.unit = unit == "voxel" ? comodal::length_unit::voxel : comodal::length_unit::mm;
+  options.hd95 = hd95 == "medpy" ? comodal::hd95_convention::medpy : hd95 == "pymic" ? comodal::hd95_convention::pymic : comodal::hd95_convention::monai;
+  return options;
+}
+
+/// A short name for a predictions folder: its own, or its parent's if it is called "predictions".
+std::string name_of(const path& predictions) {
+  const path clean = (predictions / "").parent_path();
+  return clean.filename() == "predictions" ? clean.parent_path().filename().string() : clean.filename().string();
+}
+
+void write_scores(const path& predictions, const std::vector<comodal::case_score>& scores, const path& labels, const comodal::score_options& options) {
+  comodal::write_case_csv(predictions / "scores.csv", scores, options);
+  comodal::write_summary_json(predictions / "summary.json", scores, "fused", options, [&](const std::string& id) {
+    return comodal::scored_files{(predictions / (id + ".nii.gz")).string(), (labels / (id + ".nii.gz")).string()};
+  });
+}
+
+// The curves of a log: every series of it whose name the filter accepts.
+comodal::curve_plot plot_of(const std::vector<comodal::series>& log, const std::string& title, const std::string& y, const std::vector<std::string>& names) {
+  comodal::curve_plot plot{title, "step", y, {}, false, 9};
+  for (const auto& one : log)
+    if (std::find(names.begin(), names.end(), one.name) != names.end()) plot.curves.push_back(one);
+  return plot;
+}
+
+void add_curves(comodal::html_report& html, const path& run) {
+  const auto log = comodal::read_json_lines(run / "log.jsonl", "step");
+  const auto add = [&](const comodal::curve_plot& plot) {
+    if (!plot.curves.empty()) html.curve(comodal::draw_curves(plot));
+  };
+  add(plot_of(log, "Losses", "loss", {"loss", "supervised", "consensus", "contrast", "consistency", "agreement"}));
+  auto reliability = plot_of(log, "Soft Dice on labelled training crops (running mean)", "soft Dice", {});
+  for (const auto& one : log)
+    if (one.name.rfind("reliability.", 0) == 0) reliability.curves.push_back({one.name.substr(12), one.x, one.y});
+  reliability.smoothing = 0;
+  add(reliability);
+  add(plot_of(log, "Dice on validation cases", "Dice", {"validation.dice"}));
+  add(plot_of(log, "Learning rate", "rate", {"rate"}));
+}
+
+void add_pictures(comodal::html_report& html, const path& predictions, const report_arguments& arguments) {
+  const description d = read_description(predictions);
+  int drawn = 0;
+  for (const auto& [id, file] : masks_of(predictions)) {
+    if (drawn++ == arguments.cases) break;
+    std::vector<comodal::image_volume> images(d.modalities.size());
+    comodal::overlay_case one;
+    one.case_id = id;
+    for (std::size_t m = 0; m < d.modalities.size(); ++m) {
+      const std::string number = std::to_string(10000 + m).substr(1);
+      const path image = arguments.images / (id + "_" + number + ".nii.gz");
+      const bool there = std::filesystem::exists(image);
+      if (there) images[m] = comodal::read_nifti(image);
+      one.images.push_back({d.modalities[m], there ? &images[m] : nullptr});
+    }
+    const auto prediction = comodal::read_nifti_labels(file), truth = comodal::read_nifti_labels(arguments.labels / (id + ".nii.gz"));
+    one.truth = &truth;
+    one.prediction = &prediction;
+    one.classes = d.labels;
+    comodal::overlay_options options;
+    options.slices = 1;
+    for (const auto& figure : comodal::draw_overlay(one, options)) html.overlay(figure);
+  }
+}
+
+}  // namespace
+
+int evaluate(const evaluate_arguments& arguments) {
+  const auto options = options_of(arguments.unit, arguments.hd95);
+  std::vector<comodal::method_scores> methods;
+  for (const path& predictions : arguments.predictions) {
+    methods.push_back({name_of(predictions), score_folder(predictions, arguments.labels, options)});
+    write_scores(predictions, methods.back().scores, arguments.labels, options);
+  }
+  const auto table = methods.size() == 1 ? comodal::summary_table(methods[0].scores, options) : comodal::comparison_table(methods, options);
+  std::printf("%s%s\n", comodal::to_text(table).c_str(), comodal::describe_conventions(options).c_str());
+  return 0;
+}
+
+int report(const report_arguments& arguments) {
+  const auto options = options_of(arguments.unit, "monai");
+  comodal::html_report html(arguments.title);
+  std::vector<comodal::method_scores> methods;
+  for (const path& run : arguments.runs) methods.push_back({(run / "").parent_path().filename().string(), score_folder(run / "predictions", arguments.labels, options)});
+  if (methods.size() > 1) {
+    html.heading("Comparison");
+    html.table(comodal::comparison_table(methods, options));
+    html.paragraph(comodal::describe_conventions(options) + ".");
+  }
+  for (std::size_t r = 0; r < arguments.runs.size(); ++r) {
+    const path& run = arguments.runs[r];
+    html.heading(methods[r].name);
+    html.scores(methods[r].scores, options);
+    add_curves(html, run);
+    add_pictures(html, run / "predictions", arguments);
+    if (std::filesystem::exists(run / "experiment.toml")) {
+      const auto bytes = comodal::read_file(run / "experiment.toml");
+      comodal::text_table settings{{"experiment.toml"}, {}};
+      std::string line;
+      for (const unsigned char c : bytes)
+        if (c == '\n') {
+          settings.rows.push_back({line});
+          line.clear();
+        } else {
+          line += static_cast<char>(c);
+        }
+      html.table(settings, "All settings of this run");
+    }
+  }
+  html.write(arguments.file);
+  for (const auto& warning : html.warnings()) std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  std::printf("%s\n", arguments.file.c_str());
+  return 0;
+}
+
+}  // namespace cli

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0
+// `comodal train`.
+#include "commands.hpp"
+#include "experiment.hpp"
+#include "session.hpp"
+
+#include <comodal/core/runtime.hpp>
+#include <comodal/data/ct_statistics.hpp>
+#include <comodal/infer/predict_case.hpp>
+#include <comodal/metric/score.hpp>
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+
+namespace cli {
+namespace {
+
+using backend = comodal::default_backend;
+
+volatile std::sig_atomic_t stop_asked = 0;
+void ask_to_stop(int) { stop_asked = 1; }
+
+comodal::labelled_training_case training_case(const comodal::labelled_case_data& one) {
+  return {one.data.id, image_pointers(one.data), &one.label};
+}
+
+// The mean Dice over cases and foreground classes of the fused output on cases that were kept apart.
+double mean_dice(const std::vector<comodal::labelled_case_data>& cases, const comodal::model_plan& plan,
+                 const std::function<comodal::label_volume(const comodal::case_data&)>& segment) {
+  double sum = 0;
+  int number = 0;
+  for (const auto& one : cases) {
+    const auto predicted = segment(one.data);
+    for (std::size_t c = 1; c < plan.labels.size(); ++c) {
+      sum += comodal::dice(comodal::count_overlap(predicted, one.label, plan.labels[c]));
+      ++number;
+    }
+  }
+  return number > 0 ? sum / number : 0;
+}
+
+// Every fourth voxel along each axis: where the teacher finds foreground.
+comodal::label_volume coarse_mask(const comodal::label_volume& fine) {
+  comodal::label_volume mask;
+  for (std::size_t a = 0; a < 3; ++a) mask.geometry.size[a] = (fine.geometry.size[a] + 3) / 4;
+  mask.values.assign(static_cast<std::size_t>(mask.geometry.voxels()), 0);
+  for (comodal::index k = 0; k < fine.geometry.size[2]; ++k)
+    for (comodal::index j = 0; j < fine.geometry.size[1]; ++j)
+      for (comodal::index i = 0; i < fine.geometry.size[0]; ++i)
+        if (fine.at(i, j, k) != 0) mask.at(i / 4, j / 4, k / 4) = fine.at(i, j, k);
+  return mask;
+}
+
+void refuse_bad_patch(const experiment& e) {
+  const auto stride = e.network.total_stride();
+  const char* axes = "kji";
+  for (std::size_t a = 0; a < 3; ++a)
+    if (e.batch.patch[a] % stride[a] != 0)
+      throw config_error(text("batch.patch: ", e.batch.patch[a], " voxels along ", axes[a], " are no multiple of the network's total stride ", stride[a]));
+}
+
+}  // namespace
+
+std::string train_keys() { return experiment{}.keys().resolved(); }
+
+int train(const train_arguments& arguments, const std::vector<std::string>& overrides) {
+  experiment e;
+  settings keys = e.keys();
+  keys.read_file(arguments.config);
+  keys.read_overrides(overrides);
+  if (e.method.name == "supervised") e.batch.unlabelled = 0;
+  refuse_bad_patch(e);
+
+  const auto cohort = e.read_cohort();
+  comodal::refuse_errors(cohort.findings);
+  if (cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
+  const bool exists = std::filesystem::exists(arguments.folder) && !std::filesystem::is_empty(arguments.folder);
+  if (exists && !arguments.resume)
+    throw config_error(text(arguments.folder.string(), ": exists already; name a new folder, or go on with --resume"));
+  std::filesystem::create_directories(arguments.folder);
+
+  auto prepare = e.prepare(cohort);
+  for (std::size_t m = 0; m < cohort.modalities.size(); ++m)
+    if (prepare.normalise[prepare.normalise.size() == 1 ? 0 : m] == comodal::normalisation::ct) {
+      prepare.ct.resize(cohort.modalities.size());
+      prepare.ct[m] = comodal::ct_statistics_of(cohort.labelled, m);
+    }
+
+  const comodal::runtime scope(static_cast<int>(e.threads));
+  std::fprintf(stderr, "reading %zu labelled, %zu unlabelled and %zu validation cases\n", cohort.labelled.size(), cohort.unlabelled.size(), cohort.validation.size());
+  const auto labelled = comodal::prepare_cases(cohort.labelled, prepare);
+  const auto unlabelled = e.batch.unlabelled > 0 ? comodal::prepare_cases(cohort.unlabelled, prepare) : std::vector<comodal::case_data>{};
+  const auto validation = comodal::prepare_cases(cohort.validation, prepare);
+  std::vector<comodal::labelled_training_case> labelled_cases;
+  std::vector<comodal::unlabelled_training_case> unlabelled_cases;
+  for (const auto& one : labelled) labelled_cases.push_back(training_case(one));
+  for (const auto& one : unlabelled) unlabelled_cases.push_back({one.id, image_pointers(one)});
+  const auto seed = static_cast<std::uint64_t>(e.train.seed);
+  comodal::batch_maker<> maker(e.batch, std::move(labelled_cases), std::move(unlabelled_cases), seed);
+
+  comodal::model_plan plan;
+  plan.modalities = cohort.modalities;
+  plan.labels = cohort.labels;
+  plan.region_order = cohort.region_order;
+  plan.network = e.network;
+  plan.prepare = prepare;
+  plan.patch = e.batch.patch;
+  plan.method = e.method.name;
+  plan.seed = seed;
+
+  session<backend> on;
+  auto method = comodal::make_method<backend>(on.tape, e.method, e.network, static_cast<comodal::index>(cohort.modalities.size()),
+                                              comodal::target_map::of_labels(cohort.labels, plan.has_regions()), seed);
+  comodal::trainer<backend> trainer(method, e.optimiser, maker, e.prefetch, e.train, plan, arguments.folder);
+  const auto segment = [&](const comodal::case_data& one) {
+    return comodal::predict_case<backend>(on.tape, plan, one, {}, {plan.patch, 0.5, {}}, [&](const auto& volumes, const auto& present, auto outputs) {
+      return method.predict(volumes, present, comodal::prediction_weights::ema, outputs);
+    })[0].labels;
+  };
+  if (!validation.empty())
+    trainer.validate = [&] { return std::vector<std::pair<std::string, double>>{{"dice", mean_dice(validation, plan, segment)}}; };
+  if (e.batch.unlabelled > 0 && e.batch.centre == comodal::unlabelled_sampling::teacher)
+    trainer.guide = [&] {
+      std::vector<comodal::label_volume> masks;
+      for (const auto& one : unlabelled) masks.push_back(coarse_mask(segment(one)));
+      return masks;
+    };
+  if (arguments.resume && std::filesystem::exists(trainer.checkpoint_file())) trainer.resume(trainer.checkpoint_file());
+
+  comodal::write_text(arguments.folder / "experiment.toml", keys.resolved());
+  std::fprintf(stderr, "%s: %ld parameters, %d threads, %ld steps\n", e.method.name.c_str(), static_cast<long>(method.parameters().count()),
+               comodal::host_threads(), static_cast<long>(e.train.steps));
+  std::signal(SIGINT, ask_to_stop);
+  std::signal(SIGTERM, ask_to_stop);
+  const auto result = trainer.run([] { return stop_asked != 0; });
+  std::signal(SIGINT, SIG_DFL);
+  std::signal(SIGTERM, SIG_DFL);
+
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const double steps = std::max(1.0, static_cast<double>(result.steps_done));
+  std::printf("%s: step %u of %ld, loss %.4f, %.1f s (%.3f s a step in this run), process peak %.2f GiB, tensor pool peak %.2f GiB\n",
+              arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), result.last_loss, result.seconds, result.seconds / steps,
+              static_cast<double>(usage.ru_maxrss) / (1 << 20), static_cast<double>(on.context.pool().statistics().peak) / (1 << 30));
+  if (result.best_validation >= 0) std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n", result.best_validation);
+  if (!result.finished) std::printf("stopped on request; go on with: comodal train %s %s --resume\n", arguments.config.c_str(), arguments.folder.c_str());
+  return result.finished ? 0 : 1;
+}
+
+}  // namespace cli

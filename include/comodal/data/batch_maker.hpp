@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Makes the batch of a training step from cases in memory: a pure function of the options, the cases, the seed and the step.
+#ifndef COMODAL_DATA_BATCH_MAKER_HPP
+#define COMODAL_DATA_BATCH_MAKER_HPP
+
+#include <comodal/data/augment.hpp>
+#include <comodal/data/crop.hpp>
+#include <comodal/data/mix.hpp>
+#include <comodal/data/sampler.hpp>
+
+#include <algorithm>
+#include <utility>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace detail {
+
+/// What the maker knows of a case's images before training.
+struct case_grid {
+  extent3 size{};                      // D, H, W
+  std::array<double, 3> spacing{};     // mm, D, H, W
+  std::vector<float> minimum;          // of each modality over the volume; 0 where it is absent
+};
+
+[[nodiscard]] inline std::string show_size(const extent3& s) { return text("(", s[0], ", ", s[1], ", ", s[2], ")"); }
+
+/// Size (D, H, W) of a volume. @throws geometry_error if its values do not fill it or it is too large to be indexed by 32 bits
+template <class Scalar>
+[[nodiscard]] extent3 grid_size(const volume<Scalar>& v, const std::string& what) {
+  const extent3 size{v.geometry.size[2], v.geometry.size[1], v.geometry.size[0]};
+  for (const index s : size)
+    if (s < 1 || s > 8192) throw geometry_error(text(what, ": ", show_size(size), " voxels (D, H, W); expected 1 to 8192 along each axis"));
+  if (v.geometry.voxels() >= index{1} << 31) throw geometry_error(text(what, ": ", show_size(size), " are more than 2^31 voxels; resample it"));
+  if (static_cast<index>(v.values.size()) != v.geometry.voxels())
+    throw geometry_error(text(what, ": ", v.values.size(), " values for a grid (D, H, W) of ", show_size(size)));
+  return size;
+}
+
+[[nodiscard]] inline case_grid look_at_case(const std::string& id, const std::vector<const image_volume*>& images, std::size_t modalities) {
+  const std::string name = text("training case ", id);
+  if (images.size() != modalities) throw config_error(text(name, ": ", images.size(), " modalities, the first case has ", modalities));
+  case_grid grid;
+  for (std::size_t m = 0; m < images.size(); ++m) {
+    grid.minimum.push_back(0);
+    if (!images[m]) continue;
+    const extent3 size = grid_size(*images[m], text(name, ", modality ", m));
+    if (grid.size[0] != 0 && size != grid.size)
+      throw geometry_error(text(name, ", modality ", m, ": ", show_size(size), " voxels (D, H, W), an earlier modality has ",
+                                show_size(grid.size), "; resample the modalities to one grid"));
+    grid.size = size;
+    const auto spacing = images[m]->geometry.spacing();
+    grid.spacing = {spacing[2], spacing[1], spacing[0]};
+    for (const double s : grid.spacing)
+      if (!(s > 0)) throw geometry_error(text(name, ", modality ", m, ": a voxel size of ", s, " mm"));
+    grid.minimum[m] = *std::min_element(images[m]->values.begin(), images[m]->values.end());
+  }
+  if (grid.size[0] == 0) throw config_error(text(name, ": all modalities are absent"));
+  return grid;
+}
+
+}  // namespace detail
+
+/// Draws the crops of every step. Intensity changes are transforms of the caller's choice, made by default from the options.
+/// `make` is const, uses one thread and may be called by several at once.
+/// @tparam Weak, Strong models of `volume_transform`
+template <class Weak = weak_intensities, class Strong = strong_intensities>
+class batch_maker {
+ public:
+  using batch_type = step_batch;
+
+  /// @throws config_error for options that make no sense, no labelled case, fewer unlabelled cases than unlabelled crops a step, or
+  /// a case without any modality or with another number of them; geometry_error for modalities or a label of different grids
+  batch_maker(const batch_options& options, std::vector<labelled_training_case> labelled, std::vector<unlabelled_training_case> unlabelled,
+              std::uint64_t seed, Weak weak, Strong strong)
+      : m_options(options), m_seed(seed), m_labelled(std::move(labelled)), m_unlabelled(std::move(unlabelled)), m_weak(std::move(weak)),
+        m_strong(std::move(strong)) {
+    check_volume_transform<Weak>();
+    check_volume_transform<Strong>();
+    check(options);
+    if (m_labelled.empty()) throw config_error("training needs at least one labelled case, found none");
+    if (options.unlabelled > static_cast<index>(m_unlabelled.size()))
+      throw config_error(text("batch.unlabelled = ", options.unlabelled, ": crops of a step are from different cases, and there are ",
+                              m_unlabelled.size(), " unlabelled cases; lower it"));
+    const std::size_t count = m_labelled[0].images.size();
+    if (count > 255) throw config_error(text("training case ", m_labelled[0].id, ": ", count, " modalities; at most 255 are possible"));
+    for (const auto& c : m_labelled) {
+      m_labelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
+      if (!c.label) throw config_error(text("training case ", c.id, ": a labelled case without a label; list it as an unlabelled one"));
+      const extent3 size = detail::grid_size(*c.label, text("label of training case ", c.id)), &images = m_labelled_grids.back().size;
+      if (size != images)
+        throw geometry_error(text("label of training case ", c.id, ": ", detail::show_size(size), " voxels (D, H, W), its images have ",
+                                  detail::show_size(images), "; resample it to their grid"));
+      m_classes.emplace_back(*c.label);
+    }
+    for (const auto& c : m_unlabelled) m_unlabelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
+    m_guides.resize(m_unlabelled.size());
+  }
+
+  batch_maker(const batch_options& options, std::vector<labelled_training_case> labelled, std::vector<unlabelled_training_case> unlabelled,
+              std::uint64_t seed)
+    requires std::same_as<Weak, weak_intensities> && std::same_as<Strong, strong_intensities>
+      : batch_maker(options, std::move(labelled), std::move(unlabelled), seed, make_weak_intensities(options),
+                    make_strong_intensities(options)) {}
+
+  [[nodiscard]] const batch_options& options() const { return m_options; }
+  [[nodiscard]] index modalities() const { return static_cast<index>(m_labelled[0].images.size()); }
+
+  /// Gives an unlabelled case the mask that the teacher found in it: with `sampling.unlabelled = "teacher"` a fraction
+  /// `sampling.guided` of the crops of such cases is centred on one of its voxels, drawn as for labelled crops. The mask covers the
+  /// volume evenly, on its grid or a coarser one (for example four times); without any foreground the case is drawn uniformly.
+  ///
+  /// Batches depend on the masks that are set. Set them only while no other thread makes a batch and none lies ready, that is in
+  /// `prefetcher::between_steps`; then the batch of each step is the same for every number of threads.
+  /// @throws config_error if there is no such case; geometry_error for a mask that is finer than the case
+  void set_guide(std::uint32_t unlabelled_case, label_volume mask) {
+    if (unlabelled_case >= m_guides.size())
+      throw config_error(text("set_guide: there is no unlabelled case ", unlabelled_case, ", there are ", m_guides.size()));
+    const extent3 &size = m_unlabelled_grids[unlabelled_case].size,
+                  coarse = detail::grid_size(mask, text("guide of ", m_unlabelled[unlabelled_case].id));
+    for (std::size_t a = 0; a < 3; ++a)
+      if (coarse[a] > size[a])
+        throw geometry_error(text("guide of ", m_unlabelled[unlabelled_case].id, ": ", detail::show_size(coarse),
+                                  " voxels (D, H, W) are more than the case has, ", detail::show_size(size)));
+    class_table classes(mask);
+    m_guides[unlabelled_case] = {std::move(mask), std::move(classes)};
+  }
+
+  /// The batch of a step.
+  [[nodiscard]] step_batch make(std::uint32_t step) const {
+    step_batch batch;
+    make(step, batch);
+    return batch;
+  }
+
+  /// The same, in the memory of an earlier batch.
+  void make(std::uint32_t step, step_batch& batch) const {
+    batch.step = step;
+    make_labelled(step, batch.labelled);
+    make_unlabelled(step, batch.weak, batch.strong);
+    if (m_options.mix == mix_mode::box) mix(step, batch);
+  }
+
+ private:
+  using part = detail::batch_part;
+
+  [[nodiscard]] random_stream stream(random_purpose purpose, part p, index sample, std::uint32_t step, index modality = 0) const {
+    return detail::batch_stream(m_seed, purpose, p, sample, step, modality);
+  }
+
+  static void record_presence(const std::vector<const image_volume*>& images, std::span<float> present) {
+    for (std::size_t m = 0; m < images.size(); ++m) present[m] = images[m] ? 1.f : 0.f;
+  }
+
+  // Samples the modalities that `crops` says are present, and zeros the others.
+  void extract(const std::vector<const image_volume*>& images, const detail::case_grid& grid, const crop_map& map, crop_batch& crops, index n,
+               const label_volume* label) const {
+    std::vector<crop_layer<float>> layers;
+    std::vector<crop_layer<std::uint8_t>> labels;
+    for (std::size_t m = 0; m < images.size(); ++m) {
+      const auto out = crops.image(n, static_cast<index>(m));
+      if (crops.presence(n)[m] != 0)
+        layers.push_back({images[m]->values.data(), grid.minimum[m], out.data()});
+      else
+        std::fill(out.begin(), out.end(), 0.f);
+    }
+    if (label) labels.push_back({label->values.data(), 0, crops.label(n).data()});
+    extract_crop(grid.size, map, layers, labels);
+  }
+
+  template <class Transform>
+  void change(const Transform& transform, part p, crop_batch& crops, index n, std::uint32_t step) const {
+    for (index m = 0; m < crops.modalities; ++m) {
+      if (crops.presence(n)[static_cast<std::size_t>(m)] == 0) continue;
+      random_stream random = stream(random_purpose::augmentation, p, n, step, m);
+      transform(crops.image(n, m), crops.size, random);
+    }
+  }
+
+  void drop(part p, crop_batch& crops, index n, std::uint32_t step) const {
+    random_stream random = stream(random_purpose::modality_dropout, p, n, step);
+    drop_modalities(crops.presence(n), m_options.modality_dropout, random);
+  }
+
+  [[nodiscard]] crop_map geometry(part p, const extent3& first, const detail::case_grid& grid, index n, std::uint32_t step) const {
+    // The modality 255 stands for the geometry, which all modalities share.
+    random_stream random = stream(random_purpose::augmentation, p, n, step, 255);
+    return draw_crop_map(m_options, first, grid.spacing, random);
+  }
+
+  void make_labelled(std::uint32_t step, crop_batch& crops) const {
+    const batch_options& o = m_options;
+    crops.resize(o.labelled, modalities(), o.patch, true, false);
+    for (index n = 0; n < o.labelled; ++n) {
+      const std::uint32_t c = labelled_case_of(m_seed, step, n, o.labelled, static_cast<index>(m_labelled.size()));
+      const labelled_training_case& one = m_labelled[c];
+      const detail::case_grid& grid = m_labelled_grids[c];
+      random_stream random = stream(random_purpose::sampling, part::labelled, n, step);
+      const bool centred = takes_turn(step, n, o.labelled, o.foreground) && !m_classes[c].empty();
+      const extent3 first = centred ? centred_place(m_classes[c].draw(*one.label, random), grid.size, o.patch, o.jitter, random)
+                                    : uniform_place(grid.size, o.patch, random);
+      crops.cases[static_cast<std::size_t>(n)] = c;
+      record_presence(one.images, crops.presence(n));
+      drop(part::labelled, crops, n, step);
+      extract(one.images, grid, geometry(part::labelled, first, grid, n, step), crops, n, one.label);
+      change(m_strong, part::labelled, crops, n, step);
+    }
+  }
+
+  [[nodiscard]] extent3 unlabelled_place(std::uint32_t c, index n, std::uint32_t step) const {
+    const batch_options& o = m_options;
+    const extent3& size = m_unlabelled_grids[c].size;
+    const guide& g = m_guides[c];
+    random_stream random = stream(random_purpose::sampling, part::unlabelled, n + 1, step);
+    if (o.centre == unlabelled_sampling::uniform || g.classes.empty() || !takes_turn(step, n, o.unlabelled, o.guided))
+      return uniform_place(size, o.patch, random);
+    extent3 voxel = g.classes.draw(g.mask, random);
+    for (std::size_t a = 0; a < 3; ++a) {
+      const double ratio = static_cast<double>(size[a]) / static_cast<double>(g.mask.geometry.size[2 - a]);
+      voxel[a] = std::min(static_cast<index>((static_cast<double>(voxel[a]) + random.uniform()) * ratio), size[a] - 1);
+    }
+    return centred_place(voxel, size, o.patch, o.jitter, random);
+  }
+
+  void make_unlabelled(std::uint32_t step, crop_batch& weak, crop_batch& strong) const {
+    const batch_options& o = m_options;
+    weak.resize(o.unlabelled, modalities(), o.patch, false, false);
+    strong.resize(o.unlabelled, modalities(), o.patch, o.mix == mix_mode::box, o.mix == mix_mode::box);
+    std::fill(strong.labels.begin(), strong.labels.end(), std::uint8_t{0});
+    std::fill(strong.known.begin(), strong.known.end(), std::uint8_t{0});
+    random_stream choice = stream(random_purpose::sampling, part::unlabelled, 0, step);
+    weak.cases = strong.cases = distinct_cases(o.unlabelled, static_cast<index>(m_unlabelled.size()), choice);
+    for (index n = 0; n < o.unlabelled; ++n) {
+      const std::uint32_t c = weak.cases[static_cast<std::size_t>(n)];
+      const unlabelled_training_case& one = m_unlabelled[c];
+      const detail::case_grid& grid = m_unlabelled_grids[c];
+      record_presence(one.images, weak.presence(n));
+      record_presence(one.images, strong.presence(n));
+      drop(part::strong, strong, n, step);
+      extract(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), weak, n, nullptr);
+      for (index m = 0; m < modalities(); ++m) {
+        const auto from = weak.image(n, m), to = strong.image(n, m);
+        if (strong.presence(n)[static_cast<std::size_t>(m)] != 0)
+          std::copy(from.begin(), from.end(), to.begin());
+        else
+          std::fill(to.begin(), to.end(), 0.f);
+      }
+      change(m_weak, part::weak, weak, n, step);
+      change(m_strong, part::strong, strong, n, step);
+    }
+  }
+
+  void mix(std::uint32_t step, step_batch& batch) const {
+    for (index n = 0; n < m_options.unlabelled; ++n) {
+      random_stream random = stream(random_purpose::mixing, part::strong, n, step);
+      const mix_region region = draw_mix_region(m_options.patch, m_options.mix_side, m_options.mix_complement, random);
+      mix_crop(batch.strong, n, batch.labelled, n % m_options.labelled, region);
+    }
+  }
+
+  struct guide {
+    label_volume mask;
+    class_table classes;
+  };
+
+  batch_options m_options;
+  std::uint64_t m_seed;
+  std::vector<labelled_training_case> m_labelled;
+  std::vector<unlabelled_training_case> m_unlabelled;
+  std::vector<detail::case_grid> m_labelled_grids, m_unlabelled_grids;
+  std::vector<class_table> m_classes;  // of the labelled cases
+  std::vector<guide> m_guides;         // of the unlabelled cases
+  Weak m_weak;
+  Strong m_strong;
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

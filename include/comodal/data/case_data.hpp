@@ -1,0 +1,152 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// A case ready for a network: canonical orientation, cropped to the head, normalised; and the way back to the input's own grid.
+#ifndef COMODAL_DATA_CASE_DATA_HPP
+#define COMODAL_DATA_CASE_DATA_HPP
+
+#include <comodal/data/box.hpp>
+#include <comodal/data/load_case.hpp>
+#include <comodal/data/normalise.hpp>
+
+#include <exception>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// How cases are prepared. The model file keeps it: training and prediction must agree.
+struct prepare_options {
+  std::vector<normalisation> normalise{normalisation::head};  // one for all modalities, or one a modality
+  std::vector<ct_statistics> ct;                              // one a modality where any of them is `ct`
+  index margin = 4;                                           // voxels kept around the head box
+  std::vector<label_class> labels;                            // declared classes; none: label values are not compared
+};
+
+/// The grids that a case goes through.
+struct case_grid {
+  geometry original;   // the files'
+  geometry canonical;  // axes permuted and flipped to the closest RAS+
+  box head;            // in canonical voxels: what is kept
+
+  /// The grid of the prepared volumes.
+  [[nodiscard]] geometry prepared() const { return crop(canonical, head); }
+};
+
+/// The prepared images of a case. It has no label; `labelled_case_data` has.
+struct case_data {
+  std::string id;
+  nifti_header header;               // of the first present modality, for writing results
+  case_grid grid;
+  std::vector<image_volume> images;  // one a modality, on `grid.prepared()`; without values where absent
+  std::vector<bool> present;         // one a modality
+};
+
+/// The prepared images and label of a case.
+struct labelled_case_data {
+  case_data data;
+  label_volume label;  // on `data.grid.prepared()`
+};
+
+namespace detail {
+
+inline normalisation normalisation_of(const prepare_options& options, std::size_t modality, std::size_t modalities) {
+  if (options.normalise.size() != 1 && options.normalise.size() != modalities)
+    throw config_error(text("normalise: ", options.normalise.size(), " values for ", modalities, " modalities; give one, or one a modality"));
+  const normalisation kind = options.normalise[options.normalise.size() == 1 ? 0 : modality];
+  if (kind == normalisation::ct && options.ct.size() != modalities)
+    throw config_error(text("normalise = \"ct\": statistics of ", options.ct.size(), " modalities, expected ", modalities));
+  return kind;
+}
+
+inline case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options) {
+  const std::size_t count = loaded.images.size();
+  case_data c;
+  c.id = files.id;
+  c.header = loaded.header;
+  c.grid.original = loaded.header.grid;
+  c.grid.canonical = to_canonical(c.grid.original);
+  c.present.resize(count);
+  bool stripped = true;
+  for (std::size_t m = 0; m < count; ++m) {
+    c.present[m] = files.present(m);
+    stripped &= normalisation_of(options, m, count) == normalisation::nonzero;
+    if (!c.present[m]) continue;
+    // One affine for all: they agree up to the tolerance of `same_grid`.
+    loaded.images[m].geometry = c.grid.original;
+    loaded.images[m] = to_canonical(loaded.images[m]);
+  }
+  const label_volume mask = stripped ? nonzero_mask(loaded.images) : head_mask(loaded.images);
+  const box found = bounding_box(mask);
+  c.grid.head = found.empty() ? whole(c.grid.canonical) : grown(found, options.margin, c.grid.canonical);
+  c.images.resize(count);
+  for (std::size_t m = 0; m < count; ++m) {
+    if (!c.present[m]) continue;
+    normalise(loaded.images[m], mask, normalisation_of(options, m, count), options.ct.empty() ? ct_statistics{} : options.ct[m]);
+    c.images[m] = crop(loaded.images[m], c.grid.head);
+    loaded.images[m] = {};
+  }
+  return c;
+}
+
+}  // namespace detail
+
+/// Reads, verifies, reorients, normalises and crops the images of a case. The head box is the bounding box of the head mask (of
+/// the voxels that are not 0 where all modalities are normalised by `nonzero`) and a margin; it never depends on a label.
+/// @throws io_error with the lines of everything that is wrong with the files; config_error for options that do not fit
+[[nodiscard]] inline case_data prepare_case(const case_files& files, const prepare_options& options) {
+  loaded_images loaded = load_images(files);
+  refuse_errors(loaded.findings);
+  return detail::prepared_images(files, std::move(loaded), options);
+}
+/// The same for an unlabelled case.
+[[nodiscard]] inline case_data prepare_case(const unlabelled_case& one, const prepare_options& options) { return prepare_case(one.files, options); }
+/// The same for a labelled case, with its label on the same grid.
+[[nodiscard]] inline labelled_case_data prepare_case(const labelled_case& one, const prepare_options& options) {
+  loaded_images loaded = load_images(one.files);
+  label_volume label = load_label(one, options.labels, loaded);
+  refuse_errors(loaded.findings);
+  labelled_case_data out{detail::prepared_images(one.files, std::move(loaded), options), {}};
+  label.geometry = out.data.grid.original;
+  out.label = crop(to_canonical(label), out.data.grid.head);
+  return out;
+}
+
+/// Prepares many cases, several at a time; the order is kept.
+/// @throws io_error with the lines of all cases that cannot be used, in their order, not of the first alone
+template <class Case>
+[[nodiscard]] auto prepare_cases(const std::vector<Case>& cases, const prepare_options& options) {
+  const auto count = static_cast<index>(cases.size());
+  std::vector<decltype(prepare_case(cases.front(), options))> out(cases.size());
+  std::vector<std::exception_ptr> other(cases.size());
+  std::vector<std::string> lines(cases.size());
+#pragma omp parallel for schedule(dynamic)
+  for (index i = 0; i < count; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    try {
+      out[at] = prepare_case(cases[at], options);
+    } catch (const io_error& failure) {
+      lines[at] = failure.what();
+    } catch (...) {
+      other[at] = std::current_exception();
+    }
+  }
+  for (const auto& failure : other)
+    if (failure) std::rethrow_exception(failure);
+  std::string all;
+  for (const std::string& l : lines)
+    if (!l.empty()) all += (all.empty() ? "" : "\n") + l;
+  if (!all.empty()) throw io_error(all);
+  return out;
+}
+
+/// A result on the prepared grid (a label map, a probability map), back on the grid of the case's own files.
+/// @param outside the value of voxels outside the head box
+/// @throws geometry_error if it has not the size of the prepared grid
+template <class Scalar>
+[[nodiscard]] volume<Scalar> restore(const volume<Scalar>& result, const case_grid& grid, Scalar outside = Scalar{}) {
+  return from_canonical(uncrop(result, grid.head, grid.canonical, outside), grid.original);
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The data doctor: reads every file of a cohort to its end and reports all that is wrong, in one run.
+#ifndef COMODAL_DATA_CHECK_HPP
+#define COMODAL_DATA_CHECK_HPP
+
+#include <comodal/data/cohort_reader.hpp>
+#include <comodal/data/load_case.hpp>
+
+#include <cstddef>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Everything that is wrong with the files of a cohort: the reader's findings first, then the cases' in the order labelled,
+/// validation, unlabelled, test, whatever the number of threads. Labels are opened for labelled and validation cases only.
+/// Never throws for a bad file. See `load_images` and `load_label` for what is looked for.
+[[nodiscard]] inline std::vector<finding> check_cohort(const cohort& c) {
+  std::vector<const labelled_case*> labelled;
+  for (const auto& list : {&c.labelled, &c.validation})
+    for (const labelled_case& one : *list) labelled.push_back(&one);
+  std::vector<const unlabelled_case*> unlabelled;
+  for (const auto& list : {&c.unlabelled, &c.test})
+    for (const unlabelled_case& one : *list) unlabelled.push_back(&one);
+
+  const auto with_label = static_cast<index>(labelled.size()), all = with_label + static_cast<index>(unlabelled.size());
+  std::vector<std::vector<finding>> found(static_cast<std::size_t>(all));
+#pragma omp parallel for schedule(dynamic)
+  for (index i = 0; i < all; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    const case_files& files = i < with_label ? labelled[at]->files : unlabelled[static_cast<std::size_t>(i - with_label)]->files;
+    try {
+      loaded_images loaded = load_images(files);
+      if (i < with_label) static_cast<void>(load_label(*labelled[at], c.labels, loaded));
+      found[at] = std::move(loaded.findings);
+    } catch (const std::exception& failure) {
+      found[at] = {finding_of(files.id, failure)};
+    }
+  }
+  std::vector<finding> out = c.findings;
+  for (auto& list : found) out.insert(out.end(), list.begin(), list.end());
+  return out;
+}
+
+/// The same for a data set that is read first: a folder that cannot be read at all is one finding too.
+template <class Reader>
+[[nodiscard]] std::vector<finding> check_cohort(const Reader& reader, const std::filesystem::path& source) {
+  check_cohort_reader<Reader>();
+  try {
+    return check_cohort(reader.read());
+  } catch (const std::exception& failure) {
+    return {finding_of(source, failure)};
+  }
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

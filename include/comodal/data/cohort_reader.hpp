@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The concept of a reader of one layout of data sets (nnU-Net raw, case folders, lists ...).
+#ifndef COMODAL_DATA_COHORT_READER_HPP
+#define COMODAL_DATA_COHORT_READER_HPP
+
+#include <comodal/data/cohort.hpp>
+
+#include <concepts>
+#include <filesystem>
+#include <string_view>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace detail {
+
+template <class T>
+concept names_layout = requires {
+  { T::layout() } -> std::convertible_to<std::string_view>;
+};
+
+template <class T>
+concept recognises_layout = requires(const std::filesystem::path& path) {
+  { T::recognises(path) } -> std::same_as<bool>;
+};
+
+template <class T>
+concept reads_cohort = requires(const T& reader) {
+  { reader.read() } -> std::same_as<cohort>;
+};
+
+}  // namespace detail
+
+/// A reader of one layout: `T::layout()` names it, `T::recognises(path)` says whether a folder or file has it (without reading
+/// images), and `reader.read()` returns the cohort. `read` throws io_error or config_error where there is no cohort to speak
+/// of, and puts all else into `cohort::findings`; it opens no image and no label.
+template <class T>
+concept cohort_reader = detail::names_layout<T> && detail::recognises_layout<T> && detail::reads_cohort<T>;
+
+/// Stops the compilation with the sentence that names what `T` lacks to be a `cohort_reader`.
+template <class T>
+consteval void check_cohort_reader() {
+  static_assert(detail::names_layout<T>,
+                "cohort_reader: the type needs a static function layout() that returns the layout's name, such as \"nnunet-raw\".");
+  static_assert(detail::recognises_layout<T>,
+                "cohort_reader: the type needs a static function recognises(std::filesystem::path) that returns bool: whether the folder has this layout.");
+  static_assert(detail::reads_cohort<T>, "cohort_reader: the type needs a const member function read() that returns a comodal::cohort.");
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Whole files: gzip streams read to their last check sum, and writes that never leave half a file behind.
+#ifndef COMODAL_DATA_FILE_HPP
+#define COMODAL_DATA_FILE_HPP
+
+#include <comodal/core/error.hpp>
+
+#include <zlib.h>
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// The bytes of a file or a message.
+using byte_buffer = std::vector<unsigned char>;
+
+/// Reads a file as it is. @throws io_error if it is missing, no regular file or unreadable
+[[nodiscard]] inline byte_buffer read_file(const std::filesystem::path& path) {
+  std::error_code failure;
+  if (std::filesystem::is_directory(path, failure)) throw io_error(text(path.string(), ": is a folder, expected a file"));
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
+  if (!file) throw io_error(text(path.string(), ": cannot be opened (", std::strerror(errno), ")"));
+  const auto size = std::filesystem::file_size(path, failure);
+  byte_buffer bytes(failure ? 0 : static_cast<std::size_t>(size));
+  const std::size_t got = std::fread(bytes.data(), 1, bytes.size(), file.get());
+  if (failure || got != bytes.size()) throw io_error(text(path.string(), ": cannot be read to its end (", got, " bytes came)"));
+  return bytes;
+}
+
+/// True if the bytes begin like a gzip stream.
+[[nodiscard]] inline bool is_gzip(std::span<const unsigned char> bytes) {
+  return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
+}
+
+/// Unpacks a whole gzip stream, all its members, and verifies check sum and length of each (RFC 1952).
+/// @param name names the stream in messages
+/// @throws io_error if the stream ends early, is damaged, or is followed by something else
+[[nodiscard]] inline byte_buffer gunzip(std::span<const unsigned char> packed, const std::string& name) {
+  const auto damaged = [&](const std::string& how) {
+    return io_error(text(name, ": damaged gzip file, ", how, "; copy or download it again"));
+  };
+  if (packed.size() < 18) throw damaged(text("only ", packed.size(), " bytes long"));
+  z_stream z{};
+  if (inflateInit2(&z, 15 + 16) != Z_OK) throw io_error(text(name, ": zlib cannot start"));
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&z, &inflateEnd);
+
+  constexpr std::size_t most = std::numeric_limits<uInt>::max();
+  const unsigned char* tail = packed.data() + packed.size() - 4;
+  const std::size_t claimed = tail[0] | tail[1] << 8 | tail[2] << 16 | static_cast<std::size_t>(tail[3]) << 24;
+  byte_buffer out(std::min(claimed, packed.size() * 1032) + 64);
+  std::size_t in = 0, made = 0;
+  for (;;) {
+    if (made == out.size()) out.resize(out.size() * 2);
+    z.next_in = const_cast<unsigned char*>(packed.data()) + in;
+    z.avail_in = static_cast<uInt>(std::min(most, packed.size() - in));
+    z.next_out = out.data() + made;
+    z.avail_out = static_cast<uInt>(std::min(most, out.size() - made));
+    const uInt in_before = z.avail_in, out_before = z.avail_out;
+    const int state = inflate(&z, Z_NO_FLUSH);
+    in += in_before - z.avail_in;
+    made += out_before - z.avail_out;
+    if (state == Z_STREAM_END) {
+      while (in < packed.size() && packed[in] == 0) ++in;
+      if (in == packed.size()) break;
+      if (!is_gzip(packed.subspan(in))) throw damaged(text(packed.size() - in, " foreign bytes follow the stream"));
+      inflateReset(&z);
+    } else if (state == Z_BUF_ERROR || (state == Z_OK && in == packed.size() && z.avail_out > 0)) {
+      throw damaged(text("it ends early (", made, " bytes could be unpacked)"));
+    } else if (state != Z_OK) {
+      throw damaged(z.msg ? z.msg : "it cannot be unpacked");
+    }
+  }
+  out.resize(made);
+  return out;
+}
+
+/// Packs bytes as one gzip stream without name and time, so that equal bytes give equal files.
+/// @param level zlib's, 1 (fast) to 9 (small)
+[[nodiscard]] inline byte_buffer gzip(std::span<const unsigned char> bytes, int level = 4) {
+  z_stream z{};
+  if (deflateInit2(&z, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw io_error("gzip: zlib cannot start");
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&z, &deflateEnd);
+  constexpr std::size_t piece = std::size_t{1} << 20;
+  byte_buffer out;
+  std::size_t in = 0;
+  for (int state = Z_OK; state != Z_STREAM_END;) {
+    const std::size_t made = out.size(), now = std::min(piece, bytes.size() - in);
+    out.resize(made + piece);
+    z.next_in = const_cast<unsigned char*>(bytes.data()) + in;
+    z.avail_in = static_cast<uInt>(now);
+    z.next_out = out.data() + made;
+    z.avail_out = static_cast<uInt>(piece);
+    state = deflate(&z, in + now == bytes.size() ? Z_FINISH : Z_NO_FLUSH);
+    in += now - z.avail_in;
+    out.resize(made + piece - z.avail_out);
+  }
+  return out;
+}
+
+/// Writes a file in one step: to a temporary file beside it, synced, then renamed. A reader sees the old file or the new one.
+/// @throws io_error if the folder is missing or the disk refuses; the temporary file is removed
+inline void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes) {
+  static std::atomic<unsigned> number{0};
+  const std::filesystem::path partial = text(path.string(), ".partial-", ::getpid(), "-", number++);
+  std::FILE* file = std::fopen(partial.c_str(), "wbx");
+  if (!file) throw io_error(text(path.string(), ": cannot be written (", std::strerror(errno), ")"));
+  bool good = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+  good = good && std::fflush(file) == 0 && ::fsync(::fileno(file)) == 0;
+  int reason = good ? 0 : errno;
+  if (std::fclose(file) != 0 && good) good = false, reason = errno;
+  if (good && std::rename(partial.c_str(), path.c_str()) != 0) good = false, reason = errno;
+  if (good) return;
+  std::remove(partial.c_str());
+  throw io_error(text(path.string(), ": cannot be written (", std::strerror(reason), ")"));
+}
+
+/// Writes text as `write_file` does. @throws as `write_file`
+inline void write_text(const std::filesystem::path& path, std::string_view words) {
+  write_file(path, {reinterpret_cast<const unsigned char*>(words.data()), words.size()});
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

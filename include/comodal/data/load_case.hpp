@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Reads all files of one case and says everything that is wrong with them; what `check` reports and `train` refuses.
+#ifndef COMODAL_DATA_LOAD_CASE_HPP
+#define COMODAL_DATA_LOAD_CASE_HPP
+
+#include <comodal/data/cohort.hpp>
+#include <comodal/data/nifti.hpp>
+
+#include <array>
+#include <cmath>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// The images of a case as they are in its files. To be used only if `findings` holds no error.
+struct loaded_images {
+  std::vector<image_volume> images;  // one a modality, all of one grid; without values where absent or unreadable
+  nifti_header header;               // of the first present modality: the grid that results are written on
+  std::filesystem::path reference;   // the file whose grid the others are compared with: that of most modalities
+  geometry grid;                     // of that file
+  std::vector<finding> findings;
+};
+
+namespace detail {
+
+inline std::string header_warning(const nifti_header& h) {
+  if (h.qform_code <= 0 && h.sform_code <= 0) return "has neither qform nor sform: where left and right are is unknown, x is taken to the right";
+  if (!h.conflict.empty()) return "its qform and sform disagree (qform: " + h.conflict + "); the sform is used";
+  return "";
+}
+
+inline void inspect_values(const image_volume& image, const std::filesystem::path& file, std::vector<finding>& findings) {
+  std::size_t nans = 0, infinities = 0;
+  bool constant = true;
+  for (const float v : image.values) {
+    nans += std::isnan(v);
+    infinities += std::isinf(v);
+    constant &= v == image.values.front();
+  }
+  if (nans + infinities > 0)
+    findings.push_back({finding::level::error, file, text("holds ", nans, " NaN and ", infinities, " infinite values among ", image.values.size(), " voxels")});
+  else if (constant)
+    findings.push_back({finding::level::warning, file, text("is constant: every voxel is ", image.values.front(), "; leave the file out if the modality is absent")});
+}
+
+// The grid that most modalities have: of equals the first.
+inline std::size_t common_grid(const std::vector<geometry>& grids) {
+  std::size_t best = 0, most = 0;
+  for (std::size_t a = 0; a < grids.size(); ++a) {
+    std::size_t agree = 0;
+    for (const geometry& other : grids) agree += same_grid(other, grids[a]);
+    if (agree > most) most = agree, best = a;
+  }
+  return best;
+}
+
+}  // namespace detail
+
+/// Reads the images of a case. Never throws for what a file holds.
+/// Errors found: unreadable files, modalities on different grids, NaN and infinite values, no modality at all. Warnings: constant
+/// images, qform and sform that disagree or are both missing.
+[[nodiscard]] inline loaded_images load_images(const case_files& files) {
+  loaded_images c;
+  c.images.resize(files.images.size());
+  std::vector<std::size_t> readable;
+  std::vector<geometry> grids;
+  bool any = false, first = true;
+  for (std::size_t m = 0; m < files.images.size(); ++m) {
+    if (!files.present(m)) continue;
+    any = true;
+    try {
+      auto file = read_nifti_file(files.images[m]);
+      if (const std::string words = detail::header_warning(file.header); !words.empty())
+        c.findings.push_back({finding::level::warning, files.images[m], words});
+      detail::inspect_values(file.content, files.images[m], c.findings);
+      if (std::exchange(first, false)) c.header = file.header;
+      readable.push_back(m);
+      grids.push_back(file.content.geometry);
+      c.images[m] = std::move(file.content);
+    } catch (const std::exception& failure) {
+      c.findings.push_back(finding_of(files.images[m], failure));
+    }
+  }
+  if (!any) c.findings.push_back({finding::level::error, files.id, "the case has no modality at all"});
+  if (readable.empty()) return c;
+  const std::size_t common = detail::common_grid(grids);
+  c.reference = files.images[readable[common]];
+  c.grid = grids[common];
+  for (std::size_t r = 0; r < readable.size(); ++r)
+    if (const std::string how = grid_difference(grids[r], grids[common]); !how.empty())
+      c.findings.push_back({finding::level::error, files.images[readable[r]], text("is on another grid than ", c.reference.filename().string(), ": ", how)});
+  return c;
+}
+
+/// Reads the label map of a case whose images were loaded, and adds what is wrong with it to their findings: unreadable, on another
+/// grid, values that no class declares (errors), no foreground (warning).
+/// @param classes the declared classes; none: values are not compared
+[[nodiscard]] inline label_volume load_label(const labelled_case& labelled, const std::vector<label_class>& classes, loaded_images& c) {
+  label_volume label;
+  try {
+    label = read_nifti_labels(labelled.label);
+  } catch (const std::exception& failure) {
+    c.findings.push_back(finding_of(labelled.label, failure));
+    return label;
+  }
+  if (!c.reference.empty())
+    if (const std::string how = grid_difference(label.geometry, c.grid); !how.empty())
+      c.findings.push_back({finding::level::error, labelled.label, text("is on another grid than ", c.reference.filename().string(), ": ", how)});
+  std::array<std::size_t, 256> counts{};
+  for (const std::uint8_t v : label.values) ++counts[v];
+  const std::vector<int> declared = declared_values(classes);
+  std::string list;
+  for (const int v : declared) list += (list.empty() ? "" : ", ") + std::to_string(v);
+  for (std::size_t v = 0; v < 256 && !declared.empty(); ++v)
+    if (counts[v] > 0 && !std::binary_search(declared.begin(), declared.end(), static_cast<int>(v)))
+      c.findings.push_back({finding::level::error, labelled.label, text("holds label ", v, " in ", counts[v], " voxels; declared are ", list)});
+  if (counts[0] == label.values.size()) c.findings.push_back({finding::level::warning, labelled.label, "is empty: every voxel is background"});
+  return label;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

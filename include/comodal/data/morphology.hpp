@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What a head mask is made with: Otsu's threshold, closing and the filling of holes on voxel grids.
+#ifndef COMODAL_DATA_MORPHOLOGY_HPP
+#define COMODAL_DATA_MORPHOLOGY_HPP
+
+#include <comodal/data/volume.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Otsu's threshold (IEEE Trans. SMC 9, 1979) from a histogram of `bins` equal bins between the extremes: the upper edge of the
+/// last bin of the darker class, so that the brighter class is `x > threshold`. The extremes' common value if all are equal.
+/// @throws shape_error without values
+[[nodiscard]] inline float otsu_threshold(std::span<const float> values, int bins = 256) {
+  if (values.empty() || bins < 2) throw shape_error("otsu_threshold: expected at least one value and two bins");
+  const auto [low, high] = std::minmax_element(values.begin(), values.end());
+  const double least = *low, width = (static_cast<double>(*high) - *low) / bins;
+  if (!(width > 0)) return *low;
+  std::vector<std::int64_t> histogram(static_cast<std::size_t>(bins));
+  for (const float v : values) ++histogram[static_cast<std::size_t>(std::min(bins - 1, static_cast<int>((v - least) / width)))];
+
+  double total = 0;
+  for (int b = 0; b < bins; ++b) total += b * static_cast<double>(histogram[static_cast<std::size_t>(b)]);
+  const auto count = static_cast<double>(values.size());
+  double below = 0, sum = 0, best = -1;
+  int split = 0;
+  for (int b = 0; b + 1 < bins; ++b) {
+    const auto here = static_cast<double>(histogram[static_cast<std::size_t>(b)]);
+    below += here;
+    sum += b * here;
+    if (below == 0 || below == count) continue;
+    const double difference = sum / below - (total - sum) / (count - below);
+    const double between = below * (count - below) * difference * difference;
+    if (between > best) best = between, split = b;
+  }
+  return static_cast<float>(least + (split + 1) * width);
+}
+
+namespace detail {
+
+// Marks the voxels at most `radius` steps (along axes) from a voxel whose value is `target`: city-block distance, one
+// forward and one backward pass an axis.
+inline std::vector<std::uint8_t> within(const std::vector<std::uint8_t>& mask, const std::array<index, 3>& size, std::uint8_t target, int radius) {
+  std::vector<std::uint8_t> distance(mask.size());
+  const auto far = static_cast<std::uint8_t>(radius + 1);
+  for (std::size_t i = 0; i < mask.size(); ++i) distance[i] = mask[i] == target ? 0 : far;
+  const index row = size[0], plane = size[0] * size[1];
+  const auto relax = [](std::uint8_t* to, const std::uint8_t* from, index count) {
+    for (index i = 0; i < count; ++i) to[i] = std::min(to[i], static_cast<std::uint8_t>(from[i] + 1));
+  };
+#pragma omp parallel for schedule(static) if (plane * size[2] > 65536)
+  for (index k = 0; k < size[2]; ++k) {
+    std::uint8_t* p = distance.data() + k * plane;
+    for (index j = 0; j < size[1]; ++j) {
+      std::uint8_t* r = p + j * row;
+      for (index i = 1; i < row; ++i) relax(r + i, r + i - 1, 1);
+      for (index i = row - 1; i > 0; --i) relax(r + i - 1, r + i, 1);
+    }
+    for (index j = 1; j < size[1]; ++j) relax(p + j * row, p + (j - 1) * row, row);
+    for (index j = size[1] - 1; j > 0; --j) relax(p + (j - 1) * row, p + j * row, row);
+  }
+  for (index k = 1; k < size[2]; ++k) relax(distance.data() + k * plane, distance.data() + (k - 1) * plane, plane);
+  for (index k = size[2] - 1; k > 0; --k) relax(distance.data() + (k - 1) * plane, distance.data() + k * plane, plane);
+  for (std::uint8_t& d : distance) d = d <= radius;
+  return distance;
+}
+
+}  // namespace detail
+
+/// Closing of a mask (0 or 1) with the ball of `radius` voxels in the city-block metric: dilation, then erosion, as if the grid
+/// went on as background on all sides. Equals `radius` steps of SciPy's `binary_closing` on the padded grid.
+/// @throws config_error for a radius outside 0 to 100
+[[nodiscard]] inline label_volume closing(const label_volume& mask, int radius) {
+  if (radius < 0 || radius > 100) throw config_error(text("closing: radius ", radius, ", expected 0 to 100 voxels"));
+  const auto& size = mask.geometry.size;
+  const index pad = radius + 1;
+  const std::array<index, 3> wide{size[0] + 2 * pad, size[1] + 2 * pad, size[2] + 2 * pad};
+  std::vector<std::uint8_t> padded(static_cast<std::size_t>(wide[0] * wide[1] * wide[2]));
+  const auto row = [&](auto& values, index j, index k) { return values.begin() + ((k + pad) * wide[1] + j + pad) * wide[0] + pad; };
+  for (index k = 0; k < size[2]; ++k)
+    for (index j = 0; j < size[1]; ++j) std::copy_n(&mask.at(0, j, k), size[0], row(padded, j, k));
+  const auto eroded = detail::within(detail::within(padded, wide, 1, radius), wide, 0, radius);
+  label_volume out = mask;
+  for (index k = 0; k < size[2]; ++k)
+    for (index j = 0; j < size[1]; ++j)
+      std::transform(row(eroded, j, k), row(eroded, j, k) + size[0], &out.at(0, j, k), [](std::uint8_t v) { return std::uint8_t(!v); });
+  return out;
+}
+
+/// The mask with its holes: background that no path along axes connects to the border of the grid becomes 1
+/// (as SciPy's `binary_fill_holes`).
+[[nodiscard]] inline label_volume fill_holes(const label_volume& mask) {
+  const auto& size = mask.geometry.size;
+  const index row = size[0], plane = size[0] * size[1];
+  label_volume out{mask.geometry, std::vector<std::uint8_t>(mask.values.size(), 1)};
+  std::vector<index> open;
+  const auto visit = [&](index i) {
+    const auto at = static_cast<std::size_t>(i);
+    if (mask.values[at] != 0 || out.values[at] == 0) return;
+    out.values[at] = 0;
+    open.push_back(i);
+  };
+  for (index k = 0; k < size[2]; ++k)
+    for (index j = 0; j < size[1]; ++j) {
+      const bool face = k == 0 || k == size[2] - 1 || j == 0 || j == size[1] - 1;
+      const index step = face ? 1 : std::max<index>(1, row - 1);
+      for (index i = 0; i < row; i += step) visit(k * plane + j * row + i);
+    }
+  while (!open.empty()) {
+    const index at = open.back();
+    open.pop_back();
+    const index i = at % row, j = at / row % size[1], k = at / plane;
+    if (i > 0) visit(at - 1);
+    if (i + 1 < row) visit(at + 1);
+    if (j > 0) visit(at - row);
+    if (j + 1 < size[1]) visit(at + row);
+    if (k > 0) visit(at - plane);
+    if (k + 1 < size[2]) visit(at + plane);
+  }
+  return out;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

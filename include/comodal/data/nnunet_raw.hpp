@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// nnU-Net raw folders (version 2): dataset.json, imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, imagesTs. An image without
+/// a label is an unlabelled case; an absent file is an absent modality.
+#ifndef COMODAL_DATA_NNUNET_RAW_HPP
+#define COMODAL_DATA_NNUNET_RAW_HPP
+
+#include <comodal/data/cohort_reader.hpp>
+#include <comodal/data/file.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Which cases of imagesTr are used how. A case of another list or of none keeps no path to its label.
+struct nnunet_options {
+  std::optional<std::vector<std::string>> labelled{};  // ids whose labels train; unset: all that have one (but `validation`)
+  std::vector<std::string> validation{};               // ids kept apart, with their labels
+  std::vector<std::string> exclude{};                  // ids left out, wherever they are
+};
+
+namespace detail {
+
+inline nlohmann::ordered_json read_json(const std::filesystem::path& path) {
+  const byte_buffer bytes = read_file(path);
+  try {
+    return nlohmann::ordered_json::parse(bytes.begin(), bytes.end());
+  } catch (const nlohmann::json::exception& failure) {
+    throw io_error(text(path.string(), ": is not valid JSON (", failure.what(), ")"));
+  }
+}
+
+inline std::vector<std::string> channel_names(const nlohmann::ordered_json& json, const std::string& name) {
+  if (!json.contains("channel_names"))
+    throw io_error(text(name, json.contains("modality") ? ": has \"modality\" (nnU-Net version 1 or Medical Segmentation Decathlon)" : ": has no modalities",
+                        "; expected \"channel_names\": {\"0\": \"flair\", ...}"));
+  const auto& channels = json["channel_names"];
+  std::vector<std::string> names;
+  while (channels.is_object() && channels.contains(std::to_string(names.size()))) {
+    const auto& value = channels[std::to_string(names.size())];
+    if (!value.is_string()) break;
+    names.push_back(value.get<std::string>());
+  }
+  if (names.empty() || names.size() != channels.size())
+    throw io_error(text(name, ": \"channel_names\" must be an object with the keys \"0\", \"1\", ... without gaps and names as values"));
+  if (std::set<std::string>(names.begin(), names.end()).size() != names.size())
+    throw io_error(text(name, ": \"channel_names\" has the same name twice"));
+  return names;
+}
+
+inline std::vector<label_class> label_classes(const nlohmann::ordered_json& json, const std::string& name) {
+  if (!json.contains("labels") || !json["labels"].is_object())
+    throw io_error(text(name, ": has no \"labels\"; expected \"labels\": {\"background\": 0, \"tumour\": 1, ...}"));
+  std::vector<label_class> classes;
+  bool regions = false;
+  for (const auto& [label, value] : json["labels"].items()) {
+    label_class c{label, {}};
+    const auto add = [&](const nlohmann::ordered_json& number) {
+      if (!number.is_number_integer() || number.get<std::int64_t>() < 0 || number.get<std::int64_t>() > 255)
+        throw io_error(text(name, ": label \"", label, "\" is ", value.dump(), "; expected an integer from 0 to 255, or a list of them for a region"));
+      c.values.push_back(number.get<int>());
+    };
+    if (label == "ignore") throw io_error(text(name, ": declares an \"ignore\" label, which cannot be used; give such cases no label file"));
+    if (value.is_array())
+      for (const auto& number : value) add(number);
+    else
+      add(value);
+    if (c.values.empty()) throw io_error(text(name, ": label \"", label, "\" is an empty list"));
+    regions |= c.values.size() > 1;
+    classes.push_back(std::move(c));
+  }
+  std::stable_sort(classes.begin(), classes.end(), [&](const label_class& a, const label_class& b) {
+    return regions ? (a.values == std::vector{0}) > (b.values == std::vector{0}) : a.values < b.values;
+  });
+  if (classes.size() < 2 || classes[0].values != std::vector{0})
+    throw io_error(text(name, ": \"labels\" must hold the background, 0, and at least one class"));
+  for (std::size_t i = 0; !regions && i < classes.size(); ++i)
+    if (classes[i].values[0] != static_cast<int>(i))
+      throw io_error(text(name, ": label \"", classes[i].name, "\" is ", classes[i].values[0], ", expected ", i, ": values are 0, 1, 2 ... without gaps"));
+  return classes;
+}
+
+inline bool contains(const std::vector<std::string>& list, const std::string& id) { return std::find(list.begin(), list.end(), id) != list.end(); }
+
+inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> files;
+  std::error_code failure;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, failure))
+    if (!entry.path().filename().string().starts_with('.')) files.push_back(entry.path());
+  if (failure) throw io_error(text(folder.string(), ": cannot be listed (", failure.message(), ")"));
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+}  // namespace detail
+
+/// The cases of a folder of images CASE_0000.nii.gz, CASE_0001.nii.gz, ... (imagesTr, imagesTs, or what `predict` is given), sorted by id.
+/// @param modalities their number M
+/// @param ending ".nii.gz" or ".nii"
+/// @param findings receives files that do not fit: another name (warning), a number of M or more (error)
+/// @throws io_error if the folder cannot be listed
+[[nodiscard]] inline std::vector<case_files> read_nnunet_images(const std::filesystem::path& folder, std::size_t modalities,
+                                                                const std::string& ending, std::vector<finding>& findings) {
+  std::map<std::string, case_files> cases;
+  for (const auto& file : detail::sorted_files(folder)) {
+    const std::string name = file.filename().string();
+    const std::size_t tail = 5 + ending.size();
+    const bool fits = name.size() > tail && name.ends_with(ending) && name[name.size() - tail] == '_';
+    const std::string digits = fits ? name.substr(name.size() - tail + 1, 4) : "";
+    if (!fits || digits.find_first_not_of("0123456789") != std::string::npos) {
+      findings.push_back({finding::level::warning, file, text("is ignored: not named CASE_0000", ending)});
+      continue;
+    }
+    const auto channel = static_cast<std::size_t>(std::stoi(digits));
+    if (channel >= modalities) {
+      findings.push_back({finding::level::error, file, text("has modality number ", digits, ", but dataset.json declares ", modalities, " modalities")});
+      continue;
+    }
+    const std::string id = name.substr(0, name.size() - tail);
+    case_files& entry = cases[id];
+    entry.id = id;
+    entry.images.resize(modalities);
+    entry.images[channel] = file;
+  }
+  std::vector<case_files> out;
+  for (auto& [id, files] : cases) out.push_back(std::move(files));
+  return out;
+}
+
+/// Reads the structure of an nnU-Net raw folder; opens dataset.json alone.
+/// @throws io_error for an unusable dataset.json, a missing imagesTr or a folder without cases
+/// @throws config_error for ids in the options that the folder does not have, or that have no label where one is needed
+[[nodiscard]] inline cohort read_nnunet_raw(const std::filesystem::path& folder, const nnunet_options& options = {}) {
+  const std::filesystem::path file = folder / "dataset.json";
+  const auto json = detail::read_json(file);
+  cohort c;
+  c.source = folder.string();
+  c.modalities = detail::channel_names(json, file.string());
+  c.labels = detail::label_classes(json, file.string());
+  if (c.has_regions() && json.contains("regions_class_order")) {
+    try {
+      c.region_order = json["regions_class_order"].get<std::vector<int>>();
+    } catch (const nlohmann::json::exception&) {
+      throw io_error(text(file.string(), ": \"regions_class_order\" must be a list of integers"));
+    }
+  }
+  if (json.contains("dataset")) throw io_error(text(file.string(), ": lists its files under \"dataset\", which is not read; put them into imagesTr and labelsTr"));
+  const std::string ending = json.contains("file_ending") && json["file_ending"].is_string() ? json["file_ending"].get<std::string>() : "";
+  if (ending != ".nii.gz" && ending != ".nii") throw io_error(text(file.string(), ": \"file_ending\" is \"", ending, "\", expected \".nii.gz\" or \".nii\""));
+
+  const auto images = read_nnunet_images(folder / "imagesTr", c.modalities.size(), ending, c.findings);
+  if (images.empty()) throw io_error(text((folder / "imagesTr").string(), ": holds no image named CASE_0000", ending));
+  std::map<std::string, std::filesystem::path> labels;
+  if (std::filesystem::is_directory(folder / "labelsTr"))
+    for (const auto& label : detail::sorted_files(folder / "labelsTr")) {
+      const std::string name = label.filename().string();
+      if (name.ends_with(ending) && name.size() > ending.size())
+        labels[name.substr(0, name.size() - ending.size())] = label;
+      else
+        c.findings.push_back({finding::level::warning, label, text("is ignored: not named CASE", ending)});
+    }
+  if (json.contains("numTraining") && json["numTraining"].is_number_integer() && json["numTraining"].get<std::int64_t>() != static_cast<std::int64_t>(labels.size()))
+    c.findings.push_back({finding::level::warning, file, text("\"numTraining\" is ", json["numTraining"].dump(), ", but labelsTr holds ", labels.size(), " labels")});
+
+  std::vector<case_files> tests;
+  if (std::filesystem::is_directory(folder / "imagesTs")) tests = read_nnunet_images(folder / "imagesTs", c.modalities.size(), ending, c.findings);
+  const auto known = [](const std::vector<case_files>& cases, const std::string& id) {
+    return std::any_of(cases.begin(), cases.end(), [&](const case_files& f) { return f.id == id; });
+  };
+  for (const auto& id : options.exclude)
+    if (!known(images, id) && !known(tests, id)) throw config_error(text("exclude: ", folder.string(), " has no case ", id));
+  const auto labels_needed = [&](const std::vector<std::string>& ids, const char* what) {
+    for (const auto& id : ids) {
+      if (!known(images, id)) throw config_error(text(what, ": imagesTr of ", folder.string(), " has no case ", id));
+      if (!labels.contains(id)) throw config_error(text(what, ": case ", id, " has no label in labelsTr of ", folder.string()));
+    }
+  };
+  labels_needed(options.validation, "validation");
+  if (options.labelled) {
+    labels_needed(*options.labelled, "labelled");
+    for (const auto& id : *options.labelled)
+      if (detail::contains(options.validation, id)) throw config_error(text("case ", id, " is listed both as labelled and as validation"));
+  }
+
+  for (const auto& [id, label] : labels)
+    if (!known(images, id) && !detail::contains(options.exclude, id))
+      c.findings.push_back({finding::level::error, label, text("is a label without images: imagesTr holds no ", id, "_0000", ending, " or other modality of it")});
+  for (const case_files& files : images) {
+    if (detail::contains(options.exclude, files.id)) continue;
+    const bool may_use = options.labelled ? detail::contains(*options.labelled, files.id) : labels.contains(files.id);
+    if (detail::contains(options.validation, files.id))
+      c.validation.push_back({files, labels.at(files.id)});
+    else if (may_use)
+      c.labelled.push_back({files, labels.at(files.id)});
+    else
+      c.unlabelled.push_back({files});
+  }
+  for (const case_files& files : tests)
+    if (!detail::contains(options.exclude, files.id)) c.test.push_back({files});
+  return c;
+}
+
+/// The ids under `name` in a JSON file of named lists: {"labelled_6": ["case_1", ...], "validation": [...]}.
+/// @throws io_error if the file is no such object; config_error if it has no list of that name (the message names those it has)
+[[nodiscard]] inline std::vector<std::string> read_split(const std::filesystem::path& path, const std::string& name) {
+  const auto json = detail::read_json(path);
+  if (!json.is_object()) throw io_error(text(path.string(), ": expected an object of named lists of case ids"));
+  std::string names;
+  for (const auto& [key, list] : json.items()) names += (names.empty() ? "" : ", ") + key;
+  if (!json.contains(name)) throw config_error(text(path.string(), ": has no list \"", name, "\"; it has ", names));
+  try {
+    return json[name].get<std::vector<std::string>>();
+  } catch (const nlohmann::json::exception&) {
+    throw io_error(text(path.string(), ": \"", name, "\" is not a list of case ids"));
+  }
+}
+
+/// The `cohort_reader` of nnU-Net raw folders.
+struct nnunet_raw_reader {
+  std::filesystem::path folder;
+  nnunet_options options{};
+
+  [[nodiscard]] static constexpr std::string_view layout() { return "nnunet-raw"; }
+  /// A folder with dataset.json and imagesTr.
+  [[nodiscard]] static bool recognises(const std::filesystem::path& path) {
+    return std::filesystem::is_regular_file(path / "dataset.json") && std::filesystem::is_directory(path / "imagesTr");
+  }
+  /// @throws as `read_nnunet_raw`
+  [[nodiscard]] cohort read() const { return read_nnunet_raw(folder, options); }
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

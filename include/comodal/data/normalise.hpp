@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Intensity normalisation of one case: inside the head, over non-zero voxels, or by the statistics of a CT data set.
+#ifndef COMODAL_DATA_NORMALISE_HPP
+#define COMODAL_DATA_NORMALISE_HPP
+
+#include <comodal/data/morphology.hpp>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <iterator>
+#include <limits>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// How intensities become numbers around 0.
+enum class normalisation {
+  head,     // MR with skull: clip at the 99.5 % point of the head mask, subtract the median, divide by IQR / 1.35
+  nonzero,  // skull-stripped MR: z-score over voxels that are not 0; zeros stay 0
+  ct,       // clip to, and z-score by, the statistics of the labelled training foreground
+  none      // values as they are
+};
+
+/// The name of a normalisation in experiment files.
+[[nodiscard]] inline std::string_view to_string(normalisation kind) {
+  constexpr std::array<std::string_view, 4> names{"head", "nonzero", "ct", "none"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+/// The normalisation of that name. @throws config_error for another name
+[[nodiscard]] inline normalisation normalisation_from(std::string_view name) {
+  for (const auto kind : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::none})
+    if (name == to_string(kind)) return kind;
+  throw config_error(text("normalise = \"", name, "\", expected head, nonzero, ct or none"));
+}
+
+/// Statistics of a CT modality over the foreground of the labelled training cases, in the units of the files (HU).
+struct ct_statistics {
+  double low = 0, high = 0;        // its 0.5 % and 99.5 % points
+  double mean = 0, deviation = 1;  // of the same voxels, not clipped
+};
+
+/// The point below which the share `q` of the values lies, 0 <= q <= 1, with linear interpolation (NumPy's default).
+/// Reorders the values. @throws shape_error without values
+[[nodiscard]] inline double quantile(std::vector<float>& values, double q) {
+  if (values.empty()) throw shape_error("quantile: no values");
+  const double place = q * static_cast<double>(values.size() - 1);
+  const auto lower = static_cast<std::ptrdiff_t>(place);
+  std::nth_element(values.begin(), values.begin() + lower, values.end());
+  const double a = values[static_cast<std::size_t>(lower)];
+  if (place == static_cast<double>(lower)) return a;
+  const double b = *std::min_element(values.begin() + lower + 1, values.end());
+  return a + (place - static_cast<double>(lower)) * (b - a);
+}
+
+/// Mean and population standard deviation, two passes in double.
+[[nodiscard]] inline std::array<double, 2> mean_and_deviation(const std::vector<float>& values) {
+  if (values.empty()) return {0, 0};
+  double sum = 0, squares = 0;
+  for (const float v : values) sum += v;
+  const double mean = sum / static_cast<double>(values.size());
+  for (const float v : values) squares += (v - mean) * (v - mean);
+  return {mean, std::sqrt(squares / static_cast<double>(values.size()))};
+}
+
+/// What normalisation does to a value x: (clip(x, low, high) - centre) / scale.
+struct intensity_scaling {
+  double low = -std::numeric_limits<double>::infinity(), high = std::numeric_limits<double>::infinity();
+  double centre = 0, scale = 1;
+  bool keep_zero = false;  // 0 stays 0
+
+  [[nodiscard]] float operator()(float x) const {
+    if (keep_zero && x == 0) return 0;
+    return static_cast<float>((std::clamp(static_cast<double>(x), low, high) - centre) / scale);
+  }
+};
+
+/// The voxels of the head (or the body): the union over modalities of the Otsu mask of log(1 + x), x counted from the volume's
+/// minimum, closed by 2 voxels, holes filled. Images without values (absent modalities) are left out; needs no label.
+/// @param images volumes of one grid, finite values
+/// @throws shape_error if there is no image at all
+[[nodiscard]] inline label_volume head_mask(const std::vector<image_volume>& images) {
+  label_volume mask;
+  for (const image_volume& image : images) {
+    if (image.values.empty()) continue;
+    if (mask.values.empty()) mask = {image.geometry, std::vector<std::uint8_t>(image.values.size())};
+    std::vector<float> logs(image.values.size());
+    const float least = *std::min_element(image.values.begin(), image.values.end());
+    for (std::size_t i = 0; i < logs.size(); ++i) logs[i] = std::log1p(image.values[i] - least);
+    const float threshold = otsu_threshold(logs);
+    for (std::size_t i = 0; i < logs.size(); ++i) mask.values[i] |= logs[i] > threshold;
+  }
+  if (mask.values.empty()) throw shape_error("head_mask: no image");
+  return fill_holes(closing(mask, 2));
+}
+
+/// The voxels that are not 0 in at least one modality. Images without values are left out. @throws shape_error without an image
+[[nodiscard]] inline label_volume nonzero_mask(const std::vector<image_volume>& images) {
+  label_volume mask;
+  for (const image_volume& image : images) {
+    if (image.values.empty()) continue;
+    if (mask.values.empty()) mask = {image.geometry, std::vector<std::uint8_t>(image.values.size())};
+    for (std::size_t i = 0; i < image.values.size(); ++i) mask.values[i] |= image.values[i] != 0;
+  }
+  if (mask.values.empty()) throw shape_error("nonzero_mask: no image");
+  return mask;
+}
+
+/// How to normalise an image. Where a spread is 0 (a constant image) the scale is 1.
+/// @param mask the head mask, same grid; used by `head` alone; an empty mask stands for the whole volume
+/// @param ct used by `ct` alone
+[[nodiscard]] inline intensity_scaling scaling_of(const image_volume& image, const label_volume& mask, normalisation kind,
+                                                  const ct_statistics& ct = {}) {
+  intensity_scaling s;
+  std::vector<float> values;
+  switch (kind) {
+    case normalisation::none:
+      return s;
+    case normalisation::ct:
+      s.low = ct.low, s.high = ct.high, s.centre = ct.mean, s.scale = ct.deviation;
+      break;
+    case normalisation::nonzero: {
+      std::copy_if(image.values.begin(), image.values.end(), std::back_inserter(values), [](float v) { return v != 0; });
+      const auto [mean, deviation] = mean_and_deviation(values);
+      s.centre = mean, s.scale = deviation, s.keep_zero = true;
+      break;
+    }
+    case normalisation::head: {
+      for (std::size_t i = 0; i < image.values.size(); ++i)
+        if (mask.values[i] != 0) values.push_back(image.values[i]);
+      if (values.empty()) values = image.values;
+      s.high = quantile(values, 0.995);
+      s.centre = quantile(values, 0.5);
+      s.scale = (quantile(values, 0.75) - quantile(values, 0.25)) / 1.35;
+      if (!(s.scale > 0)) s.scale = mean_and_deviation(values)[1];
+    }
+  }
+  if (!(s.scale > 0)) s.scale = 1;
+  return s;
+}
+
+/// Normalises an image in place. `head` treats the background like the head: the same subtraction and division, clipped above only.
+inline void normalise(image_volume& image, const label_volume& mask, normalisation kind, const ct_statistics& ct = {}) {
+  if (kind == normalisation::none) return;
+  const intensity_scaling scaling = scaling_of(image, mask, kind, ct);
+  for (float& v : image.values) v = scaling(v);
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

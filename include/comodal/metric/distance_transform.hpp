@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Exact Euclidean distance transform with anisotropic voxels: lower envelopes of parabolas, one axis after the other
+/// (Felzenszwalb and Huttenlocher, Theory of Computing 8, 2012).
+#ifndef COMODAL_METRIC_DISTANCE_TRANSFORM_HPP
+#define COMODAL_METRIC_DISTANCE_TRANSFORM_HPP
+
+#include <comodal/core/error.hpp>
+#include <comodal/core/shape.hpp>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace detail {
+
+/// The transform of one line of n samples `step` mm apart: out(q) = min over p of in(p) + (step (q - p))^2.
+class line_transform {
+ public:
+  explicit line_transform(index longest) : m_value(size(longest)), m_vertex(size(longest)), m_from(size(longest) + 1) {}
+
+  void operator()(double* data, index n, index stride, double step) {
+    const double square = step * step, infinity = std::numeric_limits<double>::infinity();
+    index last = -1;
+    for (index q = 0; q < n; ++q) {
+      const double f = data[q * stride];
+      m_value[size(q)] = f;
+      if (f == infinity) continue;
+      double from = -infinity;
+      while (last >= 0) {
+        const index v = m_vertex[size(last)];
+        const double dq = static_cast<double>(q), dv = static_cast<double>(v);
+        from = ((f - m_value[size(v)]) / square + dq * dq - dv * dv) / (2 * (dq - dv));
+        if (from > m_from[size(last)]) break;
+        from = -infinity;
+        --last;
+      }
+      m_vertex[size(++last)] = q;
+      m_from[size(last)] = from;
+    }
+    if (last < 0) return;
+    index k = 0;
+    for (index q = 0; q < n; ++q) {
+      while (k < last && m_from[size(k + 1)] < static_cast<double>(q)) ++k;
+      const double d = static_cast<double>(q - m_vertex[size(k)]);
+      data[q * stride] = square * d * d + m_value[size(m_vertex[size(k)])];
+    }
+  }
+
+ private:
+  static std::size_t size(index i) { return static_cast<std::size_t>(i); }
+
+  std::vector<double> m_value;
+  std::vector<index> m_vertex;
+  std::vector<double> m_from;
+};
+
+}  // namespace detail
+
+/// Squared distance in mm^2 from each voxel's centre to the nearest voxel that is set in `feature`; infinite where none is.
+/// @param feature one byte a voxel, first axis fastest, `size[0] * size[1] * size[2]` of them
+/// @param size voxels along the axes
+/// @param spacing voxel sizes in mm along the axes (1, 1, 1 gives voxels)
+/// @throws shape_error if the number of bytes is wrong, geometry_error for a spacing that is not positive
+[[nodiscard]] inline std::vector<double> squared_distance(const std::vector<std::uint8_t>& feature, const std::array<index, 3>& size,
+                                                          const std::array<double, 3>& spacing) {
+  const index nx = size[0], ny = size[1], nz = size[2];
+  if (static_cast<index>(feature.size()) != nx * ny * nz)
+    throw shape_error(text("distance transform: ", feature.size(), " voxels for ", nx, " x ", ny, " x ", nz));
+  for (const double s : spacing)
+    if (!(s > 0)) throw geometry_error(text("distance transform: spacing ", s, " mm, expected a positive number"));
+  std::vector<double> squares(feature.size());
+  for (std::size_t i = 0; i < feature.size(); ++i) squares[i] = feature[i] ? 0.0 : std::numeric_limits<double>::infinity();
+
+  const std::array<index, 3> stride{1, nx, nx * ny};
+  for (std::size_t axis = 0; axis < 3; ++axis) {
+    // The lines along `axis` start at every voxel of the plane of the two other axes.
+    const std::size_t a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
+    const index lines = size[a] * size[b];
+#pragma omp parallel if (lines * size[axis] > 65536)
+    {
+      detail::line_transform line(size[axis]);
+#pragma omp for schedule(static)
+      for (index l = 0; l < lines; ++l)
+        line(squares.data() + l % size[a] * stride[a] + l / size[a] * stride[b], size[axis], stride[axis], spacing[axis]);
+    }
+  }
+  return squares;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

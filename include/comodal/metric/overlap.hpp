@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Counts of agreeing and disagreeing voxels of two label maps, and the overlap scores that follow from them.
+#ifndef COMODAL_METRIC_OVERLAP_HPP
+#define COMODAL_METRIC_OVERLAP_HPP
+
+#include <comodal/core/error.hpp>
+#include <comodal/data/cohort.hpp>
+#include <comodal/data/geometry.hpp>
+
+#include <array>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// nnU-Net's key of a class: `1` for one label value, `(1, 3)` for a region.
+[[nodiscard]] inline std::string label_key(const label_class& c) {
+  if (c.values.size() == 1) return std::to_string(c.values[0]);
+  std::string out = "(";
+  for (std::size_t i = 0; i < c.values.size(); ++i) out += text(i ? ", " : "", c.values[i]);
+  return out + ")";
+}
+
+/// Voxels by (predicted, true): both, predicted alone, true alone, neither.
+struct confusion {
+  index tp = 0, fp = 0, fn = 0, tn = 0;
+
+  /// Voxels of the prediction.
+  [[nodiscard]] index predicted() const { return tp + fp; }
+  /// Voxels of the reference.
+  [[nodiscard]] index reference() const { return tp + fn; }
+  [[nodiscard]] bool both_empty() const { return tp + fp + fn == 0; }
+  /// Exactly one of the two is empty.
+  [[nodiscard]] bool one_empty() const { return !both_empty() && (predicted() == 0 || reference() == 0); }
+};
+
+/// Checks that prediction and reference lie on one grid (`grid_difference`) and fill it.
+/// @throws geometry_error otherwise
+inline void check_same_grid(const label_volume& prediction, const label_volume& reference, const std::string& what) {
+  const std::string difference = grid_difference(prediction.geometry, reference.geometry);
+  if (!difference.empty())
+    throw geometry_error(text(what, ": the prediction's grid differs from the reference's: ", difference,
+                              "; resample the prediction to the reference's grid before it is scored"));
+  for (const auto* v : {&prediction, &reference})
+    if (static_cast<index>(v->values.size()) != v->geometry.voxels())
+      throw geometry_error(text(what, ": ", v->values.size(), " values for a grid of ", v->geometry.voxels(), " voxels"));
+}
+
+namespace detail {
+
+[[nodiscard]] inline std::array<bool, 256> label_set(const label_class& c) {
+  if (c.values.empty()) throw config_error(text("class '", c.name, "' has no label values"));
+  std::array<bool, 256> set{};
+  for (const int value : c.values) {
+    if (value < 0 || value > 255) throw config_error(text("class '", c.name, "' has the label value ", value, ", expected 0 to 255"));
+    set[static_cast<std::size_t>(value)] = true;
+  }
+  return set;
+}
+
+}  // namespace detail
+
+/// Counts the voxels of one class or region over the whole grid.
+/// @throws geometry_error if the grids differ, config_error for a class without label values
+[[nodiscard]] inline confusion count_overlap(const label_volume& prediction, const label_volume& reference,
+                                             const label_class& c) {
+  check_same_grid(prediction, reference, text("overlap of '", c.name, "'"));
+  const std::array<bool, 256> set = detail::label_set(c);
+  const index n = reference.geometry.voxels();
+  index tp = 0, fp = 0, fn = 0;
+#pragma omp parallel for schedule(static) reduction(+ : tp, fp, fn) if (n > 65536)
+  for (index i = 0; i < n; ++i) {
+    const bool p = set[prediction.values[static_cast<std::size_t>(i)]], r = set[reference.values[static_cast<std::size_t>(i)]];
+    tp += p && r;
+    fp += p && !r;
+    fn += !p && r;
+  }
+  return {tp, fp, fn, n - tp - fp - fn};
+}
+
+/// Dice, 2 tp / (2 tp + fp + fn); 1 where both are empty, 0 where one is.
+[[nodiscard]] inline double dice(const confusion& c) {
+  return c.both_empty() ? 1.0 : 2.0 * static_cast<double>(c.tp) / static_cast<double>(c.predicted() + c.reference());
+}
+
+/// Intersection over union (Jaccard), tp / (tp + fp + fn); 1 where both are empty, 0 where one is.
+[[nodiscard]] inline double iou(const confusion& c) {
+  return c.both_empty() ? 1.0 : static_cast<double>(c.tp) / static_cast<double>(c.tp + c.fp + c.fn);
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
