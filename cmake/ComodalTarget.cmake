@@ -18,6 +18,22 @@ function(comodal_define_target name)
       "found (${COMODAL_KOKKOS_VERSION}) provides ${COMODAL_KOKKOS_BACKENDS}. Set Kokkos_ROOT to one that has it.")
   endif()
 
+  if("CUDA" IN_LIST COMODAL_KOKKOS_BACKENDS OR "HIP" IN_LIST COMODAL_KOKKOS_BACKENDS)
+    if(COMODAL_KOKKOS_VERSION VERSION_LESS 4.6)
+      message(FATAL_ERROR "comodal: device code needs Kokkos 4.6 or newer (4.7.01 for CUDA 13), found ${COMODAL_KOKKOS_VERSION}.")
+    endif()
+  endif()
+
+  # The flag that CMake believes in may not reach the compiler: CMake before 3.25.2 passes none to nvcc and says nothing.
+  include(CheckCXXSourceCompiles)
+  set(CMAKE_REQUIRED_FLAGS "${CMAKE_CXX20_STANDARD_COMPILE_OPTION}")
+  check_cxx_source_compiles("template <class T> requires (sizeof(T) > 1) T half(T x) { return x / 2; } int main() { return half(0); }"
+    COMODAL_CXX20_WORKS)
+  if(NOT COMODAL_CXX20_WORKS)
+    message(FATAL_ERROR "comodal: ${CMAKE_CXX_COMPILER} does not compile a requires clause with '${CMAKE_CXX20_STANDARD_COMPILE_OPTION}'. "
+      "comodal needs C++20 (GCC 12, Clang 16, nvcc 13 through Kokkos' nvcc_wrapper, or newer).")
+  endif()
+
   add_library(${name} INTERFACE)
   add_library(comodal::${name} ALIAS ${name})
   target_compile_features(${name} INTERFACE cxx_std_20)
@@ -34,7 +50,12 @@ function(comodal_define_target name)
   endif()
 
   set(_onednn "off")
-  if(NOT COMODAL_ONEDNN STREQUAL "OFF")
+  if("CUDA" IN_LIST COMODAL_KOKKOS_BACKENDS)
+    # nvcc 13.0 ends in an internal error on dnnl.hpp.
+    if(COMODAL_ONEDNN STREQUAL "ON")
+      message(FATAL_ERROR "comodal: COMODAL_ONEDNN is ON, but nvcc cannot compile oneDNN's header. Set it to AUTO or OFF for CUDA.")
+    endif()
+  elseif(NOT COMODAL_ONEDNN STREQUAL "OFF")
     find_package(OneDNN MODULE QUIET)
     if(OneDNN_FOUND)
       target_link_libraries(${name} INTERFACE OneDNN::OneDNN)

@@ -4,11 +4,14 @@
 # A Kokkos_ROOT that is given must hold a Kokkos: without this check CMake falls back to the system's copy in silence.
 # Debian's package carries an include folder that does not exist; then the header is looked for under "trilinos".
 set(CMAKE_CXX_EXTENSIONS OFF)
-if(Kokkos_ROOT OR DEFINED ENV{Kokkos_ROOT})
-  set(_comodal_kokkos_root "${Kokkos_ROOT}")
-  if(NOT _comodal_kokkos_root)
+if(DEFINED Kokkos_ROOT OR DEFINED ENV{Kokkos_ROOT})
+  if(DEFINED Kokkos_ROOT)
+    set(_comodal_kokkos_root "${Kokkos_ROOT}")
+  else()
     set(_comodal_kokkos_root "$ENV{Kokkos_ROOT}")
   endif()
+  # What an earlier configuration of this build folder found must not win.
+  unset(Kokkos_DIR CACHE)
   find_package(Kokkos CONFIG QUIET PATHS "${_comodal_kokkos_root}" NO_DEFAULT_PATH)
   if(NOT Kokkos_FOUND)
     message(FATAL_ERROR "comodal: Kokkos_ROOT is '${_comodal_kokkos_root}', but no Kokkos package is there. "
@@ -44,7 +47,7 @@ if(NOT TARGET comodal_kokkos)
       message(FATAL_ERROR "comodal: Kokkos was not found. Install libtrilinos-kokkos-dev, or set Kokkos_ROOT.")
     endif()
     set_target_properties(comodal_kokkos PROPERTIES
-      INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "${COMODAL_KOKKOS_INCLUDE_DIR}"
+      INTERFACE_INCLUDE_DIRECTORIES "${COMODAL_KOKKOS_INCLUDE_DIR}"
       INTERFACE_LINK_LIBRARIES "${COMODAL_KOKKOS_LIBRARY};${CMAKE_DL_LIBS}")
     file(STRINGS "${COMODAL_KOKKOS_INCLUDE_DIR}/KokkosCore_config.h" _line REGEX "#define KOKKOS_VERSION ")
     string(REGEX MATCH "[0-9]+" _number "${_line}")

@@ -93,7 +93,7 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> masked_softmax(const variable<Backend>& x, const variable<Backend>& mask) {
   const shape& m = mask.shape();
-  if (m.rank() != 2 || m[0] != x.extent(0) || m[1] != x.extent(-1))
+  if (x.shape().rank() < 2 || m.rank() != 2 || m[0] != x.extent(0) || m[1] != x.extent(-1))
     throw shape_error(text("masked_softmax: x ", x.shape().to_string(), " and mask ", m.to_string(), ", expected (N, ..., M) and (N, M)"));
   return detail::softmax(x, -1, mask.value(), x.extent(0));
 }

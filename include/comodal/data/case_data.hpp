@@ -10,6 +10,7 @@
 
 #include <exception>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -39,6 +40,7 @@ struct case_data {
   case_grid grid;
   std::vector<image_volume> images;  // one a modality, on `grid.prepared()`; without values where absent
   std::vector<bool> present;         // one a modality
+  std::vector<finding> warnings;     // what is worth a look in its files, and a normalisation that does not suit them
 };
 
 /// The prepared images and label of a case.
@@ -79,8 +81,12 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   const box found = bounding_box(mask);
   c.grid.head = found.empty() ? whole(c.grid.canonical) : grown(found, options.margin, c.grid.canonical);
   c.images.resize(count);
+  c.warnings = std::move(loaded.findings);
   for (std::size_t m = 0; m < count; ++m) {
     if (!c.present[m]) continue;
+    if (normalisation_of(options, m, count) == normalisation::head && normalised_before(loaded.images[m], mask))
+      c.warnings.push_back({finding::level::warning, files.images[m],
+                            "is skull-stripped and was normalised before (0 is background amid its values); use normalise = \"nonzero\""});
     normalise(loaded.images[m], mask, normalisation_of(options, m, count), options.ct.empty() ? ct_statistics{} : options.ct[m]);
     c.images[m] = crop(loaded.images[m], c.grid.head);
     loaded.images[m] = {};

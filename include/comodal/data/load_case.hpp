@@ -113,7 +113,7 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
   for (const std::uint8_t v : label.values) ++counts[v];
   const std::vector<int> declared = declared_values(classes);
   std::string list;
-  for (const int v : declared) list += (list.empty() ? "" : ", ") + std::to_string(v);
+  for (const int v : declared) list += text(list.empty() ? "" : ", ", v);
   for (std::size_t v = 0; v < 256 && !declared.empty(); ++v)
     if (counts[v] > 0 && !std::binary_search(declared.begin(), declared.end(), static_cast<int>(v)))
       c.findings.push_back({finding::level::error, labelled.label, text("holds label ", v, " in ", counts[v], " voxels; declared are ", list)});

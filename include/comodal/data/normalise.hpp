@@ -110,6 +110,20 @@ struct intensity_scaling {
   return mask;
 }
 
+/// True if the background inside the mask is exactly 0 and intensities lie on both sides of it: a skull-stripped image that was
+/// normalised before. Its minimum is no background, so its head mask is meaningless; `nonzero` is right for it.
+/// (More than a quarter of the mask is 0, and more than a hundredth is below.)
+[[nodiscard]] inline bool normalised_before(const image_volume& image, const label_volume& mask) {
+  std::size_t inside = 0, zeros = 0, below = 0;
+  for (std::size_t i = 0; i < image.values.size(); ++i) {
+    if (mask.values[i] == 0) continue;
+    ++inside;
+    zeros += image.values[i] == 0;
+    below += image.values[i] < 0;
+  }
+  return zeros * 4 > inside && below * 100 > inside;
+}
+
 /// How to normalise an image. Where a spread is 0 (a constant image) the scale is 1.
 /// @param mask the head mask, same grid; used by `head` alone; an empty mask stands for the whole volume
 /// @param ct used by `ct` alone

@@ -42,10 +42,18 @@ template <tensor_backend Backend>
   return reshape(divide(sum(multiply(flat, weight), {1}), shift(sum(weight, {1}), 1e-30)), {n});
 }
 
-struct reached {
-  template <class T>
-  KOKKOS_INLINE_FUNCTION T value(T q, T threshold) const {
-    return q >= threshold ? T(1) : T(0);
+// The most probable class (of equal ones the lower), or every region of probability 1/2 and more, as ones.
+template <class T>
+struct hard_labels_body {
+  label_kind kind;
+  index channels;
+  const T* q;
+  T* hard;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    const T* row = q + i * channels;
+    index best = 0;
+    for (index c = 1; c < channels; ++c) best = row[c] > row[best] ? c : best;
+    for (index c = 0; c < channels; ++c) hard[i * channels + c] = (kind == label_kind::classes ? c == best : row[c] >= T(0.5)) ? T(1) : T(0);
   }
 };
 
@@ -74,8 +82,11 @@ struct cross_pseudo_supervision {
   template <tensor_backend Backend>
   variable<Backend> hard(const variable<Backend>& q) const {
     auto& ctx = q.ctx();
-    const auto threshold = kind == label_kind::classes ? max(q, -1).value() : ops::full(ctx, shape{1}, typename Backend::scalar_type(0.5));
-    return q.home().constant(ops::binary(ctx, "cross_pseudo_supervision", detail::reached{}, q.value(), threshold));
+    auto labels = ctx.make(q.shape());
+    const index channels = q.extent(-1);
+    for_elements(ctx.space(), q.shape().size() / channels,
+                 detail::hard_labels_body<typename Backend::scalar_type>{kind, channels, q.value().data(), labels.data()});
+    return q.home().constant(labels);
   }
 };
 

@@ -70,9 +70,12 @@ struct area_similarity_contrast {
                              anchor.shape().to_string(), ", expected (J, V, K) and (N, J, K)"));
     const auto positive = similarity(anchor, detach(partner), kind);  // (N, 1, K)
     const auto against = similarity(reshape(anchor, {n, 1, voxels, classes}), reshape(detach(negatives), {1, count, voxels, classes}), kind);
-    const auto excess = subtract(reshape(against, {n, count, classes}), positive);
-    const auto pushed = sum(multiply(exp(scale(excess, 1 / temperature)), allowed), {1});
-    return reshape(scale(log(shift(pushed, 1)), temperature), {n, classes});
+    // The largest excess is taken out of the exponentials, so that none overflows at a small temperature.
+    const auto excess = multiply(subtract(reshape(against, {n, count, classes}), positive), allowed);
+    const auto most = detach(leaky_relu(max(excess, 1), 0));
+    const auto pushed = sum(multiply(exp(scale(subtract(excess, most), 1 / temperature)), allowed), {1});
+    const auto total = log(add(pushed, exp(scale(most, -1 / temperature))));
+    return reshape(add(scale(total, temperature), most), {n, classes});
   }
 };
 

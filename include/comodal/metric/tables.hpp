@@ -122,7 +122,8 @@ inline void write_case_csv(const std::filesystem::path& path, const std::vector<
 /// One row a region and output: mean ± standard deviation over cases, and how many cases had empty masks.
 [[nodiscard]] inline text_table summary_table(const std::vector<case_score>& scores, const score_options& options = {}) {
   const std::string unit = text(" [", name_of(options.unit), "]");
-  text_table table{{"output", "class", "cases", "Dice", "IoU", "HD95" + unit, "ASSD" + unit, "surface Dice", "both empty", "missed", "false alarm"}, {}};
+  text_table table;
+  table.header = {"output", "class", "cases", "Dice", "IoU", "HD95" + unit, "ASSD" + unit, "surface Dice", "both empty", "missed", "false alarm"};
   for (const score_summary& s : summarise(scores))
     table.rows.push_back({s.output, s.region.name, std::to_string(s.cases), detail::mean_and_deviation(s.dice, 4),
                           detail::mean_and_deviation(s.iou, 4), detail::mean_and_deviation(s.hd95, 2),

@@ -55,8 +55,12 @@ struct network_options {
     for (const auto& list : {stream_channels, fused_channels})
       for (const index c : list)
         if (c < 1) throw config_error(text("model: ", c, " channels, expected 1 or more"));
-    (void)depth_first(strides, "strides");
-    (void)depth_first(filters, "filters");
+    for (const auto& stride : depth_first(strides, "strides"))
+      for (const index v : stride)
+        if (v < 1) throw config_error(text("model.strides: ", v, ", expected 1 or more"));
+    for (const auto& filter : depth_first(filters, "filters"))
+      for (const index v : filter)
+        if (v < 1 || v % 2 == 0) throw config_error(text("model.filters: ", v, ", expected an odd number, 1 or more"));
   }
 };
 

@@ -148,14 +148,17 @@ class scratch_folder {
   for (const series& s : plot.curves)
     if (s.x.size() != s.y.size())
       throw shape_error(text("curve '", s.name, "' of '", plot.title, "': ", s.x.size(), " x against ", s.y.size(), " y"));
-  const auto no_plot = [&plot](const std::string& why) { return curve_figure{plot.title, {}, text("The plot '", plot.title, "' was not drawn: ", why, ".")}; };
+  const auto no_plot = [&plot](const std::string& why) {
+    return curve_figure{plot.title, {}, text("The plot '", plot.title, "' was not drawn: ", why, ".")};
+  };
   const std::string script = detail::gnuplot_script(plot, width, height);
   if (script.empty()) return no_plot("it has no points");
 
   const detail::scratch_folder scratch;
   const std::filesystem::path in = scratch.path() / "plot.gp", errors = scratch.path() / "errors.txt";
   write_file(in, {reinterpret_cast<const unsigned char*>(script.data()), script.size()});
-  const std::string command = detail::shell_quoted(program) + " " + detail::shell_quoted(in.string()) + " 2> " + detail::shell_quoted(errors.string());
+  const std::string command = text(detail::shell_quoted(program), " ", detail::shell_quoted(in.string()), " 2> ",
+                                   detail::shell_quoted(errors.string()));
   std::FILE* pipe = ::popen(command.c_str(), "r");
   if (!pipe) return no_plot("no shell could be started for gnuplot");
   std::string svg;
@@ -163,7 +166,8 @@ class scratch_folder {
   for (std::size_t got; (got = std::fread(buffer, 1, sizeof buffer, pipe)) > 0;) svg.append(buffer, got);
   const int status = ::pclose(pipe);
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  if (code == 127 || code == 126) return no_plot(text("the program '", program, "' was not found; install gnuplot (Debian: gnuplot-nox) and write the report again"));
+  if (code == 127 || code == 126)
+    return no_plot(text("the program '", program, "' was not found; install gnuplot (Debian: gnuplot-nox) and write the report again"));
   if (code != 0 || svg.find("</svg>") == std::string::npos) {
     std::string message = detail::file_text(errors);
     std::replace(message.begin(), message.end(), '\n', ' ');

@@ -75,7 +75,8 @@ inline void draw_contours(picture& panel, const slice_view& view, const label_vo
       const std::uint8_t here = label(x, y);
       if (here == 0) continue;
       bool edge = false;
-      for (index d = 1; d <= 2 && !edge; ++d) edge = label(x - d, y) != here || label(x + d, y) != here || label(x, y - d) != here || label(x, y + d) != here;
+      for (index d = 1; d <= 2 && !edge; ++d)
+        edge = label(x - d, y) != here || label(x + d, y) != here || label(x, y - d) != here || label(x, y + d) != here;
       if (edge) panel.set(x, y, class_colour(here));
     }
 }
@@ -95,8 +96,11 @@ inline void draw_difference(picture& panel, const slice_view& view, const label_
 
 /// The patient's sides, in the upper corners of a panel.
 inline void draw_sides(picture& panel) {
-  draw_text(panel, 4, 4, "R", overlay_ink);
-  draw_text(panel, panel.width() - text_width("L") - 4, 4, "L", overlay_ink);
+  for (const char* side : {"R", "L"}) {
+    const index width = text_width(side), x = *side == 'R' ? 4 : panel.width() - width - 4;
+    panel.fill_rectangle(x - 3, 1, width + 4, text_height() + 2, overlay_back);
+    draw_text(panel, x, 4, side, overlay_ink);
+  }
 }
 
 /// A key of coloured squares and words, wrapped to the width; returns its height. Draws only where `canvas` is given.

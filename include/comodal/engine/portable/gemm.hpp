@@ -7,6 +7,11 @@
 
 #include <comodal/core/shape.hpp>
 
+#if defined(__NVCC__)  // does not know "GCC unroll"; these products run on the host alone
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675
+#endif
+
 namespace comodal::inline COMODAL_CONFIG::detail {
 
 // c(Rows x Columns) += a(Rows x inner) b(inner x Columns); pitches in elements.
@@ -86,5 +91,9 @@ void gemm_transposed_add(index rows, index columns, index count, const T* a, ind
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::detail
+
+#if defined(__NVCC__)
+#pragma nv_diagnostic pop
+#endif
 
 #endif

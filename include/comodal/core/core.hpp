@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The whole layer `core`: runtime, context, execution spaces and loops, tensors, random streams, errors.
+#ifndef COMODAL_CORE_CORE_HPP
+#define COMODAL_CORE_CORE_HPP
+
+#include <comodal/core/backend.hpp>
+#include <comodal/core/config.hpp>
+#include <comodal/core/context.hpp>
+#include <comodal/core/error.hpp>
+#include <comodal/core/kokkos.hpp>
+#include <comodal/core/loops.hpp>
+#include <comodal/core/memory.hpp>
+#include <comodal/core/random.hpp>
+#include <comodal/core/runtime.hpp>
+#include <comodal/core/shape.hpp>
+#include <comodal/core/tensor.hpp>
+
+#endif

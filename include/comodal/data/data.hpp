@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The whole layer `data`: NIfTI files, cohorts, preprocessing, sampling, augmentation, prefetch, the phantom.
+#ifndef COMODAL_DATA_DATA_HPP
+#define COMODAL_DATA_DATA_HPP
+
+#include <comodal/data/augment.hpp>
+#include <comodal/data/batch.hpp>
+#include <comodal/data/batch_maker.hpp>
+#include <comodal/data/box.hpp>
+#include <comodal/data/case_data.hpp>
+#include <comodal/data/check.hpp>
+#include <comodal/data/cohort.hpp>
+#include <comodal/data/cohort_reader.hpp>
+#include <comodal/data/crop.hpp>
+#include <comodal/data/ct_statistics.hpp>
+#include <comodal/data/file.hpp>
+#include <comodal/data/finding.hpp>
+#include <comodal/data/geometry.hpp>
+#include <comodal/data/load_case.hpp>
+#include <comodal/data/mix.hpp>
+#include <comodal/data/morphology.hpp>
+#include <comodal/data/nifti.hpp>
+#include <comodal/data/nifti_header.hpp>
+#include <comodal/data/nnunet_raw.hpp>
+#include <comodal/data/normalise.hpp>
+#include <comodal/data/phantom.hpp>
+#include <comodal/data/phantom_acquisition.hpp>
+#include <comodal/data/phantom_anatomy.hpp>
+#include <comodal/data/phantom_case.hpp>
+#include <comodal/data/phantom_field.hpp>
+#include <comodal/data/phantom_head.hpp>
+#include <comodal/data/phantom_options.hpp>
+#include <comodal/data/prefetch.hpp>
+#include <comodal/data/sampler.hpp>
+#include <comodal/data/volume.hpp>
+#include <comodal/data/volume_transform.hpp>
+
+#endif

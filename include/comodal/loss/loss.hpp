@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The whole layer `loss`: segmentation, consistency and contrastive losses.
+#ifndef COMODAL_LOSS_LOSS_HPP
+#define COMODAL_LOSS_LOSS_HPP
+
+#include <comodal/loss/consistency_loss.hpp>
+#include <comodal/loss/contrastive_loss.hpp>
+#include <comodal/loss/segmentation_loss.hpp>
+
+#endif

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The whole layer `metric`: overlap, surface distance, scores of cases and cohorts, their tables.
+#ifndef COMODAL_METRIC_METRIC_HPP
+#define COMODAL_METRIC_METRIC_HPP
+
+#include <comodal/metric/distance_transform.hpp>
+#include <comodal/metric/overlap.hpp>
+#include <comodal/metric/score.hpp>
+#include <comodal/metric/statistics.hpp>
+#include <comodal/metric/summary_json.hpp>
+#include <comodal/metric/surface_distance.hpp>
+#include <comodal/metric/tables.hpp>
+
+#endif

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The whole layer `model`: encoders, fusion, decoders, networks, the model file.
+#ifndef COMODAL_MODEL_MODEL_HPP
+#define COMODAL_MODEL_MODEL_HPP
+
+#include <comodal/model/decoder.hpp>
+#include <comodal/model/encoder.hpp>
+#include <comodal/model/fusion_block.hpp>
+#include <comodal/model/fusion_stage.hpp>
+#include <comodal/model/model_file.hpp>
+#include <comodal/model/network.hpp>
+#include <comodal/model/network_options.hpp>
+#include <comodal/model/presence.hpp>
+
+#endif

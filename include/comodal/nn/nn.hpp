@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The whole layer `nn`: parameters, their files and averages, layers and blocks.
+#ifndef COMODAL_NN_NN_HPP
+#define COMODAL_NN_NN_HPP
+
+#include <comodal/nn/averaging.hpp>
+#include <comodal/nn/layers.hpp>
+#include <comodal/nn/parameters.hpp>
+#include <comodal/nn/safetensors.hpp>
+#include <comodal/nn/state.hpp>
+
+#endif

@@ -1,0 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The whole layer `train`: optimisers, schedules, logs, the trainer.
+#ifndef COMODAL_TRAIN_TRAIN_HPP
+#define COMODAL_TRAIN_TRAIN_HPP
+
+#include <comodal/train/log.hpp>
+#include <comodal/train/optimiser.hpp>
+#include <comodal/train/trainer.hpp>
+
+#endif

@@ -1,0 +1,23 @@
+# main_network: every layer in one program. headers_alone: each header in a unit of its own, twice, so that it is complete and
+# guarded. Neither is part of the default build.
+add_executable(main_network EXCLUDE_FROM_ALL compile/main_network.cpp)
+target_link_libraries(main_network PRIVATE comodal::comodal)
+
+file(GLOB_RECURSE _headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/include/comodal/*.hpp")
+get_target_property(_definitions comodal INTERFACE_COMPILE_DEFINITIONS)
+if(NOT COMODAL_ENABLE_ONEDNN IN_LIST _definitions)
+  list(FILTER _headers EXCLUDE REGEX "/onednn/")
+endif()
+set(_units)
+foreach(_header IN LISTS _headers)
+  string(REGEX REPLACE "[/.]" "_" _unit "${_header}")
+  set(_unit "${CMAKE_CURRENT_BINARY_DIR}/headers/${_unit}.cpp")
+  file(CONFIGURE OUTPUT "${_unit}" CONTENT "#include <@_header@>\n#include <@_header@>\n" @ONLY)
+  list(APPEND _units "${_unit}")
+endforeach()
+add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${_units})
+target_link_libraries(headers_alone PRIVATE comodal::comodal)
+
+foreach(_target main_network headers_alone)
+  target_compile_options(${_target} PRIVATE -Wall -Wextra $<$<BOOL:${COMODAL_WARNINGS_AS_ERRORS}>:-Werror>)
+endforeach()

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0
+#define BOOST_TEST_MODULE data_file
+#include <comodal/data/file.hpp>
+
+#include "files.hpp"
+
+#include <boost/test/unit_test.hpp>
+
+namespace comodal::tests {
+namespace {
+
+byte_buffer bytes(std::size_t count) {
+  byte_buffer b(count);
+  random_stream random(1, random_purpose::test);
+  for (auto& v : b) v = static_cast<unsigned char>(random.below(7));
+  return b;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(gzip_round_trip) {
+  for (const std::size_t count : {0UL, 1UL, 1000UL, 3000000UL}) {
+    const byte_buffer plain = bytes(count), packed = gzip(plain);
+    BOOST_CHECK(is_gzip(packed));
+    BOOST_CHECK(gunzip(packed, "x") == plain);
+    BOOST_CHECK(gzip(plain) == packed);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(several_members_are_one_file) {
+  const byte_buffer one = bytes(500), two = bytes(70000);
+  byte_buffer packed = gzip(one), second = gzip(two), both = one;
+  packed.insert(packed.end(), second.begin(), second.end());
+  both.insert(both.end(), two.begin(), two.end());
+  BOOST_CHECK(gunzip(packed, "x") == both);
+  packed.insert(packed.end(), 512, 0);  // a tape's padding
+  BOOST_CHECK(gunzip(packed, "x") == both);
+  packed.back() = 1;
+  BOOST_CHECK_EXCEPTION(static_cast<void>(gunzip(packed, "x")), io_error, test::says("foreign bytes"));
+}
+
+BOOST_AUTO_TEST_CASE(every_truncation_is_found) {
+  const byte_buffer packed = gzip(bytes(300));
+  for (std::size_t keep = 0; keep < packed.size(); ++keep)
+    BOOST_CHECK_THROW(static_cast<void>(gunzip({packed.data(), keep}, "x")), io_error);
+  const byte_buffer big = gzip(bytes(2000000));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(gunzip({big.data(), big.size() / 2}, "f.gz")), io_error, test::says("f.gz: damaged gzip file, it ends early"));
+}
+
+BOOST_AUTO_TEST_CASE(a_wrong_byte_is_found) {
+  const byte_buffer plain = bytes(300), packed = gzip(plain);
+  std::size_t found = 0;
+  for (std::size_t at = 10; at < packed.size(); ++at) {
+    byte_buffer bad = packed;
+    bad[at] ^= 0x40;
+    try {
+      BOOST_CHECK(gunzip(bad, "x") == plain);  // the last bits of the deflate stream may be padding
+    } catch (const io_error&) {
+      ++found;
+    }
+  }
+  BOOST_CHECK_GE(found, packed.size() - 11);
+}
+
+BOOST_AUTO_TEST_CASE(writing_is_one_step) {
+  const test::folder folder("file");
+  const byte_buffer one = bytes(10), two = bytes(5000);
+  write_file(folder / "f", one);
+  BOOST_CHECK(read_file(folder / "f") == one);
+  write_file(folder / "f", two);
+  BOOST_CHECK(read_file(folder / "f") == two);
+  BOOST_CHECK_EXCEPTION(write_file(folder / "missing" / "f", one), io_error, test::says("cannot be written"));
+  std::filesystem::create_directory(folder / "taken");
+  BOOST_CHECK_THROW(write_file(folder / "taken", one), io_error);
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path())) ++files;
+  BOOST_CHECK_EQUAL(files, 2);  // no temporary file is left
+}
+
+BOOST_AUTO_TEST_CASE(missing_files_are_named) {
+  const test::folder folder("file-missing");
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_file(folder / "no")), io_error, test::says("no: cannot be opened"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_file(folder.path())), io_error, test::says("is a folder"));
+}
+
+}  // namespace comodal::tests

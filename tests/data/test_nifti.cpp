@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: Apache-2.0
+#define BOOST_TEST_MODULE data_nifti
+#include <comodal/data/nifti.hpp>
+
+#include "files.hpp"
+
+#include <boost/test/unit_test.hpp>
+#include <nlohmann/json.hpp>
+
+#include <fstream>
+
+namespace comodal::tests {
+namespace {
+
+const std::filesystem::path golden_folder = COMODAL_TEST_DATA "/nifti";
+
+const nlohmann::json& golden() {
+  static const nlohmann::json json = nlohmann::json::parse(std::ifstream(golden_folder / "expected.json"));
+  return json;
+}
+
+void check_grid(const geometry& g, const nlohmann::json& size, const nlohmann::json& affine, const std::string& name) {
+  BOOST_CHECK(g.size == (size.get<std::array<index, 3>>()));
+  const auto rows = affine.get<std::vector<std::vector<double>>>();
+  for (std::size_t r = 0; r < 3; ++r)
+    for (std::size_t c = 0; c < 4; ++c)
+      BOOST_CHECK_MESSAGE(std::abs(g.affine[r][c] - rows[r][c]) < 1e-5, name << " affine " << r << ' ' << c << ": " << g.affine[r][c] << ", " << rows[r][c]);
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_file_reads_as_nibabel_reads_it) {
+  std::size_t files = 0;
+  for (const auto& [name, expected] : golden().items()) {
+    if (!expected.contains("values")) continue;
+    ++files;
+    BOOST_TEST_CONTEXT(name) {
+      const image_volume v = read_nifti(golden_folder / name);
+      check_grid(v.geometry, expected["size"], expected["affine"], name);
+      const auto values = expected["values"].get<std::vector<float>>();
+      BOOST_REQUIRE_EQUAL(v.values.size(), values.size());
+      for (std::size_t i = 0; i < values.size(); ++i) BOOST_REQUIRE_EQUAL(v.values[i], values[i]);
+      BOOST_CHECK_EQUAL(orientation_code(v.geometry), expected["orientation"].get<std::string>());
+      if (!expected.contains("canonical_values")) continue;
+      const image_volume canonical = to_canonical(v);
+      check_grid(canonical.geometry, expected["canonical_size"], expected["canonical_affine"], name);
+      BOOST_CHECK(canonical.values == expected["canonical_values"].get<std::vector<float>>());
+    }
+  }
+  BOOST_CHECK_GE(files, 38);
+}
+
+BOOST_AUTO_TEST_CASE(codes_and_conflicts_are_kept) {
+  const nifti_header both = read_nifti_header(golden_folder / "both.nii.gz");
+  BOOST_CHECK_EQUAL(both.qform_code, 1);
+  BOOST_CHECK_EQUAL(both.sform_code, 4);
+  BOOST_CHECK(!both.conflict.empty());
+  BOOST_CHECK(read_nifti_header(golden_folder / "nifti2.nii.gz").conflict.empty());
+  const nifti_header neither = read_nifti_header(golden_folder / "neither.nii.gz");
+  BOOST_CHECK_EQUAL(neither.qform_code + neither.sform_code, 0);
+}
+
+BOOST_AUTO_TEST_CASE(float_labels_are_rounded) {
+  const label_volume labels = read_nifti_labels(golden_folder / "labels_float.nii.gz");
+  BOOST_CHECK(labels.values == golden()["labels_float.nii.gz"]["labels"].get<std::vector<std::uint8_t>>());
+}
+
+BOOST_AUTO_TEST_CASE(values_that_are_no_labels_are_refused) {
+  const test::folder folder("nifti-labels");
+  const auto wrong = [&](float value) {
+    image_volume v{test::label(1).geometry, std::vector<float>(20 * 18 * 12)};
+    v.at(3, 2, 1) = value;
+    v.at(5, 2, 1) = value;
+    write_nifti(folder / "l.nii.gz", v);
+  };
+  wrong(1.002f);
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti_labels(folder / "l.nii.gz")), io_error, test::says("l.nii.gz: label value 1.002 at voxel (3, 2, 1) and 1 more"));
+  wrong(1.0005f);
+  BOOST_CHECK_EQUAL(read_nifti_labels(folder / "l.nii.gz").at(3, 2, 1), 1);
+  for (const float value : {-1.0f, 256.0f, std::nanf(""), 1e30f}) {
+    wrong(value);
+    BOOST_CHECK_THROW(static_cast<void>(read_nifti_labels(folder / "l.nii.gz")), io_error);
+  }
+  wrong(255);
+  BOOST_CHECK_EQUAL(read_nifti_labels(folder / "l.nii.gz").at(5, 2, 1), 255);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_no_scalar_volume_is_refused) {
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_folder / "refuse_two_volumes.nii.gz")), io_error, test::says("holds 2 volumes"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_folder / "refuse_rgb.nii.gz")), io_error, test::says("RGB24"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_folder / "refuse_complex.nii.gz")), io_error, test::says("COMPLEX64"));
+}
+
+BOOST_AUTO_TEST_CASE(written_masks_have_the_inputs_header) {
+  const test::folder folder("nifti-like");
+  for (const auto& [name, expected] : golden().items()) {
+    if (!expected.contains("values")) continue;
+    BOOST_TEST_CONTEXT(name) {
+      const auto input = golden_folder / name, output = folder / "mask.nii.gz";
+      const image_volume v = read_nifti(input);
+      label_volume mask{v.geometry, {}};
+      for (std::size_t i = 0; i < v.values.size(); ++i) mask.values.push_back(static_cast<std::uint8_t>(i % 5));
+      write_nifti_labels(output, mask, input);
+      const label_volume again = read_nifti_labels(output);
+      BOOST_CHECK(again.values == mask.values);
+      BOOST_CHECK(again.geometry.affine == v.geometry.affine);
+      const nifti_header a = read_nifti_header(input), b = read_nifti_header(output);
+      BOOST_CHECK_EQUAL(b.datatype, DT_UINT8);
+      BOOST_CHECK_EQUAL(b.slope, 1);
+      BOOST_CHECK_EQUAL(b.offset, b.raw.index() == 0 ? 352 : 544);
+      BOOST_REQUIRE_EQUAL(a.raw.index(), b.raw.index());
+      std::visit(
+          [](auto& in, auto& out) {
+            if constexpr (std::is_same_v<decltype(in), decltype(out)>) {
+              BOOST_CHECK(std::memcmp(&in.dim, &out.dim, sizeof in.dim) == 0);
+              BOOST_CHECK(std::memcmp(&in.pixdim, &out.pixdim, sizeof in.pixdim) == 0);
+              BOOST_CHECK(std::memcmp(&in.quatern_b, &out.quatern_b, 6 * sizeof in.quatern_b) == 0);
+              BOOST_CHECK(std::memcmp(&in.srow_x, &out.srow_x, 3 * sizeof in.srow_x) == 0);
+              BOOST_CHECK_EQUAL(in.qform_code, out.qform_code);
+              BOOST_CHECK_EQUAL(in.sform_code, out.sform_code);
+              BOOST_CHECK_EQUAL(static_cast<int>(in.xyzt_units), static_cast<int>(out.xyzt_units));
+            }
+          },
+          a.raw, b.raw);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_result_on_another_grid_is_refused) {
+  const test::folder folder("nifti-grid");
+  label_volume mask{{{3, 4, 6}, read_nifti(golden_folder / "las.nii.gz").geometry.affine}, std::vector<std::uint8_t>(72)};
+  BOOST_CHECK_EXCEPTION(write_nifti_labels(folder / "m.nii.gz", mask, golden_folder / "las.nii.gz"), geometry_error, test::says("size 3 x 4 x 6, expected 3 x 4 x 5"));
+  BOOST_CHECK_EXCEPTION(write_nifti(folder / "m.png", mask), io_error, test::says(".nii or .nii.gz"));
+  mask.values.pop_back();
+  BOOST_CHECK_THROW(write_nifti(folder / "m.nii.gz", mask), geometry_error);
+}
+
+BOOST_AUTO_TEST_CASE(own_grids_round_trip) {
+  const test::folder folder("nifti-own");
+  const affine3x4 affines[] = {{{{0.9, 0, 0, 5}, {0, 1.1, 0, -6}, {0, 0, 3, 7}}},
+                               {{{-0.8, -0.6, 0, 1}, {-0.6, 0.8, 0, 2}, {0, 0, 2, 3}}},
+                               {{{1, 0.3, 0, 1}, {0, 1, 0, 2}, {0, 0.2, 2, 3}}}};
+  const int qforms[] = {1, 1, 0};
+  for (std::size_t a = 0; a < 3; ++a)
+    for (const char* name : {"v.nii", "v.nii.gz"}) {
+      const image_volume v = test::image(5, affines[a]);
+      write_nifti(folder / name, v);
+      const auto again = read_nifti_file(folder / name);
+      BOOST_CHECK(again.content.values == v.values);
+      BOOST_CHECK(same_grid(again.content.geometry, v.geometry, 1e-6));
+      BOOST_CHECK_EQUAL(again.header.qform_code, qforms[a]);
+      BOOST_CHECK_EQUAL(again.header.sform_code, 1);
+      BOOST_CHECK(again.header.conflict.empty());
+    }
+  // More voxels along an axis than NIfTI-1 can say.
+  const label_volume longer{{{40000, 2, 1}, affines[0]}, std::vector<std::uint8_t>(80000, 3)};
+  write_nifti(folder / "long.nii.gz", longer);
+  BOOST_CHECK(read_nifti_labels(folder / "long.nii.gz").values == longer.values);
+  BOOST_CHECK_EQUAL(read_nifti_header(folder / "long.nii.gz").raw.index(), 1);
+}
+
+BOOST_AUTO_TEST_CASE(damaged_files_are_refused) {
+  const test::folder folder("nifti-damaged");
+  const byte_buffer plain = read_file(golden_folder / "type_int16.nii"), packed = gzip(plain);
+  const auto refused = [&](const char* name, const byte_buffer& bytes, const std::string& words) {
+    write_file(folder / name, bytes);
+    BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(folder / name)), io_error, test::says(words));
+  };
+  refused("a.nii.gz", byte_buffer(packed.begin(), packed.end() - 20), "it ends early");
+  refused("b.nii.gz", plain, "rename it to .nii");
+  refused("c.nii", packed, "rename it");
+  refused("d.nii", byte_buffer(plain.begin(), plain.end() - 1), "truncated, 119 bytes of voxels, expected 3 x 4 x 5 voxels of 2 bytes");
+  refused("e.nii.gz", gzip(byte_buffer(plain.begin(), plain.end() - 1)), "truncated");
+  refused("f.nii.gz", {}, "is empty");
+  refused("g.nii", {}, "is not a NIfTI file");
+  refused("h.nii", byte_buffer(plain.begin(), plain.begin() + 200), "truncated, 200 bytes");
+  const std::string page = "\n<!DOCTYPE html><html><body>404</body></html>";
+  refused("i.nii.gz", byte_buffer(page.begin(), page.end()), "web page");
+  refused("j.nii", byte_buffer(page.begin(), page.end()), "web page");
+  refused("k.nii.gz", gzip(byte_buffer(page.begin(), page.end())), "web page");
+  const auto patched = [&](std::size_t at, std::vector<unsigned char> with) {
+    byte_buffer b = plain;
+    std::copy(with.begin(), with.end(), b.begin() + static_cast<std::ptrdiff_t>(at));
+    return b;
+  };
+  refused("l.nii", patched(344, {0, 0, 0, 0}), "no NIfTI magic");
+  refused("m.nii", patched(344, {'n', 'i', '1', 0}), ".hdr/.img");
+  refused("n.nii", patched(40, {9, 0}), "dim[0] is 9");
+  refused("o.nii", patched(42, {0, 0}), "dim[1] is 0");
+  refused("p.nii", patched(42, {0xff, 0x7f, 0xff, 0x7f, 0xff, 0x7f}), "truncated");
+  refused("q.nii", patched(70, {3, 0}), "datatype 3");
+  write_file(folder / "r.nii", patched(280, std::vector<unsigned char>(48, 0)));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(folder / "r.nii")), geometry_error, test::says("sform is singular"));
+  BOOST_CHECK_THROW(static_cast<void>(read_nifti(folder / "missing.nii.gz")), io_error);
+}
+
+}  // namespace comodal::tests

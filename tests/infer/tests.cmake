@@ -1,0 +1,1 @@
+comodal_test(infer/sliding_window)

@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: Apache-2.0
+// Consistency losses: PyTorch's values, agreement, and whom their gradients reach.
+#define BOOST_TEST_MODULE loss_consistency_loss
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/loss/consistency_loss.hpp>
+
+#include <loss/golden.hpp>
+
+namespace comodal::tests {
+
+using B = bench::backend;
+
+BOOST_FIXTURE_TEST_CASE(values_and_gradients_are_pytorchs, golden_bench) {
+  for (const std::string kind : {"classes", "regions", "weighted"}) {
+    const auto labels = kind == "regions" ? label_kind::regions : label_kind::classes;
+    const std::string squares = "mean_squared_error_" + kind, hard = "cross_pseudo_supervision_" + kind;
+    compare(squares, "z", [&](const auto& z) { return mean_squared_error{labels}(z, input(squares, "q"), input(squares, "w")); });
+    compare(hard, "z", [&](const auto& z) { return cross_pseudo_supervision{labels}(z, input(hard, "q"), input(hard, "w")); });
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(losses_fall_when_predictions_agree, bench) {
+  const auto z = leaf({2, 2, 2, 3, 4}, 1, -3, 3), other = leaf({2, 2, 2, 3, 4}, 2, -3, 3);
+  for (const auto kind : {label_kind::classes, label_kind::regions}) {
+    const auto own = probabilities(z, kind), others = probabilities(other, kind);
+    BOOST_TEST(largest(host(mean_squared_error{kind}(z, own))) < 1e-30);
+    BOOST_TEST(host(mean_squared_error{kind}(z, others))[0] > 1e-2);
+    const cross_pseudo_supervision hard{kind};
+    BOOST_TEST(host(hard(z, own))[0] < host(hard(z, others))[0]);
+    // Surer of the partner's label, less loss: sure and right, nearly none.
+    BOOST_TEST(host(hard(scale(z, 4), own))[0] < host(hard(z, own))[0]);
+    BOOST_TEST(host(hard(scale(z, 1000), own))[0] < 1e-2);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_partner_receives_no_gradient, bench) {
+  const auto z = leaf({1, 2, 2, 3, 4}, 1), partner = leaf({1, 2, 2, 3, 4}, 2);
+  home.backward(sum(mean_squared_error{}(z, softmax(partner, -1))));
+  BOOST_TEST(largest(gradient(z)) > 1e-4);
+  BOOST_TEST(!partner.grad());
+  z.zero_grad();
+  home.backward(sum(cross_pseudo_supervision{}(z, softmax(partner, -1))));
+  BOOST_TEST(largest(gradient(z)) > 1e-4);
+  BOOST_TEST(!partner.grad());
+}
+
+BOOST_FIXTURE_TEST_CASE(hard_labels_are_one_class_also_in_a_tie, bench) {
+  // q is undecided between classes 0 and 2: the lower one is the label.
+  const auto z = constant({1, 1, 1, 1, 3}, {0.5, -1, 2});
+  const auto q = constant({1, 1, 1, 1, 3}, {0.4, 0.2, 0.4});
+  const double expected = std::log(std::exp(0.5) + std::exp(-1) + std::exp(2)) - 0.5;
+  BOOST_TEST(host(cross_pseudo_supervision{}(z, q))[0] == expected, boost::test_tools::tolerance(1e-12));
+}
+
+BOOST_FIXTURE_TEST_CASE(probabilities_of_both_kinds, bench) {
+  const auto z = constant({1, 2, 1, 1, 2}, {0, std::log(3), -800, 800});
+  BOOST_TEST(difference(host(probabilities(z, label_kind::classes)), std::vector<double>{0.25, 0.75, 0, 1}) < 1e-12);
+  BOOST_TEST(difference(host(probabilities(z, label_kind::regions)), std::vector<double>{0.5, 0.75, 0, 1}) < 1e-12);
+}
+
+}  // namespace comodal::tests

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0
+#define BOOST_TEST_MODULE metric_tables
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/metric/summary_json.hpp>
+#include <comodal/metric/tables.hpp>
+
+#include "masks.hpp"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <iterator>
+
+using namespace comodal;
+
+namespace {
+
+struct folder {
+  std::filesystem::path path = std::filesystem::temp_directory_path() / text("comodal_tables_", ::getpid());
+  folder() { std::filesystem::create_directories(path); }
+  ~folder() { std::filesystem::remove_all(path); }
+};
+
+std::string read(const std::filesystem::path& path) {
+  std::ifstream in(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(in), {}};
+}
+
+label_volume cube(comodal::index shift, bool second = true) {
+  label_volume v = masks::empty({12, 12, 12}, {2, 1, 1});
+  masks::add(v, masks::box{{2, 2, 2 + shift}, {8, 8, 8 + shift}}, 1);
+  if (second) masks::add(v, masks::box{{9, 9, 9}, {11, 11, 11}}, 2);
+  return v;
+}
+
+std::vector<case_score> some_scores(comodal::index shift = 1) {
+  const std::vector<label_class> regions{{"core, left", {1}}, {"rim", {2}}, {"whole", {1, 2}}};
+  std::vector<case_score> all;
+  for (const std::string output : {"fused", "only T1"})
+    for (const auto& [id, second] : {std::pair{"case_1", true}, {"case_2", false}}) {
+      const auto scores = score_case(cube(shift), cube(0, second), regions, id, output);
+      all.insert(all.end(), scores.begin(), scores.end());
+    }
+  return all;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(csv_has_a_line_a_case_output_and_class) {
+  const folder here;
+  const auto scores = some_scores();
+  write_case_csv(here.path / "scores.csv", scores);
+  const std::string csv = read(here.path / "scores.csv");
+  BOOST_TEST(std::count(csv.begin(), csv.end(), '\n') == 13);
+  BOOST_TEST(csv.substr(0, csv.find('\n')) ==
+             "case,output,class,dice,iou,hd95_monai_mm,assd_pooled_mm,surface_dice_2_mm,predicted_ml,reference_ml,tp,fp,fn,tn,empty");
+  BOOST_TEST(csv.find("case_1,fused,\"core, left\",0.8333333333333334,0.7142857142857143,1,") != std::string::npos);
+  BOOST_TEST(csv.find("case_2,only T1,rim,0,0,") != std::string::npos);
+  BOOST_TEST(csv.find(",false_alarm\n") != std::string::npos);
+  score_options voxels;
+  voxels.unit = length_unit::voxel;
+  voxels.hd95 = hd95_convention::medpy;
+  BOOST_TEST(to_csv(case_table(scores, voxels)).find("hd95_medpy_voxel") != std::string::npos);
+  BOOST_TEST(to_csv({{"a"}, {{"say \"x\""}}}) == "a\n\"say \"\"x\"\"\"\n");
+}
+
+BOOST_AUTO_TEST_CASE(summary_json_has_nnunets_keys) {
+  const folder here;
+  const auto scores = some_scores();
+  write_summary_json(here.path / "summary.json", scores, "fused", {},
+                     [](const std::string& id) { return scored_files{"out/" + id + ".nii.gz", "labels/" + id + ".nii.gz"}; });
+  const auto json = nlohmann::json::parse(read(here.path / "summary.json"));
+  for (const char* key : {"foreground_mean", "mean", "metric_per_case"}) BOOST_TEST(json.contains(key), key);
+  BOOST_TEST(json["mean"].size() == 3u);
+  for (const char* label : {"1", "2", "(1, 2)"})
+    for (const char* metric : {"Dice", "IoU", "TP", "FP", "FN", "TN", "n_pred", "n_ref", "HD95", "ASSD"})
+      BOOST_TEST(json["mean"][label][metric].is_number(), label << ' ' << metric);
+  BOOST_TEST(json["metric_per_case"].size() == 2u);
+  const auto& first = json["metric_per_case"][0];
+  BOOST_TEST(first["prediction_file"] == "out/case_1.nii.gz");
+  BOOST_TEST(first["reference_file"] == "labels/case_1.nii.gz");
+  BOOST_TEST(first["metrics"]["1"]["TP"] == 180);
+  BOOST_TEST(first["metrics"]["1"]["n_pred"] == 216);
+  BOOST_TEST(first["metrics"]["1"]["Dice"].get<double>() == scores[0].dice);
+  const double expected = (scores[1].dice + scores[4].dice) / 2;
+  BOOST_TEST(json["mean"]["2"]["Dice"].get<double>() == expected);
+  double sum = 0;
+  for (const char* label : {"1", "2", "(1, 2)"}) sum += json["mean"][label]["Dice"].get<double>();
+  BOOST_TEST(json["foreground_mean"]["Dice"].get<double>() == sum / 3, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(json["comodal"]["hd95_convention"] == "monai");
+  BOOST_TEST(json["comodal"]["assd_convention"] == "pooled");
+  BOOST_TEST(json["comodal"]["unit"] == "mm");
+  BOOST_TEST(json["comodal"]["counts"]["2"]["n_false_alarm"] == 1);
+  BOOST_TEST(json["metric_per_case"][1]["metrics"]["2"]["presence"] == "false_alarm");
+  BOOST_CHECK_THROW(static_cast<void>(summary_json(scores, "branch T2")), config_error);
+}
+
+BOOST_AUTO_TEST_CASE(plain_text_is_aligned) {
+  const std::string out = to_text({{"name", "what", "value"}, {{"a", "ä", "1.5 ± 2"}, {"longer", "b", "10"}}});
+  BOOST_TEST(out ==
+             "name    what    value\n"
+             "---------------------\n"
+             "a       ä     1.5 ± 2\n"
+             "longer  b          10\n");
+}
+
+BOOST_AUTO_TEST_CASE(summary_rows) {
+  const text_table table = summary_table(some_scores());
+  BOOST_TEST(table.rows.size() == 6u);
+  for (const auto& row : table.rows) BOOST_TEST(row.size() == table.header.size());
+  BOOST_TEST(table.rows[0][0] == "fused");
+  BOOST_TEST(table.rows[0][3] == "0.8333 ± 0.0000");
+  BOOST_TEST(table.rows[1][10] == "1");
+}
+
+BOOST_AUTO_TEST_CASE(comparison_of_methods) {
+  auto better = some_scores(0);
+  const auto only = [](const case_score& s) { return s.output == "only T1"; };
+  better.erase(std::remove_if(better.begin(), better.end(), only), better.end());
+  better.pop_back();  // one case less for "whole"
+  const text_table table = comparison_table({{"baseline", some_scores()}, {"fusion", better}});
+  BOOST_TEST(table.header == (std::vector<std::string>{"class", "output", "baseline Dice", "baseline HD95 [mm]", "fusion Dice",
+                                                      "fusion HD95 [mm]", "cases"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(table.rows.size() == 6u);
+  BOOST_TEST(table.rows[0][0] == "core, left");
+  BOOST_TEST(table.rows[0][1] == "fused");
+  BOOST_TEST(table.rows[0][2] == "0.8333 ± 0.0000");
+  BOOST_TEST(table.rows[0][4] == "1.0000 ± 0.0000");
+  BOOST_TEST(table.rows[0][6] == "2");
+  BOOST_TEST(table.rows[1][0] == "core, left");
+  BOOST_TEST(table.rows[1][1] == "only T1");
+  BOOST_TEST(table.rows[1][4] == "-");
+  BOOST_TEST(table.rows[4][6] == "2/1");
+}

@@ -1,0 +1,5 @@
+comodal_test(metric/overlap)
+comodal_test(metric/surface_distance)
+comodal_test(metric/score)
+comodal_test(metric/tables)
+comodal_test(metric/statistics)

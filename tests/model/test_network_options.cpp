@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Networks by name and number: encoders, deep supervision, axes of strides and filters, and what is refused.
+#define BOOST_TEST_MODULE model_network_options
+#include <boost/test/unit_test.hpp>
+
+#include <model/support.hpp>
+
+#include <set>
+
+namespace comodal::tests {
+
+using B = bench::backend;
+
+BOOST_FIXTURE_TEST_CASE(strides_and_filters_are_along_i_j_k, network_bench) {
+  auto o = tiny_options();
+  o.stream_channels = {2, 2, 3};
+  o.fused_channels = {3, 4, 5};
+  o.strides = {{2, 4, 1}, {1, 2, 3}};
+  o.filters = {{3, 3, 1}, {1, 3, 3}, {3, 1, 3}};
+  BOOST_TEST((o.total_stride() == extent3{3, 8, 2}));
+  for (const std::string encoder : {"unet", "residual", "vnet"}) {
+    o.encoder = encoder;
+    const auto net = make(o, 2);
+    const auto out = net.forward(volumes(1, 2, {6, 16, 4}), present({{1, 1}}));
+    BOOST_TEST((out.fused.shape() == shape{1, 6, 16, 4, classes}));
+    BOOST_TEST((out.features[0].shape() == shape{1, 6, 16, 4, 3}));
+    BOOST_TEST((out.features[1].shape() == shape{1, 6, 4, 2, 4}));
+    BOOST_TEST((out.features[2].shape() == shape{1, 2, 2, 2, 5}));
+    for (const auto& branch : out.branches) BOOST_TEST((branch.shape() == shape{1, 6, 16, 4, classes}));
+    const std::string first = encoder == "unet" ? ".0.conv.weight" : encoder == "residual" ? ".first.conv.weight" : ".down.conv.weight";
+    // Filters are stored (KD, KH, KW, in, out), so (i, j, k) is the other way round.
+    BOOST_TEST((find(net.parameters(), "stream.0.0" + first).shape() == shape{1, 3, 3, 1, 2}));
+    BOOST_TEST((find(net.parameters(), "stream.1.1" + first).shape() == shape{3, 3, 1, 2, 2}));
+    BOOST_TEST((find(net.parameters(), "stream.1.2" + first).shape() == shape{3, 1, 3, 2, 3}));
+    BOOST_TEST((find(net.parameters(), "decoder.0.up.weight").shape() == shape{1, 4, 2, 4, 3}));
+    BOOST_TEST((find(net.parameters(), "decoder.1.up.weight").shape() == shape{3, 2, 1, 5, 4}));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(deep_supervision_gives_logits_at_all_stages_but_the_coarsest, network_bench) {
+  auto o = tiny_options();
+  o.stream_channels = {2, 2, 3, 3};
+  o.fused_channels = {2, 3, 4, 4};
+  o.strides = {{2, 2, 1}, {2, 2, 2}, {2, 2, 1}};
+  const auto in = volumes(1, 2, {4, 8, 8});
+  const auto p = present({{1, 1}});
+  BOOST_TEST(make(o, 2).forward(in, p).deep.empty());
+  o.deep_supervision = true;
+  const auto out = make(o, 2).forward(in, p);
+  BOOST_TEST((out.fused.shape() == shape{1, 4, 8, 8, classes}));
+  BOOST_REQUIRE(out.deep.size() == 2u);
+  BOOST_TEST((out.deep[0].shape() == shape{1, 4, 4, 4, classes}));
+  BOOST_TEST((out.deep[1].shape() == shape{1, 2, 2, 2, classes}));
+}
+
+BOOST_FIXTURE_TEST_CASE(encoders_have_their_stages, bench) {
+  parameter_store<B> store(home, 1);
+  const encoder_sizes sizes{1, {2, 3, 4}, {}, {}};
+  const std::vector<any_encoder<B>> encoders{any_encoder<B>(unet_encoder<B>(parameter_scope<B>(store, "u"), sizes)),
+                                             any_encoder<B>(residual_encoder<B>(parameter_scope<B>(store, "r"), sizes)),
+                                             any_encoder<B>(vnet_encoder<B>(parameter_scope<B>(store, "v"), sizes))};
+  for (const auto& encoder : encoders) {
+    BOOST_TEST(encoder.stages() == 3);
+    variable<B> x = constant({2, 8, 8, 8, 1}, 3);
+    for (int s = 0; s < 3; ++s) {
+      BOOST_TEST(encoder.channels(s) == s + 2);
+      x = encoder.encode_stage(s, x);
+      BOOST_TEST((x.shape() == shape{2, 8 >> s, 8 >> s, 8 >> s, s + 2}));
+    }
+  }
+  // V-Net's stages have 1, 2 and 3 convolutions besides the one that comes down.
+  std::set<std::string> parts;
+  for (const auto& one : store.all())
+    if (one.name.starts_with("v.") && one.name.ends_with("conv.weight")) parts.insert(one.name);
+  BOOST_TEST(parts.size() == 3u + 1 + 2 + 3);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_shared_encoder_has_one_set_of_weights, network_bench) {
+  auto o = tiny_options();
+  o.shared_encoder = true;
+  const auto in_streams = [](const network& net) {
+    return std::count_if(net.parameters().all().begin(), net.parameters().all().end(), [](const auto& one) { return one.name.starts_with("stream."); });
+  };
+  // Two stages of two convolutions with their norms.
+  BOOST_TEST(in_streams(make(o, 3)) == 12);
+  BOOST_TEST(in_streams(make(tiny_options(), 3)) == 3 * 12);
+  // The same image in two modalities gives the same map, so their mean is the one alone.
+  auto in = volumes(1, 3);
+  in[1] = in[0];
+  o.fusion = "mean";
+  o.enhance = false;
+  const auto mean = make(o, 3);
+  change(mean.parameters(), "align", [](const auto&, auto& v) { std::fill(v.begin(), v.end(), 0.3); });
+  BOOST_TEST(difference(host(mean.forward(in, present({{1, 1, 0}})).fused), host(mean.forward(in, present({{1, 0, 0}})).fused)) < 1e-9);
+}
+
+BOOST_FIXTURE_TEST_CASE(networks_of_one_seed_are_the_same, network_bench) {
+  BOOST_TEST((all_values(make(tiny_options(), 2, 4).parameters()) == all_values(make(tiny_options(), 2, 4).parameters())));
+  BOOST_TEST((all_values(make(tiny_options(), 2, 4).parameters()) != all_values(make(tiny_options(), 2, 5).parameters())));
+}
+
+BOOST_FIXTURE_TEST_CASE(one_modality_is_a_network_too, network_bench) {
+  const auto net = make(tiny_options(), 1);
+  const auto out = net.forward(volumes(2, 1), present({{1}, {1}}));
+  BOOST_TEST((out.fused.shape() == shape{2, 2, 4, 4, classes}));
+}
+
+BOOST_FIXTURE_TEST_CASE(options_that_make_no_sense_are_refused, network_bench) {
+  const auto refused = [&](const std::string& part, const auto& edit) {
+    BOOST_TEST_CONTEXT(part) {
+      auto o = tiny_options();
+      edit(o);
+      BOOST_CHECK_EXCEPTION((void)make(o, 2), config_error, says(part));
+    }
+  };
+  refused("model.encoder: 'unett'", [](auto& o) { o.encoder = "unett"; });
+  refused("model.fusion: 'gate'", [](auto& o) { o.fusion = "gate"; });
+  refused("model.stream_channels: 1 stages", [](auto& o) { o.stream_channels = {2}; });
+  refused("model.fused_channels: 3 stages", [](auto& o) { o.fused_channels = {2, 3, 4}; });
+  refused("model.strides: 2 entries, expected 1", [](auto& o) { o.strides = {{2, 2, 2}, {2, 2, 2}}; });
+  refused("model.strides: an entry has 2 numbers", [](auto& o) { o.strides = {{2, 2}}; });
+  refused("model.filters: 1 entries, expected 2", [](auto& o) { o.filters = {{3, 3, 3}}; });
+  refused("model.fusion_stages: stage 0", [](auto& o) { o.fusion_stages = {0}; });
+  refused("model.fusion_stages: stage 3", [](auto& o) { o.fusion_stages = {1, 3}; });
+  refused("0 channels", [](auto& o) { o.fused_channels = {3, 0}; });
+  refused("model.strides", [](auto& o) { o.strides = {{2, 0, 2}}; });
+  refused("model.filters", [](auto& o) { o.filters = {{3, 2, 3}, {3, 3, 3}}; });
+  refused("model.filters", [](auto& o) { o.filters = {{3, 3, 3}, {3, 3, -1}}; });
+  BOOST_CHECK_EXCEPTION((void)make(tiny_options(), 0), config_error, says("0 modalities"));
+}
+
+}  // namespace comodal::tests

@@ -1,0 +1,6 @@
+comodal_test(model/presence)
+comodal_test(model/fusion)
+comodal_test(model/network)
+comodal_test(model/network_gradient)
+comodal_test(model/network_options)
+comodal_test(model/extension)

@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Golden values of losses and optimisers from PyTorch (1.13) in double; writes losses.json and optimisers.json beside itself.
+
+The losses are written here from their formulas with PyTorch's own operations and differentiated by it. Arrays keep the
+channels-last order of the library.
+"""
+import json
+import pathlib
+
+import torch
+import torch.nn.functional as F
+
+torch.manual_seed(11)
+torch.set_default_dtype(torch.float64)
+here = pathlib.Path(__file__).parent
+
+
+def draw(*shape, low=-1.0, high=1.0):
+    """Uniform values of two decimals, so that the file stays small and exact."""
+    return torch.round((torch.rand(*shape) * (high - low) + low) * 100) / 100
+
+
+def stored(x):
+    return {"shape": list(x.shape), "values": [float(f"{v:.10g}") for v in x.detach().reshape(-1).tolist()]}
+
+
+def voxels(x):
+    """(N, D, H, W, C) -> (N, voxels, C)"""
+    return x.reshape(x.shape[0], -1, x.shape[-1])
+
+
+def dice_cross_entropy(z, y, w, counts, regions, smooth=1.0):
+    z, y = voxels(z), voxels(y)
+    w = torch.ones(z.shape[:2]) if w is None else w.reshape(w.shape[0], -1)
+    if regions:
+        p = torch.sigmoid(z)
+        entropy = F.binary_cross_entropy_with_logits(z, y, reduction="none").mean(-1)
+    else:
+        p = torch.softmax(z, -1)
+        entropy = F.cross_entropy(z.movedim(-1, 1), y.movedim(-1, 1), reduction="none")
+    out = []
+    first = 0 if regions else 1
+    for n in range(z.shape[0]):
+        value = (w[n] * entropy[n]).sum() / w[n].sum() if w[n].sum() > 0 else 0 * z[n].sum()
+        lost = []
+        for c in range(first, z.shape[-1]):
+            if counts is not None and counts[n, c] == 0:
+                continue
+            overlap = (w[n] * p[n, :, c] * y[n, :, c]).sum()
+            squares = (w[n] * p[n, :, c] ** 2).sum() + (w[n] * y[n, :, c] ** 2).sum()
+            lost.append(1 - (2 * overlap + smooth) / (squares + smooth))
+        if lost:
+            value = value + sum(lost) / len(lost)
+        out.append(value)
+    return torch.stack(out)
+
+
+def similarity(a, b, kind, eps=1e-6):
+    """over the axis of voxels: (V, K), (V, K) -> (K)"""
+    ab, aa, bb = (a * b).sum(0), (a * a).sum(0), (b * b).sum(0)
+    if kind == "soft_dice":
+        return (2 * ab + eps) / (aa + bb + eps)
+    if kind == "iou":
+        return (ab + eps) / (aa + bb - ab + eps)
+    return ab / torch.sqrt((aa + eps) * (bb + eps))
+
+
+def contrast(anchor, partner, negatives, allowed, kind, tau):
+    rows = []
+    for n in range(anchor.shape[0]):
+        s = similarity(anchor[n], partner[n], kind) / tau
+        terms = torch.exp(s)
+        for j in range(negatives.shape[0]):
+            terms = terms + allowed[n, j] * torch.exp(similarity(anchor[n], negatives[j], kind) / tau)
+        rows.append(tau * (torch.log(terms) - s))
+    return torch.stack(rows)
+
+
+losses = {}
+
+
+def keep(name, leaf, output, **inputs):
+    direction = draw(*output.shape)
+    (output * direction).sum().backward()
+    losses[name] = {k: stored(v) for k, v in inputs.items()}
+    losses[name].update(output=stored(output), direction=stored(direction), gradient=stored(leaf.grad))
+
+
+shape = (3, 2, 2, 3, 4)
+soft = torch.softmax(3 * draw(*shape), -1)
+hard = F.one_hot(torch.randint(0, 4, shape[:-1]), 4).double()
+weight = draw(*shape[:-1], low=0)
+weight[0, 0] = 0
+weight[2] = 0  # a sample without any weight
+counts = torch.tensor([[0, 1, 0, 1], [0, 0, 0, 0], [0, 1, 1, 1]]).double()
+
+for name, y, w, c, regions in [
+    ("classes", hard, None, None, False),
+    ("classes_weighted", soft, weight, None, False),
+    ("classes_counted", soft, None, counts, False),
+    ("classes_both", hard, weight, counts, False),
+    ("regions", torch.round(soft * 2), None, None, True),
+    ("regions_both", soft, weight, counts, True),
+]:
+    z = draw(*shape, low=-2, high=2).requires_grad_()
+    extra = {}
+    if w is not None:
+        extra["w"] = w
+    if c is not None:
+        extra["counts"] = c
+    keep("dice_cross_entropy_" + name, z, dice_cross_entropy(z, y, w, c, regions), z=z, y=y, **extra)
+
+for name, regions, w in [("classes", False, None), ("regions", True, None), ("weighted", False, weight)]:
+    q = torch.sigmoid(2 * draw(*shape)) if regions else soft
+    z = draw(*shape, low=-2, high=2).requires_grad_()
+    p = torch.sigmoid(z) if regions else torch.softmax(z, -1)
+    each = voxels((p - q) ** 2).mean(-1)
+    flat = torch.ones(each.shape) if w is None else w.reshape(3, -1)
+    value = (each * flat).sum(1) / torch.clamp(flat.sum(1), min=1e-30)
+    keep("mean_squared_error_" + name, z, value, z=z, q=q, **({} if w is None else {"w": w}))
+
+    z = draw(*shape, low=-2, high=2).requires_grad_()
+    if regions:
+        each = voxels(F.binary_cross_entropy_with_logits(z, (q >= 0.5).double(), reduction="none")).mean(-1)
+    else:
+        each = F.cross_entropy(voxels(z).movedim(-1, 1), voxels(q).argmax(-1), reduction="none")
+    value = (each * flat).sum(1) / torch.clamp(flat.sum(1), min=1e-30)
+    keep("cross_pseudo_supervision_" + name, z, value, z=z, q=q, **({} if w is None else {"w": w}))
+
+for kind in ["soft_dice", "cosine", "iou"]:
+    anchor = draw(2, 5, 3, low=0).requires_grad_()
+    partner, negatives = draw(2, 5, 3, low=0), draw(4, 5, 3, low=0)
+    allowed = (torch.rand(2, 4, 3) < 0.6).double()
+    allowed[0, :, 1] = 0
+    keep("contrast_" + kind, anchor, contrast(anchor, partner, negatives, allowed, kind, 0.25), anchor=anchor, partner=partner,
+         negatives=negatives, allowed=allowed)
+
+(here / "losses.json").write_text(json.dumps(losses, separators=(",", ":")) + "\n")
+
+# Optimisers: five steps on two parameters, one with decay and one without, with fixed gradients; clip_grad_norm_ before each.
+optimisers = {}
+for name, options in {
+    "sgd": dict(rate=0.05, momentum=0.9, decay=0.1, clip=0.0),
+    "sgd_clipped": dict(rate=0.05, momentum=0.8, decay=0.02, clip=1.5),
+    "adamw": dict(rate=0.02, beta1=0.9, beta2=0.99, epsilon=1e-6, decay=0.1, clip=0.0),
+    "adamw_clipped": dict(rate=0.02, beta1=0.8, beta2=0.999, epsilon=1e-8, decay=0.05, clip=1.0),
+}.items():
+    w, b = draw(2, 3).requires_grad_(), draw(3).requires_grad_()
+    groups = [{"params": [w], "weight_decay": options["decay"]}, {"params": [b], "weight_decay": 0.0}]
+    if name.startswith("sgd"):
+        torch_optimiser = torch.optim.SGD(groups, lr=options["rate"], momentum=options["momentum"], nesterov=True)
+    else:
+        torch_optimiser = torch.optim.AdamW(groups, lr=options["rate"], betas=(options["beta1"], options["beta2"]), eps=options["epsilon"])
+    case = {"options": options, "w": stored(w), "b": stored(b), "steps": []}
+    for step in range(5):
+        # The rate falls from step to step, as a schedule makes it; one step has a small gradient, which is not clipped.
+        rate = options["rate"] * (1 - step / 10)
+        for group in torch_optimiser.param_groups:
+            group["lr"] = rate
+        scale = 0.1 if step == 2 else 1.0
+        w.grad, b.grad = draw(2, 3) * scale, draw(3) * scale
+        one = {"rate": rate, "w_gradient": stored(w.grad), "b_gradient": stored(b.grad)}
+        one["norm"] = float(torch.sqrt((w.grad ** 2).sum() + (b.grad ** 2).sum()))
+        if options["clip"] > 0:
+            torch.nn.utils.clip_grad_norm_([w, b], options["clip"])
+        torch_optimiser.step()
+        one.update(w=stored(w), b=stored(b))
+        case["steps"].append(one)
+    optimisers[name] = case
+
+(here / "optimisers.json").write_text(json.dumps(optimisers, separators=(",", ":")) + "\n")

@@ -1,0 +1,5 @@
+comodal_test(report/png)
+target_sources(test_report_png PRIVATE report/second_unit.cpp)
+comodal_test(report/overlay)
+comodal_test(report/curves)
+comodal_test(report/html)

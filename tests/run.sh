@@ -1,0 +1,9 @@
+#!/bin/sh
+# Installs what is missing, builds everything and runs all tests: sh tests/run.sh
+# Further arguments go to CTest, for example: sh tests/run.sh -R engine
+set -eu
+cd "$(dirname "$0")/.."
+sh cmake/install_packages.sh
+cmake --preset release >/dev/null || cmake --preset release
+cmake --build --preset release --parallel "$(nproc)"
+ctest --preset release "$@"

@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Tiny batches and methods for the tests of `ssl`.
+#ifndef COMODAL_TESTS_SSL_SUPPORT_HPP
+#define COMODAL_TESTS_SSL_SUPPORT_HPP
+
+#include <comodal/ssl/any_method.hpp>
+
+#include <nn/support.hpp>
+
+#include <map>
+
+namespace comodal::tests {
+
+inline constexpr index tiny_classes = 3;
+
+/// Streams of 2-3 channels, two stages, the slice axis kept.
+inline network_options tiny_network() {
+  network_options o;
+  o.stream_channels = {2, 3};
+  o.fused_channels = {3, 4};
+  o.strides = {{2, 2, 1}};
+  return o;
+}
+
+/// Crops of two modalities with a lesion of two classes that both show, and noise; all modalities present.
+inline crop_batch tiny_crops(index samples, const extent3& size, std::uint32_t key, bool labels, bool known) {
+  crop_batch b;
+  b.resize(samples, 2, size, true, known);
+  random_stream draw(31, random_purpose::test, key);
+  for (index n = 0; n < samples; ++n) {
+    const index from_h = draw.below(2), from_w = draw.below(2);
+    for (index i = 0; i < b.voxels(); ++i) {
+      const auto at = static_cast<std::size_t>(n * b.voxels() + i);
+      const index d = i / (size[1] * size[2]), h = i / size[2] % size[1], w = i % size[2];
+      const bool lesion = h >= from_h && h < from_h + size[1] / 2 && w >= from_w && w < from_w + size[2] / 2;
+      b.labels[at] = !lesion ? 0 : d < size[0] / 2 ? 1 : 2;
+      if (known) b.known[at] = h < size[1] / 2;
+      b.images[0][at] = static_cast<float>(draw.normal(b.labels[at] == 1 ? 2 : 0, 0.3));
+      b.images[1][at] = static_cast<float>(draw.normal(b.labels[at] > 0 ? 1.5 : 0, 0.3));
+    }
+    b.cases[static_cast<std::size_t>(n)] = key * 10 + static_cast<std::uint32_t>(n);
+  }
+  std::fill(b.present.begin(), b.present.end(), 1.f);
+  if (!labels) b.labels.clear();
+  return b;
+}
+
+/// Two labelled and two unlabelled crops; `mixed`: half of the strong crops shows known labels.
+inline step_batch tiny_batch(std::uint32_t step, bool mixed = false, const extent3& size = {4, 8, 8}) {
+  step_batch b;
+  b.step = step;
+  b.labelled = tiny_crops(2, size, 100 + step, true, false);
+  b.weak = tiny_crops(2, size, 200 + step, false, false);
+  b.strong = tiny_crops(2, size, 200 + step, mixed, mixed);
+  for (auto& image : b.strong.images)
+    for (float& v : image) v = 1.2f * v + 0.1f;
+  return b;
+}
+
+template <tensor_backend Backend>
+struct method_bench : bench_of<Backend> {
+  using scalars = std::map<std::string, double>;
+
+  [[nodiscard]] any_method<Backend> make(const method_options& o, std::uint64_t seed = 1, const network_options& n = tiny_network()) {
+    return make_method<Backend>(this->home, o, n, 2, target_map::of_classes(tiny_classes), seed);
+  }
+  static method_options named(const std::string& name) {
+    method_options o;
+    o.name = name;
+    o.ramp = 0;
+    return o;
+  }
+  /// One step without an update; gradients are left in the method.
+  static scalars step(any_method<Backend>& method, const step_batch& batch, const progress& at = {0, 10}) {
+    method.parameters().zero_grad();
+    scalars out;
+    for (const auto& [name, value] : method.step(batch, at)) out[name] = item(value);
+    return out;
+  }
+};
+
+}  // namespace comodal::tests
+
+#endif

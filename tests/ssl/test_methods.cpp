@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+// What all methods share, supervised training and Mean Teacher: losses by their formulas, averages, and who receives gradients.
+#define BOOST_TEST_MODULE ssl_methods
+#include <boost/test/unit_test.hpp>
+
+#include <ssl/support.hpp>
+
+namespace comodal::tests {
+
+using B = kokkos_backend<default_space, double>;
+const std::vector<std::string> names{"supervised", "mean_teacher", "contrastive_mutual_learning"};
+
+struct methods : method_bench<B> {
+  // L_sup of method.md section 3 from the student's own predictions.
+  double supervised_loss(const any_method<B>& method, const crop_batch& crops, double branch_weight) {
+    const network_input<B> input(home, {&crops});
+    const auto out = method.predict(input.volumes, input.present, prediction_weights::student, network_outputs::all);
+    const auto y = home.constant(one_hot(ctx, target_map::of_classes(tiny_classes), crops));
+    const dice_cross_entropy compare;
+    const auto fused = host(compare(out.fused, y)), share = host(input.present.share());
+    double total = 0;
+    for (std::size_t n = 0; n < 2; ++n) total += fused[n] / 2;
+    for (std::size_t m = 0; m < 2; ++m) {
+      const auto branch = host(compare(out.branches[m], y));
+      for (std::size_t n = 0; n < 2; ++n) total += branch_weight * share[n * 2 + m] * branch[n] / 2;
+    }
+    return total;
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(the_supervised_loss_by_its_formula, methods) {
+  auto batch = tiny_batch(0);
+  batch.labelled.present = {1, 0, 1, 1};
+  for (const std::string& name : names) {
+    BOOST_TEST_CONTEXT(name) {
+      auto o = named(name);
+      o.branch_weight = 0.3;
+      auto method = make(o);
+      auto found = step(method, batch);
+      const double expected = supervised_loss(method, batch.labelled, 0.3);
+      BOOST_TEST(found.at(name == "supervised" ? "loss" : "supervised") == expected, boost::test_tools::tolerance(1e-9));
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_supervised_loss_falls_along_its_gradient, methods) {
+  auto method = make(named("supervised"));
+  const auto batch = tiny_batch(0);
+  const double before = step(method, batch).at("loss");
+  const auto g = all_gradients(method.parameters());
+  double square = 0;
+  for (const double v : g) square += v * v;
+  std::size_t at = 0;
+  const double rate = 1e-5 / std::sqrt(square);
+  change(method.parameters(), "", [&](const auto&, auto& v) {
+    for (double& x : v) x -= rate * g[at++];
+  });
+  const double fallen = before - step(method, batch).at("loss");
+  BOOST_TEST(fallen == 1e-5 * std::sqrt(square), boost::test_tools::tolerance(0.05));
+}
+
+BOOST_FIXTURE_TEST_CASE(supervised_training_looks_at_no_unlabelled_crop, methods) {
+  auto method = make(named("supervised")), other = make(named("supervised"));
+  auto batch = tiny_batch(0);
+  (void)step(method, batch);
+  batch.weak = batch.strong = crop_batch{};
+  (void)step(other, batch);
+  BOOST_TEST((all_gradients(method.parameters()) == all_gradients(other.parameters())));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_teacher_starts_as_a_copy_and_follows, methods) {
+  for (const std::string& name : names) {
+    BOOST_TEST_CONTEXT(name) {
+      auto o = named(name);
+      o.ema = 0.75;
+      auto method = make(o);
+      BOOST_TEST((all_values(method.averaged()) == all_values(method.parameters())));
+      const auto move = [&] {
+        change(method.parameters(), "", [](const auto&, auto& v) {
+          for (double& x : v) x += 0.5;
+        });
+      };
+      move();
+      BOOST_TEST((all_values(method.averaged()) != all_values(method.parameters())));
+      method.after_update({0, 100});
+      BOOST_TEST((all_values(method.averaged()) == all_values(method.parameters())));
+      double lag = 0;
+      for (std::uint32_t t = 1; t < 8; ++t) {
+        move();
+        lag = (lag + 0.5) * std::min(1 - 1.0 / (t + 1), 0.75);
+        method.after_update({t, 100});
+        const auto student = all_values(method.parameters()), teacher = all_values(method.averaged());
+        for (std::size_t i = 0; i < student.size(); i += 37) BOOST_TEST(std::fabs(student[i] - teacher[i] - lag) < 1e-9);
+      }
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_teacher_receives_no_gradient, methods) {
+  for (const std::string& name : names) {
+    BOOST_TEST_CONTEXT(name) {
+      auto o = named(name);
+      o.agreement = "mse";
+      auto method = make(o);
+      const auto before = all_values(method.averaged());
+      (void)step(method, tiny_batch(0, true));
+      for (const auto& one : method.averaged().all()) BOOST_TEST(!one.value.grad(), one.name);
+      BOOST_TEST((all_values(method.averaged()) == before));
+      BOOST_TEST(home.size() == 0u);
+      BOOST_TEST(home.recording());
+      BOOST_TEST(largest(all_gradients(method.parameters())) > 1e-3);
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(predictions_use_the_weights_that_were_asked_for, methods) {
+  auto method = make(named("mean_teacher"));
+  const auto batch = tiny_batch(0);
+  const network_input<B> input(home, {&batch.labelled});
+  const auto predict = [&](prediction_weights w) { return host(method.predict(input.volumes, input.present, w, network_outputs::fused_only).fused); };
+  BOOST_TEST((predict(prediction_weights::ema) == predict(prediction_weights::student)));
+  change(method.parameters(), "head.bias", [](const auto&, auto& v) { v[0] += 1; });
+  BOOST_TEST((predict(prediction_weights::ema) != predict(prediction_weights::student)));
+  BOOST_TEST(home.size() == 0u);
+}
+
+struct consistency : methods {
+  // The gradient of the consistency alone, at weight 1.
+  std::vector<double> own_gradient(const step_batch& batch) {
+    auto o = named("mean_teacher");
+    o.consistency = 1;
+    auto with = make(o);
+    o.consistency = 0;
+    auto without = make(o);
+    (void)step(with, batch);
+    (void)step(without, batch);
+    auto g = all_gradients(with.parameters());
+    const auto off = all_gradients(without.parameters());
+    for (std::size_t i = 0; i < g.size(); ++i) g[i] -= off[i];
+    return g;
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(consistency_has_a_gradient_along_which_it_falls, consistency) {
+  const auto batch = tiny_batch(0, true);
+  const auto g = own_gradient(batch);
+  double square = 0;
+  for (const double v : g) square += v * v;
+  const double length = std::sqrt(square);
+  BOOST_TEST(length > 1e-4);
+  auto method = make(named("mean_teacher"));
+  const double before = step(method, batch).at("consistency");
+  std::size_t at = 0;
+  change(method.parameters(), "", [&](const auto&, auto& v) {
+    for (double& x : v) x -= 1e-5 * g[at++] / length;
+  });
+  BOOST_TEST(before - step(method, batch).at("consistency") == 1e-5 * length, boost::test_tools::tolerance(0.05));
+}
+
+BOOST_FIXTURE_TEST_CASE(consistency_vanishes_where_predictions_agree, methods) {
+  auto method = make(named("mean_teacher"));
+  auto batch = tiny_batch(0);
+  BOOST_TEST(step(method, batch).at("consistency") > 1e-4);
+  batch.strong = batch.weak;
+  BOOST_TEST(std::fabs(step(method, batch).at("consistency")) < 1e-20);
+}
+
+BOOST_FIXTURE_TEST_CASE(mixed_voxels_are_left_out_of_the_consistency, methods) {
+  auto method = make(named("mean_teacher"));
+  auto batch = tiny_batch(0, true);
+  const double half = step(method, batch).at("consistency");
+  std::fill(batch.strong.known.begin(), batch.strong.known.end(), std::uint8_t{0});
+  const double none = step(method, batch).at("consistency");
+  std::fill(batch.strong.known.begin(), batch.strong.known.end(), std::uint8_t{1});
+  BOOST_TEST(step(method, batch).at("consistency") == 0);
+  BOOST_TEST(half != none);
+  batch.strong.known.clear();
+  BOOST_TEST(step(method, batch).at("consistency") == none, boost::test_tools::tolerance(1e-12));
+}
+
+BOOST_FIXTURE_TEST_CASE(terms_rise_with_the_run, methods) {
+  for (const std::string name : {"mean_teacher", "contrastive_mutual_learning"}) {
+    auto o = named(name);
+    o.ramp = 0.4;
+    auto method = make(o);
+    for (const auto& [t, ramp] : std::vector<std::pair<std::uint32_t, double>>{{0, std::exp(-5.0)}, {20, std::exp(-1.25)}, {40, 1}, {90, 1}}) {
+      const auto s = step(method, tiny_batch(t), {t, 100});
+      const double unlabelled = name == "mean_teacher" ? 0.1 * s.at("consistency") : 0.5 * s.at("consensus") + 0.1 * s.at("contrast");
+      BOOST_TEST(s.at("loss") == s.at("supervised") + ramp * unlabelled, boost::test_tools::tolerance(1e-9));
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_stands_in_absent_modalities_changes_nothing, methods) {
+  for (const std::string& name : names) {
+    BOOST_TEST_CONTEXT(name) {
+      auto batch = tiny_batch(0, true);
+      batch.labelled.present = {1, 0, 1, 1};
+      batch.weak.present = {1, 1, 0, 1};
+      batch.strong.present = {0, 1, 0, 1};
+      auto method = make(named(name)), other = make(named(name));
+      const auto clean = step(method, batch);
+      for (crop_batch* part : {&batch.labelled, &batch.weak, &batch.strong})
+        for (index n = 0; n < 2; ++n)
+          for (index m = 0; m < 2; ++m)
+            if (part->presence(n)[static_cast<std::size_t>(m)] == 0)
+              for (float& v : part->image(n, m)) v = std::numeric_limits<float>::quiet_NaN();
+      BOOST_TEST((step(other, batch) == clean));
+      BOOST_TEST((all_gradients(method.parameters()) == all_gradients(other.parameters())));
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(regions_work_too, methods) {
+  for (const std::string& name : names) {
+    auto o = named(name);
+    o.agreement = "mse";
+    auto method = make_method<B>(home, o, tiny_network(), 2, target_map::of_regions({{1, 2}, {2}}), 1);
+    const auto s = step(method, tiny_batch(0, true));
+    for (const auto& [key, value] : s) BOOST_TEST(std::isfinite(value), name << " " << key);
+    BOOST_TEST(std::isfinite(largest(all_gradients(method.parameters()))));
+    BOOST_TEST(largest(all_gradients(method.parameters())) > 1e-3);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_makes_no_sense_is_refused, methods) {
+  BOOST_CHECK_EXCEPTION((void)make(named("mean_techer")), config_error, says("method.name = 'mean_techer'"));
+  for (const std::string name : {"mean_teacher", "contrastive_mutual_learning"}) {
+    auto method = make(named(name));
+    auto batch = tiny_batch(0);
+    batch.weak = batch.strong = crop_batch{};
+    BOOST_CHECK_EXCEPTION((void)method.step(batch, {0, 10}), config_error, says("unlabelled"));
+  }
+}
+
+static_assert(semi_supervised_method<any_method<B>, B>);
+static_assert(semi_supervised_method<supervised<B, any_network_parts<B>>, B>);
+static_assert(semi_supervised_method<mean_teacher<B, any_network_parts<B>>, B>);
+static_assert(semi_supervised_method<contrastive_mutual_learning<B, any_network_parts<B>>, B>);
+
+}  // namespace comodal::tests
