@@ -1,5 +1,6 @@
 comodal_test(data/phantom_case)
 comodal_test(data/phantom)
+comodal_test(data/phantom_frozen)
 comodal_test(data/batch)
 comodal_test(data/sampler)
 comodal_test(data/crop)
