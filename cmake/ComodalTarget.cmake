@@ -1,6 +1,6 @@
 # comodal_define_target(<name>): the INTERFACE target comodal::<name> with everything that a program needs:
 # Kokkos, OpenMP, xtensor, BLAS, the NIfTI C library, zlib, Random123, and oneDNN where it is wanted and found.
-# Used by the project itself and by the installed package, so that both carry the same flags.
+# Used by the project itself and by the installed package, which adds IMPORTED, so that both carry the same flags.
 function(comodal_define_target name)
   find_package(ComodalKokkos MODULE REQUIRED)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
@@ -25,7 +25,9 @@ function(comodal_define_target name)
   endif()
 
   # The flag that CMake believes in may not reach the compiler: CMake before 3.25.2 passes none to nvcc and says nothing.
+  # Kokkos' package sets a standard of its own; the check must not take it.
   include(CheckCXXSourceCompiles)
+  set(CMAKE_CXX_STANDARD 20)
   set(CMAKE_REQUIRED_FLAGS "${CMAKE_CXX20_STANDARD_COMPILE_OPTION}")
   check_cxx_source_compiles("template <class T> requires (sizeof(T) > 1) T half(T x) { return x / 2; } int main() { return half(0); }"
     COMODAL_CXX20_WORKS)
@@ -34,8 +36,13 @@ function(comodal_define_target name)
       "comodal needs C++20 (GCC 12, Clang 16, nvcc 13 through Kokkos' nvcc_wrapper, or newer).")
   endif()
 
-  add_library(${name} INTERFACE)
-  add_library(comodal::${name} ALIAS ${name})
+  if("IMPORTED" IN_LIST ARGN)
+    add_library(comodal::${name} INTERFACE IMPORTED)
+    set(name comodal::${name})
+  else()
+    add_library(${name} INTERFACE)
+    add_library(comodal::${name} ALIAS ${name})
+  endif()
   target_compile_features(${name} INTERFACE cxx_std_20)
   target_include_directories(${name} SYSTEM INTERFACE "${COMODAL_XTENSOR_INCLUDE_DIR}" "${COMODAL_RANDOM123_INCLUDE_DIR}"
     "${COMODAL_JSON_INCLUDE_DIR}" "${COMODAL_STB_INCLUDE_DIR}")

@@ -53,13 +53,13 @@ int main() {
   network.stream_channels = {4, 8, 16};
   network.fused_channels = {8, 16, 32};
   comodal::method_options method_options;
-  method_options.ema = 0.9;
+  method_options.ema = 0.8;  // a short run: the teacher must keep up
   auto method = comodal::make_method<backend>(tape, method_options, network, 4, comodal::target_map::of_regions({{1, 2, 3}}), 1);
   comodal::optimiser_options rates;
-  rates.rate = 0.02;
+  rates.rate = 0.1;
   auto optimiser = comodal::make_optimiser<backend>(rates);
 
-  const std::uint32_t steps = 24;
+  const std::uint32_t steps = 40;
   std::vector<double> losses;
   for (std::uint32_t step = 0; step < steps; ++step) {
     const comodal::progress at{step, steps};
@@ -69,7 +69,7 @@ int main() {
     method.after_update(at);
     for (const auto& [name, value] : values)
       if (name == "supervised") losses.push_back(comodal::item(value));
-    if (step % 4 == 3) std::printf("step %2u  supervised loss %.3f\n", step + 1, losses.back());
+    if (step % 10 == 9) std::printf("step %2u  supervised loss %.3f\n", step + 1, losses.back());
   }
 
   // Windows over the whole head, the mean of their probabilities, the averaged weights of the teacher.
@@ -83,5 +83,5 @@ int main() {
   const double dice = comodal::dice(comodal::count_overlap(predicted, unseen.label, {"lesion", {1, 2, 3}}));
   std::printf("Dice of the lesion in an unseen head: %.2f\n", dice);
 
-  return losses.back() < losses.front() ? 0 : 1;
+  return losses.back() < losses.front() / 2 ? 0 : 1;
 }

@@ -55,8 +55,8 @@ for leg in "${legs[@]}"; do
   if cmake --preset "$preset" --fresh -S "$source" -B "$folder" -DCOMODAL_ARCH="${MATRIX_ARCH-native}" -DCOMODAL_BUILD_EXAMPLES=OFF \
     -DCOMODAL_REQUIRE_BACKEND="$backend" >"$log" 2>&1; then
     kokkos=$(sed -n 's/^-- comodal: Kokkos \([^ ]* ([^)]*)\).*/\1/p' "$log")
-    compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$folder/CMakeCache.txt")
-    compiler=$("$compiler" --version 2>/dev/null | sed -n -e 's/^Cuda.*\(V[0-9.]*\)$/nvcc \1/p' -e '1s/^\(g++\|clang\|HIP\).*[ )]\([0-9][0-9.]*\).*$/\1 \2/p' | tail -1)
+    compiler=$(sed -n 's/^-- The CXX compiler identification is //p' "$log")
+    [ "$kind" = cuda ] && compiler="nvcc $(nvcc --version | sed -n 's/^Cuda.* V\([0-9.]*\)$/\1/p') on $compiler"
     if cmake --build "$folder" --target main_network -j "$jobs" >>"$log" 2>&1; then
       program="built ($((SECONDS - start)) s)"
       out=$folder/main_network.out
@@ -80,7 +80,7 @@ for leg in "${legs[@]}"; do
     else
       failed=1
     fi
-    if [ "${MATRIX_HEADERS:-1}" = 1 ]; then
+    if [ "${MATRIX_HEADERS:-1}" != 0 ]; then
       if ! cmake --build "$folder" --target headers_alone -j "$jobs" -- -k 0 >"$folder.headers.log" 2>&1; then failed=1; fi
       all=$(find "$folder/tests/headers" -name '*.cpp' | wc -l)
       headers="$((all - $(grep -c '^FAILED: ' "$folder.headers.log"))) of $all"

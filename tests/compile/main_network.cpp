@@ -3,16 +3,7 @@
 // builds for every back end. Where it can run, it prints numbers that are the same for every host Kokkos and every number of
 // threads: the losses, the norm of the gradient, hashes of the trained parameters and of the prediction, and a sum over the
 // operations that the network does not use.
-#include <comodal/autograd/check_gradient.hpp>
-#include <comodal/core/runtime.hpp>
-#include <comodal/data/load_case.hpp>
-#include <comodal/data/phantom.hpp>
-#include <comodal/infer/sliding_window.hpp>
-#include <comodal/metric/score.hpp>
-#include <comodal/report/curves.hpp>
-#include <comodal/report/html.hpp>
-#include <comodal/report/overlay.hpp>
-#include <comodal/train/trainer.hpp>
+#include <comodal/comodal.hpp>
 
 #include <bit>
 #include <cstdio>

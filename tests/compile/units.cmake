@@ -1,5 +1,8 @@
+# The device bodies of all kernels on the host, against the reference engine.
+comodal_test(compile/device_bodies)
+
 # main_network: every layer in one program. headers_alone: each header in a unit of its own, twice, so that it is complete and
-# guarded. Neither is part of the default build.
+# guarded. Neither is part of the default build: tests/compile_matrix.sh builds them for one Kokkos after another.
 add_executable(main_network EXCLUDE_FROM_ALL compile/main_network.cpp)
 target_link_libraries(main_network PRIVATE comodal::comodal)
 

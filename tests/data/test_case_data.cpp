@@ -97,6 +97,20 @@ BOOST_AUTO_TEST_CASE(labels_change_nothing_in_the_images) {
   BOOST_CHECK(a.grid.head == b.grid.head);
 }
 
+BOOST_AUTO_TEST_CASE(specks_do_not_stretch_the_box) {
+  const test::folder folder("case-specks");
+  image_volume v = test::image(1);
+  write_nifti(folder / "clean.nii", v);
+  v.at(0, 0, 0) = v.at(19, 17, 11) = 600;
+  write_nifti(folder / "specks.nii", v);
+  prepare_options options;
+  options.margin = 0;
+  const case_data clean = prepare_case(unlabelled_case{{"x", {folder / "clean.nii"}}}, options);
+  const case_data specks = prepare_case(unlabelled_case{{"x", {folder / "specks.nii"}}}, options);
+  BOOST_CHECK(clean.grid.head == specks.grid.head);
+  BOOST_CHECK_LT(specks.grid.head.size()[0], 20);
+}
+
 BOOST_AUTO_TEST_CASE(warnings_come_along) {
   const test::folder folder("case-warnings");
   image_volume v = test::image(1);

@@ -42,6 +42,21 @@ BOOST_AUTO_TEST_CASE(filling_is_scipys) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(islands_are_scipys_components) {
+  std::size_t different = 0;
+  for (const auto& one : golden()["masks"]) {
+    const label_volume mask = mask_of(one["mask"]);
+    for (const auto& [share, expected] : one["without_islands"].items()) {
+      BOOST_CHECK(drop_islands(mask, std::stod(share)).values == mask_of(expected).values);
+      different += mask_of(expected).values != mask.values;
+    }
+  }
+  BOOST_CHECK_GE(different, 3);  // the golden masks do have islands
+  const label_volume none{{{2, 2, 2}, {}}, std::vector<std::uint8_t>(8)};
+  BOOST_CHECK(drop_islands(none, 0.1).values == none.values);
+  BOOST_CHECK_THROW(static_cast<void>(drop_islands(none, 1.5)), config_error);
+}
+
 BOOST_AUTO_TEST_CASE(thin_grids_have_no_holes) {
   label_volume sheet{{{5, 5, 1}, {}}, std::vector<std::uint8_t>(25, 1)};
   sheet.at(2, 2, 0) = 0;

@@ -44,7 +44,7 @@ struct run : method_bench<B> {
   }
   void steps(std::uint32_t first, std::uint32_t last) {
     for (std::uint32_t t = first; t < last; ++t) {
-      auto batch = tiny_batch(t, true, {8, 16, 16});
+      auto batch = tiny_batch(t, true, {4, 16, 16});
       batch.labelled.present = {1, 1, static_cast<float>(t % 2), 1};
       (void)step(method, batch, {t, 6});
       (void)optimiser.update(method.parameters(), learning_rate(rates, t, 6), t);
@@ -77,9 +77,9 @@ std::string first_difference(const safetensors_file& a, const safetensors_file& 
   return "";
 }
 
-safetensors_file whole(const std::string& name, const std::string& optimiser, std::uint64_t seed = 3) {
+safetensors_file whole(const std::string& name, const std::string& optimiser, std::uint64_t seed = 3, std::uint32_t steps = 3) {
   run r(name, optimiser, seed);
-  r.steps(0, 3);
+  r.steps(0, steps);
   return r.state();
 }
 
@@ -98,11 +98,9 @@ BOOST_AUTO_TEST_CASE(the_number_of_threads_changes_no_byte) {
   const int before = omp_get_max_threads();
   for (const std::string& name : names) {
     omp_set_num_threads(1);
-    const auto one = whole(name, "sgd");
-    for (const int threads : {2, 3}) {
-      omp_set_num_threads(threads);
-      BOOST_TEST(first_difference(one, whole(name, "sgd")) == "", name << " with " << threads << " threads");
-    }
+    const auto one = whole(name, "sgd", 3, 2);
+    omp_set_num_threads(2);
+    BOOST_TEST(first_difference(one, whole(name, "sgd", 3, 2)) == "", name);
   }
   omp_set_num_threads(before);
 }

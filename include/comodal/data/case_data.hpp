@@ -78,7 +78,8 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
     loaded.images[m] = to_canonical(loaded.images[m]);
   }
   const label_volume mask = stripped ? nonzero_mask(loaded.images) : head_mask(loaded.images);
-  const box found = bounding_box(mask);
+  // Specks of ghosting and noise outside the head belong to the mask, but would stretch the box to the whole volume.
+  const box found = bounding_box(stripped ? mask : drop_islands(mask, 0.1));
   c.grid.head = found.empty() ? whole(c.grid.canonical) : grown(found, options.margin, c.grid.canonical);
   c.images.resize(count);
   c.warnings = std::move(loaded.findings);
@@ -96,8 +97,8 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
 
 }  // namespace detail
 
-/// Reads, verifies, reorients, normalises and crops the images of a case. The head box is the bounding box of the head mask (of
-/// the voxels that are not 0 where all modalities are normalised by `nonzero`) and a margin; it never depends on a label.
+/// Reads, verifies, reorients, normalises and crops the images of a case. The head box is the bounding box of the head mask without
+/// islands of less than a tenth of the head (of the voxels that are not 0 where all modalities are normalised by `nonzero`) and a margin; it never depends on a label.
 /// @throws io_error with the lines of everything that is wrong with the files; config_error for options that do not fit
 [[nodiscard]] inline case_data prepare_case(const case_files& files, const prepare_options& options) {
   loaded_images loaded = load_images(files);

@@ -37,7 +37,7 @@ using byte_buffer = std::vector<unsigned char>;
   if (!file) throw io_error(text(path.string(), ": cannot be opened (", std::strerror(errno), ")"));
   const auto size = std::filesystem::file_size(path, failure);
   byte_buffer bytes(failure ? 0 : static_cast<std::size_t>(size));
-  const std::size_t got = std::fread(bytes.data(), 1, bytes.size(), file.get());
+  const std::size_t got = bytes.empty() ? 0 : std::fread(bytes.data(), 1, bytes.size(), file.get());
   if (failure || got != bytes.size()) throw io_error(text(path.string(), ": cannot be read to its end (", got, " bytes came)"));
   return bytes;
 }
@@ -119,7 +119,7 @@ inline void write_file(const std::filesystem::path& path, std::span<const unsign
   const std::filesystem::path partial = text(path.string(), ".partial-", ::getpid(), "-", number++);
   std::FILE* file = std::fopen(partial.c_str(), "wbx");
   if (!file) throw io_error(text(path.string(), ": cannot be written (", std::strerror(errno), ")"));
-  bool good = std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
+  bool good = bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
   good = good && std::fflush(file) == 0 && ::fsync(::fileno(file)) == 0;
   int reason = good ? 0 : errno;
   if (std::fclose(file) != 0 && good) good = false, reason = errno;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// What a head mask is made with: Otsu's threshold, closing and the filling of holes on voxel grids.
+/// What a head mask is made with: Otsu's threshold, closing, the filling of holes and the removal of islands on voxel grids.
 #ifndef COMODAL_DATA_MORPHOLOGY_HPP
 #define COMODAL_DATA_MORPHOLOGY_HPP
 
@@ -71,6 +71,18 @@ inline std::vector<std::uint8_t> within(const std::vector<std::uint8_t>& mask, c
   return distance;
 }
 
+// Calls visit(voxel) for the up to six neighbours along axes.
+template <class Visit>
+void for_neighbours(index at, const std::array<index, 3>& size, index row, index plane, const Visit& visit) {
+  const index i = at % row, j = at / row % size[1], k = at / plane;
+  if (i > 0) visit(at - 1);
+  if (i + 1 < row) visit(at + 1);
+  if (j > 0) visit(at - row);
+  if (j + 1 < size[1]) visit(at + row);
+  if (k > 0) visit(at - plane);
+  if (k + 1 < size[2]) visit(at + plane);
+}
+
 }  // namespace detail
 
 /// Closing of a mask (0 or 1) with the ball of `radius` voxels in the city-block metric: dilation, then erosion, as if the grid
@@ -90,6 +102,38 @@ inline std::vector<std::uint8_t> within(const std::vector<std::uint8_t>& mask, c
   for (index k = 0; k < size[2]; ++k)
     for (index j = 0; j < size[1]; ++j)
       std::transform(row(eroded, j, k), row(eroded, j, k) + size[0], &out.at(0, j, k), [](std::uint8_t v) { return std::uint8_t(!v); });
+  return out;
+}
+
+/// The mask without its small islands: of the components that are connected along axes, those of at least `share` of the largest
+/// one's voxels stay. @throws config_error for a share outside 0 to 1
+[[nodiscard]] inline label_volume drop_islands(const label_volume& mask, double share) {
+  if (!(share >= 0 && share <= 1)) throw config_error(text("drop_islands: share ", share, ", expected 0 to 1"));
+  const auto& size = mask.geometry.size;
+  const index row = size[0], plane = size[0] * size[1];
+  std::vector<std::int32_t> component(mask.values.size());  // 0: none yet
+  std::vector<index> voxels{0}, open;
+  const auto visit = [&](index at) {
+    const auto i = static_cast<std::size_t>(at);
+    if (mask.values[i] == 0 || component[i] != 0) return;
+    component[i] = static_cast<std::int32_t>(voxels.size() - 1);
+    ++voxels.back();
+    open.push_back(at);
+  };
+  for (std::size_t start = 0; start < mask.values.size(); ++start) {
+    if (mask.values[start] == 0 || component[start] != 0) continue;
+    voxels.push_back(0);
+    visit(static_cast<index>(start));
+    while (!open.empty()) {
+      const index at = open.back();
+      open.pop_back();
+      detail::for_neighbours(at, size, row, plane, visit);
+    }
+  }
+  const double least = share * static_cast<double>(*std::max_element(voxels.begin(), voxels.end()));
+  label_volume out = mask;
+  for (std::size_t i = 0; i < out.values.size(); ++i)
+    if (static_cast<double>(voxels[static_cast<std::size_t>(component[i])]) < least) out.values[i] = 0;
   return out;
 }
 
@@ -115,13 +159,7 @@ inline std::vector<std::uint8_t> within(const std::vector<std::uint8_t>& mask, c
   while (!open.empty()) {
     const index at = open.back();
     open.pop_back();
-    const index i = at % row, j = at / row % size[1], k = at / plane;
-    if (i > 0) visit(at - 1);
-    if (i + 1 < row) visit(at + 1);
-    if (j > 0) visit(at - row);
-    if (j + 1 < size[1]) visit(at + row);
-    if (k > 0) visit(at - plane);
-    if (k + 1 < size[2]) visit(at + plane);
+    detail::for_neighbours(at, size, row, plane, visit);
   }
   return out;
 }

@@ -15,6 +15,8 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
+#include <type_traits>
 #include <variant>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -67,9 +69,9 @@ Raw raw_header(std::span<const unsigned char> bytes, bool swapped, const std::st
 template <class Raw>
 void interpret(nifti_header& h, Raw raw, const std::string& name) {
   constexpr bool second = sizeof(Raw) == sizeof(nifti_2_header);
-  const std::string_view magic(raw.magic, 3);
-  if (magic == "ni1" || magic == "ni2") throw io_error(text(name, ": is one half of a .hdr/.img pair; convert it to one .nii or .nii.gz file"));
-  if (magic != (second ? "n+2" : "n+1"))
+  const std::string_view magic(raw.magic, 4);
+  if (magic == std::string_view("ni1", 4) || magic == std::string_view("ni2", 4)) throw io_error(text(name, ": is one half of a .hdr/.img pair; convert it to one .nii or .nii.gz file"));
+  if (magic != std::string_view(second ? "n+2" : "n+1", 4))
     throw io_error(text(name, ": has no NIfTI magic (an ANALYZE file?), so its orientation is unknown; convert it to NIfTI"));
   if (raw.dim[0] < 1 || raw.dim[0] > 7) throw io_error(text(name, ": damaged header, dim[0] is ", raw.dim[0], ", expected 1 to 7"));
   index more = 1;

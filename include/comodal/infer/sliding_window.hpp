@@ -18,7 +18,7 @@ namespace comodal::inline COMODAL_CONFIG {
 /// First voxels of the windows along an axis of n voxels: evenly spread, at most `step` . window apart (nnU-Net's rule).
 [[nodiscard]] inline std::vector<index> window_positions(index n, index window, double step = 0.5) {
   if (n <= window) return {0};
-  const auto gaps = static_cast<index>(std::ceil(static_cast<double>(n - window) / (static_cast<double>(window) * step)));
+  const auto gaps = static_cast<index>(std::ceil(static_cast<double>(n - window) / std::max(1.0, static_cast<double>(window) * step)));
   std::vector<index> positions;
   for (index i = 0; i <= gaps; ++i) {
     const double exact = static_cast<double>(i) * static_cast<double>(n - window) / static_cast<double>(gaps);
@@ -41,7 +41,7 @@ namespace comodal::inline COMODAL_CONFIG {
 struct window_options {
   extent3 window{};            // (D, H, W), usually the training patch
   double step = 0.5;           // of the window between neighbours
-  std::vector<int> mirror;     // axes (0 D, 1 H, 2 W): the mean over all flips along them
+  std::vector<int> mirror{};   // axes (0 D, 1 H, 2 W): the mean over all flips along them
 };
 
 /// Probability maps of one case, by output: `values[(c * D + d) * H * W + h * W + w]`.
@@ -82,6 +82,15 @@ template <tensor_backend Backend, class Predict>
   const auto first = std::find_if(images.begin(), images.end(), [](const image_volume* v) { return v != nullptr; });
   if (first == images.end()) throw config_error("sliding_window: the case has no modality at all");
   const auto& grid = (*first)->geometry.size;
+  for (std::size_t m = 0; m < images.size(); ++m) {
+    if (!images[m] && m < present.size() && present[m] == 1) throw config_error(text("sliding_window: modality ", m, " is to be used, but the case has no image of it"));
+    if (images[m] && images[m]->geometry.size != grid) throw shape_error(text("sliding_window: modality ", m, " is not on the grid of the others"));
+  }
+  for (const index v : options.window)
+    if (v < 1) throw config_error(text("sliding_window: a window of ", v, " voxels, expected 1 or more"));
+  if (!(options.step > 0 && options.step <= 1)) throw config_error(text("sliding_window: step ", options.step, ", expected more than 0 and at most 1"));
+  for (const int axis : options.mirror)
+    if (axis < 0 || axis > 2) throw config_error(text("sliding_window: mirror axis ", axis, ", expected 0 (D), 1 (H) or 2 (W)"));
   const extent3 size{grid[2], grid[1], grid[0]}, window = options.window;
   std::vector<float> pads;
   for (const image_volume* v : images) pads.push_back(v ? *std::min_element(v->values.begin(), v->values.end()) : 0.f);

@@ -57,6 +57,13 @@ struct named_array {
 struct safetensors_file {
   std::map<std::string, named_array> arrays;
   std::map<std::string, std::string> metadata;
+
+  /// The array of a name. @throws io_error if there is none
+  [[nodiscard]] const named_array& at(const std::string& name) const {
+    const auto found = arrays.find(name);
+    if (found == arrays.end()) throw io_error(text("the file has no array '", name, "'"));
+    return found->second;
+  }
 };
 
 /// Writes a file. @throws io_error

@@ -31,6 +31,8 @@ class contrastive_mutual_learning : public student_and_teacher<Backend, Network>
     expect("agreement", options.agreement, {"none", "mse"});
     expect("target", options.target, {"consensus", "cps"});
     if (!(options.temperature > 0)) throw config_error(text("method.temperature = ", options.temperature, ", expected more than 0"));
+    if (options.queue < 0) throw config_error(text("method.queue = ", options.queue, ", expected 0 or more"));
+    if (options.pool < 1) throw config_error(text("method.pool = ", options.pool, ", expected 1 or more"));
     if (!(options.sharpen > 0)) throw config_error(text("method.sharpen = ", options.sharpen, ", expected more than 0"));
   }
 

@@ -19,6 +19,7 @@ class mean_teacher : public student_and_teacher<Backend, Network> {
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const progress& at) {
     auto& home = this->home();
     const index labelled = batch.labelled.samples, unlabelled = batch.strong.samples, all = labelled + unlabelled;
+    if (unlabelled == 0) throw config_error("mean teacher: batch.unlabelled = 0, expected unlabelled crops in every step");
     const network_input<Backend> input(home, {&batch.labelled, &batch.strong}), weak(home, {&batch.weak});
     const auto target = home.constant(one_hot(this->ctx(), this->m_targets, batch.labelled));
     const auto q = probabilities(this->predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, this->m_targets.kind);

@@ -67,7 +67,7 @@ class negative_queue {
     const auto found = file.arrays.find("queue.cases");
     if (found == file.arrays.end()) return;
     const auto read = [&](const std::string& name) {
-      const named_array& array = file.arrays.at(name);
+      const named_array& array = file.at(name);
       return ctx.make(array.shape, array.template values<T>(name));
     };
     m_cases = found->second.template values<std::int64_t>("queue.cases");

@@ -63,7 +63,10 @@ class reliability {
     file.arrays["reliability"] = named_array::of(m_values.shape(), to_host(m_values.ctx().space(), m_values.value()));
   }
   void load(const safetensors_file& file) {
-    m_values.assign(m_values.ctx().make(m_values.shape(), file.arrays.at("reliability").template values<typename Backend::scalar_type>("reliability")));
+    const named_array& array = file.at("reliability");
+    if (!(array.shape == m_values.shape()))
+      throw io_error(text("array 'reliability' is ", array.shape.to_string(), ", this method has ", m_values.extent(0), " outputs"));
+    m_values.assign(m_values.ctx().make(m_values.shape(), array.template values<typename Backend::scalar_type>("reliability")));
   }
 
  private:

@@ -39,6 +39,7 @@ void visit_train_options(Options& o, Visit&& visit) {
 
 /// What a run has come to.
 struct train_result {
+  std::uint32_t first_step = 0;  // where this run began: 0, or the checkpoint's
   std::uint32_t steps_done = 0;  // in all, earlier runs that were resumed included
   bool finished = false;         // false: stopped on request, and ready to be resumed
   double seconds = 0;            // of this run
@@ -100,6 +101,7 @@ class trainer {
     progress_line line(m_step, steps);
     prefetcher<Maker> batches(*m_maker, m_step, m_prefetch);
     train_result result;
+    result.first_step = m_step;
 
     while (m_step < steps) {
       if (stop()) {

@@ -23,6 +23,13 @@ def closed(mask, radius):
     return wide[tuple(slice(radius + 1, -radius - 1) for _ in range(3))]
 
 
+def without_islands(mask, share):
+    numbers, count = ndimage.label(mask, cross)
+    voxels = np.bincount(numbers.ravel(), minlength=count + 1)
+    voxels[0] = 0
+    return mask & (voxels >= share * voxels.max())[numbers]
+
+
 smooth = ndimage.gaussian_filter(random.normal(size=shape), 1.2)
 blob = np.abs(smooth) > 0.13
 shell = np.zeros(shape, bool)
@@ -36,6 +43,7 @@ for mask in (blob, shell):
         "mask": packed(mask),
         "closed": {str(r): packed(closed(mask, r)) for r in (1, 2, 3)},
         "filled": packed(ndimage.binary_fill_holes(mask)),
+        "without_islands": {str(share): packed(without_islands(mask, share)) for share in (0, 0.1, 0.5, 1)},
     })
 
 

@@ -1,0 +1,93 @@
+#!/bin/sh
+# The command line as a user meets it: sh test_cli.sh PROGRAM. Everything happens in a temporary folder.
+set -eu
+comodal=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT INT TERM
+cd "$work"
+export OMP_WAIT_POLICY=passive
+
+fail() { echo "FAILED: $1" >&2; exit 1; }
+# refuses STATUS WORDS COMMAND...: the command ends with STATUS and its stderr or stdout has WORDS.
+refuses() {
+  status=$1; words=$2; shift 2
+  got=0
+  "$@" >out.txt 2>&1 || got=$?
+  [ "$got" = "$status" ] || { cat out.txt >&2; fail "status $got, expected $status: $*"; }
+  grep -q -- "$words" out.txt || { cat out.txt >&2; fail "expected '$words' from: $*"; }
+}
+
+"$comodal" phantom cohort --seed 3 --phantom.grid '[32, 32, 16]' --phantom.spacing '[5.0, 5.0, 9.0]' --phantom.labelled 2 \
+  --phantom.unlabelled 3 --phantom.test 2 >/dev/null
+cat >tiny.toml <<'T'
+[data]
+folder = "cohort"
+[model]
+stream_channels = [2, 4]
+fused_channels = [4, 8]
+[batch]
+patch = [16, 16, 8]
+[prefetch]
+threads = 1
+[train]
+steps = 40
+log_every = 5
+checkpoint_every = 3
+T
+
+echo "bad input is one line and status 2"
+refuses 2 "did you mean 'train.steps'" "$comodal" train tiny.toml run --train.stesp 3
+refuses 2 "no such experiment file" "$comodal" train absent.toml run
+refuses 2 "is no nnU-Net raw folder" "$comodal" train tiny.toml run --data.folder nowhere
+refuses 2 "no multiple of the network's total stride" "$comodal" train tiny.toml run --batch.patch '[16, 16, 7]'
+refuses 2 "expected sgd or adamw" "$comodal" train tiny.toml wrong --optimiser.name sdg
+refuses 2 "is not a whole number" "$comodal" train tiny.toml run --train.steps many
+refuses 2 "exists already" "$comodal" phantom cohort
+refuses 2 "is no folder that" "$comodal" evaluate nowhere --labels cohort/labelsTs
+
+echo "check reports every bad file in one run, and train refuses with the same words"
+"$comodal" check cohort >/dev/null || fail "a good cohort is refused"
+cp -r cohort broken
+head -c 2000 broken/imagesTr/phantom_0000_0000.nii.gz >cut && mv cut broken/imagesTr/phantom_0000_0000.nii.gz
+echo "<html>" >broken/imagesTr/phantom_0002_0001.nii.gz
+refuses 2 "2 errors" "$comodal" check broken
+grep -q "phantom_0000_0000.nii.gz: " out.txt || fail "the truncated file is not named"
+grep -q "phantom_0002_0001.nii.gz: " out.txt || fail "the HTML file is not named"
+words=$(grep "phantom_0000_0000.nii.gz" out.txt)
+refuses 2 "phantom_0000_0000.nii.gz" "$comodal" train tiny.toml refused --data.folder broken
+grep -qF -- "${words#error: }" out.txt || fail "train refuses in other words than check"
+
+echo "a run that is killed and resumed ends with the bytes of an unbroken one"
+"$comodal" train tiny.toml whole >/dev/null 2>&1
+"$comodal" train tiny.toml broken_off >/dev/null 2>&1 &
+pid=$!
+n=0
+while [ ! -e broken_off/checkpoint.safetensors ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n + 1)); done
+kill -9 $pid 2>/dev/null || true
+wait $pid 2>/dev/null || true
+[ ! -e broken_off/model.safetensors ] || fail "the run was over before it could be killed"
+"$comodal" train tiny.toml broken_off --resume >/dev/null 2>&1
+cmp whole/model.safetensors broken_off/model.safetensors || fail "the resumed run has other weights"
+OMP_NUM_THREADS=1 "$comodal" train tiny.toml one_thread >/dev/null 2>&1
+cmp whole/model.safetensors one_thread/model.safetensors || fail "one thread gives other weights than several"
+"$comodal" train whole/experiment.toml again >/dev/null 2>&1
+cmp whole/model.safetensors again/model.safetensors || fail "the resolved experiment file gives another run"
+
+echo "labels of unlabelled cases change nothing"
+cp -r cohort garbage
+for f in garbage/labelsUn/*; do echo garbage >"$f"; done
+"$comodal" train tiny.toml leak --data.folder garbage >/dev/null 2>&1
+cmp whole/model.safetensors leak/model.safetensors || fail "label files of unlabelled cases were read"
+
+echo "masks, scores and a report"
+"$comodal" predict whole/model.safetensors cohort/imagesTs whole/predictions --branches --only >/dev/null
+"$comodal" evaluate whole/predictions --labels cohort/labelsTs >table.txt
+grep -q "only FLAIR" table.txt || fail "the table has no row of a single modality"
+test -s whole/predictions/scores.csv || fail "no scores.csv"
+test -s whole/predictions/summary.json || fail "no summary.json"
+"$comodal" report whole --labels cohort/labelsTs --images cohort/imagesTs --out report.html --cases 1 >/dev/null
+grep -q "</html>" report.html || fail "the report is not whole"
+refuses 2 "is cut short" sh -c "head -c 5000 whole/model.safetensors >cut.safetensors; '$comodal' predict cut.safetensors cohort/imagesTs p"
+for method in supervised mean_teacher; do "$comodal" train tiny.toml "$method" --method.name $method --train.steps 4 >/dev/null 2>&1; done
+"$comodal" info whole/model.safetensors | grep -q "FLAIR" || fail "info does not name the modalities"
+echo "passed"

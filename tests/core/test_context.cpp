@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0
+#define BOOST_TEST_MODULE core_context
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/core/context.hpp>
+
+#include <core/support.hpp>
+
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace comodal::tests {
+
+BOOST_AUTO_TEST_CASE(tensors_come_from_the_pool_of_the_context) {
+  context<> ctx;
+  const auto t = ctx.make({2, 2}, {1, 2, 3, 4});
+  BOOST_TEST(ctx.pool().statistics().in_use == 64u);
+  BOOST_TEST(to_host(ctx.space(), t) == (std::vector<float>{1, 2, 3, 4}), boost::test_tools::per_element());
+  const auto indices = ctx.make_of<std::int32_t>({3});
+  BOOST_TEST(indices.size() == 3);
+  BOOST_CHECK_EXCEPTION((void)ctx.make({3}, {1, 2}), shape_error, says("2 values for a tensor (3)"));
+}
+
+BOOST_AUTO_TEST_CASE(a_tensor_outlives_its_context) {
+  tensor<float> t;
+  default_space space;
+  {
+    context<> ctx;
+    t = ctx.make({2}, {1, 2});
+    ctx.fence();
+  }
+  BOOST_TEST(to_host(space, t)[1] == 2);
+}
+
+BOOST_AUTO_TEST_CASE(runs_are_counted_by_operation_and_engine) {
+  context<> ctx;
+  BOOST_TEST(ctx.runs("conv3d.forward", "portable") == 0);
+  ctx.count("conv3d.forward", "portable");
+  ctx.count("conv3d.forward", "portable");
+  ctx.count("conv3d.forward", "onednn");
+  BOOST_TEST(ctx.runs("conv3d.forward", "portable") == 2);
+  BOOST_TEST(ctx.runs("conv3d.forward", "onednn") == 1);
+  BOOST_TEST(ctx.runs().size() == 2u);
+  BOOST_TEST(context<>().runs("conv3d.forward", "portable") == 0);
+}
+
+struct kept_numbers {
+  int value = 3;
+};
+struct other_numbers {
+  int value = 5;
+};
+
+BOOST_AUTO_TEST_CASE(an_engine_keeps_its_things_in_the_context) {
+  context<> ctx, other;
+  ctx.kept<kept_numbers>().value = 8;
+  BOOST_TEST(ctx.kept<kept_numbers>().value == 8);
+  BOOST_TEST(ctx.kept<other_numbers>().value == 5);
+  BOOST_TEST(other.kept<kept_numbers>().value == 3);
+}
+
+BOOST_AUTO_TEST_CASE(the_fallback_policy_allows_warns_or_throws) {
+  context<> ctx;
+  BOOST_TEST((ctx.fallback == fallback_policy::allow));
+  ctx.report_fallback("conv3d.forward", "portable", "a reason");
+  ctx.fallback = fallback_policy::error;
+  BOOST_CHECK_EXCEPTION(ctx.report_fallback("conv3d.forward", "portable", "a reason"), error,
+                        says("comodal: conv3d.forward runs on the portable engine: a reason (fallback_policy::error)"));
+}
+
+// What `work` writes to the standard error stream.
+template <class Work>
+std::string written_to_stderr(const Work& work) {
+  std::fflush(stderr);
+  std::FILE* file = std::tmpfile();
+  const int saved = dup(fileno(stderr));
+  dup2(fileno(file), fileno(stderr));
+  work();
+  std::fflush(stderr);
+  dup2(saved, fileno(stderr));
+  close(saved);
+  std::string out(static_cast<std::size_t>(std::ftell(file)), '\0');
+  std::rewind(file);
+  const std::size_t read = std::fread(out.data(), 1, out.size(), file);
+  std::fclose(file);
+  return out.substr(0, read);
+}
+
+BOOST_AUTO_TEST_CASE(a_warning_is_one_line_a_case) {
+  context<> ctx;
+  ctx.fallback = fallback_policy::warn;
+  const auto warned = written_to_stderr([&] {
+    for (int i = 0; i < 3; ++i) ctx.report_fallback("conv3d.forward", "portable", "this size");
+    ctx.report_fallback("conv3d.forward", "portable", "that size");
+  });
+  BOOST_TEST(warned ==
+             "comodal: conv3d.forward runs on the portable engine: this size\n"
+             "comodal: conv3d.forward runs on the portable engine: that size\n");
+  ctx.fallback = fallback_policy::allow;
+  BOOST_TEST(written_to_stderr([&] { ctx.report_fallback("conv3d.forward", "portable", "a third"); }).empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_runtime_inside_another_leaves_kokkos_alone) {
+  {
+    const runtime inner;
+    BOOST_TEST(Kokkos::is_initialized());
+  }
+  BOOST_TEST(Kokkos::is_initialized());
+  BOOST_CHECK_EXCEPTION(runtime(-1), config_error, says("runtime: threads = -1, expected 0 (all) or more"));
+  BOOST_TEST(host_threads() >= 1);
+}
+
+}  // namespace comodal::tests

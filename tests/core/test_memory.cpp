@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#define BOOST_TEST_MODULE core_memory
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/core/memory.hpp>
+
+#include <core/support.hpp>
+
+#include <cstdint>
+#include <thread>
+
+namespace comodal::tests {
+
+struct pooled {
+  std::shared_ptr<memory_pool<default_space>> pool = std::make_shared<memory_pool<default_space>>();
+};
+
+BOOST_FIXTURE_TEST_CASE(a_buffer_that_is_given_back_is_used_again, pooled) {
+  std::byte* first = nullptr;
+  {
+    const auto a = pool->allocate(1000);
+    first = a.get();
+    BOOST_TEST(pool->statistics().in_use >= 1000u);
+  }
+  BOOST_TEST(pool->statistics().in_use == 0u);
+  const auto b = pool->allocate(1010);  // the same size class
+  BOOST_TEST(b.get() == first);
+  BOOST_TEST(pool->statistics().allocations == 1u);
+  const auto c = pool->allocate(1000);
+  BOOST_TEST(c.get() != first);
+  BOOST_TEST(pool->statistics().allocations == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(statistics_count_what_is_used_held_and_asked_for, pooled) {
+  {
+    const auto a = pool->allocate(64), b = pool->allocate(640);
+    BOOST_TEST(pool->statistics().in_use == 704u);
+  }
+  const auto c = pool->allocate(64);
+  const memory_statistics s = pool->statistics();
+  BOOST_TEST(s.in_use == 64u);
+  BOOST_TEST(s.peak == 704u);
+  BOOST_TEST(s.held == 704u);
+  BOOST_TEST(s.allocations == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_repeated_step_allocates_nothing_new, pooled) {
+  const auto step = [&] {
+    std::vector<std::shared_ptr<std::byte>> kept;
+    for (std::size_t i = 1; i < 40; ++i) {
+      kept.push_back(pool->allocate(i * 1777));
+      const auto passing = pool->allocate(i * 991);
+    }
+  };
+  step();
+  const memory_statistics first = pool->statistics();
+  for (int i = 0; i < 5; ++i) step();
+  BOOST_TEST(pool->statistics().allocations == first.allocations);
+  BOOST_TEST(pool->statistics().held == first.held);
+  BOOST_TEST(pool->statistics().peak == first.peak);
+}
+
+BOOST_FIXTURE_TEST_CASE(size_classes_waste_an_eighth_at_most, pooled) {
+  for (std::size_t bytes = 512; bytes < 4000000; bytes += bytes / 37 + 1) {
+    const auto a = pool->allocate(bytes);
+    const std::size_t given = pool->statistics().in_use;
+    BOOST_REQUIRE(given >= bytes);
+    BOOST_REQUIRE(8 * (given - bytes) <= bytes);
+    BOOST_REQUIRE(given % 64 == 0);
+  }
+  for (const std::size_t bytes : {0u, 1u, 63u, 64u, 65u, 511u}) {
+    const auto a = pool->allocate(bytes);
+    BOOST_TEST(pool->statistics().in_use < bytes + 64 + (bytes == 0));
+    BOOST_TEST((a.get() != nullptr));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(host_buffers_are_aligned_to_a_cache_line, pooled) {
+  if constexpr (is_host_v<default_space>)
+    for (const std::size_t bytes : {1u, 100u, 5000u, 300000u}) BOOST_TEST(reinterpret_cast<std::uintptr_t>(pool->allocate(bytes).get()) % 64 == 0u);
+}
+
+BOOST_FIXTURE_TEST_CASE(release_returns_what_is_not_handed_out, pooled) {
+  const auto kept = pool->allocate(128);
+  (void)pool->allocate(4096);
+  BOOST_TEST(pool->statistics().held == 128u + 4096u);
+  pool->release();
+  BOOST_TEST(pool->statistics().held == 128u);
+  BOOST_TEST(pool->statistics().in_use == 128u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_buffer_keeps_the_pool_alive, pooled) {
+  auto buffer = pool->allocate(100);
+  const std::weak_ptr<memory_pool<default_space>> watch = pool;
+  pool.reset();
+  BOOST_TEST(!watch.expired());
+  buffer.reset();
+  BOOST_TEST(watch.expired());
+}
+
+BOOST_FIXTURE_TEST_CASE(threads_may_share_a_pool, pooled) {
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t)
+    threads.emplace_back([&] {
+      for (std::size_t i = 0; i < 500; ++i) (void)pool->allocate(i % 7 * 100);
+    });
+  for (auto& t : threads) t.join();
+  BOOST_TEST(pool->statistics().in_use == 0u);
+}
+
+}  // namespace comodal::tests

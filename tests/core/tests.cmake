@@ -1,0 +1,7 @@
+comodal_test(core/shape)
+comodal_test(core/tensor)
+comodal_test(core/memory)
+comodal_test(core/random)
+comodal_test(core/loops)
+comodal_test(core/context)
+comodal_test(core/backend)

@@ -1,0 +1,15 @@
+# The rules of the house. tests/house/headers.sh and machine_paths.sh say what they look at.
+foreach(_check headers machine_paths)
+  add_test(NAME house.${_check} COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/${_check}.sh" "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(house.${_check} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
+endforeach()
+
+# Every header, in reverse order, in a second unit; _headers is the list of compile/units.cmake.
+set(_includes)
+list(SORT _headers ORDER DESCENDING)
+foreach(_header IN LISTS _headers)
+  string(APPEND _includes "#include <${_header}>\n")
+endforeach()
+configure_file(house/second_unit.cpp.in house/second_unit.cpp @ONLY)
+comodal_test(house/two_units)
+target_sources(test_house_two_units PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/house/second_unit.cpp")

@@ -1,0 +1,2 @@
+comodal_test(ops/conv3d)
+comodal_test(ops/elementwise)

@@ -1,0 +1,46 @@
+# What a user of the library does, with the compiler and settings of the build that runs this test:
+#   cmake -D MODE=installed|subdirectory -D SOURCE=<project> -D WORK=<folder, emptied> -D BUILD=<this build> -P package.cmake
+# installed: installs the project, moves the prefix, and builds and runs examples/custom_fusion, copied out of the project, with
+# find_package(comodal). subdirectory: a project of its own that includes comodal by add_subdirectory builds and runs the same program.
+load_cache("${BUILD}" READ_WITH_PREFIX outer_ CMAKE_GENERATOR CMAKE_MAKE_PROGRAM CMAKE_BUILD_TYPE CMAKE_CXX_COMPILER CMAKE_CXX_COMPILER_LAUNCHER
+  CMAKE_CXX_FLAGS CMAKE_PREFIX_PATH COMODAL_ARCH COMODAL_ONEDNN COMODAL_REQUIRE_BACKEND Kokkos_ROOT)
+set(settings -G "${outer_CMAKE_GENERATOR}")
+foreach(name CMAKE_MAKE_PROGRAM CMAKE_BUILD_TYPE CMAKE_CXX_COMPILER CMAKE_CXX_COMPILER_LAUNCHER CMAKE_CXX_FLAGS COMODAL_ARCH COMODAL_ONEDNN COMODAL_REQUIRE_BACKEND)
+  list(APPEND settings "-D${name}=${outer_${name}}")
+endforeach()
+if(outer_Kokkos_ROOT)
+  list(APPEND settings "-DKokkos_ROOT=${outer_Kokkos_ROOT}")
+endif()
+
+function(run)
+  execute_process(COMMAND ${ARGV} RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  if(NOT status EQUAL 0)
+    string(REPLACE ";" " " words "${ARGV}")
+    message(FATAL_ERROR "${words}\n${out}")
+  endif()
+  set(output "${out}" PARENT_SCOPE)
+endfunction()
+
+file(REMOVE_RECURSE "${WORK}")
+if(MODE STREQUAL "installed")
+  run("${CMAKE_COMMAND}" -S "${SOURCE}" -B "${WORK}/project" ${settings} -DCOMODAL_BUILD_TESTS=OFF -DCOMODAL_BUILD_EXAMPLES=OFF)
+  run("${CMAKE_COMMAND}" --install "${WORK}/project" --prefix "${WORK}/installed")
+  file(RENAME "${WORK}/installed" "${WORK}/prefix")
+  file(REMOVE_RECURSE "${WORK}/project")
+  file(COPY "${SOURCE}/examples/" DESTINATION "${WORK}/outside" PATTERN cli EXCLUDE)
+  run("${CMAKE_COMMAND}" -S "${WORK}/outside" -B "${WORK}/build" ${settings} -DCOMODAL_EXAMPLES=custom_fusion
+    "-DCMAKE_PREFIX_PATH=${WORK}/prefix;${outer_CMAKE_PREFIX_PATH}")
+  load_cache("${WORK}/build" READ_WITH_PREFIX inner_ comodal_DIR)
+  if(NOT inner_comodal_DIR MATCHES "^${WORK}/prefix/")
+    message(FATAL_ERROR "find_package(comodal) found ${inner_comodal_DIR}, expected the package in ${WORK}/prefix")
+  endif()
+else()
+  run("${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}/subdirectory" -B "${WORK}/build" ${settings} "-DCOMODAL_SOURCE=${SOURCE}"
+    "-DCMAKE_PREFIX_PATH=${outer_CMAKE_PREFIX_PATH}")
+endif()
+run("${CMAKE_COMMAND}" --build "${WORK}/build" --verbose)
+if(outer_COMODAL_ARCH AND NOT output MATCHES "-march=${outer_COMODAL_ARCH}")
+  message(FATAL_ERROR "The program was not compiled with -march=${outer_COMODAL_ARCH}, which comodal::comodal carries:\n${output}")
+endif()
+run(ctest --output-on-failure --no-tests=error --test-dir "${WORK}/build")
+message("${output}")
