@@ -27,6 +27,10 @@ comodal::labelled_training_case training_case(const comodal::labelled_case_data&
   return {one.data.id, image_pointers(one.data), &one.label};
 }
 
+void print_warnings(const comodal::case_data& one) {
+  for (const auto& found : one.warnings) std::fprintf(stderr, "%s\n", comodal::to_line(found).c_str());
+}
+
 // The mean Dice over cases and foreground classes of the fused output on cases that were kept apart.
 double mean_dice(const std::vector<comodal::labelled_case_data>& cases, const comodal::model_plan& plan,
                  const std::function<comodal::label_volume(const comodal::case_data&)>& segment) {
@@ -94,6 +98,9 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   const auto labelled = comodal::prepare_cases(cohort.labelled, prepare);
   const auto unlabelled = e.batch.unlabelled > 0 ? comodal::prepare_cases(cohort.unlabelled, prepare) : std::vector<comodal::case_data>{};
   const auto validation = comodal::prepare_cases(cohort.validation, prepare);
+  for (const auto& one : labelled) print_warnings(one.data);
+  for (const auto& one : unlabelled) print_warnings(one);
+  for (const auto& one : validation) print_warnings(one.data);
   std::vector<comodal::labelled_training_case> labelled_cases;
   std::vector<comodal::unlabelled_training_case> unlabelled_cases;
   for (const auto& one : labelled) labelled_cases.push_back(training_case(one));

@@ -234,6 +234,27 @@ BOOST_FIXTURE_TEST_CASE(what_makes_no_sense_is_refused, methods) {
 }
 
 static_assert(semi_supervised_method<any_method<B>, B>);
+BOOST_FIXTURE_TEST_CASE(deep_supervision_trains_the_coarser_heads, methods) {
+  auto network = tiny_network();
+  network.stream_channels = {2, 3, 4};
+  network.fused_channels = {3, 4, 5};
+  network.strides = {{2, 2, 1}, {2, 2, 2}};
+  const auto batch = tiny_batch(0);
+  for (const std::string& name : names) {
+    BOOST_TEST_CONTEXT(name) {
+      auto plain = make(named(name), 1, network);
+      network.deep_supervision = true;
+      auto deep = make(named(name), 1, network);
+      network.deep_supervision = false;
+      const double without = step(plain, batch).at("loss"), with = step(deep, batch).at("loss");
+      BOOST_TEST(without != with);
+      BOOST_TEST(with == without, boost::test_tools::tolerance(0.5));
+      for (const auto& p : deep.parameters().all())
+        if (p.name.find("head.weight") != std::string::npos) BOOST_TEST(static_cast<bool>(p.value.grad()), p.name << " receives no gradient");
+    }
+  }
+}
+
 static_assert(semi_supervised_method<supervised<B, any_network_parts<B>>, B>);
 static_assert(semi_supervised_method<mean_teacher<B, any_network_parts<B>>, B>);
 static_assert(semi_supervised_method<contrastive_mutual_learning<B, any_network_parts<B>>, B>);

@@ -50,7 +50,7 @@ class contrastive_mutual_learning : public student_and_teacher<Backend, Network>
 
     const auto out = this->m_student.forward(input.volumes, input.present);
     const auto fused_sums = segmentation_sums(out.fused, target, weight, this->m_targets.kind);
-    const auto fused = this->m_loss.from_sums(fused_sums, classes, counts);
+    const auto fused = this->deeply_supervised(this->m_loss.from_sums(fused_sums, classes, counts), out.deep, target, weight, counts);
     std::vector<variable<Backend>> branches, branch_sums;
     for (const auto& z : out.branches) {
       branch_sums.push_back(segmentation_sums(z, target, weight, this->m_targets.kind));

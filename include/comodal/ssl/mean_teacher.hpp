@@ -29,7 +29,10 @@ class mean_teacher : public student_and_teacher<Backend, Network> {
     std::vector<variable<Backend>> branches;
     for (const auto& z : out.branches) branches.push_back(this->m_loss(slice(z, 0, 0, labelled), target));
     const auto weights = this->sample_weights(std::vector<double>(static_cast<std::size_t>(labelled), 1 / static_cast<double>(labelled)));
-    const auto supervised = this->fused_and_branches(this->m_loss(slice(out.fused, 0, 0, labelled), target), branches, present, weights);
+    std::vector<variable<Backend>> deep;
+    for (const auto& z : out.deep) deep.push_back(slice(z, 0, 0, labelled));
+    const auto fused = this->deeply_supervised(this->m_loss(slice(out.fused, 0, 0, labelled), target), deep, target);
+    const auto supervised = this->fused_and_branches(fused, branches, present, weights);
     const mean_squared_error distance{this->m_targets.kind};
     const auto consistency = mean(distance(slice(out.fused, 0, labelled, all), q, unmixed(batch.strong)));
     const auto loss = add(supervised, scale(consistency, ramp_up(at, this->m_options.ramp) * this->m_options.consistency));

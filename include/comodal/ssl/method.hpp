@@ -138,6 +138,26 @@ class student_and_teacher {
   /// sum_n weights[n] losses[n].
   [[nodiscard]] static variable<Backend> weighted(const variable<Backend>& losses, const variable<Backend>& weights) { return sum(multiply(losses, weights)); }
 
+  /// The fused output's loss a sample with the coarser outputs of deep supervision: weights 1, 1/2, 1/4 ... brought to a sum of 1,
+  /// targets and weights averaged over blocks. Without deep supervision, `finest` itself.
+  [[nodiscard]] variable<Backend> deeply_supervised(const variable<Backend>& finest, const std::vector<variable<Backend>>& deep, const variable<Backend>& target,
+                                                    const variable<Backend>& weight = {}, const variable<Backend>& counts = {}) const {
+    if (deep.empty()) return finest;
+    auto total = finest;
+    double factor = 1, all = 1;
+    for (const auto& z : deep) {
+      extent3 window{};
+      for (std::size_t a = 0; a < 3; ++a) window[a] = target.extent(static_cast<int>(a) + 1) / z.extent(static_cast<int>(a) + 1);
+      const auto y = average_pool3d(target, window);
+      variable<Backend> w;
+      if (weight) w = average_pool3d(reshape(weight, {target.extent(0), target.extent(1), target.extent(2), target.extent(3), 1}), window);
+      factor /= 2;
+      all += factor;
+      total = add(total, scale(m_loss(z, y, w, counts), factor));
+    }
+    return scale(total, 1 / all);
+  }
+
   /// L = sum_n w_n l_f,n + branch_weight sum_m sum_n w_n r_nm / |P_n| l_m,n, from losses a sample (method.md section 3).
   [[nodiscard]] variable<Backend> fused_and_branches(const variable<Backend>& fused, const std::vector<variable<Backend>>& branches,
                                                      const presence<Backend>& present, const variable<Backend>& weights) const {

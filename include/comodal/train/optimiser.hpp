@@ -180,11 +180,17 @@ class sgd {
     for (const auto& one : parameters.all()) m_velocity.push_back(load_like(one, "optimiser.velocity." + one.name, file));
   }
 
-  /// The array `name` of a checkpoint, of the shape of a parameter; zeros if there is none.
+  /// The array `name` of a checkpoint, of the shape of a parameter; zeros if the checkpoint is of a run without any update.
+  /// @throws io_error if the checkpoint is another optimiser's
   static typename context<Backend>::tensor_type load_like(const parameter<Backend>& one, const std::string& name, const safetensors_file& file) {
     auto& ctx = one.value.ctx();
     const auto found = file.arrays.find(name);
-    if (found == file.arrays.end()) return ops::full(ctx, one.value.shape(), typename Backend::scalar_type(0));
+    if (found == file.arrays.end()) {
+      const auto any = file.arrays.lower_bound("optimiser.");
+      if (any != file.arrays.end() && any->first.rfind("optimiser.", 0) == 0)
+        throw io_error(text("the checkpoint has no '", name, "': it is another optimiser's; resume with the same optimiser.name"));
+      return ops::full(ctx, one.value.shape(), typename Backend::scalar_type(0));
+    }
     return ctx.make(one.value.shape(), found->second.template values<typename Backend::scalar_type>(name));
   }
 
