@@ -93,9 +93,10 @@ void write_scores(const path& predictions, const std::vector<comodal::case_score
   });
 }
 
-// The curves of a log: every series of it whose name the filter accepts.
-comodal::curve_plot plot_of(const std::vector<comodal::series>& log, const std::string& title, const std::string& y, const std::vector<std::string>& names) {
-  comodal::curve_plot plot{title, "step", y, {}, false, 9};
+// The curves of a log: every series of it that is named.
+comodal::curve_plot plot_of(const std::vector<comodal::series>& log, const std::string& title, const std::string& y, const std::vector<std::string>& names,
+                            comodal::index smoothing = 0) {
+  comodal::curve_plot plot{title, "step", y, {}, false, smoothing};
   for (const auto& one : log)
     if (std::find(names.begin(), names.end(), one.name) != names.end()) plot.curves.push_back(one);
   return plot;
@@ -106,11 +107,10 @@ void add_curves(comodal::html_report& html, const path& run) {
   const auto add = [&](const comodal::curve_plot& plot) {
     if (!plot.curves.empty()) html.curve(comodal::draw_curves(plot));
   };
-  add(plot_of(log, "Losses", "loss", {"loss", "supervised", "consensus", "contrast", "consistency", "agreement"}));
+  add(plot_of(log, "Losses", "loss", {"loss", "supervised", "consensus", "contrast", "consistency", "agreement"}, 9));
   auto reliability = plot_of(log, "Soft Dice on labelled training crops (running mean)", "soft Dice", {});
   for (const auto& one : log)
     if (one.name.rfind("reliability.", 0) == 0) reliability.curves.push_back({one.name.substr(12), one.x, one.y});
-  reliability.smoothing = 0;
   add(reliability);
   add(plot_of(log, "Dice on validation cases", "Dice", {"validation.dice"}));
   add(plot_of(log, "Learning rate", "rate", {"rate"}));
