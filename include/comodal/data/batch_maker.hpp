@@ -17,7 +17,7 @@ namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
 /// What the maker knows of a case's images before training.
-struct case_grid {
+struct training_grid {
   extent3 size{};                      // D, H, W
   std::array<double, 3> spacing{};     // mm, D, H, W
   std::vector<float> minimum;          // of each modality over the volume; 0 where it is absent
@@ -37,10 +37,10 @@ template <class Scalar>
   return size;
 }
 
-[[nodiscard]] inline case_grid look_at_case(const std::string& id, const std::vector<const image_volume*>& images, std::size_t modalities) {
+[[nodiscard]] inline training_grid look_at_case(const std::string& id, const std::vector<const image_volume*>& images, std::size_t modalities) {
   const std::string name = text("training case ", id);
   if (images.size() != modalities) throw config_error(text(name, ": ", images.size(), " modalities, the first case has ", modalities));
-  case_grid grid;
+  training_grid grid;
   for (std::size_t m = 0; m < images.size(); ++m) {
     grid.minimum.push_back(0);
     if (!images[m]) continue;
@@ -153,7 +153,7 @@ class batch_maker {
   }
 
   // Samples the modalities that `crops` says are present, and zeros the others.
-  void extract(const std::vector<const image_volume*>& images, const detail::case_grid& grid, const crop_map& map, crop_batch& crops, index n,
+  void extract(const std::vector<const image_volume*>& images, const detail::training_grid& grid, const crop_map& map, crop_batch& crops, index n,
                const label_volume* label) const {
     std::vector<crop_layer<float>> layers;
     std::vector<crop_layer<std::uint8_t>> labels;
@@ -182,7 +182,7 @@ class batch_maker {
     drop_modalities(crops.presence(n), m_options.modality_dropout, random);
   }
 
-  [[nodiscard]] crop_map geometry(part p, const extent3& first, const detail::case_grid& grid, index n, std::uint32_t step) const {
+  [[nodiscard]] crop_map geometry(part p, const extent3& first, const detail::training_grid& grid, index n, std::uint32_t step) const {
     // The modality 255 stands for the geometry, which all modalities share.
     random_stream random = stream(random_purpose::augmentation, p, n, step, 255);
     return draw_crop_map(m_options, first, grid.spacing, random);
@@ -194,7 +194,7 @@ class batch_maker {
     for (index n = 0; n < o.labelled; ++n) {
       const std::uint32_t c = labelled_case_of(m_seed, step, n, o.labelled, static_cast<index>(m_labelled.size()));
       const labelled_training_case& one = m_labelled[c];
-      const detail::case_grid& grid = m_labelled_grids[c];
+      const detail::training_grid& grid = m_labelled_grids[c];
       random_stream random = stream(random_purpose::sampling, part::labelled, n, step);
       const bool centred = takes_turn(step, n, o.labelled, o.foreground) && !m_classes[c].empty();
       const extent3 first = centred ? centred_place(m_classes[c].draw(*one.label, random), grid.size, o.patch, o.jitter, random)
@@ -233,7 +233,7 @@ class batch_maker {
     for (index n = 0; n < o.unlabelled; ++n) {
       const std::uint32_t c = weak.cases[static_cast<std::size_t>(n)];
       const unlabelled_training_case& one = m_unlabelled[c];
-      const detail::case_grid& grid = m_unlabelled_grids[c];
+      const detail::training_grid& grid = m_unlabelled_grids[c];
       record_presence(one.images, weak.presence(n));
       record_presence(one.images, strong.presence(n));
       drop(part::strong, strong, n, step);
@@ -267,7 +267,7 @@ class batch_maker {
   std::uint64_t m_seed;
   std::vector<labelled_training_case> m_labelled;
   std::vector<unlabelled_training_case> m_unlabelled;
-  std::vector<detail::case_grid> m_labelled_grids, m_unlabelled_grids;
+  std::vector<detail::training_grid> m_labelled_grids, m_unlabelled_grids;
   std::vector<class_table> m_classes;  // of the labelled cases
   std::vector<guide> m_guides;         // of the unlabelled cases
   Weak m_weak;

@@ -4,7 +4,7 @@
 #ifndef COMODAL_TRAIN_LOG_HPP
 #define COMODAL_TRAIN_LOG_HPP
 
-#include <comodal/core/error.hpp>
+#include <comodal/data/file.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -71,7 +71,7 @@ class training_log {
       if (step >= 0 && (step < static_cast<std::int64_t>(from_step) || line.rfind("step,", 0) == 0)) kept += line + "\n";
     }
     in.close();
-    std::ofstream(file, std::ios::trunc) << kept;
+    write_text(file, kept);
   }
 
   std::ofstream m_json, m_csv;
