@@ -122,17 +122,18 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   auto method = comodal::make_method<backend>(on.tape, e.method, e.network, static_cast<comodal::index>(cohort.modalities.size()),
                                               comodal::target_map::of_labels(cohort.labels, plan.has_regions()), seed);
   comodal::trainer<backend> trainer(method, e.optimiser, maker, e.prefetch, e.train, plan, arguments.folder);
-  const auto segment = [&](const comodal::case_data& one) {
-    return comodal::predict_case<backend>(on.tape, plan, one, {}, {plan.patch, 0.5, {}}, [&](const auto& volumes, const auto& present, auto outputs) {
+  const auto segment_with = [&](const comodal::case_data& one, double step) {
+    return comodal::predict_case<backend>(on.tape, plan, one, {}, {plan.patch, step, {}}, [&](const auto& volumes, const auto& present, auto outputs) {
       return method.predict(volumes, present, comodal::prediction_weights::ema, outputs);
     })[0].labels;
   };
+  const auto segment = [&](const comodal::case_data& one) { return segment_with(one, 0.5); };
   if (!validation.empty())
     trainer.validate = [&] { return std::vector<std::pair<std::string, double>>{{"dice", mean_dice(validation, plan, segment)}}; };
   if (e.batch.unlabelled > 0 && e.batch.centre == comodal::unlabelled_sampling::teacher)
     trainer.guide = [&] {
       std::vector<comodal::label_volume> masks;
-      for (const auto& one : unlabelled) masks.push_back(coarse_mask(segment(one)));
+      for (const auto& one : unlabelled) masks.push_back(coarse_mask(segment_with(one, 1)));  // a coarse mask needs no overlap
       return masks;
     };
   if (arguments.resume && std::filesystem::exists(trainer.checkpoint_file())) trainer.resume(trainer.checkpoint_file());
