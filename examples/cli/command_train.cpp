@@ -150,8 +150,9 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   const double steps = std::max(1.0, static_cast<double>(result.steps_done - result.first_step));
-  std::printf("%s: step %u of %ld, loss %.4f, %.1f s (%.3f s a step), process peak %.2f GiB, tensor pool peak %.2f GiB\n",
-              arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), result.last_loss, result.seconds, result.seconds / steps,
+  const std::string loss = result.logged ? text("loss ", result.last_loss) : "no loss logged";
+  std::printf("%s: step %u of %ld, %s, %.1f s (%.3f s a step), process peak %.2f GiB, tensor pool peak %.2f GiB\n",
+              arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), loss.c_str(), result.seconds, result.seconds / steps,
               static_cast<double>(usage.ru_maxrss) / (1 << 20), static_cast<double>(on.context.pool().statistics().peak) / (1 << 30));
   if (result.best_validation >= 0) std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n", result.best_validation);
   if (!result.finished) std::printf("stopped on request; go on with: comodal train %s %s --resume\n", arguments.config.c_str(), arguments.folder.c_str());

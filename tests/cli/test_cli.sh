@@ -73,6 +73,17 @@ cmp whole/model.safetensors one_thread/model.safetensors || fail "one thread giv
 "$comodal" train whole/experiment.toml again >/dev/null 2>&1
 cmp whole/model.safetensors again/model.safetensors || fail "the resolved experiment file gives another run"
 
+echo "a run that is stopped before it logs claims no loss"
+"$comodal" train tiny.toml early --train.log_every 1000000 --train.steps 1000000 >early.txt 2>/dev/null &
+pid=$!
+n=0
+while [ ! -e early/checkpoint.safetensors ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n + 1)); done
+kill -TERM $pid
+status=0
+wait $pid || status=$?
+[ "$status" = 1 ] || fail "a run that was stopped ends with status $status, expected 1"
+grep -q "no loss logged" early.txt || fail "a run without a logged loss prints one"
+
 echo "labels of unlabelled cases change nothing"
 cp -r cohort garbage
 for f in garbage/labelsUn/*; do echo garbage >"$f"; done

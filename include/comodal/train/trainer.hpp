@@ -43,7 +43,8 @@ struct train_result {
   std::uint32_t steps_done = 0;  // in all, earlier runs that were resumed included
   bool finished = false;         // false: stopped on request, and ready to be resumed
   double seconds = 0;            // of this run
-  double last_loss = 0;
+  bool logged = false;           // true if this run reached a step that is logged
+  double last_loss = 0;          // of the last logged step
   double best_validation = -1;   // -1: never validated
 };
 
@@ -128,6 +129,7 @@ class trainer {
         for (const auto& [name, value] : values) row.values.emplace_back(name, item(value));
         row.values.emplace_back("gradient_norm", item(slice(norm, 0, 0, 1)));
         result.last_loss = row.values[1].second;
+        result.logged = true;
         if (!std::isfinite(result.last_loss))
           throw error(text("the loss is ", result.last_loss, " at step ", m_step - 1, "; lower optimiser.rate, or look for broken images with `comodal check`"));
         log.write(row);
