@@ -37,7 +37,7 @@ struct triplet_contrast {
 };
 
 using backend = comodal::default_backend;
-using network = comodal::any_network_parts<backend>;
+using network = comodal::any_network<backend>;
 using method = comodal::contrastive_mutual_learning<backend, network, triplet_contrast>;
 
 // Two crops of noise in two modalities; a batch_maker draws them from real cases instead (quickstart.cpp).

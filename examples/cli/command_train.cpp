@@ -58,14 +58,6 @@ comodal::label_volume coarse_mask(const comodal::label_volume& fine) {
   return mask;
 }
 
-void refuse_bad_patch(const experiment& e) {
-  const auto stride = e.network.total_stride();
-  const char* axes = "kji";
-  for (std::size_t a = 0; a < 3; ++a)
-    if (e.batch.patch[a] % stride[a] != 0)
-      throw config_error(text("batch.patch: ", e.batch.patch[a], " voxels along ", axes[a], " are no multiple of the network's total stride ", stride[a]));
-}
-
 }  // namespace
 
 std::string train_keys() { return experiment{}.keys().resolved(); }
@@ -76,7 +68,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   keys.read_file(arguments.config);
   keys.read_overrides(overrides);
   if (e.method.name == "supervised") e.batch.unlabelled = 0;
-  refuse_bad_patch(e);
+  e.refuse_bad_patch();
 
   const auto cohort = e.read_cohort();
   comodal::refuse_errors(cohort.findings);

@@ -3,6 +3,9 @@
 #ifndef COMODAL_EXAMPLES_CLI_COMMANDS_HPP
 #define COMODAL_EXAMPLES_CLI_COMMANDS_HPP
 
+#include <comodal/core/shape.hpp>
+
+#include <array>
 #include <filesystem>
 #include <string>
 #include <vector>
@@ -49,6 +52,15 @@ struct report_arguments {
   int cases = 3;
 };
 int report(const report_arguments& arguments);
+
+struct benchmark_arguments {
+  path config, json;
+  std::string work = "train";
+  int modalities = 3, classes = 3, steps = 10, warm = 3;
+  std::array<comodal::index, 3> volume{128, 128, 96};  // i, j, k
+  bool profile = false;
+};
+int benchmark(const benchmark_arguments& arguments, const std::vector<std::string>& overrides);
 
 int info(const path& model);
 

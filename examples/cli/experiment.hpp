@@ -72,6 +72,15 @@ struct experiment {
     return comodal::read_nnunet_raw(folder, options);
   }
 
+  /// @throws config_error for a patch that the network's strides do not divide
+  void refuse_bad_patch() const {
+    const auto stride = network.total_stride();
+    const char* axes = "kji";
+    for (std::size_t a = 0; a < 3; ++a)
+      if (batch.patch[a] % stride[a] != 0)
+        throw config_error(text("batch.patch: ", batch.patch[a], " voxels along ", axes[a], " are no multiple of the network's total stride ", stride[a]));
+  }
+
   [[nodiscard]] comodal::prepare_options prepare(const comodal::cohort& cohort) const {
     comodal::prepare_options options;
     options.normalise.clear();

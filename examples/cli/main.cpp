@@ -87,6 +87,20 @@ int main(int argc, char** argv) {
   report_command->add_option("--title", report.title, "heading");
   report_command->add_option("--cases", report.cases, "cases with pictures")->check(CLI::NonNegativeNumber);
 
+  cli::benchmark_arguments benchmark;
+  auto* benchmark_command = app.add_subcommand("benchmark", "time a training step, or the prediction of a volume, on made-up volumes");
+  benchmark_command->add_option("--config", benchmark.config, "experiment file; without it, the defaults");
+  benchmark_command->add_option("--work", benchmark.work, "what to time")->check(CLI::IsMember({"train", "predict"}));
+  benchmark_command->add_option("--modalities", benchmark.modalities, "volumes a case")->check(CLI::Range(1, 16));
+  benchmark_command->add_option("--classes", benchmark.classes, "background included")->check(CLI::Range(2, 16));
+  benchmark_command->add_option("--volume", benchmark.volume, "voxels along i, j, k of the volume to predict")->check(CLI::Range(1, 2048));
+  benchmark_command->add_option("--steps", benchmark.steps, "timed repetitions")->check(CLI::Range(1, 100000));
+  benchmark_command->add_option("--warm", benchmark.warm, "untimed repetitions before them")->check(CLI::Range(1, 100000));
+  benchmark_command->add_flag("--profile", benchmark.profile, "where time and memory go, by layer and by operation");
+  benchmark_command->add_option("--json", benchmark.json, "file for all that was measured");
+  benchmark_command->allow_extras();
+  benchmark_command->footer([] { return "Every key of an experiment can be set by --SECTION.KEY VALUE; comodal train --help lists them."; });
+
   std::filesystem::path info_model;
   auto* info_command = app.add_subcommand("info", "what this program was built with, or what a model file holds");
   info_command->add_option("model", info_model, "a model or checkpoint file");
@@ -104,6 +118,7 @@ int main(int argc, char** argv) {
     if (*predict_command) return cli::predict(predict);
     if (*evaluate_command) return cli::evaluate(evaluate);
     if (*report_command) return cli::report(report);
+    if (*benchmark_command) return cli::benchmark(benchmark, benchmark_command->remaining());
     return cli::info(info_model);
   });
 }

@@ -3,7 +3,7 @@
 #include <comodal/model/network_options.hpp>
 
 using B = comodal::default_backend;
-using network = comodal::any_network_parts<B>;
+using network = comodal::any_network<B>;
 
 struct without_negatives {
   comodal::variable<B> operator()(const comodal::variable<B>&, const comodal::variable<B>&) const;

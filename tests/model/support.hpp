@@ -13,7 +13,7 @@
 
 namespace comodal::tests {
 
-using network = any_network_parts<bench::backend>;
+using network = any_network<bench::backend>;
 
 /// Two stages of 2-3 channels a stream and 3-4 fused ones, the slice axis kept.
 inline network_options tiny_options(const std::string& fusion = "gated") {

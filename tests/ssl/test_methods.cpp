@@ -255,8 +255,8 @@ BOOST_FIXTURE_TEST_CASE(deep_supervision_trains_the_coarser_heads, methods) {
   }
 }
 
-static_assert(semi_supervised_method<supervised<B, any_network_parts<B>>, B>);
-static_assert(semi_supervised_method<mean_teacher<B, any_network_parts<B>>, B>);
-static_assert(semi_supervised_method<contrastive_mutual_learning<B, any_network_parts<B>>, B>);
+static_assert(semi_supervised_method<supervised<B, any_network<B>>, B>);
+static_assert(semi_supervised_method<mean_teacher<B, any_network<B>>, B>);
+static_assert(semi_supervised_method<contrastive_mutual_learning<B, any_network<B>>, B>);
 
 }  // namespace comodal::tests

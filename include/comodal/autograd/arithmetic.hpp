@@ -12,6 +12,7 @@ namespace comodal::inline COMODAL_CONFIG {
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> add(const variable<Backend>& a, const variable<Backend>& b) {
   auto& ctx = a.ctx();
+  const operation_scope scope(ctx, "add");
   return a.home().result(ops::binary(ctx, "add", ops::plus{}, a.value(), b.value()), {&a, &b},
                          [&ctx, to_a = a.sink(), to_b = b.sink(), as = a.shape(), bs = b.shape()](const auto& d) {
                            if (to_a.wanted()) to_a.accumulate(ops::sum_to(ctx, d, as));
@@ -91,6 +92,7 @@ struct quotient_by_b {
 template <tensor_backend Backend, class Function>
 [[nodiscard]] variable<Backend> apply(const variable<Backend>& x, const Function& f) {
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "elementwise");
   auto y = ops::unary(ctx, f, x.value());
   return x.home().result(y, {&x}, [&ctx, f, to = x.sink(), in = x.value(), y](const auto& d) {
     auto dx = ctx.make(in.shape());
@@ -106,6 +108,7 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> scale(const variable<Backend>& x, double factor) {
   using T = typename Backend::scalar_type;
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "scale");
   const detail::scale_function<T> f{static_cast<T>(factor)};
   return x.home().result(ops::unary(ctx, f, x.value()), {&x}, [&ctx, f, to = x.sink()](const auto& d) { to.accumulate(ops::unary(ctx, f, d)); });
 }
@@ -114,7 +117,9 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> shift(const variable<Backend>& x, double by) {
   using T = typename Backend::scalar_type;
-  return x.home().result(ops::unary(x.ctx(), detail::shift_function<T>{static_cast<T>(by)}, x.value()), {&x},
+  auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "shift");
+  return x.home().result(ops::unary(ctx, detail::shift_function<T>{static_cast<T>(by)}, x.value()), {&x},
                          [to = x.sink()](const auto& d) { to.accumulate(d); });
 }
 
@@ -123,6 +128,7 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> subtract(const variable<Backend>& a, const variable<Backend>& b) {
   using T = typename Backend::scalar_type;
   auto& ctx = a.ctx();
+  const operation_scope scope(ctx, "subtract");
   return a.home().result(ops::binary(ctx, "subtract", ops::minus{}, a.value(), b.value()), {&a, &b},
                          [&ctx, to_a = a.sink(), to_b = b.sink(), as = a.shape(), bs = b.shape()](const auto& d) {
                            if (to_a.wanted()) to_a.accumulate(ops::sum_to(ctx, d, as));
@@ -134,6 +140,7 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> multiply(const variable<Backend>& a, const variable<Backend>& b) {
   auto& ctx = a.ctx();
+  const operation_scope scope(ctx, "multiply");
   return a.home().result(ops::binary(ctx, "multiply", ops::times{}, a.value(), b.value()), {&a, &b},
                          [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value()](const auto& d) {
                            if (to_a.wanted()) to_a.accumulate(ops::sum_to(ctx, ops::binary(ctx, "multiply", ops::times{}, d, bv), av.shape()));
@@ -145,6 +152,7 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> divide(const variable<Backend>& a, const variable<Backend>& b) {
   auto& ctx = a.ctx();
+  const operation_scope scope(ctx, "divide");
   auto y = ops::binary(ctx, "divide", ops::over{}, a.value(), b.value());
   return a.home().result(y, {&a, &b}, [&ctx, to_a = a.sink(), to_b = b.sink(), as = a.shape(), bv = b.value(), y](const auto& d) {
     if (to_a.wanted()) to_a.accumulate(ops::sum_to(ctx, ops::binary(ctx, "divide", ops::over{}, d, bv), as));

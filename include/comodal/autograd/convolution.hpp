@@ -14,6 +14,7 @@ namespace comodal::inline COMODAL_CONFIG {
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> conv3d(const variable<Backend>& x, const variable<Backend>& w, const extent3& stride = {1, 1, 1}) {
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "conv3d");
   const conv3d_problem p = ops::conv3d_problem_of(x.shape(), w.shape(), stride);
   return x.home().result(ops::conv3d(ctx, x.value(), w.value(), stride), {&x, &w},
                          [&ctx, p, to_x = x.sink(), to_w = w.sink(), xv = x.value(), wv = w.value()](const auto& d) {
@@ -22,28 +23,76 @@ template <tensor_backend Backend>
                          });
 }
 
-/// Transposed convolution with filter = stride. x (N, D, H, W, in), w (FD, FH, FW, in, out) -> (N, D FD, H FH, W FW, out). @throws shape_error
+namespace detail {
+
+/// The transposed convolution of x behind the channels of `skip`, if there is one.
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> conv_transpose3d(const variable<Backend>& x, const variable<Backend>& w) {
+[[nodiscard]] variable<Backend> conv_transpose3d(const variable<Backend>& skip, const variable<Backend>& x, const variable<Backend>& w,
+                                                 const variable<Backend>& bias) {
   const shape xs = x.shape(), ws = w.shape();
-  if (xs.rank() != 5 || ws.rank() != 5 || xs[4] != ws[3])
-    throw shape_error(text("conv_transpose3d: x ", xs.to_string(), " and w ", ws.to_string(), ", expected (N, D, H, W, in) and (FD, FH, FW, in, out)"));
-  const conv_transpose3d_problem p{xs[0], {xs[1], xs[2], xs[3]}, xs[4], ws[4], {ws[0], ws[1], ws[2]}};
+  if (xs.rank() != 5 || ws.rank() != 5 || xs[4] != ws[3] || (bias && !(bias.shape() == shape{ws[4]})))
+    throw shape_error(text("conv_transpose3d: x ", xs.to_string(), " and w ", ws.to_string(), bias ? text(" and bias ", bias.shape().to_string()) : "",
+                           ", expected (N, D, H, W, in) and (FD, FH, FW, in, out) and (out)"));
+  conv_transpose3d_problem p{xs[0], {xs[1], xs[2], xs[3]}, xs[4], ws[4], {ws[0], ws[1], ws[2]}};
+  shape out = p.output_shape();
+  const index first = skip ? skip.extent(-1) : 0;
+  out.set(4, first);
+  if (skip && !(skip.shape() == out))
+    throw shape_error(text("concat_conv_transpose3d: a map ", skip.shape().to_string(), " beside one of ", p.output_shape().to_string()));
+  p.out_pitch = first + p.out_channels;
+  out.set(4, p.out_pitch);
   auto& ctx = x.ctx();
-  auto y = ctx.make(p.output_shape());
-  kernels<Backend>::conv_transpose3d_forward(ctx, p, x.value().data(), w.value().data(), y.data());
-  return x.home().result(y, {&x, &w}, [&ctx, p, to_x = x.sink(), to_w = w.sink(), xv = x.value(), wv = w.value()](const auto& d) {
+  const operation_scope scope(ctx, "conv_transpose3d");
+  auto y = ctx.make(out);
+  if (skip) kernels<Backend>::copy_block(ctx, out.product(0, 4), first, skip.value().data(), first, y.data(), p.out_pitch);
+  kernels<Backend>::conv_transpose3d_forward(ctx, p, x.value().data(), w.value().data(), bias ? bias.value().data() : nullptr, y.data() + first);
+  std::vector<variable<Backend>> inputs{x, w};
+  std::vector<gradient_sink<Backend>> to_skip, to_bias;
+  if (skip) {
+    inputs.push_back(skip);
+    to_skip.push_back(skip.sink());
+  }
+  if (bias) {
+    inputs.push_back(bias);
+    to_bias.push_back(bias.sink());
+  }
+  return x.home().result(y, inputs, [&ctx, p, first, to_skip, to_bias, to_x = x.sink(), to_w = w.sink(), xv = x.value(), wv = w.value()](const auto& d) {
+    const auto* dy = d.data() + first;
     if (to_w.wanted()) {
       auto dw = ctx.make(p.weight_shape());
-      kernels<Backend>::conv_transpose3d_backward_weights(ctx, p, xv.data(), d.data(), dw.data());
+      kernels<Backend>::conv_transpose3d_backward_weights(ctx, p, xv.data(), dy, dw.data());
       to_w.accumulate(dw);
+    }
+    for (const auto& to : to_bias) {
+      auto db = ctx.make({p.out_channels});
+      kernels<Backend>::conv_transpose3d_backward_bias(ctx, p, dy, db.data());
+      to.accumulate(db);
     }
     if (to_x.wanted()) {
       auto dx = ctx.make(p.input_shape());
-      kernels<Backend>::conv_transpose3d_backward_data(ctx, p, d.data(), wv.data(), dx.data());
+      kernels<Backend>::conv_transpose3d_backward_data(ctx, p, dy, wv.data(), dx.data());
       to_x.accumulate(dx);
     }
+    for (const auto& to : to_skip)
+      if (to.wanted()) to.accumulate(ops::slice(ctx, d, 4, 0, first));
   });
+}
+
+}  // namespace detail
+
+/// Transposed convolution with filter = stride. x (N, D, H, W, in), w (FD, FH, FW, in, out), bias (out) or none
+/// -> (N, D FD, H FH, W FW, out). @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> conv_transpose3d(const variable<Backend>& x, const variable<Backend>& w, const variable<Backend>& bias = {}) {
+  return detail::conv_transpose3d<Backend>({}, x, w, bias);
+}
+
+/// `concat({skip, conv_transpose3d(x, w, bias)})` without the map between: a decoder's way up. skip (N, D FD, H FH, W FW, S)
+/// -> (N, D FD, H FH, W FW, S + out). @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> concat_conv_transpose3d(const variable<Backend>& skip, const variable<Backend>& x, const variable<Backend>& w,
+                                                        const variable<Backend>& bias = {}) {
+  return detail::conv_transpose3d(skip, x, w, bias);
 }
 
 /// Instance normalisation and leaky ReLU in one: lrelu((x - mean) / sqrt(var + eps) * gamma + beta), moments over D, H, W of each
@@ -60,6 +109,7 @@ template <tensor_backend Backend>
   const index groups = xs[0], rows = xs.product(1, 4), channels = xs[4];
   if (rows < 2) throw shape_error(text("instance_norm: ", xs.to_string(), " has one voxel a channel, whose variance is 0; use fewer stages or a larger patch"));
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "instance_norm");
   auto y = ctx.make(xs), means = ctx.make({groups, channels}), inverses = ctx.make({groups, channels});
   kernels<Backend>::norm_act_forward(ctx, groups, rows, channels, eps, static_cast<T>(slope), x.value().data(), gamma.value().data(),
                                      beta.value().data(), y.data(), means.data(), inverses.data());
@@ -93,6 +143,7 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> max_pool3d(const variable<Backend>& x, const extent3& window) {
   const pool3d_problem p = detail::pool3d_problem_of(x, window);
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "max_pool3d");
   auto y = ctx.make(p.output_shape());
   auto chosen = ctx.template make_of<std::uint8_t>(p.output_shape());
   kernels<Backend>::max_pool3d_forward(ctx, p, x.value().data(), y.data(), chosen.data());
@@ -108,6 +159,7 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> average_pool3d(const variable<Backend>& x, const extent3& window) {
   const pool3d_problem p = detail::pool3d_problem_of(x, window);
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "average_pool3d");
   auto y = ctx.make(p.output_shape());
   kernels<Backend>::average_pool3d_forward(ctx, p, x.value().data(), y.data());
   return x.home().result(y, {&x}, [&ctx, p, to = x.sink(), in = x.shape()](const auto& d) {
@@ -126,6 +178,7 @@ template <tensor_backend Backend>
     if (f < 1) throw shape_error(text("upsample3d: factor ", f, ", expected 1 or more"));
   const upsample3d_problem p{xs[0], {xs[1], xs[2], xs[3]}, xs[4], factor};
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "upsample3d");
   auto y = ctx.make(p.output_shape());
   kernels<Backend>::upsample3d_forward(ctx, p, x.value().data(), y.data());
   return x.home().result(y, {&x}, [&ctx, p, to = x.sink(), in = xs](const auto& d) {

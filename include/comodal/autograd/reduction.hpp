@@ -14,6 +14,7 @@ namespace comodal::inline COMODAL_CONFIG {
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> sum(const variable<Backend>& x, const std::vector<int>& axes) {
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "sum");
   shape target = x.shape();
   for (const int axis : axes) target.set(axis, 1);
   return x.home().result(ops::sum_to(ctx, x.value(), target), {&x}, [&ctx, to = x.sink(), extents = x.shape()](const auto& d) {
@@ -25,6 +26,7 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> sum(const variable<Backend>& x) {
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "sum");
   return x.home().result(ops::sum_to(ctx, x.value(), shape{}), {&x}, [&ctx, to = x.sink(), extents = x.shape()](const auto& d) {
     to.accumulate(ops::binary(ctx, "sum", ops::plus{}, d, ops::full(ctx, extents, typename Backend::scalar_type(0))));
   });
@@ -48,6 +50,7 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> max(const variable<Backend>& x, int axis) {
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "max");
   const shape in = x.shape();
   const int a = in.checked(axis);
   const index outer = in.product(0, a), extent = in[a], inner = in.product(a + 1, in.rank());
@@ -68,6 +71,7 @@ namespace detail {
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> softmax(const variable<Backend>& x, int axis, const typename context<Backend>::tensor_type& mask, index groups) {
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "softmax");
   const shape in = x.shape();
   const int a = in.checked(axis);
   const index outer = in.product(0, a), extent = in[a], inner = in.product(a + 1, in.rank());
@@ -115,6 +119,7 @@ template <tensor_backend Backend>
   shape out = as;
   out.set(-1, columns);
   auto& ctx = a.ctx();
+  const operation_scope scope(ctx, "matmul");
   auto y = ctx.make(out);
   kernels<Backend>::matmul(ctx, batch, rows, columns, inner, a.value().data(), false, b.value().data(), false, y.data());
   return a.home().result(y, {&a, &b}, [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value(), batch, rows, inner, columns](const auto& d) {

@@ -23,6 +23,7 @@ template <tensor_backend Backend>
   if (w && w.shape().size() != samples * voxels)
     throw shape_error(text("segmentation_sums: weights ", w.shape().to_string(), " for logits ", zs.to_string(), ", expected one a voxel"));
   auto& ctx = z.ctx();
+  const operation_scope scope(ctx, "segmentation_sums");
   auto out = ctx.make({samples, 2 + 3 * classes});
   const typename variable<Backend>::tensor_type weight = w ? w.value() : typename variable<Backend>::tensor_type{};
   kernels<Backend>::segmentation_sums_forward(ctx, kind, samples, voxels, classes, z.value().data(), y.value().data(), weight ? weight.data() : nullptr,

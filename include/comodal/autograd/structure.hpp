@@ -19,6 +19,7 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> concat(const std::vector<variable<Backend>>& parts, int axis = -1) {
   if (parts.empty()) throw shape_error("concat: no variable given");
   auto& ctx = parts[0].ctx();
+  const operation_scope scope(ctx, "concat");
   std::vector<typename variable<Backend>::tensor_type> values;
   std::vector<std::pair<gradient_sink<Backend>, index>> sinks;
   for (const auto& part : parts) {
@@ -56,6 +57,7 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> slice(const variable<Backend>& x, int axis, index first, index last) {
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "slice");
   return x.home().result(ops::slice(ctx, x.value(), axis, first, last), {&x},
                          [&ctx, to = x.sink(), in = x.shape(), axis, first](const auto& d) { to.accumulate(ops::unslice(ctx, d, in, axis, first)); });
 }
@@ -66,6 +68,7 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> dropout(const variable<Backend>& x, double rate, std::uint64_t seed, std::uint32_t stream, std::uint32_t iteration) {
   if (!(rate >= 0 && rate < 1)) throw config_error(text("dropout: rate ", rate, ", expected 0 <= rate < 1"));
   auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "dropout");
   auto mask = ctx.make(x.shape());
   kernels<Backend>::dropout_mask(ctx, x.shape().size(), seed, stream, iteration, rate, mask.data());
   return multiply(x, x.home().constant(mask));

@@ -10,6 +10,7 @@
 #include <functional>
 #include <initializer_list>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -31,7 +32,13 @@ class gradient_sink {
   [[nodiscard]] bool wanted() const { return m_slot->requires_grad; }
   /// Adds to the gradient, if one is wanted. @throws shape_error if an earlier gradient has another shape
   void accumulate(const tensor_type& gradient) const {
-    if (wanted()) m_slot->grad = m_slot->grad ? ops::sum(*m_slot->ctx, m_slot->grad, gradient) : gradient;
+    if (!wanted()) return;
+    if (!m_slot->grad)
+      m_slot->grad = gradient;
+    else if (m_slot->grad.unique())
+      ops::add_to(*m_slot->ctx, m_slot->grad, gradient);
+    else
+      m_slot->grad = ops::sum(*m_slot->ctx, m_slot->grad, gradient);
   }
 
  private:
@@ -130,13 +137,19 @@ class tape {
       clear();
       return;
     }
+    const layer_scope<Backend> before(*m_context);  // steps open the layers in which they were recorded
     loss.m_slot->grad = ops::full(*m_context, loss.shape(), typename Backend::scalar_type(1));
     while (!m_steps.empty()) {
       step s = std::move(m_steps.back());
       m_steps.pop_back();
       if (!s.output->grad) continue;
-      s.backward(s.output->grad);
-      s.output->grad = tensor_type{};
+      if (profile* recorder = m_context->recorder; recorder && s.operation) {
+        recorder->layer = s.layer;
+        const operation_scope<Backend> scope(*m_context, s.operation, true);
+        run(s);
+      } else {
+        run(s);
+      }
     }
   }
 
@@ -153,7 +166,16 @@ class tape {
   struct step {
     std::shared_ptr<slot> output;
     std::function<void(const tensor_type&)> backward;
+    const char* operation = nullptr;  // set while a recorder watches, as is the layer
+    std::string layer;
   };
+
+  // Hands the gradient on and frees it and what the step kept.
+  static void run(step& s) {
+    s.backward(s.output->grad);
+    s.output->grad = tensor_type{};
+    s.backward = nullptr;
+  }
 
   variable_type make(tensor_type value, bool requires_grad) {
     variable_type v;
@@ -168,7 +190,13 @@ class tape {
   variable_type result(tensor_type value, bool wanted, Backward&& backward) {
     const bool keep = wanted && m_recording;
     variable_type out = make(std::move(value), keep);
-    if (keep) m_steps.push_back({out.m_slot, std::forward<Backward>(backward)});
+    if (keep) {
+      m_steps.push_back({out.m_slot, std::forward<Backward>(backward), nullptr, {}});
+      if (const profile* recorder = m_context->recorder) {
+        m_steps.back().operation = recorder->operation();
+        m_steps.back().layer = recorder->layer;
+      }
+    }
     return out;
   }
 

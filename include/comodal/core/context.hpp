@@ -7,6 +7,7 @@
 
 #include <comodal/core/backend.hpp>
 #include <comodal/core/memory.hpp>
+#include <comodal/core/profile.hpp>
 #include <comodal/core/tensor.hpp>
 
 #include <cstdio>
@@ -62,7 +63,10 @@ class context {
   }
 
   /// Counts that `operation` ran on `engine`; the names are string literals.
-  void count(std::string_view operation, std::string_view engine) { ++m_runs[{operation, engine}]; }
+  void count(std::string_view operation, std::string_view engine) {
+    ++m_runs[{operation, engine}];
+    if (recorder) recorder->engine(engine);
+  }
   /// How often `operation` ran on `engine` in this context, for example `runs("conv3d.forward", "onednn")`.
   [[nodiscard]] index runs(std::string_view operation, std::string_view engine) const {
     const auto found = m_runs.find({operation, engine});
@@ -72,6 +76,8 @@ class context {
   [[nodiscard]] const std::map<std::pair<std::string_view, std::string_view>, index>& runs() const { return m_runs; }
 
   fallback_policy fallback = fallback_policy::allow;
+  /// Where operations report their time and memory while it is set; it belongs to the caller.
+  profile* recorder = nullptr;
 
   /// An engine says that `operation` runs on `engine` though a vendor path exists, and why; the policy decides.
   /// @throws error under `fallback_policy::error`
@@ -88,6 +94,48 @@ class context {
   std::map<std::type_index, std::shared_ptr<void>> m_kept;
   std::map<std::pair<std::string_view, std::string_view>, index> m_runs;
   std::set<std::string> m_warned;
+};
+
+/// The stretch of one operation, for the context's recorder. Without a recorder it costs a comparison.
+template <tensor_backend Backend>
+class operation_scope {
+ public:
+  /// @param operation a string literal
+  operation_scope(context<Backend>& ctx, const char* operation, bool backward = false) : m_context(ctx.recorder ? &ctx : nullptr) {
+    if (m_context) ctx.recorder->begin(operation, backward, ctx.pool().statistics().in_use);
+  }
+  ~operation_scope() {
+    if (!m_context) return;
+    m_context->fence();
+    m_context->recorder->end(m_context->pool().statistics().in_use);
+  }
+  operation_scope(const operation_scope&) = delete;
+  operation_scope& operator=(const operation_scope&) = delete;
+
+ private:
+  context<Backend>* m_context;
+};
+
+/// Names the part of a network that runs, for the context's recorder: `layer_scope(ctx, "stream", 0, "stage", 1)` is "stream 0 stage 1",
+/// below the layer that is open.
+template <tensor_backend Backend>
+class layer_scope {
+ public:
+  template <class... Parts>
+  explicit layer_scope(context<Backend>& ctx, const Parts&... parts) : m_recorder(ctx.recorder) {
+    if (!m_recorder) return;
+    m_before = m_recorder->layer;
+    ((m_recorder->layer += m_recorder->layer.empty() ? text(parts) : text(' ', parts)), ...);
+  }
+  ~layer_scope() {
+    if (m_recorder) m_recorder->layer = std::move(m_before);
+  }
+  layer_scope(const layer_scope&) = delete;
+  layer_scope& operator=(const layer_scope&) = delete;
+
+ private:
+  profile* m_recorder;
+  std::string m_before;
 };
 
 /// Names a stretch of work for Kokkos' profiling tools, for example `comodal::conv3d[onednn]`.

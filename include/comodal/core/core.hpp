@@ -11,6 +11,7 @@
 #include <comodal/core/kokkos.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/core/memory.hpp>
+#include <comodal/core/profile.hpp>
 #include <comodal/core/random.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/core/shape.hpp>

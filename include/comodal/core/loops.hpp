@@ -25,8 +25,9 @@ void for_elements(const Space& space, index count, const Body& body) {
 #pragma omp parallel for schedule(static) if (count > serial_limit)
     for (index b = 0; b < blocks; ++b) {
       const index first = b * grain, last = std::min(first + grain, count);
+      const Body own = body;  // a copy that no store can reach: its members stay in registers, and the loop vectorises
 #pragma omp simd
-      for (index i = first; i < last; ++i) body(i);
+      for (index i = first; i < last; ++i) own(i);
     }
   } else {
     Kokkos::parallel_for("comodal::for_elements", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count), body);
@@ -57,10 +58,11 @@ struct rows_body {
 // Rows [first, last) of a group, `Lanes` channels at a time: a trip count that the compiler knows.
 template <int Lanes, class Body>
 void rows_of_lanes(const Body& body, index g, index first, index last, index channels) {
+  const Body own = body;
   for (index r = first; r < last; ++r)
     for (index c = 0; c < channels; c += Lanes) {
 #pragma omp simd
-      for (int l = 0; l < Lanes; ++l) body(g, r, c + l);
+      for (int l = 0; l < Lanes; ++l) own(g, r, c + l);
     }
 }
 
@@ -69,9 +71,10 @@ void rows_on_host(const Body& body, index g, index first, index last, index chan
   if (channels % 16 == 0) return rows_of_lanes<16>(body, g, first, last, channels);
   if (channels % 8 == 0) return rows_of_lanes<8>(body, g, first, last, channels);
   if (channels % 4 == 0) return rows_of_lanes<4>(body, g, first, last, channels);
+  const Body own = body;
   for (index r = first; r < last; ++r) {
 #pragma omp simd
-    for (index c = 0; c < channels; ++c) body(g, r, c);
+    for (index c = 0; c < channels; ++c) own(g, r, c);
   }
 }
 
@@ -129,10 +132,11 @@ struct partial_rows {
   template <int Lanes>
   void lanes(index g, index k, index first) const {
     Accumulator sums[Sums][Lanes] = {};
+    const Body own = body;
     const index last = std::min((k + 1) * chunk, rows);
     for (index r = k * chunk; r < last; ++r) {
 #pragma omp simd
-      for (int l = 0; l < Lanes; ++l) body(g, r, first + l, lane_of<Accumulator, Lanes>{&sums[0][l]});
+      for (int l = 0; l < Lanes; ++l) own(g, r, first + l, lane_of<Accumulator, Lanes>{&sums[0][l]});
     }
     for (int s = 0; s < Sums; ++s)
       for (int l = 0; l < Lanes; ++l) partial[((g * chunks + k) * Sums + s) * channels + first + l] = sums[s][l];

@@ -34,6 +34,8 @@ class tensor {
   /// Pointer in the memory of `Space`.
   [[nodiscard]] Scalar* data() const { return reinterpret_cast<Scalar*>(m_buffer.get()); }
   explicit operator bool() const { return static_cast<bool>(m_buffer); }
+  /// True if no other tensor shares the buffer.
+  [[nodiscard]] bool unique() const { return m_buffer.use_count() == 1; }
 
   /// The same buffer with other extents. @throws shape_error unless the number of elements is the same
   [[nodiscard]] tensor reshaped(comodal::shape extents) const {

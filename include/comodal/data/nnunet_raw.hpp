@@ -87,6 +87,26 @@ inline std::vector<label_class> label_classes(const nlohmann::ordered_json& json
   return classes;
 }
 
+// The label that each region is written as, where there are regions.
+inline std::vector<int> region_order(const nlohmann::ordered_json& json, const std::vector<label_class>& classes, const std::string& name) {
+  if (!json.contains("regions_class_order"))
+    throw io_error(text(name, ": has regions; expected \"regions_class_order\", a list of ", classes.size() - 1,
+                        " labels: what each region is written as, later ones over earlier ones"));
+  std::vector<int> order;
+  try {
+    order = json["regions_class_order"].get<std::vector<int>>();
+  } catch (const nlohmann::json::exception&) {
+    throw io_error(text(name, ": \"regions_class_order\" must be a list of integers"));
+  }
+  if (order.size() != classes.size() - 1)
+    throw io_error(text(name, ": \"regions_class_order\" has ", order.size(), " labels for ", classes.size() - 1, " regions"));
+  const auto declared = declared_values(classes);
+  for (const int value : order)
+    if (!std::binary_search(declared.begin(), declared.end(), value))
+      throw io_error(text(name, ": \"regions_class_order\": ", value, " is no declared label"));
+  return order;
+}
+
 inline bool contains(const std::vector<std::string>& list, const std::string& id) { return std::find(list.begin(), list.end(), id) != list.end(); }
 
 inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::path& folder) {
@@ -144,13 +164,7 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
   c.source = folder.string();
   c.modalities = detail::channel_names(json, file.string());
   c.labels = detail::label_classes(json, file.string());
-  if (c.has_regions() && json.contains("regions_class_order")) {
-    try {
-      c.region_order = json["regions_class_order"].get<std::vector<int>>();
-    } catch (const nlohmann::json::exception&) {
-      throw io_error(text(file.string(), ": \"regions_class_order\" must be a list of integers"));
-    }
-  }
+  if (c.has_regions()) c.region_order = detail::region_order(json, c.labels, file.string());
   if (json.contains("dataset")) throw io_error(text(file.string(), ": lists its files under \"dataset\", which is not read; put them into imagesTr and labelsTr"));
   const std::string ending = json.contains("file_ending") && json["file_ending"].is_string() ? json["file_ending"].get<std::string>() : "";
   if (ending != ".nii.gz" && ending != ".nii") throw io_error(text(file.string(), ": \"file_ending\" is \"", ending, "\", expected \".nii.gz\" or \".nii\""));

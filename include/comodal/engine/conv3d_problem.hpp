@@ -38,11 +38,12 @@ struct conv3d_problem {
     return batch * out[0] * out[1] * out[2] * filter[0] * filter[1] * filter[2] * in_channels * out_channels;
   }
 
-  /// @throws shape_error for a size or stride below 1 or an even filter
+  /// @throws shape_error for a size or stride below 1 an even filter, or one above 15
   void check() const {
     for (std::size_t a = 0; a < 3; ++a) {
       if (filter[a] < 1 || filter[a] % 2 == 0)
         throw shape_error(text("conv3d: filter ", filter[a], " along axis ", a, ", expected an odd number"));
+      if (filter[a] > 15) throw shape_error(text("conv3d: filter ", filter[a], " along axis ", a, ", expected 15 at most"));
       if (stride[a] < 1) throw shape_error(text("conv3d: stride ", stride[a], " along axis ", a, ", expected 1 or more"));
       if (input[a] < 1) throw shape_error(text("conv3d: input extent ", input[a], " along axis ", a, ", expected 1 or more"));
     }
@@ -61,7 +62,9 @@ struct conv_transpose3d_problem {
   index in_channels = 1;
   index out_channels = 1;
   extent3 factor{2, 2, 2};
+  index out_pitch = 0;  // elements from an output voxel to the next, where the output is a part of a wider map; 0: out_channels
 
+  [[nodiscard]] index pitch() const { return out_pitch == 0 ? out_channels : out_pitch; }
   [[nodiscard]] extent3 output() const { return {input[0] * factor[0], input[1] * factor[1], input[2] * factor[2]}; }
   [[nodiscard]] shape input_shape() const { return {batch, input[0], input[1], input[2], in_channels}; }
   [[nodiscard]] shape output_shape() const {

@@ -11,6 +11,7 @@
 #include <comodal/engine/kernels.hpp>
 #include <comodal/engine/pool3d_problem.hpp>
 #include <comodal/engine/portable/conv3d.hpp>
+#include <comodal/engine/portable/conv3d_host.hpp>
 #include <comodal/engine/portable/conv_transpose3d.hpp>
 #include <comodal/engine/portable/dropout.hpp>
 #include <comodal/engine/portable/elementwise.hpp>

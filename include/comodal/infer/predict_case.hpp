@@ -25,6 +25,8 @@ struct case_output {
 namespace detail {
 
 inline label_volume labels_on(const geometry& grid, const probability_map& map, const model_plan& plan) {
+  if (map.channels != plan.channels())
+    throw config_error(text("predict_case: the network's logits have ", map.channels, " channels, the plan expects ", plan.channels()));
   label_volume out{grid, {}};
   if (plan.has_regions()) {
     out.values = labels_of_regions(map, std::vector<std::uint8_t>(plan.region_order.begin(), plan.region_order.end()));
@@ -38,10 +40,14 @@ inline label_volume labels_on(const geometry& grid, const probability_map& map, 
 }  // namespace detail
 
 /// Segments a prepared case. Outputs of absent modalities are left out.
-/// @param forward `network_output<Backend>(volumes, present, network_outputs)`, for example of a method's `predict`
+/// @param forward `network_output<Backend>(volumes, present, network_outputs)`, for example of a method's `predict`; branches that it
+///        returns unasked are not used
+/// @throws config_error for a case without any modality, and where case, network and plan do not fit
 template <tensor_backend Backend, class Forward>
 [[nodiscard]] std::vector<case_output> predict_case(tape<Backend>& home, const model_plan& plan, const case_data& one, const output_choice& wanted,
                                                     const window_options& windows, Forward&& forward) {
+  if (one.images.size() != plan.modalities.size())
+    throw config_error(text("predict_case: the case has ", one.images.size(), " modalities, the plan has ", plan.modalities.size()));
   const label_kind kind = plan.has_regions() ? label_kind::regions : label_kind::classes;
   const geometry grid = one.grid.prepared();
   std::vector<const image_volume*> images;
@@ -54,6 +60,9 @@ template <tensor_backend Backend, class Forward>
     return sliding_window<Backend>(home, images, subset, kind, windows, [&](const auto& volumes, const auto& mask) {
       auto out = forward(volumes, mask, outputs);
       std::vector<variable<Backend>> logits{out.fused};
+      if (outputs == network_outputs::fused_only) return logits;
+      if (!out.branches.empty() && out.branches.size() != images.size())
+        throw config_error(text("predict_case: the network has ", out.branches.size(), " branches for ", images.size(), " modalities"));
       logits.insert(logits.end(), out.branches.begin(), out.branches.end());
       return logits;
     });

@@ -53,7 +53,8 @@ class unet_decoder {
     std::vector<variable<Backend>> logits;
     variable<Backend> x = maps.back();
     for (std::size_t s = m_up.size(); s-- > 0;) {
-      x = m_blocks[s](concat<Backend>({maps[s], m_up[s](x)}));
+      const layer_scope at(x.ctx(), "stage", s);
+      x = m_blocks[s](m_up[s].beside(maps[s], x));
       if (s < m_heads.size()) logits.push_back(m_heads[s](x));
     }
     std::reverse(logits.begin(), logits.end());

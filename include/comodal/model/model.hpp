@@ -4,7 +4,9 @@
 #ifndef COMODAL_MODEL_MODEL_HPP
 #define COMODAL_MODEL_MODEL_HPP
 
+#include <comodal/model/any_network.hpp>
 #include <comodal/model/decoder.hpp>
+#include <comodal/model/early_fusion.hpp>
 #include <comodal/model/encoder.hpp>
 #include <comodal/model/fusion_block.hpp>
 #include <comodal/model/fusion_stage.hpp>

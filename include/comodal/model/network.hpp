@@ -74,29 +74,36 @@ class multimodal_network {
   /// @throws shape_error for a wrong number of volumes or different shapes
   [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present,
                                                 network_outputs outputs = network_outputs::all) const {
-    if (volumes.size() != m_encoders.size() || present.modalities() != modalities())
-      throw shape_error(text("multimodal_network: ", volumes.size(), " volumes and a presence mask of ", present.modalities(), " modalities for ",
-                             m_encoders.size(), " modalities"));
-    std::vector<variable<Backend>> maps;
-    for (std::size_t m = 0; m < volumes.size(); ++m) {
-      if (!(volumes[m].shape() == volumes[0].shape()))
-        throw shape_error(text("multimodal_network: volumes ", volumes[0].shape().to_string(), " and ", volumes[m].shape().to_string()));
-      maps.push_back(absent_to_zero(volumes[m], present, static_cast<index>(m)));
-    }
-
+    auto maps = present_volumes("multimodal_network", volumes, present, modalities());
     network_output<Backend> out;
     const bool branches = outputs == network_outputs::all && !m_branch_decoders.empty();
     std::vector<std::vector<variable<Backend>>> skips(branches ? m_encoders.size() : 0);
+    auto& ctx = maps.front().ctx();
     for (std::size_t s = 0; s < m_fusion.size(); ++s) {
-      for (std::size_t m = 0; m < maps.size(); ++m) maps[m] = m_encoders[m].encode_stage(static_cast<int>(s), maps[m]);
-      out.features.push_back(m_fusion[s].fuse(maps, present, s == 0 ? variable<Backend>{} : out.features.back()));
-      if (s + 1 < m_fusion.size() || branches) maps = m_fusion[s].enhance(maps, out.features.back());
+      for (std::size_t m = 0; m < maps.size(); ++m) {
+        const layer_scope at(ctx, "stream", m, "stage", s);
+        maps[m] = m_encoders[m].encode_stage(static_cast<int>(s), maps[m]);
+      }
+      {
+        const layer_scope at(ctx, "fusion", s);
+        out.features.push_back(m_fusion[s].fuse(maps, present, s == 0 ? variable<Backend>{} : out.features.back()));
+      }
+      if (s + 1 < m_fusion.size() || branches) {
+        const layer_scope at(ctx, "enhancement", s);
+        maps = m_fusion[s].enhance(maps, out.features.back());
+      }
       for (std::size_t m = 0; m < skips.size(); ++m) skips[m].push_back(maps[m]);
     }
-    out.deep = m_fused_decoder.decode(out.features);
+    {
+      const layer_scope at(ctx, "decoder");
+      out.deep = m_fused_decoder.decode(out.features);
+    }
     out.fused = out.deep.front();
     out.deep.erase(out.deep.begin());
-    for (std::size_t m = 0; m < skips.size(); ++m) out.branches.push_back(m_branch_decoders[m].decode(skips[m]).front());
+    for (std::size_t m = 0; m < skips.size(); ++m) {
+      const layer_scope at(ctx, "branch", m);
+      out.branches.push_back(m_branch_decoders[m].decode(skips[m]).front());
+    }
     return out;
   }
 

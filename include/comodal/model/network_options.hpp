@@ -4,7 +4,8 @@
 #ifndef COMODAL_MODEL_NETWORK_OPTIONS_HPP
 #define COMODAL_MODEL_NETWORK_OPTIONS_HPP
 
-#include <comodal/model/network.hpp>
+#include <comodal/model/any_network.hpp>
+#include <comodal/model/early_fusion.hpp>
 
 #include <string>
 #include <string_view>
@@ -15,7 +16,7 @@ namespace comodal::inline COMODAL_CONFIG {
 struct network_options {
   std::string encoder = "unet";                 // unet, residual, vnet
   bool shared_encoder = false;                  // one set of weights for all modalities
-  std::string fusion = "gated";                 // mean, concat, gated, channel, cross_modal
+  std::string fusion = "gated";                 // mean, concat, gated, channel, cross_modal, window_cross_modal; or early
   std::vector<index> fusion_stages;             // from 1 (finest); empty: all. Elsewhere: the mean, and nothing handed back
   bool enhance = true;                          // hand enhanced maps back to the streams
   bool branches = true;                         // a light decoder a modality
@@ -80,10 +81,6 @@ void visit_network_options(Options& o, Visit&& visit) {
   visit(std::string_view("filters"), o.filters);
 }
 
-/// The network whose parts are chosen at run time.
-template <tensor_backend Backend>
-using any_network_parts = multimodal_network<Backend, any_encoder<Backend>, any_fusion<Backend>, any_decoder<Backend>>;
-
 namespace detail {
 
 template <tensor_backend Backend>
@@ -101,20 +98,28 @@ template <tensor_backend Backend>
   if (name == "gated") return any_fusion<Backend>(multi_stage_fusion<gated_fusion, Backend>(scope, sizes));
   if (name == "channel") return any_fusion<Backend>(multi_stage_fusion<channel_fusion, Backend>(scope, sizes));
   if (name == "cross_modal") return any_fusion<Backend>(multi_stage_fusion<cross_modal_fusion, Backend>(scope, sizes));
-  throw config_error(text("model.fusion: '", name, "', expected mean, concat, gated, channel or cross_modal"));
+  if (name == "window_cross_modal") return any_fusion<Backend>(multi_stage_fusion<window_cross_modal_fusion, Backend>(scope, sizes));
+  throw config_error(text("model.fusion: '", name, "', expected mean, concat, gated, channel, cross_modal, window_cross_modal or early"));
 }
 
 }  // namespace detail
 
-/// Makes the network of `options` for M modalities and `classes` output channels (background included, or regions).
-/// @param seed decides the initial weights
-/// @throws config_error naming the key that makes no sense
+namespace detail {
+
+/// One encoder and decoder of the fused widths; keys that are about streams have no meaning.
 template <tensor_backend Backend>
-[[nodiscard]] any_network_parts<Backend> make_network(tape<Backend>& home, const network_options& options, index modalities, index classes,
-                                                      std::uint64_t seed) {
-  options.check();
-  if (modalities < 1) throw config_error(text("make_network: ", modalities, " modalities"));
-  auto store = std::make_shared<parameter_store<Backend>>(home, seed);
+[[nodiscard]] any_network<Backend> make_early_fusion(std::shared_ptr<parameter_store<Backend>> store, const network_options& options, index modalities,
+                                                     index classes) {
+  const parameter_scope<Backend> root(*store);
+  const auto strides = network_options::depth_first(options.strides, "strides"), filters = network_options::depth_first(options.filters, "filters");
+  auto encoder = make_encoder(options.encoder, root / "encoder", {modalities, options.fused_channels, filters, strides});
+  any_decoder<Backend> decoder(unet_decoder<Backend>(root / "decoder", {options.fused_channels, filters, strides, classes, 2, options.deep_supervision}));
+  return early_fusion_network<Backend, any_encoder<Backend>, any_decoder<Backend>>(std::move(store), modalities, std::move(encoder), std::move(decoder));
+}
+
+template <tensor_backend Backend>
+[[nodiscard]] any_network<Backend> make_multimodal(std::shared_ptr<parameter_store<Backend>> store, const network_options& options, index modalities,
+                                                   index classes) {
   const parameter_scope<Backend> root(*store);
   const auto strides = network_options::depth_first(options.strides, "strides"), filters = network_options::depth_first(options.filters, "filters");
   const encoder_sizes streams{1, options.stream_channels, filters, strides}, fused{1, options.fused_channels, filters, strides};
@@ -137,7 +142,22 @@ template <tensor_backend Backend>
   if (options.branches)
     for (index m = 0; m < modalities; ++m)
       branch_decoders.emplace_back(unet_decoder<Backend>(root / "branch" / m, {options.stream_channels, filters, strides, classes, 1, false}));
-  return {store, std::move(encoders), std::move(fusion), std::move(fused_decoder), std::move(branch_decoders)};
+  return multimodal_network<Backend, any_encoder<Backend>, any_fusion<Backend>, any_decoder<Backend>>(
+      std::move(store), std::move(encoders), std::move(fusion), std::move(fused_decoder), std::move(branch_decoders));
+}
+
+}  // namespace detail
+
+/// Makes the network of `options` for M modalities and `classes` output channels (background included, or regions).
+/// @param seed decides the initial weights
+/// @throws config_error naming the key that makes no sense
+template <tensor_backend Backend>
+[[nodiscard]] any_network<Backend> make_network(tape<Backend>& home, const network_options& options, index modalities, index classes, std::uint64_t seed) {
+  options.check();
+  if (modalities < 1) throw config_error(text("make_network: ", modalities, " modalities"));
+  auto store = std::make_shared<parameter_store<Backend>>(home, seed);
+  return options.fusion == "early" ? detail::make_early_fusion<Backend>(std::move(store), options, modalities, classes)
+                                   : detail::make_multimodal<Backend>(std::move(store), options, modalities, classes);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -76,6 +76,22 @@ template <tensor_backend Backend>
   return x.home().constant(ops::binary(ctx, "absent_to_zero", detail::select_present{}, x.value(), r));
 }
 
+/// The M inputs of a network with 0 where a modality is absent. @throws shape_error for a wrong number of volumes or different shapes
+template <tensor_backend Backend>
+[[nodiscard]] std::vector<variable<Backend>> present_volumes(const char* network, const std::vector<variable<Backend>>& volumes,
+                                                             const presence<Backend>& present, index modalities) {
+  if (static_cast<index>(volumes.size()) != modalities || present.modalities() != modalities)
+    throw shape_error(text(network, ": ", volumes.size(), " volumes and a presence mask of ", present.modalities(), " modalities for ", modalities,
+                           " modalities"));
+  std::vector<variable<Backend>> inputs;
+  for (index m = 0; m < modalities; ++m) {
+    const auto& volume = volumes[static_cast<std::size_t>(m)];
+    if (!(volume.shape() == volumes[0].shape())) throw shape_error(text(network, ": volumes ", volumes[0].shape().to_string(), " and ", volume.shape().to_string()));
+    inputs.push_back(absent_to_zero(volume, present, m));
+  }
+  return inputs;
+}
+
 /// Column m of weights (N, M) or (N, D, H, W, M) as a factor for maps (N, D, H, W, C): (N, 1, 1, 1, 1) or (N, D, H, W, 1).
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> weight_of(const variable<Backend>& weights, index modality) {

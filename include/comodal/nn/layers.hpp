@@ -34,7 +34,11 @@ class up_convolution {
   up_convolution(const parameter_scope<Backend>& scope, index in, index out, const extent3& factor)
       : m_weight(scope.store().normal((scope / "weight").path(), {factor[0], factor[1], factor[2], in, out}, std::sqrt(2 / (1.0001 * static_cast<double>(in))))),
         m_bias(scope.constant("bias", {out}, 0)) {}
-  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return add(conv_transpose3d(x, m_weight), m_bias); }
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return conv_transpose3d(x, m_weight, m_bias); }
+  /// The same behind the channels of a map of the finer grid: (N, D fd, H fh, W fw, S + out).
+  [[nodiscard]] variable<Backend> beside(const variable<Backend>& skip, const variable<Backend>& x) const {
+    return concat_conv_transpose3d(skip, x, m_weight, m_bias);
+  }
 
  private:
   variable<Backend> m_weight, m_bias;

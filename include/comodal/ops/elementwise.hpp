@@ -145,6 +145,13 @@ template <tensor_backend Backend>
   return x;
 }
 
+/// to += x, in place; equal shapes. @throws shape_error otherwise
+template <tensor_backend Backend>
+void add_to(context<Backend>& ctx, const tensor_of<Backend>& to, const tensor_of<Backend>& x) {
+  if (!(to.shape() == x.shape())) throw shape_error(text("add_to: ", x.shape().to_string(), " to ", to.shape().to_string()));
+  kernels<Backend>::binary(ctx, plus{}, to.shape(), to.data(), x.shape(), x.data(), to.data());
+}
+
 /// a + b of equal shapes.
 template <tensor_backend Backend>
 [[nodiscard]] tensor_of<Backend> sum(context<Backend>& ctx, const tensor_of<Backend>& a, const tensor_of<Backend>& b) {

@@ -65,7 +65,7 @@ class any_method {
 template <tensor_backend Backend>
 [[nodiscard]] any_method<Backend> make_method(tape<Backend>& home, const method_options& options, const network_options& network, index modalities,
                                               const target_map& targets, std::uint64_t seed) {
-  using network_type = any_network_parts<Backend>;
+  using network_type = any_network<Backend>;
   const auto build = [&] { return make_network<Backend>(home, network, modalities, targets.channels, seed); };
   if (options.name == "supervised")
     return any_method<Backend>(std::make_unique<supervised<Backend, network_type>>(build(), build(), targets, options));

@@ -7,7 +7,7 @@
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
-#include <comodal/engine/conv3d_problem.hpp>
+#include <comodal/engine/portable/conv3d_host.hpp>
 #include <comodal/engine/portable/gemm.hpp>
 
 #include <algorithm>
@@ -15,67 +15,12 @@
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
-// A problem as plain numbers for kernels, with the walks along filter taps that forward and backward share.
-struct conv3d_sizes {
-  index batch, in[3], out[3], filter[3], stride[3], pad[3], ci, co;
-
-  explicit conv3d_sizes(const conv3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels) {
-    const extent3 o = p.output(), q = p.padding();
-    for (std::size_t a = 0; a < 3; ++a) {
-      in[a] = p.input[a];
-      out[a] = o[a];
-      filter[a] = p.filter[a];
-      stride[a] = p.stride[a];
-      pad[a] = q[a];
-    }
-  }
-  [[nodiscard]] index taps() const { return filter[0] * filter[1] * filter[2]; }
-  // Outputs along the last axis that tap k reaches: [first, last).
-  [[nodiscard]] index first_output(index k) const {
-    const index shift = pad[2] - k;
-    return shift <= 0 ? 0 : (shift + stride[2] - 1) / stride[2];
-  }
-  [[nodiscard]] index last_output(index k) const {
-    const index reach = in[2] - 1 + pad[2] - k;
-    return reach < 0 ? 0 : std::min(out[2], reach / stride[2] + 1);
-  }
-  // Input position of output o and tap k along an axis; outside [0, in) is padding.
-  KOKKOS_INLINE_FUNCTION index source(int axis, index o, index k) const { return o * stride[axis] + k - pad[axis]; }
-  // Output position that input i and tap k belong to along an axis, or -1.
-  KOKKOS_INLINE_FUNCTION index target(int axis, index i, index k) const {
-    const index t = i + pad[axis] - k;
-    if (t < 0 || t % stride[axis] != 0 || t / stride[axis] >= out[axis]) return -1;
-    return t / stride[axis];
-  }
-};
-
 template <class T>
 struct conv3d_forward_body {
   conv3d_sizes s;
   const T* x;
   const T* w;
   T* y;
-
-  void host_row(index row) const {
-    const index oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / s.out[1] / s.out[0];
-    T* out = y + row * s.out[2] * s.co;
-    std::fill_n(out, s.out[2] * s.co, T(0));
-    for (index kd = 0; kd < s.filter[0]; ++kd) {
-      const index id = s.source(0, od, kd);
-      if (id < 0 || id >= s.in[0]) continue;
-      for (index kh = 0; kh < s.filter[1]; ++kh) {
-        const index ih = s.source(1, oh, kh);
-        if (ih < 0 || ih >= s.in[1]) continue;
-        const T* in = x + ((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * s.ci;
-        for (index kw = 0; kw < s.filter[2]; ++kw) {
-          const index first = s.first_output(kw), last = s.last_output(kw);
-          if (first >= last) continue;
-          gemm_add(last - first, s.co, s.ci, in + s.source(2, first, kw) * s.ci, s.stride[2] * s.ci,
-                   w + ((kd * s.filter[1] + kh) * s.filter[2] + kw) * s.ci * s.co, s.co, out + first * s.co, s.co);
-        }
-      }
-    }
-  }
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.co, ow = i / s.co % s.out[2], row = i / s.co / s.out[2];
@@ -163,27 +108,7 @@ struct conv3d_backward_weights_body {
   KOKKOS_INLINE_FUNCTION index rows() const { return s.batch * s.out[0] * s.out[1]; }
 
   void host_slab(index slab) const {
-    T* dw = partial + slab * s.taps() * s.ci * s.co;
-    std::fill_n(dw, s.taps() * s.ci * s.co, T(0));
-    for (index row = rows() * slab / slabs; row < rows() * (slab + 1) / slabs; ++row) {
-      const index oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / s.out[1] / s.out[0];
-      const T* from = dy + row * s.out[2] * s.co;
-      for (index kd = 0; kd < s.filter[0]; ++kd) {
-        const index id = s.source(0, od, kd);
-        if (id < 0 || id >= s.in[0]) continue;
-        for (index kh = 0; kh < s.filter[1]; ++kh) {
-          const index ih = s.source(1, oh, kh);
-          if (ih < 0 || ih >= s.in[1]) continue;
-          const T* in = x + ((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * s.ci;
-          for (index kw = 0; kw < s.filter[2]; ++kw) {
-            const index first = s.first_output(kw), last = s.last_output(kw);
-            if (first >= last) continue;
-            gemm_transposed_add(s.ci, s.co, last - first, in + s.source(2, first, kw) * s.ci, s.stride[2] * s.ci, from + first * s.co, s.co,
-                                dw + ((kd * s.filter[1] + kh) * s.filter[2] + kw) * s.ci * s.co, s.co);
-          }
-        }
-      }
-    }
+    conv_weight_gradient(s, x, dy, rows() * slab / slabs, rows() * (slab + 1) / slabs, partial + slab * s.taps() * s.ci * s.co);
   }
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
@@ -218,6 +143,22 @@ struct sum_slabs_body {
   }
 };
 
+template <class T, weight_order Order>
+struct pack_weights_task {
+  conv3d_sizes s;
+  const T* w;
+  T* packed;
+  void operator()(index tap) const { pack_weights<Order>(s, w, packed, tap); }
+};
+
+template <class T>
+struct conv_row_task {
+  conv3d_sizes s;
+  const T *x, *packed, *bias, *zeros;
+  T* y;
+  void operator()(index row) const { conv_row(s, x, packed, bias, zeros, y, row); }
+};
+
 template <class Body>
 struct host_rows {
   Body body;
@@ -241,18 +182,19 @@ struct portable_conv3d {
   static constexpr index slabs = 16;
 
   static void conv3d_forward(context<Backend>& ctx, const conv3d_problem& p, const T* x, const T* w, T* y) {
-    const detail::conv3d_forward_body<T> body{detail::conv3d_sizes(p), x, w, y};
-    const extent3 out = p.output();
     if constexpr (is_host_v<space_type>)
-      for_tasks(ctx.space(), p.batch * out[0] * out[1], detail::host_rows<detail::conv3d_forward_body<T>>{body});
+      by_rows<detail::weight_order::plain>(ctx, detail::conv3d_sizes(p), x, w, y);
     else
-      for_elements(ctx.space(), p.output_shape().size(), body);
+      for_elements(ctx.space(), p.output_shape().size(), detail::conv3d_forward_body<T>{detail::conv3d_sizes(p), x, w, y});
   }
 
   static void conv3d_backward_data(context<Backend>& ctx, const conv3d_problem& p, const T* dy, const T* w, T* dx) {
+    const detail::conv3d_sizes sizes(p);
+    if constexpr (is_host_v<space_type>)
+      if (!sizes.is_strided()) return by_rows<detail::weight_order::flipped>(ctx, sizes.of_backward_data(), dy, w, dx);
     auto transposed = ctx.make(p.weight_shape());
     for_elements(ctx.space(), transposed.size(), detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
-    const detail::conv3d_backward_data_body<T> body{detail::conv3d_sizes(p), dy, transposed.data(), dx};
+    const detail::conv3d_backward_data_body<T> body{sizes, dy, transposed.data(), dx};
     if constexpr (is_host_v<space_type>)
       for_tasks(ctx.space(), p.batch * p.input[0] * p.input[1], detail::host_rows<detail::conv3d_backward_data_body<T>>{body});
     else
@@ -269,6 +211,16 @@ struct portable_conv3d {
     else
       for_elements(ctx.space(), count * size, body);
     for_elements(ctx.space(), size, detail::sum_slabs_body<T>{partial.data(), dw, count, size});
+  }
+
+  /// A convolution on the host, a row of outputs at a time.
+  template <detail::weight_order Order>
+  static void by_rows(context<Backend>& ctx, const detail::conv3d_sizes& s, const T* x, const T* w, T* y) {
+    auto packed = ctx.make({s.taps() * s.ci * detail::packed_columns(s.co)});
+    auto zeros = ctx.make({s.ci});
+    std::fill_n(zeros.data(), s.ci, T(0));
+    for_tasks(ctx.space(), s.taps(), detail::pack_weights_task<T, Order>{s, w, packed.data()});
+    for_tasks(ctx.space(), s.batch * s.out[0] * s.out[1], detail::conv_row_task<T>{s, x, packed.data(), nullptr, zeros.data(), y});
   }
 };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Transposed convolution with filter = stride, portable: a dense product for every position in the block and a scatter that
-/// never meets itself.
+/// never meets itself; its gradients are those of the strided convolution that leads back.
 #ifndef COMODAL_ENGINE_PORTABLE_CONV_TRANSPOSE3D_HPP
 #define COMODAL_ENGINE_PORTABLE_CONV_TRANSPOSE3D_HPP
 
@@ -11,9 +11,9 @@ namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
 struct conv_transpose3d_sizes {
-  index batch, in[3], factor[3], ci, co;
+  index batch, in[3], factor[3], ci, co, pitch;
 
-  explicit conv_transpose3d_sizes(const conv_transpose3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels) {
+  explicit conv_transpose3d_sizes(const conv_transpose3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels), pitch(p.pitch()) {
     for (std::size_t a = 0; a < 3; ++a) {
       in[a] = p.input[a];
       factor[a] = p.factor[a];
@@ -30,19 +30,8 @@ struct conv_transpose3d_sizes {
 template <class T>
 struct conv_transpose3d_forward_body {
   conv_transpose3d_sizes s;
-  const T* x;
-  const T* w;
+  const T *x, *w, *bias;
   T* y;
-
-  void host_row(index row) const {
-    for (index tap = 0; tap < s.taps(); ++tap) {
-      const index kw = tap % s.factor[2], kh = tap / s.factor[2] % s.factor[1], kd = tap / s.factor[2] / s.factor[1];
-      T* out = y + (s.output_row(row, kd, kh) + kw) * s.co;
-      const index pitch = s.factor[2] * s.co;
-      for (index v = 0; v < s.in[2]; ++v) std::fill_n(out + v * pitch, s.co, T(0));
-      gemm_add(s.in[2], s.co, s.ci, x + row * s.in[2] * s.ci, s.ci, w + tap * s.ci * s.co, s.co, out, pitch);
-    }
-  }
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.co, ow = i / s.co % (s.in[2] * s.factor[2]), row = i / s.co / (s.in[2] * s.factor[2]);
@@ -50,28 +39,45 @@ struct conv_transpose3d_forward_body {
     const index n = row / (s.in[1] * s.factor[1]) / (s.in[0] * s.factor[0]);
     const index tap = (od % s.factor[0] * s.factor[1] + oh % s.factor[1]) * s.factor[2] + ow % s.factor[2];
     const T* in = x + (((n * s.in[0] + od / s.factor[0]) * s.in[1] + oh / s.factor[1]) * s.in[2] + ow / s.factor[2]) * s.ci;
-    T sum = 0;
+    T sum = bias ? bias[c] : T(0);
     for (index k = 0; k < s.ci; ++k) sum += in[k] * w[(tap * s.ci + k) * s.co + c];
-    y[i] = sum;
+    y[i / s.co * s.pitch + c] = sum;
+  }
+};
+
+// One row of inputs on the host: a 1x1x1 convolution for every tap, whose outputs lie `factor` voxels apart.
+template <class T>
+struct conv_transpose3d_row_task {
+  conv_transpose3d_sizes s;
+  conv3d_sizes point;
+  const T *x, *packed, *bias, *zeros;
+  T* y;
+
+  void operator()(index row) const {
+    const index step = s.ci * packed_columns(s.co);
+    const tap_row<T> in{x + row * s.in[2] * s.ci, 0};
+    for (index tap = 0; tap < s.taps(); ++tap) {
+      const index kw = tap % s.factor[2], kh = tap / s.factor[2] % s.factor[1], kd = tap / s.factor[2] / s.factor[1];
+      conv_columns(point, &in, 1, packed + tap * step, bias, zeros, y + (s.output_row(row, kd, kh) + kw) * s.pitch);
+    }
+  }
+};
+
+template <class T>
+struct pack_points_task {
+  conv3d_sizes point;
+  const T* w;
+  T* packed;
+  void operator()(index tap) const {
+    pack_weights<weight_order::plain>(point, w + tap * point.ci * point.co, packed + tap * point.ci * packed_columns(point.co), 0);
   }
 };
 
 template <class T>
 struct conv_transpose3d_backward_data_body {
   conv_transpose3d_sizes s;
-  const T* dy;
-  const T* w_transposed;  // (taps, out, in)
+  const T *dy, *w;
   T* dx;
-
-  void host_row(index row) const {
-    T* out = dx + row * s.in[2] * s.ci;
-    std::fill_n(out, s.in[2] * s.ci, T(0));
-    for (index tap = 0; tap < s.taps(); ++tap) {
-      const index kw = tap % s.factor[2], kh = tap / s.factor[2] % s.factor[1], kd = tap / s.factor[2] / s.factor[1];
-      gemm_add(s.in[2], s.ci, s.co, dy + (s.output_row(row, kd, kh) + kw) * s.co, s.factor[2] * s.co, w_transposed + tap * s.ci * s.co, s.ci,
-               out, s.ci);
-    }
-  }
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.ci, iw = i / s.ci % s.in[2], row = i / s.ci / s.in[2];
@@ -79,9 +85,9 @@ struct conv_transpose3d_backward_data_body {
     for (index kd = 0; kd < s.factor[0]; ++kd)
       for (index kh = 0; kh < s.factor[1]; ++kh)
         for (index kw = 0; kw < s.factor[2]; ++kw) {
-          const T* from = dy + (s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.co;
-          const T* weight = w_transposed + ((kd * s.factor[1] + kh) * s.factor[2] + kw) * s.ci * s.co + c;
-          for (index k = 0; k < s.co; ++k) sum += from[k] * weight[k * s.ci];
+          const T* from = dy + (s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.pitch;
+          const T* weight = w + (((kd * s.factor[1] + kh) * s.factor[2] + kw) * s.ci + c) * s.co;
+          for (index k = 0; k < s.co; ++k) sum += from[k] * weight[k];
         }
     dx[i] = sum;
   }
@@ -90,22 +96,15 @@ struct conv_transpose3d_backward_data_body {
 template <class T>
 struct conv_transpose3d_backward_weights_body {
   conv_transpose3d_sizes s;
-  const T* x;
-  const T* dy;
+  conv3d_sizes back;
+  const T *x, *dy;
   T* partial;  // (slabs, taps, in, out)
   index slabs;
 
   KOKKOS_INLINE_FUNCTION index rows() const { return s.batch * s.in[0] * s.in[1]; }
 
   void host_slab(index slab) const {
-    T* dw = partial + slab * s.taps() * s.ci * s.co;
-    std::fill_n(dw, s.taps() * s.ci * s.co, T(0));
-    for (index row = rows() * slab / slabs; row < rows() * (slab + 1) / slabs; ++row)
-      for (index tap = 0; tap < s.taps(); ++tap) {
-        const index kw = tap % s.factor[2], kh = tap / s.factor[2] % s.factor[1], kd = tap / s.factor[2] / s.factor[1];
-        gemm_transposed_add(s.ci, s.co, s.in[2], x + row * s.in[2] * s.ci, s.ci, dy + (s.output_row(row, kd, kh) + kw) * s.co,
-                            s.factor[2] * s.co, dw + tap * s.ci * s.co, s.co);
-      }
+    conv_weight_gradient<true>(back, dy, x, rows() * slab / slabs, rows() * (slab + 1) / slabs, partial + slab * s.taps() * s.ci * s.co);
   }
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
@@ -115,8 +114,18 @@ struct conv_transpose3d_backward_weights_body {
     T sum = 0;
     for (index row = rows() * slab / slabs; row < rows() * (slab + 1) / slabs; ++row)
       for (index iw = 0; iw < s.in[2]; ++iw)
-        sum += x[(row * s.in[2] + iw) * s.ci + k] * dy[(s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.co + c];
+        sum += x[(row * s.in[2] + iw) * s.ci + k] * dy[(s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.pitch + c];
     partial[i] = sum;
+  }
+};
+
+template <class T>
+struct conv_transpose3d_bias_body {
+  const T* dy;
+  index pitch;
+  template <class Sums>
+  KOKKOS_INLINE_FUNCTION void operator()(index, index r, index c, Sums&& sums) const {
+    sums[0] += static_cast<double>(dy[r * pitch + c]);
   }
 };
 
@@ -128,33 +137,44 @@ struct portable_conv_transpose3d {
   using T = typename Backend::scalar_type;
   using space_type = typename Backend::space_type;
 
-  static void conv_transpose3d_forward(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x, const T* w, T* y) {
-    const detail::conv_transpose3d_forward_body<T> body{detail::conv_transpose3d_sizes(p), x, w, y};
-    if constexpr (is_host_v<space_type>)
-      for_tasks(ctx.space(), p.batch * p.input[0] * p.input[1], detail::host_rows<detail::conv_transpose3d_forward_body<T>>{body});
-    else
-      for_elements(ctx.space(), p.output_shape().size(), body);
+  /// @param bias (out), or null
+  static void conv_transpose3d_forward(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x, const T* w, const T* bias, T* y) {
+    const detail::conv_transpose3d_sizes s(p);
+    if constexpr (is_host_v<space_type>) {
+      detail::conv3d_sizes point(conv3d_problem{p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}});
+      point.out_pitch = s.factor[2] * s.pitch;
+      auto packed = ctx.make({s.taps(), s.ci, detail::packed_columns(s.co)}), zeros = ctx.make({s.ci});
+      for_tasks(ctx.space(), s.taps(), detail::pack_points_task<T>{point, w, packed.data()});
+      for_tasks(ctx.space(), p.batch * p.input[0] * p.input[1],
+                detail::conv_transpose3d_row_task<T>{s, point, x, packed.data(), bias, zeros.data(), y});
+    } else {
+      for_elements(ctx.space(), p.output_shape().size(), detail::conv_transpose3d_forward_body<T>{s, x, w, bias, y});
+    }
   }
 
   static void conv_transpose3d_backward_data(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* dy, const T* w, T* dx) {
-    auto transposed = ctx.make(p.weight_shape());
-    for_elements(ctx.space(), transposed.size(), detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
-    const detail::conv_transpose3d_backward_data_body<T> body{detail::conv_transpose3d_sizes(p), dy, transposed.data(), dx};
     if constexpr (is_host_v<space_type>)
-      for_tasks(ctx.space(), p.batch * p.input[0] * p.input[1], detail::host_rows<detail::conv_transpose3d_backward_data_body<T>>{body});
+      portable_conv3d<Backend>::template by_rows<detail::weight_order::transposed>(ctx, detail::conv3d_sizes::of_transposed(p), dy, w, dx);
     else
-      for_elements(ctx.space(), p.input_shape().size(), body);
+      for_elements(ctx.space(), p.input_shape().size(), detail::conv_transpose3d_backward_data_body<T>{detail::conv_transpose3d_sizes(p), dy, w, dx});
   }
 
   static void conv_transpose3d_backward_weights(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x, const T* dy, T* dw) {
     const index count = std::min(portable_conv3d<Backend>::slabs, p.batch * p.input[0] * p.input[1]), size = p.weight_shape().size();
     auto partial = ctx.make({count, size});
-    const detail::conv_transpose3d_backward_weights_body<T> body{detail::conv_transpose3d_sizes(p), x, dy, partial.data(), count};
+    const detail::conv_transpose3d_backward_weights_body<T> body{
+        detail::conv_transpose3d_sizes(p), detail::conv3d_sizes::of_transposed(p), x, dy, partial.data(), count};
     if constexpr (is_host_v<space_type>)
       for_tasks(ctx.space(), count, detail::host_slabs<detail::conv_transpose3d_backward_weights_body<T>>{body});
     else
       for_elements(ctx.space(), count * size, body);
     for_elements(ctx.space(), size, detail::sum_slabs_body<T>{partial.data(), dw, count, size});
+  }
+
+  static void conv_transpose3d_backward_bias(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* dy, T* db) {
+    const index rows = p.output_shape().size() / p.out_channels;
+    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(1, 1, rows, p.out_channels)});
+    reduce_rows<1>(ctx.space(), 1, rows, p.out_channels, detail::conv_transpose3d_bias_body<T>{dy, p.pitch()}, scratch.data(), db);
   }
 };
 
