@@ -2,7 +2,7 @@
 #define BOOST_TEST_MODULE autograd_convolution
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/autograd/convolution.hpp>
+#include <comodal/autograd/gating.hpp>
 
 #include <autograd/gradients.hpp>
 
@@ -13,6 +13,30 @@ BOOST_AUTO_TEST_CASE(gradients_of_convolutions) {
   gradients("conv3d with strides", {{{1, 4, 5, 7, 3}}, {{3, 1, 5, 3, 4}}}, [](const variables& v) { return conv3d(v[0], v[1], {2, 1, 3}); });
   gradients("conv3d of one channel", {{{1, 4, 3, 3, 1}}, {{1, 1, 1, 1, 1}}}, [](const variables& v) { return conv3d(v[0], v[1]); });
   gradients("conv_transpose3d", {{{2, 3, 2, 4, 3}}, {{1, 2, 3, 3, 5}}}, [](const variables& v) { return conv_transpose3d(v[0], v[1]); });
+}
+
+BOOST_AUTO_TEST_CASE(gradients_of_maps_side_by_side) {
+  gradients("conv3d of parts", {{{2, 2, 3, 4, 3}}, {{2, 2, 3, 4, 2}}, {{3, 1, 3, 5, 4}}, {{4}}},
+            [](const variables& v) { return conv3d({v[0], v[1]}, v[2], {1, 1, 1}, v[3]); });
+  gradients("conv3d of parts with strides", {{{1, 4, 3, 5, 3}}, {{1, 4, 3, 5, 2}}, {{3, 3, 3, 5, 4}}},
+            [](const variables& v) { return conv3d({v[0], v[1]}, v[2], {2, 1, 2}); });
+  gradients("conv_transpose3d with a bias", {{{2, 3, 2, 4, 3}}, {{1, 2, 3, 3, 5}}, {{5}}}, [](const variables& v) { return conv_transpose3d(v[0], v[1], v[2]); });
+  gradients("weighted_conv3d", {{{2, 2, 3, 4, 3}}, {{2, 2, 3, 4, 2}}, {{2, 2, 3, 4, 2}}, {{1, 1, 1, 5, 4}}},
+            [](const variables& v) { return weighted_conv3d({v[0], v[1]}, v[2], v[3]); });
+  gradients("gated_add", {{{2, 3, 4}}, {{2, 3, 4}}, {{2, 3, 4}}, {{4}}}, [](const variables& v) { return gated_add(v[0], v[1], v[2], v[3]); });
+}
+
+BOOST_AUTO_TEST_CASE(maps_side_by_side_are_one_map) {
+  context<twofold> ctx;
+  tape<twofold> home(ctx);
+  const auto map = [&](const shape& s, int seed) { return home.constant(s, values(s.size(), seed)); };
+  const auto a = map({2, 3, 4, 5, 3}, 1), b = map({2, 3, 4, 5, 2}, 2), w = map({3, 3, 3, 5, 6}, 3);
+  const auto parts = to_host(ctx.space(), conv3d({a, b}, w).value()), joined = to_host(ctx.space(), conv3d(concat<twofold>({a, b}), w).value());
+  BOOST_TEST(difference(parts, joined) < 1e-14);
+  BOOST_CHECK_EXCEPTION((void)conv3d({a, map({2, 3, 4, 6, 2}, 4)}, w), shape_error, says("do not stand side by side"));
+  BOOST_CHECK_EXCEPTION((void)conv3d({a, b}, w, {1, 1, 1}, map({5}, 4)), shape_error, says("conv3d: bias (5) for 6 channels"));
+  BOOST_CHECK_EXCEPTION((void)weighted_conv3d({a, b}, map({2, 3}, 4), w), shape_error, says("weighted_conv3d: weights (2, 3) for 2 maps"));
+  BOOST_CHECK_EXCEPTION((void)gated_add(a, b, b, map({2}, 4)), shape_error, says("gated_add: x (2, 3, 4, 5, 3), gate (2, 3, 4, 5, 2)"));
 }
 
 BOOST_AUTO_TEST_CASE(gradients_of_normalisation) {

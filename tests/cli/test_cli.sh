@@ -101,4 +101,42 @@ grep -q "</html>" report.html || fail "the report is not whole"
 refuses 2 "is cut short" sh -c "head -c 5000 whole/model.safetensors >cut.safetensors; '$comodal' predict cut.safetensors cohort/imagesTs p"
 for method in supervised mean_teacher; do "$comodal" train tiny.toml "$method" --method.name $method --train.steps 4 >/dev/null 2>&1; done
 "$comodal" info whole/model.safetensors | grep -q "FLAIR" || fail "info does not name the modalities"
+
+echo "benchmark measures, and says where the time went"
+"$comodal" benchmark --config tiny.toml --modalities 2 --steps 2 --warm 1 --profile --json steps.json >profile.txt
+grep -q "conv3d" profile.txt || fail "the profile has no convolution"
+grep -q "decoder stage 0" profile.txt || fail "the profile has no layer"
+grep -q '"seconds"' steps.json || fail "no steps in the JSON file"
+"$comodal" benchmark --work predict --volume 20 18 10 --config tiny.toml --modalities 2 --steps 1 --warm 1 --model.fusion early >/dev/null
+refuses 2 "did you mean 'model.fusion'" "$comodal" benchmark --model.fusoin early
+refuses 2 "no multiple of the network's total stride" "$comodal" benchmark --batch.patch '[16, 16, 6]'
+
+echo "regions that overlap, from the data set to the scores"
+# The tumour is bright in FLAIR, its core and rim in T1, its rim in T1ce, so that a few steps find all three.
+"$comodal" phantom regions --easy --seed 4 --phantom.grid '[32, 32, 16]' --phantom.spacing '[5.0, 5.0, 9.0]' --phantom.labelled 3 \
+  --phantom.unlabelled 2 --phantom.test 1 --phantom.lesion_ml 38 --phantom.contrast_flair '[0.5, 0.5, 0.5, 2, 2, 2]' \
+  --phantom.contrast_t1 '[0.5, 0.5, 0.5, 0.5, 2, 2]' --phantom.contrast_t1ce '[0.5, 0.5, 0.5, 0.5, 2, 0.5]' >/dev/null
+cat >regions/dataset.json <<'J'
+{"channel_names": {"0": "FLAIR", "1": "T1", "2": "T1ce", "3": "T2"}, "numTraining": 3, "file_ending": ".nii.gz",
+ "labels": {"background": 0, "whole tumour": [1, 2, 3], "tumour core": [1, 3], "enhancing rim": 3}, "regions_class_order": [2, 1]}
+J
+refuses 2 "2 labels for 3 regions" "$comodal" train tiny.toml overlap --data.folder regions
+sed 's/\[2, 1\]/[2, 1, 3]/' regions/dataset.json >whole.json && mv whole.json regions/dataset.json
+"$comodal" train tiny.toml overlap --data.folder regions --data.validation '["phantom_0000"]' --train.validate_every 30 --train.steps 60 \
+  --optimiser.name adamw --optimiser.rate 0.1 --method.ema 0.9 >out.txt 2>&1 || { cat out.txt >&2; fail "training on regions"; }
+grep -q "best validation Dice" out.txt || fail "regions are not validated"
+"$comodal" predict overlap/model.safetensors regions/imagesTs overlap/predictions --branches --only >/dev/null
+"$comodal" evaluate overlap/predictions --labels regions/labelsTs >table.txt
+for region in "whole tumour" "tumour core" "enhancing rim"; do
+  for output in fused "branch T1" "only T2"; do grep -q "^$output  *$region " table.txt || fail "the table has no row of $region, $output"; done
+  awk -F, -v region="$region" '$2 == "fused" && $3 == region && $4 > 0.15 { found = 1 } END { exit !found }' overlap/predictions/scores.csv ||
+    { cat table.txt >&2; fail "the network did not find the $region"; }
+done
+grep -q '"(1, 2, 3)"' overlap/predictions/summary.json || fail "summary.json does not name regions by their labels"
+# As labels of a data set the masks would be refused for every value that is not declared there.
+mkdir masks && cp -r regions/imagesTs masks/imagesTr && cp regions/dataset.json masks
+for folder in overlap/predictions overlap/predictions/branch_T1 overlap/predictions/only_T2; do
+  rm -rf masks/labelsTr && mkdir masks/labelsTr && cp "$folder"/*.nii.gz masks/labelsTr
+  "$comodal" check masks >out.txt || { cat out.txt >&2; fail "masks in $folder hold other labels than the declared ones"; }
+done
 echo "passed"

@@ -104,6 +104,12 @@ BOOST_AUTO_TEST_CASE(dataset_json_is_checked) {
   refused(joined(channels, labels, R"("file_ending": ".mha")"), "file_ending");
   refused(joined(channels, labels, ending + R"(, "dataset": {})"), "imagesTr and labelsTr");
   refused(joined(channels, labels, R"("file_ending": ".nii")"), "holds no image named CASE_0000.nii");
+  const std::string regions = R"("labels": {"background": 0, "whole": [1, 2, 3], "core": [2, 3]})";
+  refused(joined(channels, regions, ending), "expected \"regions_class_order\"");
+  refused(joined(channels, regions, ending + R"(, "regions_class_order": ["1", "2"])"), "list of integers");
+  refused(joined(channels, regions, ending + R"(, "regions_class_order": [1])"), "has 1 labels for 2 regions");
+  refused(joined(channels, regions, ending + R"(, "regions_class_order": [1, 2, 3])"), "has 3 labels for 2 regions");
+  refused(joined(channels, regions, ending + R"(, "regions_class_order": [1, 4])"), "4 is no declared label");
   std::filesystem::remove(folder / "dataset.json");
   BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path())), io_error, test::says("cannot be opened"));
 

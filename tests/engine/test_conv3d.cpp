@@ -85,6 +85,7 @@ BOOST_AUTO_TEST_CASE(onednn_agrees_with_the_reference) {
   } else {
     context<single> ctx;
     ctx.fallback = fallback_policy::error;
+    ctx.engines = engine_choice::vendor;
     int compared = 0;
     for (const conv3d_problem& p : problems) {
       const operands o(p);

@@ -31,6 +31,7 @@ BOOST_AUTO_TEST_CASE(no_plan_for_a_layer_of_the_network_is_reference_code) {
   // A processor without AVX2 may leave layers to the portable engine.
   const bool vectorised = static_cast<int>(dnnl::get_effective_cpu_isa()) > static_cast<int>(dnnl::cpu_isa::avx);
   context<backend> ctx;
+  ctx.engines = engine_choice::vendor;
   int vendor = 0, all = 0;
   for (const auto& [in, out, size] : layers)
     for (const index batch : {1, 2})
@@ -62,6 +63,7 @@ std::vector<std::pair<conv3d_problem, conv3d_direction>> oddities() {
 
 BOOST_AUTO_TEST_CASE(a_plan_is_available_unless_it_is_reference_code_and_then_says_so) {
   context<backend> ctx;
+  ctx.engines = engine_choice::vendor;
   onednn_conv3d engine;
   for (const auto& [p, d] : oddities()) {
     const conv3d_plan& plan = engine.plan(p, d);
@@ -80,6 +82,7 @@ BOOST_AUTO_TEST_CASE(the_fallback_policy_decides_what_happens_without_a_plan) {
     if (engine.plan(p, d).available) continue;
     ++refused;
     context<backend> ctx;
+    ctx.engines = engine_choice::vendor;
     auto x = ctx.make(p.input_shape(), converted<float>(values(p.input_shape().size(), 1)));
     auto w = ctx.make(p.weight_shape(), converted<float>(values(p.weight_shape().size(), 2)));
     auto y = ctx.make(p.output_shape(), converted<float>(values(p.output_shape().size(), 3)));
@@ -92,6 +95,25 @@ BOOST_AUTO_TEST_CASE(the_fallback_policy_decides_what_happens_without_a_plan) {
     BOOST_TEST(ctx.runs(name_of(d), "portable") == 1);
   }
   if (refused == 0) BOOST_TEST_MESSAGE("LEFT OUT: this oneDNN has a plan for every convolution that the test knows");
+}
+
+BOOST_AUTO_TEST_CASE(the_fastest_engine_is_our_own_where_f43_serves) {
+  context<backend> ctx;
+  ctx.fallback = fallback_policy::error;  // a choice is no fallback
+  const conv3d_problem wide{1, {8, 8, 8}, 16, 16}, first{1, {8, 8, 8}, 1, 16};
+  for (const conv3d_direction d : directions) {
+    const conv3d_plan ours = plan_conv3d(ctx, wide, d), theirs = plan_conv3d(ctx, first, d);
+    BOOST_TEST((ours.engine == "portable"));
+    BOOST_TEST((ours.reason == "our own is faster here"));
+    BOOST_TEST((theirs.engine == (onednn_conv3d{}.plan(first, d).available ? "onednn" : "portable")));
+  }
+  ctx.engines = engine_choice::portable;
+  BOOST_TEST((plan_conv3d(ctx, first, conv3d_direction::forward).engine == "portable"));
+  const auto x = ctx.make(first.input_shape(), converted<float>(values(first.input_shape().size(), 1)));
+  const auto w = ctx.make(first.weight_shape(), converted<float>(values(first.weight_shape().size(), 2)));
+  (void)ops::conv3d(ctx, x, w);
+  BOOST_TEST(ctx.runs("conv3d.forward", "portable") == 1);
+  BOOST_TEST(ctx.runs("conv3d.forward", "onednn") == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_plan_is_made_once) {

@@ -14,14 +14,18 @@ namespace comodal::tests {
 
 using B = bench::backend;
 using variables = std::vector<variable<B>>;
-using tags = boost::mpl::list<mean_fusion, concat_fusion, gated_fusion, channel_fusion, cross_modal_fusion>;
+using tags = boost::mpl::list<mean_fusion, concat_fusion, gated_fusion, channel_fusion, cross_modal_fusion, window_cross_modal_fusion>;
+using attention_tags = boost::mpl::list<gated_fusion, cross_modal_fusion, window_cross_modal_fusion>;
 
 struct fusion_bench : network_bench {
   parameter_store<B> store{home, 9};
 
   variables maps(index samples, index modalities, std::uint32_t key = 10) {
+    return maps(shape{samples, 2, 2, 3, 2}, modalities, key);
+  }
+  variables maps(const shape& extents, index modalities, std::uint32_t key = 10) {
     variables out;
-    for (index m = 0; m < modalities; ++m) out.push_back(leaf({samples, 2, 2, 3, 2}, key + static_cast<std::uint32_t>(m)));
+    for (index m = 0; m < modalities; ++m) out.push_back(leaf(extents, key + static_cast<std::uint32_t>(m)));
     return out;
   }
   variable<B> one(const variable<B>& v, index n) { return detach(slice(v, 0, n, n + 1)); }
@@ -88,9 +92,9 @@ BOOST_FIXTURE_TEST_CASE(mean_fusion_is_the_mean_of_alignments, fusion_bench) {
   BOOST_TEST(difference(host(block.fuse(in, present({{1, 0, 1}}))), host(expected)) < 1e-12);
 }
 
-BOOST_FIXTURE_TEST_CASE(attention_is_1_in_sum_over_the_present, fusion_bench) {
+BOOST_FIXTURE_TEST_CASE_TEMPLATE(attention_is_1_in_sum_over_the_present, Tag, attention_tags, fusion_bench) {
   for (const index modalities : {2, 3, 4}) {
-    const fusion_block<gated_fusion, B> block(parameter_scope<B>(store, text("m", modalities)), {modalities, 2, 3});
+    const fusion_block<Tag, B> block(parameter_scope<B>(store, text("m", modalities)), {modalities, 2, 3});
     const auto rows = subsets(modalities);
     const auto alpha = block.attention(maps(static_cast<index>(rows.size()), modalities), present(rows));
     BOOST_TEST((alpha.shape() == shape{static_cast<index>(rows.size()), 2, 2, 3, modalities}));
@@ -110,13 +114,67 @@ BOOST_FIXTURE_TEST_CASE(attention_is_1_in_sum_over_the_present, fusion_bench) {
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(attention_of_large_scores_is_finite, fusion_bench) {
-  const fusion_block<gated_fusion, B> block(parameter_scope<B>(store), {2, 2, 3});
-  change(store, "gate", [](const auto&, auto& v) {
+BOOST_FIXTURE_TEST_CASE_TEMPLATE(attention_of_large_scores_is_finite, Tag, attention_tags, fusion_bench) {
+  const fusion_block<Tag, B> block(parameter_scope<B>(store), {2, 2, 3});
+  change(store, "", [](const auto&, auto& v) {
     for (double& x : v) x *= 1e5;
   });
   const auto a = host(block.attention(maps(1, 2), present({{1, 1}})));
   for (std::size_t i = 0; i < a.size(); i += 2) BOOST_TEST(a[i] + a[i + 1] == 1.0, boost::test_tools::tolerance(1e-12));
+}
+
+// Cross-modal attention voxel by voxel and over windows, with the same weights.
+struct window_bench : fusion_bench {
+  parameter_store<B> other{home, 9};
+  fusion_block<cross_modal_fusion, B> voxels{parameter_scope<B>(store), {3, 2, 3}};
+  fusion_block<window_cross_modal_fusion, B> windows{parameter_scope<B>(other), {3, 2, 3}};
+  presence<B> some = present({{1, 0, 1}, {1, 1, 1}});
+};
+
+BOOST_FIXTURE_TEST_CASE(windows_of_one_voxel_are_cross_modal_attention, window_bench) {
+  for (const shape& extents : std::vector<shape>{{2, 1, 3, 5, 2}, {2, 1, 1, 1, 2}}) {
+    const auto in = maps(extents, 3);
+    BOOST_TEST(difference(host(windows.attention(in, some)), host(voxels.attention(in, some))) < 1e-12);
+    BOOST_TEST(difference(host(windows.fuse(in, some)), host(voxels.fuse(in, some))) < 1e-12);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(windows_halve_even_axes_alone, window_bench) {
+  const std::vector<std::pair<shape, extent3>> sizes{{{2, 4, 2, 6, 2}, {2, 2, 2}}, {{2, 1, 4, 3, 2}, {1, 2, 1}}, {{2, 3, 1, 6, 2}, {1, 1, 2}}};
+  for (const auto& [extents, window] : sizes) {
+    const auto in = maps(extents, 3);
+    variables means;
+    for (const auto& map : in) means.push_back(average_pool3d(map, window));
+    const auto alpha = windows.attention(in, some);
+    BOOST_TEST((alpha.shape() == shape{2, extents[1], extents[2], extents[3], 3}));
+    BOOST_TEST((host(alpha) == host(upsample3d(voxels.attention(means, some), window))));
+    BOOST_TEST(difference(host(alpha), host(voxels.attention(in, some))) > 1e-3);
+    const auto expected = add(add(conv3d(multiply(in[0], weight_of(alpha, 0)), find(other, "align.0.weight")),
+                                  conv3d(multiply(in[1], weight_of(alpha, 1)), find(other, "align.1.weight"))),
+                              conv3d(multiply(in[2], weight_of(alpha, 2)), find(other, "align.2.weight")));
+    BOOST_TEST(difference(host(windows.fuse(in, some)), host(expected)) < 1e-12);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(weights_are_interpolated_between_windows, window_bench) {
+  // Two windows along W: the outer voxels have their own weights, the inner ones a quarter of the other's.
+  const auto in = maps(shape{1, 1, 1, 4, 2}, 3);
+  const auto a = host(windows.attention(in, present({{1, 1, 1}})));
+  for (std::size_t m = 0; m < 3; ++m) {
+    const double first = a[m], last = a[9 + m];
+    BOOST_TEST(std::fabs(first - last) > 1e-3);
+    BOOST_TEST(std::fabs(a[3 + m] - (0.75 * first + 0.25 * last)) < 1e-12);
+    BOOST_TEST(std::fabs(a[6 + m] - (0.25 * first + 0.75 * last)) < 1e-12);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(gradients_through_windows, window_bench) {
+  for (const shape& extents : std::vector<shape>{{2, 2, 4, 3, 2}, {2, 1, 3, 2, 2}}) {
+    auto inputs = maps(extents, 3);
+    for (const auto& one : other.all()) inputs.push_back(one.value);
+    const auto report = check_gradient<B>([&](const variables& v) { return windows.fuse({v[0], v[1], v[2]}, some); }, inputs, 1e-6, 8);
+    BOOST_TEST(report.passed(1e-6), report.worst << " at " << report.place);
+  }
 }
 
 struct stage_bench : fusion_bench {

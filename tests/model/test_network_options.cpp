@@ -53,6 +53,35 @@ BOOST_FIXTURE_TEST_CASE(deep_supervision_gives_logits_at_all_stages_but_the_coar
   BOOST_TEST((out.deep[1].shape() == shape{1, 2, 2, 2, classes}));
 }
 
+BOOST_FIXTURE_TEST_CASE(early_fusion_is_one_stream_of_the_fused_widths, network_bench) {
+  auto o = tiny_options("early");
+  const auto net = make(o, 2);
+  auto in = volumes(2, 2, {2, 4, 6});
+  const auto p = present({{1, 1}, {0, 1}});
+  const auto out = net.forward(in, p);
+  BOOST_TEST((out.fused.shape() == shape{2, 2, 4, 6, classes}));
+  BOOST_TEST(out.branches.empty());
+  BOOST_REQUIRE(out.features.size() == 2u);
+  BOOST_TEST((out.features[1].shape() == shape{2, 2, 2, 3, 4}));
+  BOOST_TEST((find(net.parameters(), "encoder.0.0.conv.weight").shape() == shape{3, 3, 3, 2, 3}));
+  for (const auto& one : net.parameters().all()) BOOST_TEST((one.name.rfind("encoder.", 0) == 0 || one.name.rfind("decoder.", 0) == 0), one.name);
+  BOOST_TEST(net.modalities() == 2);
+
+  // What stands in an absent modality changes nothing; what stands in a present one does.
+  auto values = to_host(ctx.space(), in[0].value());
+  const auto before = to_host(ctx.space(), out.fused.value());
+  for (std::size_t i = values.size() / 2; i < values.size(); ++i) values[i] = std::nan("");
+  in[0] = home.constant(in[0].shape(), values);
+  BOOST_TEST(to_host(ctx.space(), net.forward(in, p).fused.value()) == before, boost::test_tools::per_element());
+  values[0] += 1;
+  in[0] = home.constant(in[0].shape(), values);
+  BOOST_TEST((to_host(ctx.space(), net.forward(in, p).fused.value()) != before));
+
+  home.backward(sum(multiply(out.fused, out.fused)));
+  for (const auto& one : net.parameters().all()) BOOST_TEST(static_cast<bool>(one.value.grad()), one.name << " has no gradient");
+  BOOST_CHECK_EXCEPTION((void)net.forward({in[0]}, p), shape_error, says("early_fusion_network: 1 volumes"));
+}
+
 BOOST_FIXTURE_TEST_CASE(encoders_have_their_stages, bench) {
   parameter_store<B> store(home, 1);
   const encoder_sizes sizes{1, {2, 3, 4}, {}, {}};

@@ -1,1 +1,2 @@
 comodal_test(train/optimiser)
+# comodal_test(train/allocations)

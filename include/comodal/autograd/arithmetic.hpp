@@ -58,7 +58,7 @@ struct power_function {
 template <class T>
 struct sigmoid_function {
   KOKKOS_INLINE_FUNCTION T value(T x) const {
-    const T e = math::exp(-math::fabs(x));
+    const T e = vector_exp(-math::fabs(x));
     return x >= T(0) ? T(1) / (T(1) + e) : e / (T(1) + e);
   }
   KOKKOS_INLINE_FUNCTION T derivative(T, T y) const { return y * (T(1) - y); }

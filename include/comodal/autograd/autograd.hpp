@@ -7,6 +7,7 @@
 #include <comodal/autograd/arithmetic.hpp>
 #include <comodal/autograd/check_gradient.hpp>
 #include <comodal/autograd/convolution.hpp>
+#include <comodal/autograd/gating.hpp>
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/autograd/segmentation.hpp>
 #include <comodal/autograd/structure.hpp>

@@ -9,90 +9,132 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Convolution with zero padding of half the (odd) filter. x (N, D, H, W, in), w (KD, KH, KW, in, out)
-/// -> (N, ceil(D / sd), ceil(H / sh), ceil(W / sw), out). A bias is added by `add`. @throws shape_error
-template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> conv3d(const variable<Backend>& x, const variable<Backend>& w, const extent3& stride = {1, 1, 1}) {
-  auto& ctx = x.ctx();
-  const operation_scope scope(ctx, "conv3d");
-  const conv3d_problem p = ops::conv3d_problem_of(x.shape(), w.shape(), stride);
-  return x.home().result(ops::conv3d(ctx, x.value(), w.value(), stride), {&x, &w},
-                         [&ctx, p, to_x = x.sink(), to_w = w.sink(), xv = x.value(), wv = w.value()](const auto& d) {
-                           if (to_w.wanted()) to_w.accumulate(ops::conv3d_backward_weights(ctx, p, xv, d));
-                           if (to_x.wanted()) to_x.accumulate(ops::conv3d_backward_data(ctx, p, d, wv));
-                         });
-}
-
 namespace detail {
 
-/// The transposed convolution of x behind the channels of `skip`, if there is one.
+/// y + bias in place, for engines that add it in a pass of its own.
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> conv_transpose3d(const variable<Backend>& skip, const variable<Backend>& x, const variable<Backend>& w,
-                                                 const variable<Backend>& bias) {
-  const shape xs = x.shape(), ws = w.shape();
-  if (xs.rank() != 5 || ws.rank() != 5 || xs[4] != ws[3] || (bias && !(bias.shape() == shape{ws[4]})))
-    throw shape_error(text("conv_transpose3d: x ", xs.to_string(), " and w ", ws.to_string(), bias ? text(" and bias ", bias.shape().to_string()) : "",
-                           ", expected (N, D, H, W, in) and (FD, FH, FW, in, out) and (out)"));
-  conv_transpose3d_problem p{xs[0], {xs[1], xs[2], xs[3]}, xs[4], ws[4], {ws[0], ws[1], ws[2]}};
-  shape out = p.output_shape();
-  const index first = skip ? skip.extent(-1) : 0;
-  out.set(4, first);
-  if (skip && !(skip.shape() == out))
-    throw shape_error(text("concat_conv_transpose3d: a map ", skip.shape().to_string(), " beside one of ", p.output_shape().to_string()));
-  p.out_pitch = first + p.out_channels;
-  out.set(4, p.out_pitch);
-  auto& ctx = x.ctx();
-  const operation_scope scope(ctx, "conv_transpose3d");
-  auto y = ctx.make(out);
-  if (skip) kernels<Backend>::copy_block(ctx, out.product(0, 4), first, skip.value().data(), first, y.data(), p.out_pitch);
-  kernels<Backend>::conv_transpose3d_forward(ctx, p, x.value().data(), w.value().data(), bias ? bias.value().data() : nullptr, y.data() + first);
-  std::vector<variable<Backend>> inputs{x, w};
-  std::vector<gradient_sink<Backend>> to_skip, to_bias;
-  if (skip) {
-    inputs.push_back(skip);
-    to_skip.push_back(skip.sink());
+void add_bias(context<Backend>& ctx, const typename context<Backend>::tensor_type& y, const variable<Backend>& bias) {
+  if (bias) kernels<Backend>::binary(ctx, ops::plus{}, y.shape(), y.data(), bias.shape(), bias.value().data(), y.data());
+}
+
+/// True where the engine convolves these maps without joining them.
+template <tensor_backend Backend>
+[[nodiscard]] bool takes_parts(std::size_t parts, const shape& w) {
+  return kernels<Backend>::has_parts && parts <= 16 && static_cast<index>(parts) * w[0] * w[1] <= 512;
+}
+
+}  // namespace detail
+
+/// Convolution with zero padding of half the (odd) filter of maps side by side: `concat(parts)`, which is never made where the engine
+/// can do without it. parts (N, D, H, W, ...) of `in` channels together, w (KD, KH, KW, in, out), bias (out) or none
+/// -> (N, ceil(D / sd), ceil(H / sh), ceil(W / sw), out). @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> conv3d(const std::vector<variable<Backend>>& parts, const variable<Backend>& w, const extent3& stride = {1, 1, 1},
+                                       const variable<Backend>& bias = {}) {
+  using tensor_type = typename variable<Backend>::tensor_type;
+  if (parts.empty()) throw shape_error("conv3d: no map given");
+  shape joined = parts[0].shape();
+  for (std::size_t i = 1; i < parts.size() && joined.rank() == 5; ++i) {
+    shape other = parts[i].shape();
+    if (other.rank() == 5) other.set(4, joined[4]);
+    if (!(other == joined)) throw shape_error(text("conv3d: maps ", joined.to_string(), " and ", parts[i].shape().to_string(), " do not stand side by side"));
+    joined.set(4, joined[4] + parts[i].extent(4));
   }
+  const conv3d_problem p = ops::conv3d_problem_of(joined, w.shape(), stride);
+  if (bias && !(bias.shape() == shape{p.out_channels})) throw shape_error(text("conv3d: bias ", bias.shape().to_string(), " for ", p.out_channels, " channels"));
+  auto& ctx = w.ctx();
+  const operation_scope scope(ctx, "conv3d");
+  const bool by_parts = parts.size() > 1 && ctx.engines != engine_choice::vendor && detail::takes_parts<Backend>(parts.size(), w.shape());
+
+  std::vector<tensor_type> values;
+  std::vector<gradient_sink<Backend>> sinks;
+  for (const auto& part : parts) {
+    values.push_back(part.value());
+    sinks.push_back(part.sink());
+  }
+  tensor_type y;
+  if (by_parts) {
+    y = ops::conv3d_of_parts(ctx, p, values, w.value(), bias ? bias.value() : tensor_type{});
+  } else {
+    y = ops::conv3d(ctx, parts.size() == 1 ? values[0] : ops::concat(ctx, values, 4), w.value(), stride);
+    detail::add_bias(ctx, y, bias);
+  }
+
+  std::vector<variable<Backend>> inputs = parts;
+  inputs.push_back(w);
+  std::vector<gradient_sink<Backend>> to_bias;
   if (bias) {
     inputs.push_back(bias);
     to_bias.push_back(bias.sink());
   }
-  return x.home().result(y, inputs, [&ctx, p, first, to_skip, to_bias, to_x = x.sink(), to_w = w.sink(), xv = x.value(), wv = w.value()](const auto& d) {
-    const auto* dy = d.data() + first;
-    if (to_w.wanted()) {
-      auto dw = ctx.make(p.weight_shape());
-      kernels<Backend>::conv_transpose3d_backward_weights(ctx, p, xv.data(), dy, dw.data());
-      to_w.accumulate(dw);
+  return w.home().result(y, inputs, [&ctx, p, by_parts, values, sinks, to_bias, to_w = w.sink(), wv = w.value()](const auto& d) {
+    for (const auto& to : to_bias)
+      if (to.wanted()) to.accumulate(ops::sum_to(ctx, d, shape{p.out_channels}));
+    if (by_parts) {
+      if (to_w.wanted()) to_w.accumulate(ops::conv3d_of_parts_backward_weights(ctx, p, values, d));
+      index first = 0;
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const index channels = values[i].extent(4);
+        if (sinks[i].wanted()) sinks[i].accumulate(ops::conv3d_of_parts_backward_data(ctx, p, first, channels, d, wv));
+        first += channels;
+      }
+      return;
     }
-    for (const auto& to : to_bias) {
-      auto db = ctx.make({p.out_channels});
-      kernels<Backend>::conv_transpose3d_backward_bias(ctx, p, dy, db.data());
-      to.accumulate(db);
+    if (to_w.wanted()) to_w.accumulate(ops::conv3d_backward_weights(ctx, p, values.size() == 1 ? values[0] : ops::concat(ctx, values, 4), d));
+    bool any = false;
+    for (const auto& to : sinks) any = any || to.wanted();
+    if (!any) return;
+    const auto dx = ops::conv3d_backward_data(ctx, p, d, wv);
+    if (values.size() == 1) return sinks[0].accumulate(dx);
+    index first = 0;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      const index last = first + values[i].extent(4);
+      if (sinks[i].wanted()) sinks[i].accumulate(ops::slice(ctx, dx, 4, first, last));
+      first = last;
     }
-    if (to_x.wanted()) {
-      auto dx = ctx.make(p.input_shape());
-      kernels<Backend>::conv_transpose3d_backward_data(ctx, p, dy, wv.data(), dx.data());
-      to_x.accumulate(dx);
-    }
-    for (const auto& to : to_skip)
-      if (to.wanted()) to.accumulate(ops::slice(ctx, d, 4, 0, first));
   });
 }
 
-}  // namespace detail
+/// The same of one map x (N, D, H, W, in). @throws shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> conv3d(const variable<Backend>& x, const variable<Backend>& w, const extent3& stride = {1, 1, 1},
+                                       const variable<Backend>& bias = {}) {
+  return conv3d(std::vector{x}, w, stride, bias);
+}
 
 /// Transposed convolution with filter = stride. x (N, D, H, W, in), w (FD, FH, FW, in, out), bias (out) or none
 /// -> (N, D FD, H FH, W FW, out). @throws shape_error
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> conv_transpose3d(const variable<Backend>& x, const variable<Backend>& w, const variable<Backend>& bias = {}) {
-  return detail::conv_transpose3d<Backend>({}, x, w, bias);
-}
-
-/// `concat({skip, conv_transpose3d(x, w, bias)})` without the map between: a decoder's way up. skip (N, D FD, H FH, W FW, S)
-/// -> (N, D FD, H FH, W FW, S + out). @throws shape_error
-template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> concat_conv_transpose3d(const variable<Backend>& skip, const variable<Backend>& x, const variable<Backend>& w,
-                                                        const variable<Backend>& bias = {}) {
-  return detail::conv_transpose3d(skip, x, w, bias);
+  const shape xs = x.shape(), ws = w.shape();
+  if (xs.rank() != 5 || ws.rank() != 5 || xs[4] != ws[3] || (bias && !(bias.shape() == shape{ws[4]})))
+    throw shape_error(text("conv_transpose3d: x ", xs.to_string(), " and w ", ws.to_string(), bias ? text(" and bias ", bias.shape().to_string()) : "",
+                           ", expected (N, D, H, W, in) and (FD, FH, FW, in, out) and (out)"));
+  const conv_transpose3d_problem p{xs[0], {xs[1], xs[2], xs[3]}, xs[4], ws[4], {ws[0], ws[1], ws[2]}};
+  auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "conv_transpose3d");
+  auto y = ctx.make(p.output_shape());
+  kernels<Backend>::conv_transpose3d_forward(ctx, p, x.value().data(), w.value().data(), bias ? bias.value().data() : nullptr, y.data());
+  std::vector<variable<Backend>> inputs{x, w};
+  std::vector<gradient_sink<Backend>> to_bias;
+  if (bias) {
+    inputs.push_back(bias);
+    to_bias.push_back(bias.sink());
+  }
+  return x.home().result(y, inputs, [&ctx, p, to_bias, to_x = x.sink(), to_w = w.sink(), xv = x.value(), wv = w.value()](const auto& d) {
+    for (const auto& to : to_bias)
+      if (to.wanted()) to.accumulate(ops::sum_to(ctx, d, shape{p.out_channels}));
+    if (to_w.wanted()) {
+      auto dw = ctx.make(p.weight_shape());
+      kernels<Backend>::conv_transpose3d_backward_weights(ctx, p, xv.data(), d.data(), dw.data());
+      to_w.accumulate(dw);
+    }
+    if (to_x.wanted()) {
+      auto dx = ctx.make(p.input_shape());
+      kernels<Backend>::conv_transpose3d_backward_data(ctx, p, d.data(), wv.data(), dx.data());
+      to_x.accumulate(dx);
+    }
+  });
 }
 
 /// Instance normalisation and leaky ReLU in one: lrelu((x - mean) / sqrt(var + eps) * gamma + beta), moments over D, H, W of each

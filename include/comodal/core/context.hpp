@@ -24,6 +24,10 @@ namespace comodal::inline COMODAL_CONFIG {
 /// What happens when an operation has a vendor path that cannot run it: nothing, one line on stderr a case, or an exception.
 enum class fallback_policy { allow, warn, error };
 
+/// Which engine carries an operation out where several can: the one that is fastest by our measurements, a vendor's wherever it can,
+/// or our own always.
+enum class engine_choice { fastest, vendor, portable };
+
 /// The environment of operations of one back end. Not thread-safe: one context a thread. It must not outlive `runtime`.
 template <tensor_backend Backend = default_backend>
 class context {
@@ -76,6 +80,7 @@ class context {
   [[nodiscard]] const std::map<std::pair<std::string_view, std::string_view>, index>& runs() const { return m_runs; }
 
   fallback_policy fallback = fallback_policy::allow;
+  engine_choice engines = engine_choice::fastest;
   /// Where operations report their time and memory while it is set; it belongs to the caller.
   profile* recorder = nullptr;
 

@@ -10,6 +10,10 @@
 
 #include <algorithm>
 
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+
 namespace comodal::inline COMODAL_CONFIG {
 
 /// Below this many elements a host loop stays on one thread; a constant, so that nothing depends on the machine.
@@ -43,6 +47,29 @@ void for_tasks(const Space& space, index count, const Body& body) {
     for (index t = 0; t < count; ++t) body(t);
   } else {
     Kokkos::parallel_for("comodal::for_tasks", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count), body);
+  }
+}
+
+/// The most workers that `for_worker_tasks` uses now.
+[[nodiscard]] inline index host_workers() {
+#if defined(_OPENMP)
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+/// Calls `body(worker, t)` on the host for t in [0, count); no two calls of one worker, in [0, host_workers()), run at a time: for
+/// scratch memory that is not to be shared.
+template <class Body>
+void for_worker_tasks(index count, const Body& body) {
+#pragma omp parallel for schedule(dynamic) if (count > 1)
+  for (index t = 0; t < count; ++t) {
+#if defined(_OPENMP)
+    body(static_cast<index>(omp_get_thread_num()), t);
+#else
+    body(index{0}, t);
+#endif
   }
 }
 

@@ -77,6 +77,14 @@ void copy_bytes(const Space& space, Scalar* to, const Scalar* from, index count,
 
 }  // namespace detail
 
+/// Copies `count` elements from the host to the elements [first, first + count) of a tensor. @throws shape_error beyond its end
+template <class Scalar, class Space>
+void copy_from_host(const Space& space, const Scalar* values, index count, const tensor<Scalar, Space>& out, index first = 0) {
+  if (first < 0 || count < 0 || first + count > out.size())
+    throw shape_error(text("copy_from_host: ", count, " values at ", first, " of a tensor ", out.shape().to_string()));
+  detail::copy_bytes(space, out.data() + first, values, count, false, true);
+}
+
 /// Copies elements from the host. `values` has `out.size()` elements. @throws shape_error otherwise
 template <class Scalar, class Space>
 void copy_from_host(const Space& space, const std::vector<Scalar>& values, const tensor<Scalar, Space>& out) {

@@ -73,12 +73,14 @@ struct broadcast_plan {
   KOKKOS_INLINE_FUNCTION void offsets(index r, index& a, index& b) const {
     a = 0;
     b = 0;
-    for (int i = rank - 1; i >= 0; --i) {
+    for (int i = rank - 1; i > 0; --i) {
       const index p = r % extents[i];
       r /= extents[i];
       a += p * a_strides[i];
       b += p * b_strides[i];
     }
+    a += r * a_strides[0];
+    b += r * b_strides[0];
   }
 };
 

@@ -62,9 +62,7 @@ struct conv_transpose3d_problem {
   index in_channels = 1;
   index out_channels = 1;
   extent3 factor{2, 2, 2};
-  index out_pitch = 0;  // elements from an output voxel to the next, where the output is a part of a wider map; 0: out_channels
 
-  [[nodiscard]] index pitch() const { return out_pitch == 0 ? out_channels : out_pitch; }
   [[nodiscard]] extent3 output() const { return {input[0] * factor[0], input[1] * factor[1], input[2] * factor[2]}; }
   [[nodiscard]] shape input_shape() const { return {batch, input[0], input[1], input[2], in_channels}; }
   [[nodiscard]] shape output_shape() const {

@@ -12,9 +12,11 @@
 #include <comodal/engine/pool3d_problem.hpp>
 #include <comodal/engine/portable/conv3d.hpp>
 #include <comodal/engine/portable/conv3d_host.hpp>
+#include <comodal/engine/portable/conv3d_tasks.hpp>
 #include <comodal/engine/portable/conv_transpose3d.hpp>
 #include <comodal/engine/portable/dropout.hpp>
 #include <comodal/engine/portable/elementwise.hpp>
+#include <comodal/engine/portable/gating.hpp>
 #include <comodal/engine/portable/gemm.hpp>
 #include <comodal/engine/portable/matmul.hpp>
 #include <comodal/engine/portable/norm_act.hpp>
@@ -22,6 +24,9 @@
 #include <comodal/engine/portable/segmentation_sums.hpp>
 #include <comodal/engine/portable/softmax.hpp>
 #include <comodal/engine/portable/upsample3d.hpp>
+#include <comodal/engine/portable/vector_math.hpp>
+#include <comodal/engine/portable/winograd.hpp>
+#include <comodal/engine/portable/winograd_weights.hpp>
 #if defined(COMODAL_ENABLE_ONEDNN)
 #include <comodal/engine/onednn/adapter.hpp>
 #include <comodal/engine/onednn/conv3d.hpp>

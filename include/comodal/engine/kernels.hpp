@@ -9,6 +9,7 @@
 #include <comodal/engine/portable/conv_transpose3d.hpp>
 #include <comodal/engine/portable/dropout.hpp>
 #include <comodal/engine/portable/elementwise.hpp>
+#include <comodal/engine/portable/gating.hpp>
 #include <comodal/engine/portable/matmul.hpp>
 #include <comodal/engine/portable/norm_act.hpp>
 #include <comodal/engine/portable/pool3d.hpp>
@@ -27,6 +28,7 @@ struct kernels : portable_conv3d<Backend>,
                  portable_upsample3d<Backend>,
                  portable_softmax<Backend>,
                  portable_elementwise<Backend>,
+                 portable_gating<Backend>,
                  portable_segmentation_sums<Backend>,
                  portable_dropout<Backend> {
   static_assert(!Backend::is_reference, "comodal: xtensor_backend needs #include <comodal/engine/reference.hpp> before its first use");

@@ -8,6 +8,7 @@
 #include <comodal/engine/kernels.hpp>
 #include <comodal/engine/reference/convolution.hpp>
 #include <comodal/engine/reference/elementwise.hpp>
+#include <comodal/engine/reference/gating.hpp>
 #include <comodal/engine/reference/image.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -17,6 +18,7 @@ template <std::floating_point Scalar>
 struct kernels<xtensor_backend<Scalar>> : reference_convolution<xtensor_backend<Scalar>>,
                                           reference_image<xtensor_backend<Scalar>>,
                                           reference_elementwise<xtensor_backend<Scalar>>,
+                                          reference_gating<xtensor_backend<Scalar>>,
                                           reference_segmentation_sums<xtensor_backend<Scalar>>,
                                           portable_dropout<xtensor_backend<Scalar>> {
   static constexpr const char* name = "reference";

@@ -54,7 +54,7 @@ class unet_decoder {
     variable<Backend> x = maps.back();
     for (std::size_t s = m_up.size(); s-- > 0;) {
       const layer_scope at(x.ctx(), "stage", s);
-      x = m_blocks[s](m_up[s].beside(maps[s], x));
+      x = m_blocks[s]({maps[s], m_up[s](x)});
       if (s < m_heads.size()) logits.push_back(m_heads[s](x));
     }
     std::reverse(logits.begin(), logits.end());

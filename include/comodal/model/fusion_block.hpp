@@ -72,9 +72,7 @@ class aligned_sum {
       m_align.push_back((scope / "align" / m).he_normal("weight", {1, 1, 1, sizes.stream_channels, sizes.fused_channels}, 1));
   }
   [[nodiscard]] variable<Backend> operator()(const std::vector<variable<Backend>>& maps, const variable<Backend>& weights) const {
-    std::vector<variable<Backend>> weighted;
-    for (std::size_t m = 0; m < maps.size(); ++m) weighted.push_back(multiply(maps[m], weight_of(weights, static_cast<index>(m))));
-    return conv3d(concat(weighted), concat(m_align, 3));
+    return weighted_conv3d(maps, weights, concat(m_align, 3));
   }
 
  private:
@@ -136,7 +134,7 @@ struct fusion_block<gated_fusion, Backend> {
   [[nodiscard]] variable<Backend> attention(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const {
     const auto mean = weighted_sum(maps, present.share());
     std::vector<variable<Backend>> scores;
-    for (std::size_t m = 0; m < maps.size(); ++m) scores.push_back(m_gates[m](concat<Backend>({maps[m], mean})));
+    for (std::size_t m = 0; m < maps.size(); ++m) scores.push_back(m_gates[m]({maps[m], mean}));
     return masked_softmax(concat(scores), present.mask());
   }
   [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const {
@@ -162,7 +160,7 @@ struct fusion_block<channel_fusion, Backend> {
     for (const auto& map : maps) pooled.push_back(mean(map, {1, 2, 3}));
     const auto average = weighted_sum(pooled, present.share());
     for (std::size_t m = 0; m < maps.size(); ++m) {
-      const auto s = m_excite[m](leaky_relu(m_squeeze[m](concat<Backend>({pooled[m], average}))));
+      const auto s = m_excite[m](leaky_relu(m_squeeze[m]({pooled[m], average})));
       scores.push_back(reshape(s, {s.extent(0), s.extent(4), 1}));
     }
     const auto alpha = masked_softmax(concat(scores), present.mask());  // (N, c, M)

@@ -63,7 +63,7 @@ class multi_stage_fusion {
   [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present, const variable<Backend>& finer) const {
     const auto z = m_block.fuse(maps, present);
     if (!m_join) return z;
-    return add(z, (*m_join)(concat<Backend>({z, max_pool3d(finer, m_stride)})));
+    return add(z, (*m_join)({z, max_pool3d(finer, m_stride)}));
   }
 
   /// The maps that go on in the streams and to the branches' skips; without enhancement, the maps themselves.
@@ -71,8 +71,7 @@ class multi_stage_fusion {
     if (m_gates.empty()) return maps;
     std::vector<variable<Backend>> out;
     for (std::size_t m = 0; m < maps.size(); ++m) {
-      const auto gate = sigmoid(m_gates[m](concat<Backend>({maps[m], fused})));
-      out.push_back(add(maps[m], multiply(multiply(gate, m_returns[m](fused)), m_gammas[m])));
+      out.push_back(gated_add(maps[m], m_gates[m]({maps[m], fused}), m_returns[m](fused), m_gammas[m]));
     }
     return out;
   }

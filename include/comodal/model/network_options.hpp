@@ -99,7 +99,7 @@ template <tensor_backend Backend>
   if (name == "channel") return any_fusion<Backend>(multi_stage_fusion<channel_fusion, Backend>(scope, sizes));
   if (name == "cross_modal") return any_fusion<Backend>(multi_stage_fusion<cross_modal_fusion, Backend>(scope, sizes));
   if (name == "window_cross_modal") return any_fusion<Backend>(multi_stage_fusion<window_cross_modal_fusion, Backend>(scope, sizes));
-  throw config_error(text("model.fusion: '", name, "', expected mean, concat, gated, channel, cross_modal, window_cross_modal or early"));
+  throw config_error(text("model.fusion: '", name, "', expected early, mean, concat, gated, channel, cross_modal, window_cross_modal or early"));
 }
 
 }  // namespace detail

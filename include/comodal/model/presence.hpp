@@ -4,7 +4,7 @@
 #ifndef COMODAL_MODEL_PRESENCE_HPP
 #define COMODAL_MODEL_PRESENCE_HPP
 
-#include <comodal/autograd/convolution.hpp>
+#include <comodal/autograd/gating.hpp>
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/autograd/structure.hpp>
 
@@ -90,13 +90,6 @@ template <tensor_backend Backend>
     inputs.push_back(absent_to_zero(volume, present, m));
   }
   return inputs;
-}
-
-/// Column m of weights (N, M) or (N, D, H, W, M) as a factor for maps (N, D, H, W, C): (N, 1, 1, 1, 1) or (N, D, H, W, 1).
-template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> weight_of(const variable<Backend>& weights, index modality) {
-  const auto column = slice(weights, -1, modality, modality + 1);
-  return weights.shape().rank() == 2 ? reshape(column, {weights.extent(0), 1, 1, 1, 1}) : column;
 }
 
 /// sum_m weights[.., m] maps[m]: maps (N, D, H, W, C), weights (N, M) or (N, D, H, W, M).

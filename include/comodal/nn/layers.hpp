@@ -17,10 +17,9 @@ class convolution {
       : m_weight(scope.he_normal("weight", {filter[0], filter[1], filter[2], in, out})), m_stride(stride) {
     if (bias) m_bias = scope.constant("bias", {out}, 0);
   }
-  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const {
-    auto y = conv3d(x, m_weight, m_stride);
-    return m_bias ? add(y, m_bias) : y;
-  }
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return (*this)(std::vector{x}); }
+  /// Of maps side by side, `in` channels together, without joining them first.
+  [[nodiscard]] variable<Backend> operator()(const std::vector<variable<Backend>>& parts) const { return conv3d(parts, m_weight, m_stride, m_bias); }
 
  private:
   variable<Backend> m_weight, m_bias;
@@ -35,10 +34,6 @@ class up_convolution {
       : m_weight(scope.store().normal((scope / "weight").path(), {factor[0], factor[1], factor[2], in, out}, std::sqrt(2 / (1.0001 * static_cast<double>(in))))),
         m_bias(scope.constant("bias", {out}, 0)) {}
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return conv_transpose3d(x, m_weight, m_bias); }
-  /// The same behind the channels of a map of the finer grid: (N, D fd, H fh, W fw, S + out).
-  [[nodiscard]] variable<Backend> beside(const variable<Backend>& skip, const variable<Backend>& x) const {
-    return concat_conv_transpose3d(skip, x, m_weight, m_bias);
-  }
 
  private:
   variable<Backend> m_weight, m_bias;
@@ -64,6 +59,8 @@ class conv_norm_act {
   conv_norm_act(const parameter_scope<Backend>& scope, index in, index out, const extent3& filter, const extent3& stride = {1, 1, 1})
       : m_conv(scope / "conv", in, out, filter, false, stride), m_norm(scope / "norm", out) {}
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return m_norm(m_conv(x)); }
+  /// Of maps side by side, `in` channels together.
+  [[nodiscard]] variable<Backend> operator()(const std::vector<variable<Backend>>& parts) const { return m_norm(m_conv(parts)); }
 
  private:
   convolution<Backend> m_conv;
@@ -77,8 +74,11 @@ class conv_block {
   conv_block(const parameter_scope<Backend>& scope, index in, index out, const extent3& filter, int convolutions = 2) {
     for (int i = 0; i < convolutions; ++i) m_parts.emplace_back(scope / i, i == 0 ? in : out, out, filter);
   }
-  [[nodiscard]] variable<Backend> operator()(variable<Backend> x) const {
-    for (const auto& part : m_parts) x = part(x);
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return (*this)(std::vector{x}); }
+  /// Of maps side by side, `in` channels together.
+  [[nodiscard]] variable<Backend> operator()(const std::vector<variable<Backend>>& maps) const {
+    auto x = m_parts.front()(maps);
+    for (std::size_t i = 1; i < m_parts.size(); ++i) x = m_parts[i](x);
     return x;
   }
 

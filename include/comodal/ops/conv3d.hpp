@@ -21,6 +21,23 @@ inline constexpr bool onednn_available_v =
     false;
 #endif
 
+/// True where our own convolution on the host is at least as fast as oneDNN's (docs/performance.md): what F(4, 3) serves, and gradients
+/// of weights and narrow outputs of single taps.
+[[nodiscard]] inline bool portable_conv3d_is_faster(const conv3d_problem& p, conv3d_direction direction) {
+  const detail::conv3d_sizes s(p);
+  if (s.taps() == 1 && !s.is_strided()) return direction == conv3d_direction::backward_weights || p.out_channels < 8;
+  return detail::winograd_serves(s);
+}
+
+namespace ops::detail {
+
+template <tensor_backend Backend>
+[[nodiscard]] bool wants_vendor(const context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction) {
+  return ctx.engines == engine_choice::vendor || (ctx.engines == engine_choice::fastest && !portable_conv3d_is_faster(p, direction));
+}
+
+}  // namespace ops::detail
+
 /// Which engine will run a convolution in a direction, and why not the vendor's, if so.
 template <tensor_backend Backend>
 [[nodiscard]] conv3d_plan plan_conv3d(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction) {
@@ -28,9 +45,13 @@ template <tensor_backend Backend>
   conv3d_plan ours{kernels<Backend>::name, "", "", true};
 #if defined(COMODAL_ENABLE_ONEDNN)
   if constexpr (onednn_available_v<Backend>) {
-    const conv3d_plan& vendor = ctx.template kept<onednn_conv3d>().plan(p, direction);
-    if (vendor.available) return vendor;
-    ours.reason = vendor.reason;
+    if (ops::detail::wants_vendor(ctx, p, direction)) {
+      const conv3d_plan& vendor = ctx.template kept<onednn_conv3d>().plan(p, direction);
+      if (vendor.available) return vendor;
+      ours.reason = vendor.reason;
+    } else {
+      ours.reason = ctx.engines == engine_choice::portable ? "engine_choice::portable" : "our own is faster here";
+    }
   }
 #endif
   (void)ctx;
@@ -46,14 +67,16 @@ void run_conv3d(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction
   const char* operation = name_of(direction);
 #if defined(COMODAL_ENABLE_ONEDNN)
   if constexpr (onednn_available_v<Backend>) {
-    auto& engine = ctx.template kept<onednn_conv3d>();
-    const conv3d_plan& plan = engine.plan(p, direction);
-    if (plan.available) {
-      const profiling_region region(text("comodal::", operation, "[onednn]"));
-      engine.execute(ctx, p, direction, x, w, y);
-      return ctx.count(operation, "onednn");
+    if (wants_vendor(ctx, p, direction)) {
+      auto& engine = ctx.template kept<onednn_conv3d>();
+      const conv3d_plan& plan = engine.plan(p, direction);
+      if (plan.available) {
+        const profiling_region region(text("comodal::", operation, "[onednn]"));
+        engine.execute(ctx, p, direction, x, w, y);
+        return ctx.count(operation, "onednn");
+      }
+      ctx.report_fallback(operation, kernels<Backend>::name, plan.reason);
     }
-    ctx.report_fallback(operation, kernels<Backend>::name, plan.reason);
   }
 #endif
   const profiling_region region(text("comodal::", operation, "[", kernels<Backend>::name, "]"));
@@ -69,6 +92,14 @@ void run_conv3d(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction
       break;
   }
   ctx.count(operation, kernels<Backend>::name);
+}
+
+// Maps side by side as the kernels take them.
+template <tensor_backend Backend>
+[[nodiscard]] auto parts_of(const std::vector<typename context<Backend>::tensor_type>& maps) {
+  std::vector<typename kernels<Backend>::part> parts;
+  for (const auto& map : maps) parts.push_back({map.data(), map.extent(-1)});
+  return parts;
 }
 
 }  // namespace detail
@@ -111,6 +142,48 @@ template <tensor_backend Backend>
                                                          const tensor_of<Backend>& dy) {
   auto dw = ctx.make(p.weight_shape());
   detail::run_conv3d(ctx, p, conv3d_direction::backward_weights, x.data(), dw.data(), dy.data());
+  return dw;
+}
+
+/// The convolution of maps that stand side by side as input channels, none of them joined; only where `kernels<Backend>::has_parts`.
+/// parts (N, D, H, W, ...) of `p.in_channels` channels together, bias (out) or empty -> `p.output_shape()`.
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> conv3d_of_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<tensor_of<Backend>>& parts,
+                                                 const tensor_of<Backend>& w, const tensor_of<Backend>& bias) {
+  auto y = ctx.make(p.output_shape());
+  if constexpr (kernels<Backend>::has_parts) {
+    const profiling_region region("comodal::conv3d.forward[portable]");
+    kernels<Backend>::conv3d_forward_parts(ctx, p, detail::parts_of<Backend>(parts), w.data(), bias ? bias.data() : nullptr, y.data());
+    ctx.count(name_of(conv3d_direction::forward), kernels<Backend>::name);
+  }
+  return y;
+}
+
+/// The gradient of the part that holds input channels [first, first + channels).
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> conv3d_of_parts_backward_data(context<Backend>& ctx, const conv3d_problem& p, index first, index channels,
+                                                               const tensor_of<Backend>& dy, const tensor_of<Backend>& w) {
+  shape extents = p.input_shape();
+  extents.set(4, channels);
+  auto dx = ctx.make(extents);
+  if constexpr (kernels<Backend>::has_parts) {
+    const profiling_region region("comodal::conv3d.backward_data[portable]");
+    kernels<Backend>::conv3d_backward_data_part(ctx, p, first, channels, dy.data(), w.data(), dx.data());
+    ctx.count(name_of(conv3d_direction::backward_data), kernels<Backend>::name);
+  }
+  return dx;
+}
+
+/// The gradient of the weights, of shape `p.weight_shape()`.
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> conv3d_of_parts_backward_weights(context<Backend>& ctx, const conv3d_problem& p, const std::vector<tensor_of<Backend>>& parts,
+                                                                  const tensor_of<Backend>& dy) {
+  auto dw = ctx.make(p.weight_shape());
+  if constexpr (kernels<Backend>::has_parts) {
+    const profiling_region region("comodal::conv3d.backward_weights[portable]");
+    kernels<Backend>::conv3d_backward_weights_parts(ctx, p, detail::parts_of<Backend>(parts), dy.data(), dw.data());
+    ctx.count(name_of(conv3d_direction::backward_weights), kernels<Backend>::name);
+  }
   return dw;
 }
 

@@ -150,7 +150,8 @@ class contrastive_mutual_learning : public student_and_teacher<Backend, Network>
     for_elements(ctx.space(), voxels, detail::sharpen_body<T>{this->m_targets.kind, classes, 1 / o.sharpen, q.value().data(), sharp.data()});
 
     tensor<std::uint8_t, typename Backend::space_type> labels, known;
-    const auto table = ctx.make({256, classes}, std::vector<T>(this->m_targets.table.begin(), this->m_targets.table.end()));
+    auto table = ctx.make({256, classes});
+    detail::copy_converted(ctx.space(), this->m_targets.table, table, 0);
     if (!strong.known.empty()) {
       labels = ctx.template make_of<std::uint8_t>({voxels});
       known = ctx.template make_of<std::uint8_t>({voxels});

@@ -61,6 +61,22 @@ struct progress {
   return std::exp(-5 * (1 - x) * (1 - x));
 }
 
+namespace detail {
+
+// Floats of the host as the scalars of a tensor, from its element `first` on.
+template <class Space, class T>
+void copy_converted(const Space& space, const std::vector<float>& from, const tensor<T, Space>& to, index first) {
+  const auto count = static_cast<index>(from.size());
+  if constexpr (std::is_same_v<T, float>) {
+    copy_from_host(space, from.data(), count, to, first);
+  } else {
+    const std::vector<T> values(from.begin(), from.end());
+    copy_from_host(space, values.data(), count, to, first);
+  }
+}
+
+}  // namespace detail
+
 /// Volumes and presence of one or more crop batches, one behind the other.
 template <tensor_backend Backend>
 struct network_input {
@@ -69,17 +85,18 @@ struct network_input {
 
   /// @throws shape_error for crops of different sizes
   network_input(tape<Backend>& home, const std::vector<const crop_batch*>& parts) : present(home, count(parts), parts.at(0)->modalities, joined(parts)) {
-    using T = typename Backend::scalar_type;
     auto& ctx = home.ctx();
     const extent3 size = parts[0]->size;
     for (index m = 0; m < parts[0]->modalities; ++m) {
-      std::vector<T> values;
+      auto volume = ctx.make({present.samples(), size[0], size[1], size[2], 1});
+      index first = 0;
       for (const crop_batch* part : parts) {
         if (part->size != size) throw shape_error("network_input: crops of different sizes in one batch");
         const auto& from = part->images[static_cast<std::size_t>(m)];
-        values.insert(values.end(), from.begin(), from.end());
+        detail::copy_converted(ctx.space(), from, volume, first);
+        first += static_cast<index>(from.size());
       }
-      volumes.push_back(home.constant(ctx.make({present.samples(), size[0], size[1], size[2], 1}, values)));
+      volumes.push_back(home.constant(volume));
     }
   }
 
@@ -181,7 +198,8 @@ template <tensor_backend Backend>
   auto target = ctx.make({batch.samples, batch.size[0], batch.size[1], batch.size[2], map.channels});
   auto labels = ctx.template make_of<std::uint8_t>({batch.samples * batch.voxels()});
   copy_from_host(ctx.space(), batch.labels, labels);
-  const auto table = ctx.make({256, map.channels}, std::vector<T>(map.table.begin(), map.table.end()));
+  auto table = ctx.make({256, map.channels});
+  detail::copy_converted(ctx.space(), map.table, table, 0);
   for_elements(ctx.space(), labels.size(), detail::one_hot_body<T>{labels.data(), table.data(), target.data(), map.channels});
   ctx.fence();
   return target;

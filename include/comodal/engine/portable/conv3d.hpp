@@ -1,16 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// 3-D convolution, portable: on the host a row of outputs at a time as small dense products, on a device one thread an
-/// output. The same bytes for any number of threads.
+/// 3-D convolution, portable: on the host as small dense products in tiles of registers, on a device one thread an output. The same
+/// bytes for any number of threads.
 #ifndef COMODAL_ENGINE_PORTABLE_CONV3D_HPP
 #define COMODAL_ENGINE_PORTABLE_CONV3D_HPP
 
-#include <comodal/core/context.hpp>
-#include <comodal/core/loops.hpp>
-#include <comodal/engine/portable/conv3d_host.hpp>
-#include <comodal/engine/portable/gemm.hpp>
-
-#include <algorithm>
+#include <comodal/engine/portable/conv3d_tasks.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
@@ -58,28 +53,6 @@ struct conv3d_backward_data_body {
   const T* w_transposed;  // (taps, out, in)
   T* dx;
 
-  void host_row(index row) const {
-    const index ih = row % s.in[1], id = row / s.in[1] % s.in[0], n = row / s.in[1] / s.in[0];
-    T* out = dx + row * s.in[2] * s.ci;
-    std::fill_n(out, s.in[2] * s.ci, T(0));
-    for (index kd = 0; kd < s.filter[0]; ++kd) {
-      const index od = s.target(0, id, kd);
-      if (od < 0) continue;
-      for (index kh = 0; kh < s.filter[1]; ++kh) {
-        const index oh = s.target(1, ih, kh);
-        if (oh < 0) continue;
-        const T* from = dy + ((n * s.out[0] + od) * s.out[1] + oh) * s.out[2] * s.co;
-        for (index kw = 0; kw < s.filter[2]; ++kw) {
-          const index first = s.first_output(kw), last = s.last_output(kw);
-          if (first >= last) continue;
-          gemm_add(last - first, s.ci, s.co, from + first * s.co, s.co,
-                   w_transposed + ((kd * s.filter[1] + kh) * s.filter[2] + kw) * s.ci * s.co, s.ci,
-                   out + s.source(2, first, kw) * s.ci, s.stride[2] * s.ci);
-        }
-      }
-    }
-  }
-
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.ci, iw = i / s.ci % s.in[2], row = i / s.ci / s.in[2];
     const index ih = row % s.in[1], id = row / s.in[1] % s.in[0], n = row / s.in[1] / s.in[0];
@@ -107,10 +80,6 @@ struct conv3d_backward_weights_body {
 
   KOKKOS_INLINE_FUNCTION index rows() const { return s.batch * s.out[0] * s.out[1]; }
 
-  void host_slab(index slab) const {
-    conv_weight_gradient(s, x, dy, rows() * slab / slabs, rows() * (slab + 1) / slabs, partial + slab * s.taps() * s.ci * s.co);
-  }
-
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.co, k = i / s.co % s.ci, kw = i / s.co / s.ci % s.filter[2];
     const index kh = i / s.co / s.ci / s.filter[2] % s.filter[1], kd = i / s.co / s.ci / s.filter[2] / s.filter[1] % s.filter[0];
@@ -130,97 +99,43 @@ struct conv3d_backward_weights_body {
   }
 };
 
-// out[i] = partial[0][i] + partial[1][i] + ..., in order.
-template <class T>
-struct sum_slabs_body {
-  const T* partial;
-  T* out;
-  index slabs, size;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    T sum = 0;
-    for (index k = 0; k < slabs; ++k) sum += partial[k * size + i];
-    out[i] = sum;
-  }
-};
-
-template <class T, weight_order Order>
-struct pack_weights_task {
-  conv3d_sizes s;
-  const T* w;
-  T* packed;
-  void operator()(index tap) const { pack_weights<Order>(s, w, packed, tap); }
-};
-
-template <class T>
-struct conv_row_task {
-  conv3d_sizes s;
-  const T *x, *packed, *bias, *zeros;
-  T* y;
-  void operator()(index row) const { conv_row(s, x, packed, bias, zeros, y, row); }
-};
-
-template <class Body>
-struct host_rows {
-  Body body;
-  void operator()(index row) const { body.host_row(row); }
-};
-
-template <class Body>
-struct host_slabs {
-  Body body;
-  void operator()(index slab) const { body.host_slab(slab); }
-};
-
 }  // namespace detail
 
 /// Portable convolutions; see `conv3d_problem` for shapes.
 template <tensor_backend Backend>
-struct portable_conv3d {
+struct portable_conv3d : host_conv3d<Backend> {
   using T = typename Backend::scalar_type;
   using space_type = typename Backend::space_type;
-  /// Pieces that the weight gradient is summed from; fixed, so that its bytes do not depend on the threads.
-  static constexpr index slabs = 16;
+  using host = host_conv3d<Backend>;
+  /// True where maps may stand side by side as input channels without being joined first: `conv3d_forward_parts` and the gradients.
+  static constexpr bool has_parts = is_host_v<space_type>;
 
   static void conv3d_forward(context<Backend>& ctx, const conv3d_problem& p, const T* x, const T* w, T* y) {
-    if constexpr (is_host_v<space_type>)
-      by_rows<detail::weight_order::plain>(ctx, detail::conv3d_sizes(p), x, w, y);
+    if constexpr (has_parts)
+      host::conv3d_forward_parts(ctx, p, {{x, p.in_channels}}, w, nullptr, y);
     else
       for_elements(ctx.space(), p.output_shape().size(), detail::conv3d_forward_body<T>{detail::conv3d_sizes(p), x, w, y});
   }
 
   static void conv3d_backward_data(context<Backend>& ctx, const conv3d_problem& p, const T* dy, const T* w, T* dx) {
-    const detail::conv3d_sizes sizes(p);
-    if constexpr (is_host_v<space_type>)
-      if (!sizes.is_strided()) return by_rows<detail::weight_order::flipped>(ctx, sizes.of_backward_data(), dy, w, dx);
-    auto transposed = ctx.make(p.weight_shape());
-    for_elements(ctx.space(), transposed.size(), detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
-    const detail::conv3d_backward_data_body<T> body{sizes, dy, transposed.data(), dx};
-    if constexpr (is_host_v<space_type>)
-      for_tasks(ctx.space(), p.batch * p.input[0] * p.input[1], detail::host_rows<detail::conv3d_backward_data_body<T>>{body});
-    else
-      for_elements(ctx.space(), p.input_shape().size(), body);
+    if constexpr (has_parts)
+      return host::conv3d_backward_data_part(ctx, p, 0, p.in_channels, dy, w, dx);
+    else {
+      auto transposed = ctx.make(p.weight_shape());
+      for_elements(ctx.space(), transposed.size(), detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
+      for_elements(ctx.space(), p.input_shape().size(), detail::conv3d_backward_data_body<T>{detail::conv3d_sizes(p), dy, transposed.data(), dx});
+    }
   }
 
   static void conv3d_backward_weights(context<Backend>& ctx, const conv3d_problem& p, const T* x, const T* dy, T* dw) {
-    const extent3 out = p.output();
-    const index count = std::min(slabs, p.batch * out[0] * out[1]), size = p.weight_shape().size();
-    auto partial = ctx.make({count, size});
-    const detail::conv3d_backward_weights_body<T> body{detail::conv3d_sizes(p), x, dy, partial.data(), count};
-    if constexpr (is_host_v<space_type>)
-      for_tasks(ctx.space(), count, detail::host_slabs<detail::conv3d_backward_weights_body<T>>{body});
-    else
-      for_elements(ctx.space(), count * size, body);
-    for_elements(ctx.space(), size, detail::sum_slabs_body<T>{partial.data(), dw, count, size});
-  }
-
-  /// A convolution on the host, a row of outputs at a time.
-  template <detail::weight_order Order>
-  static void by_rows(context<Backend>& ctx, const detail::conv3d_sizes& s, const T* x, const T* w, T* y) {
-    auto packed = ctx.make({s.taps() * s.ci * detail::packed_columns(s.co)});
-    auto zeros = ctx.make({s.ci});
-    std::fill_n(zeros.data(), s.ci, T(0));
-    for_tasks(ctx.space(), s.taps(), detail::pack_weights_task<T, Order>{s, w, packed.data()});
-    for_tasks(ctx.space(), s.batch * s.out[0] * s.out[1], detail::conv_row_task<T>{s, x, packed.data(), nullptr, zeros.data(), y});
+    if constexpr (has_parts)
+      return host::conv3d_backward_weights_parts(ctx, p, {{x, p.in_channels}}, dy, dw);
+    else {
+      const index count = host::slab_count(p), size = p.weight_shape().size();
+      auto partial = ctx.make({count, size});
+      for_elements(ctx.space(), count * size, detail::conv3d_backward_weights_body<T>{detail::conv3d_sizes(p), x, dy, partial.data(), count});
+      for_elements(ctx.space(), size, detail::sum_slabs_body<T>{partial.data(), dw, count, size});
+    }
   }
 };
 

@@ -17,12 +17,12 @@
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
-// A problem as plain numbers for kernels, with the walks along filter taps that forward and backward share. Voxels of maps are
-// `in_pitch` and `out_pitch` elements apart: the number of channels, or more where the map is a part of a wider one.
+// A problem as plain numbers for kernels, with the walks along filter taps that forward and backward share. Outputs are
+// `out_pitch` elements apart. Weights are the rows [w_first, ...) of `w_rows` rows a tap.
 struct conv3d_sizes {
-  index batch, in[3], out[3], filter[3], stride[3], pad[3], ci, co, in_pitch, out_pitch;
+  index batch, in[3], out[3], filter[3], stride[3], pad[3], ci, co, out_pitch, w_rows, w_first = 0;
 
-  explicit conv3d_sizes(const conv3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels), in_pitch(ci), out_pitch(co) {
+  explicit conv3d_sizes(const conv3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels), out_pitch(co), w_rows(p.in_channels) {
     const extent3 o = p.output(), q = p.padding();
     for (std::size_t a = 0; a < 3; ++a) {
       in[a] = p.input[a];
@@ -34,11 +34,18 @@ struct conv3d_sizes {
   }
   [[nodiscard]] index taps() const { return filter[0] * filter[1] * filter[2]; }
   [[nodiscard]] bool is_strided() const { return stride[0] * stride[1] * stride[2] != 1; }
+  // Of `channels` input channels from `first` on, which stand in a map of their own.
+  [[nodiscard]] conv3d_sizes of_part(index first, index channels) const {
+    conv3d_sizes s = *this;
+    s.ci = channels;
+    s.w_first = first;
+    return s;
+  }
   // The convolution that makes the gradient of the input out of that of the output; stride 1 alone.
   [[nodiscard]] conv3d_sizes of_backward_data() const {
     conv3d_sizes s = *this;
     std::swap(s.ci, s.co);
-    std::swap(s.in_pitch, s.out_pitch);
+    s.out_pitch = s.co;
     return s;
   }
   // The convolution with stride = filter that leads back from the output of a transposed convolution to its input.
@@ -48,7 +55,7 @@ struct conv3d_sizes {
       s.filter[a] = p.factor[a];
       s.pad[a] = 0;
     }
-    s.in_pitch = p.pitch();
+    s.w_rows = p.in_channels;
     return s;
   }
   // Outputs along the last axis that tap k reaches: [first, last).
@@ -85,7 +92,8 @@ inline constexpr int tile_rows = 6, tile_columns = 16;
   return total;
 }
 
-// How the weights of a convolution stand in memory: (taps, ci, co), (taps, co, ci), or that with the taps from last to first.
+// How the weights of a convolution stand in memory: (taps, ci, co), (taps, co, ci), or that with the taps from last to first; what
+// is written first of a tap are its rows.
 enum class weight_order { plain, transposed, flipped };
 
 // Weights as tiles read them: block after block of output channels, each (taps, ci, width) with zeros behind the last channel.
@@ -97,7 +105,7 @@ void pack_weights(const conv3d_sizes& s, const T* w, T* packed, index tap) {
     const index width = tile_width(s.co - c), valid = std::min(width, s.co - c);
     T* to = packed + before * taps * s.ci + tap * s.ci * width;
     for (index k = 0; k < s.ci; ++k, to += width) {
-      for (index j = 0; j < valid; ++j) to[j] = Order == weight_order::plain ? w[(tap * s.ci + k) * s.co + c + j] : w[(from_tap * s.co + c + j) * s.ci + k];
+      for (index j = 0; j < valid; ++j) to[j] = Order == weight_order::plain ? w[(tap * s.w_rows + s.w_first + k) * s.co + c + j] : w[(from_tap * s.w_rows + s.w_first + c + j) * s.ci + k];
       std::fill(to + valid, to + width, T(0));
     }
     before += width;
@@ -105,33 +113,46 @@ void pack_weights(const conv3d_sizes& s, const T* w, T* packed, index tap) {
   }
 }
 
+// One of the maps that a convolution reads side by side as its input channels, and its packed weights.
+template <class T>
+struct conv3d_part {
+  const T* x;
+  index ci;
+  const T* packed;
+};
+
 // The (kd, kh) of one output row whose input row is no padding.
 template <class T>
 struct tap_row {
   const T* in;
   index tap;  // of kw = 0
+  int part;
 };
+
+inline constexpr int most_parts = 16;
 
 // out (Rows voxels, `valid` of Columns channels) = bias, where there is one, + sum over taps and input channels. `Edge`: some taps
 // may fall beside the row; they read `zeros`.
 template <int Rows, int Columns, bool Edge, class T>
-void conv_tile(const conv3d_sizes& s, const tap_row<T>* rows, int count, index ow, const T* packed, const T* bias, const T* zeros, T* out, index valid) {
+void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, index ow, const T* bias, const T* zeros, T* out,
+               index valid) {
   T sums[Rows][Columns] = {};
   if (bias)
     for (int r = 0; r < Rows; ++r)
       for (index j = 0; j < valid; ++j) sums[r][j] = bias[j];
-  for (int t = 0; t < count; ++t)
+  for (int t = 0; t < count; ++t) {
+    const conv3d_part<T>& part = parts[rows[t].part];
+    const index ci = part.ci, pitch = s.stride[2] * ci;
     for (index kw = 0; kw < s.filter[2]; ++kw) {
-      const T* b = packed + (rows[t].tap + kw) * s.ci * Columns;
-      const index pitch = s.stride[2] * s.in_pitch;
-      const T* const a = rows[t].in + s.source(2, ow, kw) * s.in_pitch;
+      const T* b = part.packed + (rows[t].tap + kw) * ci * Columns;
+      const T* const a = rows[t].in + s.source(2, ow, kw) * ci;
       const T* edge[Rows];
       if constexpr (Edge)
         for (int r = 0; r < Rows; ++r) {
           const index iw = s.source(2, ow + r, kw);
-          edge[r] = iw >= 0 && iw < s.in[2] ? rows[t].in + iw * s.in_pitch : zeros;
+          edge[r] = iw >= 0 && iw < s.in[2] ? rows[t].in + iw * ci : zeros;
         }
-      for (index k = 0; k < s.ci; ++k, b += Columns) {
+      for (index k = 0; k < ci; ++k, b += Columns) {
 #pragma GCC unroll 8
         for (int r = 0; r < Rows; ++r) {
           const T left = Edge ? edge[r][k] : a[r * pitch + k];
@@ -140,6 +161,7 @@ void conv_tile(const conv3d_sizes& s, const tap_row<T>* rows, int count, index o
         }
       }
     }
+  }
   for (int r = 0; r < Rows; ++r) {
     if (valid == Columns) {
 #pragma omp simd
@@ -151,54 +173,57 @@ void conv_tile(const conv3d_sizes& s, const tap_row<T>* rows, int count, index o
 }
 
 template <int Columns, class T>
-void conv_block(const conv3d_sizes& s, const tap_row<T>* rows, int count, const T* packed, const T* bias, const T* zeros, T* out, index valid) {
+void conv_block(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, const T* bias, const T* zeros, T* out, index valid) {
   const index width = s.out[2];
   index ow = 0;
   for (; ow + tile_rows <= width; ow += tile_rows) {
     const bool inner = s.source(2, ow, 0) >= 0 && s.source(2, ow + tile_rows - 1, s.filter[2] - 1) < s.in[2];
     if (inner)
-      conv_tile<tile_rows, Columns, false>(s, rows, count, ow, packed, bias, zeros, out + ow * s.out_pitch, valid);
+      conv_tile<tile_rows, Columns, false>(s, parts, rows, count, ow, bias, zeros, out + ow * s.out_pitch, valid);
     else
-      conv_tile<tile_rows, Columns, true>(s, rows, count, ow, packed, bias, zeros, out + ow * s.out_pitch, valid);
+      conv_tile<tile_rows, Columns, true>(s, parts, rows, count, ow, bias, zeros, out + ow * s.out_pitch, valid);
   }
-  for (; ow + 4 <= width; ow += 4) conv_tile<4, Columns, true>(s, rows, count, ow, packed, bias, zeros, out + ow * s.out_pitch, valid);
-  for (; ow < width; ++ow) conv_tile<1, Columns, true>(s, rows, count, ow, packed, bias, zeros, out + ow * s.out_pitch, valid);
+  for (; ow + 4 <= width; ow += 4) conv_tile<4, Columns, true>(s, parts, rows, count, ow, bias, zeros, out + ow * s.out_pitch, valid);
+  for (; ow < width; ++ow) conv_tile<1, Columns, true>(s, parts, rows, count, ow, bias, zeros, out + ow * s.out_pitch, valid);
 }
 
-// One row of outputs from its tap rows; `zeros` has ci elements, `bias` co or none.
+// One row of outputs from its tap rows; `zeros` has the most channels of a part, `bias` co elements or none.
 template <class T>
-void conv_columns(const conv3d_sizes& s, const tap_row<T>* rows, int count, const T* packed, const T* bias, const T* zeros, T* out) {
+void conv_columns(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const tap_row<T>* rows, int count, const T* bias, const T* zeros, T* out) {
+  conv3d_part<T> of_block[most_parts];
+  std::copy_n(parts, number, of_block);
   for (index c = 0; c < s.co;) {
     const index width = tile_width(s.co - c), valid = std::min(width, s.co - c);
     const T* const b = bias ? bias + c : nullptr;
     if (width == tile_columns)
-      conv_block<tile_columns>(s, rows, count, packed, b, zeros, out + c, valid);
+      conv_block<tile_columns>(s, of_block, rows, count, b, zeros, out + c, valid);
     else if (width == 16)
-      conv_block<16>(s, rows, count, packed, b, zeros, out + c, valid);
+      conv_block<16>(s, of_block, rows, count, b, zeros, out + c, valid);
     else if (width == 8)
-      conv_block<8>(s, rows, count, packed, b, zeros, out + c, valid);
+      conv_block<8>(s, of_block, rows, count, b, zeros, out + c, valid);
     else
-      conv_block<4>(s, rows, count, packed, b, zeros, out + c, valid);
-    packed += s.taps() * s.ci * width;
+      conv_block<4>(s, of_block, rows, count, b, zeros, out + c, valid);
+    for (int i = 0; i < number; ++i) of_block[i].packed += s.taps() * of_block[i].ci * width;
     c += width;
   }
 }
 
-inline constexpr index most_tap_rows = 225;  // filters of 15 x 15
+inline constexpr index most_tap_rows = 512;  // of all parts together
 
-// Output row (n, od, oh) of a convolution with packed weights.
+// Output row (n, od, oh) of a convolution of maps side by side, with packed weights.
 template <class T>
-void conv_row(const conv3d_sizes& s, const T* x, const T* packed, const T* bias, const T* zeros, T* y, index row) {
+void conv_row(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const T* bias, const T* zeros, T* y, index row) {
   const index oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / s.out[1] / s.out[0];
   tap_row<T> rows[most_tap_rows];
   int count = 0;
-  for (index kd = 0; kd < s.filter[0]; ++kd)
-    for (index kh = 0; kh < s.filter[1]; ++kh) {
-      const index id = s.source(0, od, kd), ih = s.source(1, oh, kh);
-      if (id < 0 || id >= s.in[0] || ih < 0 || ih >= s.in[1]) continue;
-      rows[count++] = {x + ((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * s.in_pitch, (kd * s.filter[1] + kh) * s.filter[2]};
-    }
-  conv_columns(s, rows, count, packed, bias, zeros, y + row * s.out[2] * s.out_pitch);
+  for (int i = 0; i < number; ++i)
+    for (index kd = 0; kd < s.filter[0]; ++kd)
+      for (index kh = 0; kh < s.filter[1]; ++kh) {
+        const index id = s.source(0, od, kd), ih = s.source(1, oh, kh);
+        if (id < 0 || id >= s.in[0] || ih < 0 || ih >= s.in[1]) continue;
+        rows[count++] = {parts[i].x + ((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * parts[i].ci, (kd * s.filter[1] + kh) * s.filter[2], i};
+      }
+  conv_columns(s, parts, number, rows, count, bias, zeros, y + row * s.out[2] * s.out_pitch);
 }
 
 // One row of a sum of outer products: `count` voxels of a and b.
@@ -264,11 +289,10 @@ void outer_sum(const outer_row<T>* rows, index number, index a_pitch, index a_ch
   for (; j < b_channels; ++j) outer_block<1>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
 }
 
-// dw (taps, ci, co), or (taps, co, ci) if `Transposed`, = the weight gradient of output rows [first, last).
+// dw (taps, ci, co), or (taps, co, ci) if `Transposed`, += the weight gradient of output rows [first, last).
 template <bool Transposed = false, class T>
 void conv_weight_gradient(const conv3d_sizes& s, const T* x, const T* dy, index first, index last, T* dw) {
   constexpr index most_rows = 32;  // what is read again for each tap should stay in cache
-  std::fill_n(dw, s.taps() * s.ci * s.co, T(0));
   outer_row<T> rows[most_rows];
   // Vectors run along the channels that fill them better.
   const bool along_input = s.co % 16 != 0 && s.ci % 16 == 0;
@@ -282,16 +306,16 @@ void conv_weight_gradient(const conv3d_sizes& s, const T* x, const T* dy, index 
         const index oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / s.out[1] / s.out[0];
         const index id = s.source(0, od, kd), ih = s.source(1, oh, kh);
         if (id < 0 || id >= s.in[0] || ih < 0 || ih >= s.in[1]) continue;
-        const T* in = x + (((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] + s.source(2, from, kw)) * s.in_pitch;
+        const T* in = x + (((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] + s.source(2, from, kw)) * s.ci;
         const T* out = dy + (row * s.out[2] + from) * s.out_pitch;
         rows[number++] = along_input ? outer_row<T>{out, in, to - from} : outer_row<T>{in, out, to - from};
       }
-      T* const c = dw + tap * s.ci * s.co;
+      T* const c = dw + (tap * s.w_rows + s.w_first) * (Transposed ? s.ci : s.co);
       const index in_step = Transposed ? 1 : s.co, out_step = Transposed ? s.ci : 1;
       if (along_input)
-        outer_sum(rows, number, s.out_pitch, s.co, s.stride[2] * s.in_pitch, s.ci, c, out_step, in_step);
+        outer_sum(rows, number, s.out_pitch, s.co, s.stride[2] * s.ci, s.ci, c, out_step, in_step);
       else
-        outer_sum(rows, number, s.stride[2] * s.in_pitch, s.ci, s.out_pitch, s.co, c, in_step, out_step);
+        outer_sum(rows, number, s.stride[2] * s.ci, s.ci, s.out_pitch, s.co, c, in_step, out_step);
     }
 }
 

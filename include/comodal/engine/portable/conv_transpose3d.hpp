@@ -11,9 +11,9 @@ namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
 struct conv_transpose3d_sizes {
-  index batch, in[3], factor[3], ci, co, pitch;
+  index batch, in[3], factor[3], ci, co;
 
-  explicit conv_transpose3d_sizes(const conv_transpose3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels), pitch(p.pitch()) {
+  explicit conv_transpose3d_sizes(const conv_transpose3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels) {
     for (std::size_t a = 0; a < 3; ++a) {
       in[a] = p.input[a];
       factor[a] = p.factor[a];
@@ -41,7 +41,7 @@ struct conv_transpose3d_forward_body {
     const T* in = x + (((n * s.in[0] + od / s.factor[0]) * s.in[1] + oh / s.factor[1]) * s.in[2] + ow / s.factor[2]) * s.ci;
     T sum = bias ? bias[c] : T(0);
     for (index k = 0; k < s.ci; ++k) sum += in[k] * w[(tap * s.ci + k) * s.co + c];
-    y[i / s.co * s.pitch + c] = sum;
+    y[i] = sum;
   }
 };
 
@@ -55,10 +55,11 @@ struct conv_transpose3d_row_task {
 
   void operator()(index row) const {
     const index step = s.ci * packed_columns(s.co);
-    const tap_row<T> in{x + row * s.in[2] * s.ci, 0};
+    const tap_row<T> in{x + row * s.in[2] * s.ci, 0, 0};
     for (index tap = 0; tap < s.taps(); ++tap) {
       const index kw = tap % s.factor[2], kh = tap / s.factor[2] % s.factor[1], kd = tap / s.factor[2] / s.factor[1];
-      conv_columns(point, &in, 1, packed + tap * step, bias, zeros, y + (s.output_row(row, kd, kh) + kw) * s.pitch);
+      const conv3d_part<T> part{x, s.ci, packed + tap * step};
+      conv_columns(point, &part, 1, &in, 1, bias, zeros, y + (s.output_row(row, kd, kh) + kw) * s.co);
     }
   }
 };
@@ -85,7 +86,7 @@ struct conv_transpose3d_backward_data_body {
     for (index kd = 0; kd < s.factor[0]; ++kd)
       for (index kh = 0; kh < s.factor[1]; ++kh)
         for (index kw = 0; kw < s.factor[2]; ++kw) {
-          const T* from = dy + (s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.pitch;
+          const T* from = dy + (s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.co;
           const T* weight = w + (((kd * s.factor[1] + kh) * s.factor[2] + kw) * s.ci + c) * s.co;
           for (index k = 0; k < s.co; ++k) sum += from[k] * weight[k];
         }
@@ -104,7 +105,9 @@ struct conv_transpose3d_backward_weights_body {
   KOKKOS_INLINE_FUNCTION index rows() const { return s.batch * s.in[0] * s.in[1]; }
 
   void host_slab(index slab) const {
-    conv_weight_gradient<true>(back, dy, x, rows() * slab / slabs, rows() * (slab + 1) / slabs, partial + slab * s.taps() * s.ci * s.co);
+    T* const dw = partial + slab * s.taps() * s.ci * s.co;
+    std::fill_n(dw, s.taps() * s.ci * s.co, T(0));
+    conv_weight_gradient<true>(back, dy, x, rows() * slab / slabs, rows() * (slab + 1) / slabs, dw);
   }
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
@@ -114,18 +117,8 @@ struct conv_transpose3d_backward_weights_body {
     T sum = 0;
     for (index row = rows() * slab / slabs; row < rows() * (slab + 1) / slabs; ++row)
       for (index iw = 0; iw < s.in[2]; ++iw)
-        sum += x[(row * s.in[2] + iw) * s.ci + k] * dy[(s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.pitch + c];
+        sum += x[(row * s.in[2] + iw) * s.ci + k] * dy[(s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.co + c];
     partial[i] = sum;
-  }
-};
-
-template <class T>
-struct conv_transpose3d_bias_body {
-  const T* dy;
-  index pitch;
-  template <class Sums>
-  KOKKOS_INLINE_FUNCTION void operator()(index, index r, index c, Sums&& sums) const {
-    sums[0] += static_cast<double>(dy[r * pitch + c]);
   }
 };
 
@@ -142,7 +135,7 @@ struct portable_conv_transpose3d {
     const detail::conv_transpose3d_sizes s(p);
     if constexpr (is_host_v<space_type>) {
       detail::conv3d_sizes point(conv3d_problem{p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}});
-      point.out_pitch = s.factor[2] * s.pitch;
+      point.out_pitch = s.factor[2] * s.co;
       auto packed = ctx.make({s.taps(), s.ci, detail::packed_columns(s.co)}), zeros = ctx.make({s.ci});
       for_tasks(ctx.space(), s.taps(), detail::pack_points_task<T>{point, w, packed.data()});
       for_tasks(ctx.space(), p.batch * p.input[0] * p.input[1],
@@ -154,7 +147,8 @@ struct portable_conv_transpose3d {
 
   static void conv_transpose3d_backward_data(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* dy, const T* w, T* dx) {
     if constexpr (is_host_v<space_type>)
-      portable_conv3d<Backend>::template by_rows<detail::weight_order::transposed>(ctx, detail::conv3d_sizes::of_transposed(p), dy, w, dx);
+      portable_conv3d<Backend>::template by_rows<detail::weight_order::transposed>(ctx, detail::conv3d_sizes::of_transposed(p),
+                                                                                   {{dy, p.out_channels}}, w, nullptr, dx);
     else
       for_elements(ctx.space(), p.input_shape().size(), detail::conv_transpose3d_backward_data_body<T>{detail::conv_transpose3d_sizes(p), dy, w, dx});
   }
@@ -169,12 +163,6 @@ struct portable_conv_transpose3d {
     else
       for_elements(ctx.space(), count * size, body);
     for_elements(ctx.space(), size, detail::sum_slabs_body<T>{partial.data(), dw, count, size});
-  }
-
-  static void conv_transpose3d_backward_bias(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* dy, T* db) {
-    const index rows = p.output_shape().size() / p.out_channels;
-    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(1, 1, rows, p.out_channels)});
-    reduce_rows<1>(ctx.space(), 1, rows, p.out_channels, detail::conv_transpose3d_bias_body<T>{dy, p.pitch()}, scratch.data(), db);
   }
 };
 

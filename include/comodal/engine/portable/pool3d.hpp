@@ -8,6 +8,8 @@
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/pool3d_problem.hpp>
 
+#include <algorithm>
+
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
@@ -39,6 +41,74 @@ struct pool3d_sizes {
     const index ow = w / window[2], oh = h / window[1], od = d / window[0];
     if (ow >= out[2] || oh >= out[1] || od >= out[0]) return -1;
     return ((n * out[0] + od) * out[1] + oh) * out[2] + ow;
+  }
+};
+
+// One line of outputs (n, od, oh) on the host: no division inside, `Lanes` channels side by side.
+template <class T>
+struct max_pool_forward_line {
+  pool3d_sizes s;
+  const T* x;
+  T* y;
+  std::uint8_t* chosen;
+
+  template <int Lanes>
+  void block(const T* in, T* out, std::uint8_t* tap_out) const {
+    T best[Lanes];
+    std::int32_t at[Lanes] = {};
+    for (int l = 0; l < Lanes; ++l) best[l] = in[l];
+    std::int32_t tap = 0;
+    for (index d = 0; d < s.window[0]; ++d)
+      for (index h = 0; h < s.window[1]; ++h)
+        for (index w = 0; w < s.window[2]; ++w, ++tap) {
+          const T* v = in + ((d * s.in[1] + h) * s.in[2] + w) * s.channels;
+#pragma omp simd
+          for (int l = 0; l < Lanes; ++l) {
+            at[l] = v[l] > best[l] ? tap : at[l];
+            best[l] = v[l] > best[l] ? v[l] : best[l];
+          }
+        }
+    for (int l = 0; l < Lanes; ++l) {
+      out[l] = best[l];
+      tap_out[l] = static_cast<std::uint8_t>(at[l]);
+    }
+  }
+  void operator()(index line) const {
+    for (index w = 0; w < s.out[2]; ++w) {
+      const index r = line * s.out[2] + w;
+      const T* in = x + s.corner(r) * s.channels;
+      index c = 0;
+      for (; c + 16 <= s.channels; c += 16) block<16>(in + c, y + r * s.channels + c, chosen + r * s.channels + c);
+      for (; c + 8 <= s.channels; c += 8) block<8>(in + c, y + r * s.channels + c, chosen + r * s.channels + c);
+      for (; c < s.channels; ++c) block<1>(in + c, y + r * s.channels + c, chosen + r * s.channels + c);
+    }
+  }
+};
+
+// One line of inputs (n, d, h) on the host.
+template <class T>
+struct max_pool_backward_line {
+  pool3d_sizes s;
+  const T* dy;
+  const std::uint8_t* chosen;
+  T* dx;
+  void operator()(index line) const {
+    const index first = line * s.in[2];
+    index tap = 0;
+    const index out = s.window_of(first, tap);  // of w = 0; its taps follow each other along the line
+    for (index w = 0; w < s.in[2]; ++w) {
+      T* to = dx + (first + w) * s.channels;
+      const index ow = w / s.window[2];
+      if (out < 0 || ow >= s.out[2]) {
+        std::fill_n(to, s.channels, T(0));
+        continue;
+      }
+      const T* from = dy + (out + ow) * s.channels;
+      const std::uint8_t* of = chosen + (out + ow) * s.channels;
+      const auto mine = static_cast<std::uint8_t>(tap + w % s.window[2]);
+#pragma omp simd
+      for (index c = 0; c < s.channels; ++c) to[c] = of[c] == mine ? from[c] : T(0);
+    }
   }
 };
 
@@ -111,10 +181,18 @@ struct portable_pool3d {
 
   /// `chosen` has the shape of y: which voxel of its window each maximum is; backward needs it.
   static void max_pool3d_forward(context<Backend>& ctx, const pool3d_problem& p, const T* x, T* y, std::uint8_t* chosen) {
-    for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::max_pool_forward_body<T>{detail::pool3d_sizes(p), x, y, chosen});
+    const detail::pool3d_sizes s(p);
+    if constexpr (is_host_v<typename Backend::space_type>)
+      for_tasks(ctx.space(), p.output_rows() / s.out[2], detail::max_pool_forward_line<T>{s, x, y, chosen});
+    else
+      for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::max_pool_forward_body<T>{s, x, y, chosen});
   }
   static void max_pool3d_backward(context<Backend>& ctx, const pool3d_problem& p, const T* dy, const std::uint8_t* chosen, T* dx) {
-    for_rows(ctx.space(), 1, p.input_rows(), p.channels, detail::max_pool_backward_body<T>{detail::pool3d_sizes(p), dy, chosen, dx});
+    const detail::pool3d_sizes s(p);
+    if constexpr (is_host_v<typename Backend::space_type>)
+      for_tasks(ctx.space(), p.input_rows() / s.in[2], detail::max_pool_backward_line<T>{s, dy, chosen, dx});
+    else
+      for_rows(ctx.space(), 1, p.input_rows(), p.channels, detail::max_pool_backward_body<T>{s, dy, chosen, dx});
   }
   static void average_pool3d_forward(context<Backend>& ctx, const pool3d_problem& p, const T* x, T* y) {
     for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::average_pool_forward_body<T>{detail::pool3d_sizes(p), x, y});

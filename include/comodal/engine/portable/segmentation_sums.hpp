@@ -6,8 +6,10 @@
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
+#include <comodal/engine/portable/vector_math.hpp>
 
 #include <algorithm>
+#include <type_traits>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -118,6 +120,120 @@ struct segmentation_sums_backward_body {
   }
 };
 
+// The same on the host for a known, small number of exclusive classes: `lanes` voxels side by side, in the scalar of the logits
+// with sums in double.
+template <class T, int Classes>
+struct segmentation_lanes {
+  static constexpr int lanes = 16;
+  const T *z, *target, *weight;
+
+  T p[Classes][lanes], y[Classes][lanes], w[lanes], entropy[lanes];
+
+  // Fills the lanes with voxels i, i + 1, ... of which `count` exist; the others have weight 0.
+  void load(index i, int count) {
+    T largest[lanes], sum[lanes] = {}, logit[Classes][lanes];
+    for (int l = 0; l < lanes; ++l) {
+      const bool inside = l < count;
+      w[l] = !inside ? T(0) : weight ? weight[i + l] : T(1);
+      const bool read = w[l] != T(0);  // what has no weight may be anything, NaN too
+      for (int c = 0; c < Classes; ++c) {
+        logit[c][l] = read ? z[(i + l) * Classes + c] : T(0);
+        y[c][l] = read ? target[(i + l) * Classes + c] : T(0);
+      }
+    }
+#pragma omp simd
+    for (int l = 0; l < lanes; ++l) {
+      largest[l] = logit[0][l];
+      for (int c = 1; c < Classes; ++c) largest[l] = logit[c][l] > largest[l] ? logit[c][l] : largest[l];
+      for (int c = 0; c < Classes; ++c) {
+        logit[c][l] -= largest[l];
+        p[c][l] = vector_exp(logit[c][l]);
+        sum[l] += p[c][l];
+      }
+      const T log_sum = vector_log(sum[l]), scale = T(1) / sum[l];
+      entropy[l] = 0;
+      for (int c = 0; c < Classes; ++c) {
+        p[c][l] *= scale;
+        entropy[l] -= y[c][l] * (logit[c][l] - log_sum);
+      }
+    }
+  }
+};
+
+template <class T, int Classes>
+struct segmentation_sums_task {
+  segmentation_sums_body<T> of;
+  void operator()(index t) const {
+    constexpr int lanes = segmentation_lanes<T, Classes>::lanes, width = 2 + 3 * Classes;
+    const index n = t / of.chunks, k = t % of.chunks, last = std::min((k + 1) * of.chunk, of.voxels);
+    segmentation_lanes<T, Classes> at{of.z, of.target, of.weight, {}, {}, {}, {}};
+    double sums[width][lanes] = {};
+    for (index i = k * of.chunk; i < last; i += lanes) {
+      at.load(n * of.voxels + i, static_cast<int>(std::min<index>(lanes, last - i)));
+#pragma omp simd
+      for (int l = 0; l < lanes; ++l) {
+        const auto w = static_cast<double>(at.w[l]);
+        sums[0][l] += w;
+        sums[1][l] += w * static_cast<double>(at.entropy[l]);
+        for (int c = 0; c < Classes; ++c) {
+          const auto p = static_cast<double>(at.p[c][l]), y = static_cast<double>(at.y[c][l]);
+          sums[2 + c][l] += w * p * y;
+          sums[2 + Classes + c][l] += w * p * p;
+          sums[2 + 2 * Classes + c][l] += w * y * y;
+        }
+      }
+    }
+    for (int j = 0; j < width; ++j) {
+      double total = 0;
+      for (int l = 0; l < lanes; ++l) total += sums[j][l];
+      of.partial[t * width + j] = total;
+    }
+  }
+};
+
+template <class T, int Classes>
+struct segmentation_sums_backward_task {
+  segmentation_sums_backward_body<T> of;
+  index chunk, chunks;
+  void operator()(index t) const {
+    constexpr int lanes = segmentation_lanes<T, Classes>::lanes;
+    const index n = t / chunks, k = t % chunks, last = std::min((k + 1) * chunk, of.voxels);
+    const T* d = of.dsums + n * (2 + 3 * Classes);
+    segmentation_lanes<T, Classes> at{of.z, of.target, of.weight, {}, {}, {}, {}};
+    for (index i = k * chunk; i < last; i += lanes) {
+      const int count = static_cast<int>(std::min<index>(lanes, last - i));
+      at.load(n * of.voxels + i, count);
+      T g[Classes][lanes];
+#pragma omp simd
+      for (int l = 0; l < lanes; ++l) {
+        T dot = 0, mass = 0, dp[Classes];
+        for (int c = 0; c < Classes; ++c) {
+          dp[c] = d[2 + c] * at.y[c][l] + T(2) * d[2 + Classes + c] * at.p[c][l];
+          dot += dp[c] * at.p[c][l];
+          mass += at.y[c][l];
+        }
+        for (int c = 0; c < Classes; ++c)
+          g[c][l] = at.w[l] * (d[1] * (at.p[c][l] * mass - at.y[c][l]) + at.p[c][l] * (dp[c] - dot));
+      }
+      T* out = of.dz + (n * of.voxels + i) * Classes;
+      for (int l = 0; l < count; ++l)
+        for (int c = 0; c < Classes; ++c) out[l * Classes + c] = g[c][l];
+    }
+  }
+};
+
+// Calls `body` with the number of classes as a constant where lanes serve it; false where they do not.
+template <class Body>
+bool with_class_count(label_kind kind, index classes, const Body& body) {
+  if (kind != label_kind::classes) return false;
+  switch (classes) {
+    case 2: body(std::integral_constant<int, 2>{}); return true;
+    case 3: body(std::integral_constant<int, 3>{}); return true;
+    case 4: body(std::integral_constant<int, 4>{}); return true;
+    default: return false;
+  }
+}
+
 }  // namespace detail
 
 template <tensor_backend Backend>
@@ -130,15 +246,28 @@ struct portable_segmentation_sums {
                                         const T* target, const T* weight, T* out) {
     const index chunk = std::max<index>(1024, (voxels + 255) / 256), chunks = (voxels + chunk - 1) / chunk, width = 2 + 3 * classes;
     auto partial = ctx.template make_of<double>({samples, chunks, width});
-    for_tasks(ctx.space(), samples * chunks,
-              detail::segmentation_sums_body<T>{kind, voxels, classes, chunk, chunks, z, target, weight, partial.data()});
+    const detail::segmentation_sums_body<T> body{kind, voxels, classes, chunk, chunks, z, target, weight, partial.data()};
+    bool done = false;
+    if constexpr (is_host_v<typename Backend::space_type>)
+      done = detail::with_class_count(kind, classes, [&]<int Classes>(std::integral_constant<int, Classes>) {
+        for_tasks(ctx.space(), samples * chunks, detail::segmentation_sums_task<T, Classes>{body});
+      });
+    if (!done) for_tasks(ctx.space(), samples * chunks, body);
     for_elements(ctx.space(), samples * width, detail::segmentation_sums_combine_body<T>{partial.data(), out, chunks, width});
   }
 
   /// Gradient of the above with respect to z; targets and weights receive none.
   static void segmentation_sums_backward(context<Backend>& ctx, label_kind kind, index samples, index voxels, index classes, const T* z,
                                          const T* target, const T* weight, const T* dsums, T* dz) {
-    for_elements(ctx.space(), samples * voxels, detail::segmentation_sums_backward_body<T>{kind, voxels, classes, z, target, weight, dsums, dz});
+    const detail::segmentation_sums_backward_body<T> body{kind, voxels, classes, z, target, weight, dsums, dz};
+    bool done = false;
+    if constexpr (is_host_v<typename Backend::space_type>)
+      done = detail::with_class_count(kind, classes, [&]<int Classes>(std::integral_constant<int, Classes>) {
+        constexpr index chunk = 4096;
+        const index chunks = (voxels + chunk - 1) / chunk;
+        for_tasks(ctx.space(), samples * chunks, detail::segmentation_sums_backward_task<T, Classes>{body, chunk, chunks});
+      });
+    if (!done) for_elements(ctx.space(), samples * voxels, body);
   }
 };
 

@@ -6,6 +6,7 @@
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
+#include <comodal/engine/portable/vector_math.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
@@ -30,7 +31,7 @@ struct softmax_forward_body {
     }
     T sum = 0;
     for (index k = 0; k < extent; ++k) {
-      const T v = m && m[k] == T(0) ? T(0) : math::exp(x[base + k * inner] - largest);
+      const T v = m && m[k] == T(0) ? T(0) : vector_exp(x[base + k * inner] - largest);
       y[base + k * inner] = v;
       sum += v;
     }

@@ -69,6 +69,9 @@ struct reference_convolution {
     detail::reference_write(dw, p.weight_shape(), out);
   }
 
+  /// Maps side by side are joined first.
+  static constexpr bool has_parts = false;
+
   static void conv_transpose3d_forward(context<Backend>&, const conv_transpose3d_problem& p, const T* x, const T* w, const T* bias,
                                        T* y) {
     const array in = detail::reference_matrix(detail::reference_read(x, p.input_shape()), p.in_channels);
@@ -80,11 +83,11 @@ struct reference_convolution {
       detail::reference_voxels(out, k, p.input, p.factor) = detail::reference_product(in, detail::reference_tap(weights, k), made);
     });
     if (bias) out += detail::reference_read(bias, {p.out_channels});
-    detail::reference_write(y, p.output_shape(), out, p.pitch());
+    detail::reference_write(y, p.output_shape(), out);
   }
 
   static void conv_transpose3d_backward_data(context<Backend>&, const conv_transpose3d_problem& p, const T* dy, const T* w, T* dx) {
-    const array gradient = detail::reference_read(dy, p.output_shape(), p.pitch()), weights = detail::reference_read(w, p.weight_shape());
+    const array gradient = detail::reference_read(dy, p.output_shape()), weights = detail::reference_read(w, p.weight_shape());
     array out = xt::zeros<double>(detail::reference_extents(p.input_shape()));
     detail::reference_taps(p.factor, [&](const extent3& k) {
       const array part = detail::reference_matrix(detail::reference_voxels(gradient, k, p.input, p.factor), p.out_channels);
@@ -96,17 +99,13 @@ struct reference_convolution {
 
   static void conv_transpose3d_backward_weights(context<Backend>&, const conv_transpose3d_problem& p, const T* x, const T* dy, T* dw) {
     const array in = xt::transpose(detail::reference_matrix(detail::reference_read(x, p.input_shape()), p.in_channels));
-    const array gradient = detail::reference_read(dy, p.output_shape(), p.pitch());
+    const array gradient = detail::reference_read(dy, p.output_shape());
     array out = xt::zeros<double>(detail::reference_extents(p.weight_shape()));
     detail::reference_taps(p.factor, [&](const extent3& k) {
       const array part = detail::reference_matrix(detail::reference_voxels(gradient, k, p.input, p.factor), p.out_channels);
       detail::reference_tap(out, k) = xt::linalg::dot(in, part);
     });
     detail::reference_write(dw, p.weight_shape(), out);
-  }
-
-  static void conv_transpose3d_backward_bias(context<Backend>&, const conv_transpose3d_problem& p, const T* dy, T* db) {
-    detail::reference_write(db, {p.out_channels}, xt::eval(xt::sum(detail::reference_read(dy, p.output_shape(), p.pitch()), {0, 1, 2, 3})));
   }
 
   static void matmul(context<Backend>&, index batch, index rows, index columns, index inner, const T* a, bool transpose_a, const T* b,

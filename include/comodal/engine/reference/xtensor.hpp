@@ -61,20 +61,6 @@ void reference_write(T* data, const shape& extents, const Expression& values) {
   xt::noalias(out) = xt::cast<T>(values);
 }
 
-/// The same where rows along the last axis lie `pitch` elements apart.
-template <class T>
-reference_array reference_read(const T* data, const shape& extents, index pitch) {
-  reference_array values = reference_array::from_shape(reference_extents(extents));
-  const index channels = extents[-1];
-  for (index i = 0; i < extents.size(); ++i) values.flat(static_cast<std::size_t>(i)) = static_cast<double>(data[i / channels * pitch + i % channels]);
-  return values;
-}
-template <class T>
-void reference_write(T* data, const shape& extents, const reference_array& values, index pitch) {
-  const index channels = extents[-1];
-  for (index i = 0; i < extents.size(); ++i) data[i / channels * pitch + i % channels] = static_cast<T>(values.flat(static_cast<std::size_t>(i)));
-}
-
 /// An expression as a matrix with the given number of columns.
 template <class Expression>
 reference_array reference_matrix(const Expression& values, index columns) {

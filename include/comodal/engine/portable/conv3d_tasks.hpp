@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// How the portable convolution runs on the host: packs weights, cuts the work into tasks and chooses the algorithm.
+#ifndef COMODAL_ENGINE_PORTABLE_CONV3D_TASKS_HPP
+#define COMODAL_ENGINE_PORTABLE_CONV3D_TASKS_HPP
+
+#include <comodal/core/context.hpp>
+#include <comodal/core/loops.hpp>
+#include <comodal/engine/portable/gemm.hpp>
+#include <comodal/engine/portable/winograd_weights.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+namespace detail {
+
+template <class T, weight_order Order>
+struct pack_weights_task {
+  conv3d_sizes s;
+  const T* w;
+  T* packed;
+  void operator()(index tap) const { pack_weights<Order>(s, w, packed, tap); }
+};
+
+// The rows of `w` that a part reads, (taps, rows, out) -> (taps, out, rows).
+template <class T>
+struct transpose_task {
+  conv3d_sizes s;
+  const T* w;
+  T* out;
+  void operator()(index tap) const {
+    for (index k = 0; k < s.ci; ++k)
+      for (index c = 0; c < s.co; ++c) out[(tap * s.co + c) * s.ci + k] = w[(tap * s.w_rows + s.w_first + k) * s.co + c];
+  }
+};
+
+template <class T>
+struct conv_row_task {
+  conv3d_sizes s;
+  conv3d_part<T> parts[most_parts];
+  int number;
+  const T *bias, *zeros;
+  T* y;
+  index grain;  // rows a task
+  void operator()(index task) const {
+    const index rows = s.batch * s.out[0] * s.out[1];
+    for (index row = task * grain; row < std::min((task + 1) * grain, rows); ++row) conv_row(s, parts, number, bias, zeros, y, row);
+  }
+};
+
+template <class T, weight_order Order>
+struct winograd_pack_task {
+  conv3d_sizes s;
+  const T* w;
+  T* packed;
+  void operator()(index pair) const { winograd_pack<Order>(s, w, packed, pair); }
+};
+
+template <class T>
+struct winograd_task {
+  conv3d_sizes s;
+  winograd_blocks blocks;
+  conv3d_part<T> parts[most_parts];
+  int number;
+  const T *packed, *bias, *zeros;
+  T *scratch, *y;
+  void operator()(index worker, index block) const {
+    winograd_forward(s, blocks, parts, number, packed, bias, zeros, scratch + worker * winograd_scratch(s, blocks), y, block);
+  }
+};
+
+// One slab of the weight gradient: some blocks, in order.
+template <class T>
+struct winograd_weights_task {
+  conv3d_sizes s;
+  winograd_blocks blocks;
+  conv3d_part<T> parts[most_parts];
+  int number;
+  const T *dy, *zeros;
+  T *scratch, *du;
+  index slabs;
+  void operator()(index worker, index slab) const {
+    const index count = blocks.count(s), size = winograd_weights(s);
+    std::fill_n(du + slab * size, size, T(0));
+    for (index t = count * slab / slabs; t < count * (slab + 1) / slabs; ++t)
+      winograd_weight_block(s, blocks, winograd_block(s, blocks, t), parts, number, dy, zeros, scratch + worker * winograd_weights_scratch(s, blocks),
+                            du + slab * size);
+  }
+};
+
+// One slab of the weight gradient of maps side by side.
+template <class T>
+struct conv_weight_gradient_task {
+  conv3d_sizes s;
+  conv3d_part<T> parts[most_parts];
+  int number;
+  const T* dy;
+  T* partial;  // (slabs, taps, in, out)
+  index slabs;
+  void operator()(index slab) const {
+    const index rows = s.batch * s.out[0] * s.out[1], size = s.taps() * s.w_rows * s.co;
+    T* const dw = partial + slab * size;
+    std::fill_n(dw, size, T(0));
+    index first = 0;
+    for (int i = 0; i < number; ++i) {
+      conv_weight_gradient(s.of_part(first, parts[i].ci), parts[i].x, dy, rows * slab / slabs, rows * (slab + 1) / slabs, dw);
+      first += parts[i].ci;
+    }
+  }
+};
+
+// The gradient of one row of inputs of a strided convolution.
+template <class T>
+struct strided_backward_data_task {
+  conv3d_sizes s;
+  const T* dy;
+  const T* w_transposed;  // (taps, out, in)
+  T* dx;
+
+  void operator()(index row) const {
+    const index ih = row % s.in[1], id = row / s.in[1] % s.in[0], n = row / s.in[1] / s.in[0];
+    T* out = dx + row * s.in[2] * s.ci;
+    std::fill_n(out, s.in[2] * s.ci, T(0));
+    for (index kd = 0; kd < s.filter[0]; ++kd) {
+      const index od = s.target(0, id, kd);
+      if (od < 0) continue;
+      for (index kh = 0; kh < s.filter[1]; ++kh) {
+        const index oh = s.target(1, ih, kh);
+        if (oh < 0) continue;
+        const T* from = dy + ((n * s.out[0] + od) * s.out[1] + oh) * s.out[2] * s.co;
+        for (index kw = 0; kw < s.filter[2]; ++kw) {
+          const index first = s.first_output(kw), last = s.last_output(kw);
+          if (first >= last) continue;
+          gemm_add(last - first, s.ci, s.co, from + first * s.co, s.co,
+                   w_transposed + ((kd * s.filter[1] + kh) * s.filter[2] + kw) * s.ci * s.co, s.ci,
+                   out + s.source(2, first, kw) * s.ci, s.stride[2] * s.ci);
+        }
+      }
+    }
+  }
+};
+
+// out[i] = partial[0][i] + partial[1][i] + ..., in order.
+template <class T>
+struct sum_slabs_body {
+  const T* partial;
+  T* out;
+  index slabs, size;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    T sum = 0;
+    for (index k = 0; k < slabs; ++k) sum += partial[k * size + i];
+    out[i] = sum;
+  }
+};
+
+template <class Body>
+struct host_rows {
+  Body body;
+  void operator()(index row) const { body.host_row(row); }
+};
+
+template <class Body>
+struct host_slabs {
+  Body body;
+  void operator()(index slab) const { body.host_slab(slab); }
+};
+
+}  // namespace detail
+
+/// Convolutions on the host, of one map or of several side by side, none of them joined.
+template <tensor_backend Backend>
+struct host_conv3d {
+  using T = typename Backend::scalar_type;
+  /// Pieces that the weight gradient is summed from; fixed, so that its bytes do not depend on the threads.
+  static constexpr index slabs = 16;
+  /// One of the maps, and how many channels it has.
+  struct part {
+    const T* x;
+    index channels;
+  };
+
+  /// The convolution of maps side by side; their channels add up to `p.in_channels`. @param bias (out) or null
+  static void conv3d_forward_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
+    by_rows<detail::weight_order::plain>(ctx, detail::conv3d_sizes(p), parts, w, bias, y);
+  }
+
+  /// The gradient of input channels [first, first + channels).
+  static void conv3d_backward_data_part(context<Backend>& ctx, const conv3d_problem& p, index first, index channels, const T* dy, const T* w, T* dx) {
+    detail::conv3d_sizes s = detail::conv3d_sizes(p).of_part(first, channels);
+    if (!s.is_strided()) return by_rows<detail::weight_order::flipped>(ctx, s.of_backward_data(), {{dy, p.out_channels}}, w, nullptr, dx);
+    auto transposed = ctx.make({s.taps(), p.out_channels, channels});
+    for_tasks(ctx.space(), s.taps(), detail::transpose_task<T>{s, w, transposed.data()});
+    for_tasks(ctx.space(), p.batch * p.input[0] * p.input[1], detail::strided_backward_data_task<T>{s, dy, transposed.data(), dx});
+  }
+
+  static void conv3d_backward_weights_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* dy, T* dw) {
+    const detail::conv3d_sizes s(p);
+    if (detail::winograd_serves(s)) return winograd_weights(ctx, s, parts, dy, dw);
+    const index count = slab_count(p), size = p.weight_shape().size();
+    auto partial = ctx.make({count, size});
+    detail::conv_weight_gradient_task<T> task{s, {}, static_cast<int>(parts.size()), dy, partial.data(), count};
+    for (std::size_t i = 0; i < parts.size(); ++i) task.parts[i] = {parts[i].x, parts[i].channels, nullptr};
+    for_tasks(ctx.space(), count, task);
+    for_elements(ctx.space(), size, detail::sum_slabs_body<T>{partial.data(), dw, count, size});
+  }
+
+  /// A convolution on the host, a row of outputs at a time, of one map or of several side by side.
+  template <detail::weight_order Order>
+  static void by_rows(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
+    if (detail::winograd_serves(s)) return winograd<Order>(ctx, s, parts, w, bias, y);
+    index widest = 0, all = 0;
+    for (const part& one : parts) {
+      widest = std::max(widest, one.channels);
+      all += one.channels;
+    }
+    auto packed = ctx.make({s.taps() * all * detail::packed_columns(s.co)}), zeros = ctx.make({widest});
+    std::fill_n(zeros.data(), widest, T(0));
+    const index rows = s.batch * s.out[0] * s.out[1], grain = std::max<index>(1, 200000 / (s.taps() * all * s.co * s.out[2]));
+    detail::conv_row_task<T> task{s, {}, static_cast<int>(parts.size()), bias, zeros.data(), y, grain};
+    T* to = packed.data();
+    index first = 0;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const index channels = parts[i].channels;
+      const detail::conv3d_sizes own = parts.size() > 1 ? s.of_part(first, channels) : s;
+      for_tasks(ctx.space(), s.taps(), detail::pack_weights_task<T, Order>{own, w, to});
+      task.parts[i] = {parts[i].x, channels, to};
+      to += s.taps() * channels * detail::packed_columns(s.co);
+      first += channels;
+    }
+    for_tasks(ctx.space(), (rows + grain - 1) / grain, task);
+  }
+
+ private:
+  template <detail::weight_order Order>
+  static void winograd(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
+    const detail::winograd_blocks blocks(s);
+    const index pairs = s.filter[0] * s.filter[1], workers = host_workers();
+    auto packed = ctx.make({detail::winograd_points * pairs * s.ci * detail::packed_columns(s.co)}), zeros = ctx.make({s.ci});
+    auto scratch = ctx.make({workers, detail::winograd_scratch(s, blocks)});
+    std::fill_n(zeros.data(), s.ci, T(0));
+    for_tasks(ctx.space(), pairs, detail::winograd_pack_task<T, Order>{s, w, packed.data()});
+    detail::winograd_task<T> task{s, blocks, {}, static_cast<int>(parts.size()), packed.data(), bias, zeros.data(), scratch.data(), y};
+    for (std::size_t i = 0; i < parts.size(); ++i) task.parts[i] = {parts[i].x, parts[i].channels, nullptr};
+    for_worker_tasks(blocks.count(s), task);
+  }
+  static void winograd_weights(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* dy, T* dw) {
+    const detail::winograd_blocks blocks(s);
+    const index size = detail::winograd_weights(s), pairs = s.filter[0] * s.filter[1], workers = host_workers();
+    // Each slab holds a gradient: of many weights there are fewer.
+    const index count = std::min<index>(size < 50000 ? slabs : size < 200000 ? slabs / 2 : slabs / 4, blocks.count(s));
+    auto zeros = ctx.make({std::max(s.ci, s.co)}), du = ctx.make({count, size}), scratch = ctx.make({workers, detail::winograd_weights_scratch(s, blocks)});
+    std::fill_n(zeros.data(), zeros.size(), T(0));
+    detail::winograd_weights_task<T> task{s, blocks, {}, static_cast<int>(parts.size()), dy, zeros.data(), scratch.data(), du.data(), count};
+    for (std::size_t i = 0; i < parts.size(); ++i) task.parts[i] = {parts[i].x, parts[i].channels, nullptr};
+    for_worker_tasks(count, task);
+    for_elements(ctx.space(), pairs * s.ci * s.co, detail::winograd_weights_sum_body<T>{du.data(), dw, count, pairs, s.ci * s.co});
+  }
+
+ protected:
+  static index slab_count(const conv3d_problem& p) { return std::min(slabs, p.batch * p.output()[0] * p.output()[1]); }
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

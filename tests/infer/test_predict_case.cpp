@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: Apache-2.0
+// The label maps of a case: on which voxels they land, which outputs there are, regions, and what is refused.
+#define BOOST_TEST_MODULE infer_predict_case
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/infer/predict_case.hpp>
+
+#include <nn/support.hpp>
+
+namespace comodal::tests {
+
+using B = bench::backend;
+using variables = std::vector<variable<B>>;
+using label_list = std::vector<std::uint8_t>;
+
+// A network whose answer is known at every voxel. Fused: the class nearest to the mean of the present modalities; branch m: the class
+// nearest to 2 - x_m. With modalities of zeros and twos that is (u + v) / 2, and 2 - u.
+struct known_network {
+  const parameter_store<B>* store;
+
+  [[nodiscard]] index modalities() const { return 2; }
+  [[nodiscard]] const parameter_store<B>& parameters() const { return *store; }
+  [[nodiscard]] network_output<B> forward(const variables& volumes, const presence<B>& present, network_outputs outputs) const {
+    network_output<B> out;
+    out.fused = nearest(weighted_sum(volumes, present.share()));
+    if (outputs == network_outputs::all)
+      for (const auto& x : volumes) out.branches.push_back(nearest(shift(scale(x, -1), 2)));
+    return out;
+  }
+  // Logits -(x - c)^2 of the classes 0, 1, 2.
+  static variable<B> nearest(const variable<B>& x) {
+    variables logits;
+    for (const double c : {0.0, 1.0, 2.0}) logits.push_back(scale(multiply(shift(x, -c), shift(x, -c)), -1));
+    return concat(logits);
+  }
+};
+static_assert(segmentation_network<known_network, B>);
+
+// RAS; LPS, as scanners write; stored as (front to back, down to up reversed, left) and a little sheared.
+const std::vector<affine3x4> affines{{{{1, 0, 0, -9}, {0, 1, 0, -5}, {0, 0, 2, 4}}},
+                                     {{{-1, 0, 0, 9}, {0, -1, 0, 12}, {0, 0, 2, 4}}},
+                                     {{{0, 0, 2, -3}, {-1, 0.1, 0, 4}, {0.1, -1, 0, 5}}}};
+const extent3 wide{40, 40, 40};  // larger than any volume here
+
+struct predictions : bench {
+  temporary_folder folder;
+  parameter_store<B> store{home, 1};
+  const known_network network{&store};
+  model_plan plan = [] {
+    model_plan p;
+    p.modalities = {"T1", "T2"};
+    p.labels = {{"background", {0}}, {"oedema", {5}}, {"core", {9}}};
+    p.prepare.normalise = {normalisation::none};
+    p.prepare.margin = 1;
+    return p;
+  }();
+  std::vector<image_volume> files;  // of the case that `prepared` made last, as stored
+
+  // Zeros and twos at random in an ellipsoid that is not in the middle, zeros around it: 20 x 18 x 12 voxels.
+  static image_volume image(const affine3x4& affine, std::uint32_t key) {
+    image_volume v{{{20, 18, 12}, affine}, converted<float>(values(20 * 18 * 12, key, 0, 1))};
+    for (index k = 0; k < 12; ++k)
+      for (index j = 0; j < 18; ++j)
+        for (index i = 0; i < 20; ++i) {
+          const double x = static_cast<double>(i - 11) / 6, y = static_cast<double>(j - 8) / 5, z = static_cast<double>(k - 5) / 4;
+          v.at(i, j, k) = x * x + y * y + z * z < 1 && v.at(i, j, k) > 0.5f ? 2.f : 0.f;
+        }
+    return v;
+  }
+  case_data prepared(const affine3x4& affine, const std::vector<bool>& there = {true, true}) {
+    case_files names{"x", {}};
+    files.clear();
+    for (std::size_t m = 0; m < there.size(); ++m) {
+      files.push_back(image(affine, static_cast<std::uint32_t>(m + 1)));
+      names.images.push_back(there[m] ? folder / text("x_000", m, ".nii") : std::filesystem::path{});
+      if (there[m]) write_nifti(names.images.back(), files.back());
+    }
+    return prepare_case(names, plan.prepare);
+  }
+  // The prepared voxel (i, j, k) of every stored voxel, by the affines alone; -1, -1, -1 outside the prepared grid.
+  static std::vector<std::array<index, 3>> places(const case_data& one) {
+    const geometry from = one.grid.original, to = one.grid.prepared();
+    const affine3x4 way = compose(inverse(to.affine), from.affine);
+    std::vector<std::array<index, 3>> out;
+    for (index k = 0; k < from.size[2]; ++k)
+      for (index j = 0; j < from.size[1]; ++j)
+        for (index i = 0; i < from.size[0]; ++i) {
+          const point3 p = transform(way, {static_cast<double>(i), static_cast<double>(j), static_cast<double>(k)});
+          std::array<index, 3> v{std::lround(p[0]), std::lround(p[1]), std::lround(p[2])};
+          for (std::size_t a = 0; a < 3; ++a)
+            if (v[a] < 0 || v[a] >= to.size[a]) v = {-1, -1, -1}, a = 2;
+          out.push_back(v);
+        }
+    return out;
+  }
+  // The labels `number(class)` of the classes `f(stored voxel)` inside the prepared grid, 0 outside.
+  template <class F>
+  label_list expected(const case_data& one, F&& f) const {
+    const auto where = places(one);
+    label_list out(where.size(), 0);
+    for (std::size_t i = 0; i < out.size(); ++i)
+      if (where[i][0] >= 0) out[i] = static_cast<std::uint8_t>(plan.labels[static_cast<std::size_t>(f(i))].values[0]);
+    return out;
+  }
+  [[nodiscard]] float at(std::size_t modality, std::size_t voxel) const { return files[modality].values[voxel]; }
+
+  template <class Forward>
+  std::vector<case_output> run(const case_data& one, const output_choice& wanted, const window_options& windows, Forward&& forward) {
+    return predict_case<B>(home, plan, one, wanted, windows, forward);
+  }
+  std::vector<case_output> run(const case_data& one, const output_choice& wanted, const window_options& windows = {wide}) {
+    return run(one, wanted, windows, [&](const auto& volumes, const auto& present, auto outputs) { return network.forward(volumes, present, outputs); });
+  }
+  static std::string names(const std::vector<case_output>& results) {
+    std::string all;
+    for (const auto& one : results) all += (all.empty() ? "" : ", ") + one.name;
+    return all;
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(masks_land_on_the_inputs_own_voxels, predictions) {
+  for (const affine3x4& affine : affines) {
+    const case_data one = prepared(affine);
+    const geometry grid = one.grid.prepared();
+    BOOST_TEST_CONTEXT(orientation_code(one.grid.original)) {
+      for (std::size_t a = 0; a < 3; ++a) BOOST_TEST(grid.size[a] < one.grid.canonical.size[a]);
+      // Windows (D, H, W) smaller and larger than the prepared volume, along some axes and along all.
+      for (const extent3& window : {extent3{4, 6, 8}, extent3{3, 40, 5}, extent3{40, 5, 40}, wide}) {
+        const auto results = run(one, {true, true, true}, {window});
+        BOOST_REQUIRE(names(results) == "fused, branch T1, branch T2, only T1, only T2");
+        for (const auto& result : results) {
+          BOOST_TEST((result.labels.geometry.size == grid.size));
+          BOOST_TEST((result.labels.geometry.affine == grid.affine));
+          BOOST_TEST(result.labels.values.size() == static_cast<std::size_t>(grid.voxels()));
+        }
+        const auto back = [&](std::size_t output) { return restore(results[output].labels, one.grid).values; };
+        BOOST_TEST((back(0) == expected(one, [&](std::size_t i) { return (at(0, i) + at(1, i)) / 2; })));
+        for (std::size_t m = 0; m < 2; ++m) {
+          BOOST_TEST((back(1 + m) == expected(one, [&](std::size_t i) { return 2 - at(m, i); })));
+          BOOST_TEST((back(3 + m) == expected(one, [&](std::size_t i) { return at(m, i); })));
+        }
+      }
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(files_of_masks_have_the_images_own_grid, predictions) {
+  for (const affine3x4& affine : affines) {
+    const case_data one = prepared(affine);
+    write_nifti_labels(folder / "mask.nii.gz", restore(run(one, {})[0].labels, one.grid), one.header);
+    const auto mask = read_nifti_labels(folder / "mask.nii.gz");
+    const auto stored = read_nifti(folder / "x_0000.nii");
+    BOOST_TEST((mask.geometry.size == stored.geometry.size));
+    BOOST_TEST((mask.geometry.affine == stored.geometry.affine));
+    BOOST_TEST((mask.values == expected(one, [&](std::size_t i) { return (at(0, i) + at(1, i)) / 2; })));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(the_network_sees_ras, predictions) {
+  // Class 1 from the fifth voxel on to the right (W), to the front (H), upwards (D), whatever the images show.
+  plan.labels.pop_back();
+  for (const affine3x4& affine : affines) {
+    const case_data one = prepared(affine);
+    BOOST_TEST(orientation_code(one.grid.prepared()) == "RAS");
+    const auto where = places(one);
+    for (std::size_t axis = 0; axis < 3; ++axis) {
+      std::vector<double> logits;
+      for (index d = 0; d < 40; ++d)
+        for (index h = 0; h < 40; ++h)
+          for (index w = 0; w < 40; ++w) {
+            logits.push_back(0);
+            logits.push_back(std::array<index, 3>{w, h, d}[axis] >= 5 ? 1 : -1);
+          }
+      const auto results = run(one, {}, {wide}, [&](const auto&, const auto&, auto) { return network_output<B>{constant({1, 40, 40, 40, 2}, logits), {}, {}, {}}; });
+      BOOST_TEST((restore(results[0].labels, one.grid).values == expected(one, [&](std::size_t i) { return where[i][axis] >= 5 ? 1 : 0; })));
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(mirroring_a_symmetric_network_changes_nothing, predictions) {
+  const case_data one = prepared(affines[2]);
+  const auto plain = run(one, {}, {{4, 6, 8}}), mirrored = run(one, {}, {{4, 6, 8}, 0.5, {0, 1, 2}});
+  BOOST_TEST((mirrored[0].labels.values == plain[0].labels.values));
+}
+
+BOOST_FIXTURE_TEST_CASE(absent_modalities_are_left_out, predictions) {
+  const case_data one = prepared(affines[1], {false, true});
+  const auto results = run(one, {true, true, true});
+  BOOST_REQUIRE(names(results) == "fused, branch T2, only T2");
+  for (const std::size_t output : {0u, 2u}) BOOST_TEST((restore(results[output].labels, one.grid).values == expected(one, [&](std::size_t i) { return at(1, i); })));
+  BOOST_TEST((restore(results[1].labels, one.grid).values == expected(one, [&](std::size_t i) { return 2 - at(1, i); })));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_network_is_told_what_is_there_and_what_is_wanted, predictions) {
+  plan.modalities = {"T1", "T2", "FLAIR"};
+  const case_data one = prepared(affines[0], {true, false, true});
+  std::vector<std::vector<float>> asked;
+  std::vector<network_outputs> outputs;
+  const auto ask = [&](const output_choice& wanted) {
+    asked.clear();
+    outputs.clear();
+    return names(run(one, wanted, {wide}, [&](const variables& volumes, const presence<B>& present, network_outputs which) {
+      BOOST_REQUIRE(volumes.size() == 3u);
+      for (std::size_t m = 0; m < 3; ++m) BOOST_TEST((largest(host(volumes[m])) > 0) == (present.values()[m] == 1));
+      asked.push_back(present.values());
+      outputs.push_back(which);
+      return network.forward(volumes, present, which);
+    }));
+  };
+  using rows = std::vector<std::vector<float>>;
+  using list = std::vector<network_outputs>;
+  const auto fused_only = network_outputs::fused_only, all = network_outputs::all;
+  BOOST_TEST(ask({}) == "fused");
+  BOOST_TEST((asked == rows{{1, 0, 1}} && outputs == list{fused_only}));
+  BOOST_TEST(ask({true, true, false}) == "fused, branch T1, branch FLAIR");
+  BOOST_TEST((asked == rows{{1, 0, 1}} && outputs == list{all}));
+  BOOST_TEST(ask({false, true, false}) == "branch T1, branch FLAIR");
+  BOOST_TEST((asked == rows{{1, 0, 1}} && outputs == list{all}));
+  BOOST_TEST(ask({false, false, true}) == "only T1, only FLAIR");
+  BOOST_TEST((asked == rows{{1, 0, 0}, {0, 0, 1}} && outputs == list{fused_only, fused_only}));
+  BOOST_TEST(ask({false, false, false}) == "");
+  BOOST_TEST(asked.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(branches_that_nobody_wants_are_dropped, predictions) {
+  const case_data one = prepared(affines[0]);
+  const auto generous = [&](const auto& volumes, const auto& present, auto) { return network.forward(volumes, present, network_outputs::all); };
+  BOOST_TEST(names(run(one, {}, {wide}, generous)) == "fused");
+  BOOST_TEST(names(run(one, {true, false, true}, {wide}, generous)) == "fused, only T1, only T2");
+}
+
+BOOST_FIXTURE_TEST_CASE(regions_are_written_in_their_order, predictions) {
+  plan.labels = {{"background", {0}}, {"whole", {3, 7}}, {"core", {3}}};
+  plan.region_order = {7, 3};
+  const auto regions = [](const auto& volumes, const auto& present, auto) {
+    const auto x = weighted_sum(volumes, present.share());
+    return network_output<B>{concat<B>({shift(x, -0.5), shift(x, -1.5)}), {}, {}, {}};
+  };
+  for (const affine3x4& affine : affines) {
+    const case_data one = prepared(affine);
+    const auto found = restore(run(one, {}, {{4, 6, 8}}, regions)[0].labels, one.grid).values;
+    label_list wanted(found.size());
+    for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = static_cast<std::uint8_t>(std::array{0, 7, 3}[static_cast<std::size_t>(at(0, i) + at(1, i)) / 2]);
+    BOOST_TEST((found == wanted));
+    BOOST_TEST(std::count(found.begin(), found.end(), 3) > 0);
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(what_does_not_fit_is_refused, predictions) {
+  case_data one = prepared(affines[0]);
+  BOOST_CHECK_EXCEPTION((void)run(one, {}, {{4, 0, 8}}), config_error, says("window of 0 voxels"));
+  BOOST_CHECK_EXCEPTION((void)run(one, {}, {wide, 2.0}), config_error, says("step 2"));
+  const model_plan good = plan;
+  plan.modalities.push_back("FLAIR");
+  BOOST_CHECK_EXCEPTION((void)run(one, {}), config_error, says("2 modalities, the plan has 3"));
+  plan = good;
+  plan.labels.pop_back();
+  BOOST_CHECK_EXCEPTION((void)run(one, {}), config_error, says("3 channels, the plan expects 2"));
+  plan = good;
+  plan.region_order = {5, 9};
+  BOOST_CHECK_EXCEPTION((void)run(one, {}), config_error, says("3 channels, the plan expects 2"));
+  plan = good;
+  const auto three = [&](const auto& volumes, const auto& present, auto outputs) {
+    auto out = network.forward(volumes, present, outputs);
+    out.branches.push_back(out.fused);
+    return out;
+  };
+  BOOST_CHECK_EXCEPTION((void)run(one, {true, true}, {wide}, three), config_error, says("3 branches for 2 modalities"));
+  one.present = {false, false};
+  BOOST_CHECK_EXCEPTION((void)run(one, {true, true, true}), config_error, says("no modality at all"));
+}
+
+}  // namespace comodal::tests
