@@ -1,2 +1,2 @@
 comodal_test(train/optimiser)
-# comodal_test(train/allocations)
+comodal_test(train/allocations)

@@ -19,6 +19,30 @@ namespace comodal::inline COMODAL_CONFIG {
 /// Below this many elements a host loop stays on one thread; a constant, so that nothing depends on the machine.
 inline constexpr index serial_limit = 4096;
 
+/// The most workers that host loops use now.
+[[nodiscard]] inline index host_workers() {
+#if defined(_OPENMP)
+  return omp_get_max_threads();
+#else
+  return 1;
+#endif
+}
+
+namespace detail {
+
+// Calls `body(t)` on the host for t in [0, count), in parallel if it pays. A parallel region of one thread would cost an allocation.
+template <class Body>
+void host_loop(index count, bool pays, const Body& body) {
+  if (!pays || count == 1 || host_workers() == 1) {
+    for (index t = 0; t < count; ++t) body(t);
+    return;
+  }
+#pragma omp parallel for schedule(static)
+  for (index t = 0; t < count; ++t) body(t);
+}
+
+}  // namespace detail
+
 /// Calls `body(i)` for i in [0, count). Calls are independent of each other.
 template <execution_space Space, class Body>
 void for_elements(const Space& space, index count, const Body& body) {
@@ -26,13 +50,12 @@ void for_elements(const Space& space, index count, const Body& body) {
   if constexpr (is_host_v<Space>) {
     constexpr index grain = 2048;
     const index blocks = (count + grain - 1) / grain;
-#pragma omp parallel for schedule(static) if (count > serial_limit)
-    for (index b = 0; b < blocks; ++b) {
+    detail::host_loop(blocks, count > serial_limit, [&](index b) {
       const index first = b * grain, last = std::min(first + grain, count);
       const Body own = body;  // a copy that no store can reach: its members stay in registers, and the loop vectorises
 #pragma omp simd
       for (index i = first; i < last; ++i) own(i);
-    }
+    });
   } else {
     Kokkos::parallel_for("comodal::for_elements", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count), body);
   }
@@ -43,34 +66,29 @@ template <execution_space Space, class Body>
 void for_tasks(const Space& space, index count, const Body& body) {
   if (count <= 0) return;
   if constexpr (is_host_v<Space>) {
-#pragma omp parallel for schedule(dynamic) if (count > 1)
+    if (count == 1 || host_workers() == 1) {
+      for (index t = 0; t < count; ++t) body(t);
+      return;
+    }
+#pragma omp parallel for schedule(dynamic)
     for (index t = 0; t < count; ++t) body(t);
   } else {
     Kokkos::parallel_for("comodal::for_tasks", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count), body);
   }
 }
 
-/// The most workers that `for_worker_tasks` uses now.
-[[nodiscard]] inline index host_workers() {
-#if defined(_OPENMP)
-  return omp_get_max_threads();
-#else
-  return 1;
-#endif
-}
-
 /// Calls `body(worker, t)` on the host for t in [0, count); no two calls of one worker, in [0, host_workers()), run at a time: for
 /// scratch memory that is not to be shared.
 template <class Body>
 void for_worker_tasks(index count, const Body& body) {
-#pragma omp parallel for schedule(dynamic) if (count > 1)
-  for (index t = 0; t < count; ++t) {
 #if defined(_OPENMP)
-    body(static_cast<index>(omp_get_thread_num()), t);
-#else
-    body(index{0}, t);
-#endif
+  if (count > 1 && host_workers() > 1) {
+#pragma omp parallel for schedule(dynamic)
+    for (index t = 0; t < count; ++t) body(static_cast<index>(omp_get_thread_num()), t);
+    return;
   }
+#endif
+  for (index t = 0; t < count; ++t) body(index{0}, t);
 }
 
 namespace detail {
@@ -114,11 +132,10 @@ void for_rows(const Space& space, index groups, index rows, index channels, cons
   if (groups <= 0 || rows <= 0 || channels <= 0) return;
   if constexpr (is_host_v<Space>) {
     const index grain = std::max<index>(1, 2048 / channels), blocks = (rows + grain - 1) / grain;
-#pragma omp parallel for schedule(static) if (groups * rows * channels > serial_limit)
-    for (index t = 0; t < groups * blocks; ++t) {
+    detail::host_loop(groups * blocks, groups * rows * channels > serial_limit, [&](index t) {
       const index first = t % blocks * grain;
       detail::rows_on_host(body, t / blocks, first, std::min(first + grain, rows), channels);
-    }
+    });
   } else {
     for_elements(space, groups * rows * channels, detail::rows_body<Body>{body, rows, channels});
   }
@@ -209,8 +226,7 @@ void reduce_rows(const Space& space, index groups, index rows, index channels, c
   const index chunk = detail::rows_a_chunk(rows, channels), chunks = (rows + chunk - 1) / chunk;
   const detail::partial_rows<Accumulator, Sums, Body> first{body, scratch, rows, channels, chunk, chunks};
   if constexpr (is_host_v<Space>) {
-#pragma omp parallel for schedule(static) if (groups * rows * channels > serial_limit)
-    for (index t = 0; t < groups * chunks; ++t) first.host(t / chunks, t % chunks);
+    detail::host_loop(groups * chunks, groups * rows * channels > serial_limit, [&](index t) { first.host(t / chunks, t % chunks); });
   } else {
     for_elements(space, groups * chunks * channels, first);
   }

@@ -9,6 +9,17 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
+namespace detail {
+
+template <class T>
+struct unknown_body {
+  const std::uint8_t* known;
+  T* weight;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const { weight[i] = known[i] ? T(0) : T(1); }
+};
+
+}  // namespace detail
+
 /// L_sup + ramp . consistency . mean squared error of the fused probabilities to the teacher's. Voxels that a box mix replaced are
 /// left out of the consistency.
 template <tensor_backend Backend, class Network>
@@ -44,9 +55,13 @@ class mean_teacher : public student_and_teacher<Backend, Network> {
   // 1 where a voxel is the unlabelled crop's own, (N, D, H, W); empty where all are.
   variable<Backend> unmixed(const crop_batch& strong) const {
     if (strong.known.empty()) return {};
-    std::vector<typename Backend::scalar_type> w(strong.known.size());
-    for (std::size_t i = 0; i < w.size(); ++i) w[i] = strong.known[i] ? 0 : 1;
-    return this->home().constant({strong.samples, strong.size[0], strong.size[1], strong.size[2]}, w);
+    auto& ctx = this->ctx();
+    auto known = ctx.template make_of<std::uint8_t>({static_cast<index>(strong.known.size())});
+    copy_from_host(ctx.space(), strong.known, known);
+    auto w = ctx.make({strong.samples, strong.size[0], strong.size[1], strong.size[2]});
+    for_elements(ctx.space(), w.size(), detail::unknown_body<typename Backend::scalar_type>{known.data(), w.data()});
+    ctx.fence();
+    return this->home().constant(w);
   }
 };
 
