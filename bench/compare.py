@@ -36,7 +36,9 @@ OURS = {
 PEERS = [["--keep-heap"], ["--channels-last"], ["--channels-last", "--keep-heap"], [],
          ["--norm", "group", "--keep-heap"], ["--norm", "group", "--channels-last", "--keep-heap"],
          ["--compile", "--keep-heap"], ["--compile", "--channels-last", "--keep-heap"]]
-PEERS_PREDICT = [["--jit", "--keep-heap"], ["--jit", "--channels-last", "--keep-heap"]]
+PEERS_PREDICT = [[*words, "--keep-heap", "--windows", str(n)] for n, words in
+                 [(1, []), (6, []), (2, []), (2, ["--channels-last"]), (2, ["--norm", "group"]), (1, ["--jit"]), (2, ["--jit"]),
+                  (2, ["--jit", "--channels-last"]), (2, ["--compile"]), (2, ["--compile", "--channels-last"])]]
 # What we want to reach: ours / fastest PyTorch, and within our program.
 GOALS = {"time": {"unet_step fp32": 0.45, "unet_step bf16": 0.35}, "other time": 0.5, "memory": 0.5, "convolutions": 1.25, "allocations": 0, "start": 0.5,
          "threads": 1.7}
@@ -182,12 +184,12 @@ def peers_of(options, work):
         version = first_line([python, "-c", "import torch; print(torch.__version__)"])
         if not version:
             raise SystemExit(f"compare.py: {python} cannot import torch")
-        for words in PEERS + (PEERS_PREDICT if work == "unet_predict" else []):
+        for words in PEERS_PREDICT if work == "unet_predict" else PEERS:
             if "--compile" in words and (options.no_compile or version.startswith("1.")):
                 continue
             kind = [] if "--compile" in words or "--jit" in words else ["eager"]
             shown = [{"group": "group norm", "--keep-heap": "kept heap"}.get(w, w.lstrip("-").replace("-", "_")) for w in words if w != "--norm"]
-            name = ", ".join([f"torch {version}"] + kind + shown)
+            name = ", ".join([f"torch {version}"] + kind + shown).replace("windows, ", "windows ")
             found.append({"python": python, "words": words, "name": name})
     return found
 

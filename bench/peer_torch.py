@@ -24,6 +24,7 @@ def arguments():
     a.add_argument("--norm", choices=["instance", "group"], default="instance",
                    help="group: GroupNorm with a group a channel, which is instance normalisation by another kernel")
     a.add_argument("--keep-heap", action="store_true", help="glibc's malloc keeps freed memory instead of giving it back (set by environment)")
+    a.add_argument("--windows", type=int, default=1, help="unet_predict: windows that go through the network together")
     a.add_argument("--threads", type=int, default=0, help="0: OMP_NUM_THREADS, else all cores")
     a.add_argument("--steps", type=int, default=5)
     a.add_argument("--warm", type=int, default=2)
@@ -299,33 +300,33 @@ def unet_predict():
     x = torch.arange(window, dtype=torch.float64) - window // 2
     line = torch.exp(-0.5 * (x / (window / 8)) ** 2)
     weight = (line[:, None, None] * line[None, :, None] * line[None, None, :]).float()
-    places = list(itertools.product(*[positions(n, window) for n in size]))
+    places = list(itertools.product(*[[slice(i, i + window) for i in positions(n, window)] for n in size]))
 
-    def probabilities(crop):
+    def probabilities(crops):
         with cast():
-            z = model(crop)
-        return z.float().softmax(1)[0]
+            z = model(crops)
+        return z.float().softmax(1)
 
     if options.compile:
         from torch._inductor import config
         config.freezing = True
         probabilities = compiled(probabilities)
     if options.jit:
-        sample = volume[..., :window, :window, :window].contiguous(memory_format=LAYOUT)
+        sample = volume[..., :window, :window, :window].repeat(options.windows, 1, 1, 1, 1).contiguous(memory_format=LAYOUT)
         with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=options.precision == "bf16", cache_enabled=False):
             traced = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, sample, check_trace=False)))
 
-        def probabilities(crop):
-            return traced(crop).float().softmax(1)[0]
+        def probabilities(crops):
+            return traced(crops).float().softmax(1)
 
     @torch.no_grad() if options.compile or options.jit else torch.inference_mode()
     def step(_):
         total, sums = torch.zeros(size), torch.zeros(CLASSES, *size)
-        for z, y, x in places:
-            at = (slice(z, z + window), slice(y, y + window), slice(x, x + window))
-            p = probabilities(volume[(..., *at)].contiguous(memory_format=LAYOUT))
-            sums[(slice(None), *at)].addcmul_(p, weight)
-            total[at] += weight
+        for first in range(0, len(places), options.windows):
+            some = places[first:first + options.windows]
+            for at, p in zip(some, probabilities(torch.cat([volume[(..., *at)] for at in some]).contiguous(memory_format=LAYOUT))):
+                sums[(slice(None), *at)].addcmul_(p, weight)
+                total[at] += weight
         labels = (sums / total).argmax(0).to(torch.uint8)
         return labels.float().mean()
 
@@ -566,6 +567,7 @@ def main():
         return
     variant = ["compile" if options.compile else "jit" if options.jit else "eager"]
     variant += ["channels_last"] * options.channels_last + ["group norm"] * (options.norm == "group") + ["kept heap"] * options.keep_heap
+    variant += [f"{options.windows} windows"] * (options.windows > 1)
     seconds, start = [], None
     for t in range(options.warm + options.steps):
         begin = time.perf_counter()

@@ -143,6 +143,7 @@ void write_json(const path& file, const experiment& e, const benchmark_arguments
                              {"modalities", arguments.modalities},
                              {"classes", arguments.classes},
                              {"patch", {e.batch.patch[2], e.batch.patch[1], e.batch.patch[0]}},
+                             {"checkpointed", e.network.checkpointed},
                              {"parameters", result.parameters},
                              {"seconds", result.seconds},
                              {"profiled_seconds", result.profiled_seconds},
@@ -162,6 +163,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   settings keys = e.keys();
   if (!arguments.config.empty()) keys.read_file(arguments.config);
   keys.read_overrides(overrides);
+  if (arguments.memory > 0) e.train.memory = arguments.memory;
   if (e.method.name == "supervised") e.batch.unlabelled = 0;
   e.refuse_bad_patch();
 
@@ -188,7 +190,9 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
         unlabelled.push_back({text("unlabelled ", i), one.images});
     }
     comodal::batch_maker<> maker(e.batch, std::move(labelled), std::move(unlabelled), seed);
-    auto method = comodal::make_method<backend>(on.tape, e.method, e.network, modalities, comodal::target_map::of_classes(classes), seed);
+    const auto targets = comodal::target_map::of_classes(classes);
+    e.fit_memory<backend>(maker, modalities, targets);
+    auto method = comodal::make_method<backend>(on.tape, e.method, e.network, modalities, targets, seed);
     auto optimiser = comodal::make_optimiser<backend>(e.optimiser);
     result.parameters = method.parameters().count();
     comodal::prefetcher<comodal::batch_maker<>> batches(maker, 0, e.prefetch);

@@ -67,6 +67,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   settings keys = e.keys();
   keys.read_file(arguments.config);
   keys.read_overrides(overrides);
+  if (arguments.memory > 0) e.train.memory = arguments.memory;
   if (e.method.name == "supervised") e.batch.unlabelled = 0;
   e.refuse_bad_patch();
 
@@ -100,6 +101,9 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   const auto seed = static_cast<std::uint64_t>(e.train.seed);
   comodal::batch_maker<> maker(e.batch, std::move(labelled_cases), std::move(unlabelled_cases), seed);
 
+  const auto targets = comodal::target_map::of_labels(cohort.labels, !cohort.region_order.empty());
+  e.fit_memory<backend>(maker, static_cast<comodal::index>(cohort.modalities.size()), targets);
+
   comodal::model_plan plan;
   plan.modalities = cohort.modalities;
   plan.labels = cohort.labels;
@@ -112,7 +116,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
 
   session<backend> on;
   auto method = comodal::make_method<backend>(on.tape, e.method, e.network, static_cast<comodal::index>(cohort.modalities.size()),
-                                              comodal::target_map::of_labels(cohort.labels, plan.has_regions()), seed);
+                                              targets, seed);
   comodal::trainer<backend> trainer(method, e.optimiser, maker, e.prefetch, e.train, plan, arguments.folder);
   const auto segment_with = [&](const comodal::case_data& one, double step) {
     return comodal::predict_case<backend>(on.tape, plan, one, {}, {plan.patch, step, {}}, [&](const auto& volumes, const auto& present, auto outputs) {

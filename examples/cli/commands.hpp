@@ -26,6 +26,7 @@ int check(const path& folder);
 struct train_arguments {
   path config, folder;
   bool resume = false;
+  double memory = 0;  // GiB; above 0 it is `train.memory`
 };
 int train(const train_arguments& arguments, const std::vector<std::string>& overrides);
 
@@ -59,6 +60,7 @@ struct benchmark_arguments {
   int modalities = 3, classes = 3, steps = 10, warm = 3;
   std::array<comodal::index, 3> volume{128, 128, 96};  // i, j, k
   bool profile = false;
+  double memory = 0;  // GiB; above 0 it is `train.memory`
 };
 int benchmark(const benchmark_arguments& arguments, const std::vector<std::string>& overrides);
 

@@ -6,6 +6,7 @@
 #include "settings.hpp"
 
 #include <comodal/data/nnunet_raw.hpp>
+#include <comodal/train/memory_budget.hpp>
 #include <comodal/train/trainer.hpp>
 
 namespace cli {
@@ -79,6 +80,15 @@ struct experiment {
     for (std::size_t a = 0; a < 3; ++a)
       if (batch.patch[a] % stride[a] != 0)
         throw config_error(text("batch.patch: ", batch.patch[a], " voxels along ", axes[a], " are no multiple of the network's total stride ", stride[a]));
+  }
+
+  /// Sets `model.checkpointed` so that a step stays within `train.memory`, if that is set. @throws config_error if nothing is enough
+  template <comodal::tensor_backend Backend>
+  void fit_memory(const comodal::batch_maker<>& maker, comodal::index modalities, const comodal::target_map& targets) {
+    if (train.memory <= 0) return;
+    comodal::step_batch batch;
+    maker.make(0, batch);
+    network.checkpointed = comodal::checkpointed_within<Backend>(train.memory, method, network, optimiser, modalities, targets, batch);
   }
 
   [[nodiscard]] comodal::prepare_options prepare(const comodal::cohort& cohort) const {

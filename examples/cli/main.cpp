@@ -55,6 +55,8 @@ int main(int argc, char** argv) {
   train_command->add_option("experiment", train.config, "TOML file")->required();
   train_command->add_option("folder", train.folder, "where the run's files go; new, or with --resume an earlier run's")->required();
   train_command->add_flag("--resume", train.resume, "go on from the checkpoint in the folder, if there is one");
+  const char* memory_help = "GiB of tensors that a step may take (train.memory); stages are computed again until it fits. 0: no limit";
+  train_command->add_option("--memory", train.memory, memory_help)->check(CLI::NonNegativeNumber);
   train_command->allow_extras();
   train_command->footer([] { return "Every key can be set by --SECTION.KEY VALUE. Keys and defaults:\n\n" + cli::train_keys(); });
 
@@ -96,6 +98,7 @@ int main(int argc, char** argv) {
   benchmark_command->add_option("--volume", benchmark.volume, "voxels along i, j, k of the volume to predict")->check(CLI::Range(1, 2048));
   benchmark_command->add_option("--steps", benchmark.steps, "timed repetitions")->check(CLI::Range(1, 100000));
   benchmark_command->add_option("--warm", benchmark.warm, "untimed repetitions before them")->check(CLI::Range(1, 100000));
+  benchmark_command->add_option("--memory", benchmark.memory, memory_help)->check(CLI::NonNegativeNumber);
   benchmark_command->add_flag("--profile", benchmark.profile, "where time and memory go, by layer and by operation");
   benchmark_command->add_option("--json", benchmark.json, "file for all that was measured");
   benchmark_command->allow_extras();

@@ -108,6 +108,9 @@ grep -q "conv3d" profile.txt || fail "the profile has no convolution"
 grep -q "decoder stage 0" profile.txt || fail "the profile has no layer"
 grep -q '"seconds"' steps.json || fail "no steps in the JSON file"
 "$comodal" benchmark --work predict --volume 20 18 10 --config tiny.toml --modalities 2 --steps 1 --warm 1 --model.fusion early >/dev/null
+refuses 2 "GiB: a step takes at least" "$comodal" train tiny.toml small --memory 0.00001
+"$comodal" benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --train.memory 0.003 --json fitted.json >/dev/null
+grep -q '"checkpointed"' fitted.json || fail "the number of checkpointed stages is not said"
 refuses 2 "did you mean 'model.fusion'" "$comodal" benchmark --model.fusoin early
 refuses 2 "no multiple of the network's total stride" "$comodal" benchmark --batch.patch '[16, 16, 6]'
 

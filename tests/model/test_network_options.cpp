@@ -82,6 +82,37 @@ BOOST_FIXTURE_TEST_CASE(early_fusion_is_one_stream_of_the_fused_widths, network_
   BOOST_CHECK_EXCEPTION((void)net.forward({in[0]}, p), shape_error, says("early_fusion_network: 1 volumes"));
 }
 
+BOOST_FIXTURE_TEST_CASE(stages_that_are_computed_again_change_nothing_but_rounding, network_bench) {
+  for (const std::string fusion : {"gated", "channel", "early"}) {
+    std::vector<std::vector<double>> expected;
+    std::size_t kept = 0;
+    for (const index stages : {0, 1, 2}) {
+      auto o = tiny_options(fusion);
+      o.checkpointed = stages;
+      const auto net = make(o, 2);
+      open_gates(net);
+      const auto out = net.forward(volumes(2, 2, {2, 4, 6}), present({{1, 1}, {0, 1}}));
+      auto loss = sum(multiply(out.fused, out.fused));
+      for (const auto& branch : out.branches) loss = add(loss, sum(multiply(branch, branch)));
+      const std::size_t now = ctx.pool().statistics().in_use;
+      home.backward(loss);
+      std::vector<std::vector<double>> numbers{to_host(ctx.space(), loss.value())};
+      for (const auto& one : net.parameters().all()) numbers.push_back(to_host(ctx.space(), one.value.grad()));
+      if (stages == 0) {
+        expected = numbers;
+        kept = now;
+      } else {
+        for (std::size_t i = 0; i < expected.size(); ++i)
+          BOOST_TEST(difference(numbers[i], expected[i]) < 1e-12, fusion << ", " << stages << " stages, " << i << ": " << difference(numbers[i], expected[i]));
+        BOOST_TEST(now < kept, fusion << ", " << stages << " stages keep " << now << " bytes, none " << kept);
+      }
+    }
+  }
+  auto o = tiny_options();
+  o.checkpointed = 3;
+  BOOST_CHECK_EXCEPTION((void)make(o, 2), config_error, says("model.checkpointed: 3 stages, expected 0 to 2"));
+}
+
 BOOST_FIXTURE_TEST_CASE(encoders_have_their_stages, bench) {
   parameter_store<B> store(home, 1);
   const encoder_sizes sizes{1, {2, 3, 4}, {}, {}};

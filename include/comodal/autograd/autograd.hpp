@@ -6,6 +6,7 @@
 
 #include <comodal/autograd/arithmetic.hpp>
 #include <comodal/autograd/check_gradient.hpp>
+#include <comodal/autograd/checkpoint.hpp>
 #include <comodal/autograd/convolution.hpp>
 #include <comodal/autograd/gating.hpp>
 #include <comodal/autograd/reduction.hpp>

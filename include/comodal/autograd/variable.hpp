@@ -139,18 +139,25 @@ class tape {
     }
     const layer_scope<Backend> before(*m_context);  // steps open the layers in which they were recorded
     loss.m_slot->grad = ops::full(*m_context, loss.shape(), typename Backend::scalar_type(1));
-    while (!m_steps.empty()) {
-      step s = std::move(m_steps.back());
-      m_steps.pop_back();
-      if (!s.output->grad) continue;
-      if (profile* recorder = m_context->recorder; recorder && s.operation) {
-        recorder->layer = s.layer;
-        const operation_scope<Backend> scope(*m_context, s.operation, true);
-        run(s);
-      } else {
-        run(s);
-      }
-    }
+    walk_back(0);
+  }
+
+  /// A result that needs a gradient whatever its inputs do, because `backward` reaches parameters that are not among them.
+  template <class Backward>
+  [[nodiscard]] variable_type recorded(tensor_type value, Backward&& backward) {
+    return result(std::move(value), true, std::forward<Backward>(backward));
+  }
+  /// Computes `f()` while recording and goes back through it at once, from the gradient of its result: for backward functions that
+  /// compute something again.
+  template <class F>
+  void replay(const F& f, const tensor_type& gradient) {
+    const std::size_t before = m_steps.size();
+    const bool recording = std::exchange(m_recording, true);
+    const variable_type y = f();
+    m_recording = recording;
+    if (!y.requires_grad()) return;
+    y.m_slot->grad = gradient;
+    walk_back(before);
   }
 
   /// Forgets the operations since the last backward pass.
@@ -169,6 +176,22 @@ class tape {
     const char* operation = nullptr;  // set while a recorder watches, as is the layer
     std::string layer;
   };
+
+  // Goes back through the last steps until `remaining` are left.
+  void walk_back(std::size_t remaining) {
+    while (m_steps.size() > remaining) {
+      step s = std::move(m_steps.back());
+      m_steps.pop_back();
+      if (!s.output->grad) continue;
+      if (profile* recorder = m_context->recorder; recorder && s.operation) {
+        recorder->layer = s.layer;
+        const operation_scope<Backend> scope(*m_context, s.operation, true);
+        run(s);
+      } else {
+        run(s);
+      }
+    }
+  }
 
   // Hands the gradient on and frees it and what the step kept.
   static void run(step& s) {

@@ -4,6 +4,7 @@
 #ifndef COMODAL_MODEL_DECODER_HPP
 #define COMODAL_MODEL_DECODER_HPP
 
+#include <comodal/autograd/checkpoint.hpp>
 #include <comodal/autograd/structure.hpp>
 #include <comodal/model/encoder.hpp>
 
@@ -19,6 +20,7 @@ struct decoder_sizes {
   index classes = 2;                             // channels of the logits
   int convolutions = 2;                          // a stage; 1: the light decoder of a branch
   bool deep_supervision = false;                 // logits at every stage but the coarsest
+  int checkpointed = 0;                          // finest stages that are computed again in the backward pass instead of being kept
 };
 
 /// A type that decodes: `decode(maps)`, maps finest first -> logits, finest first, at least one.
@@ -39,7 +41,7 @@ constexpr void check_decoder() {
 template <tensor_backend Backend>
 class unet_decoder {
  public:
-  unet_decoder(const parameter_scope<Backend>& scope, const decoder_sizes& sizes) {
+  unet_decoder(const parameter_scope<Backend>& scope, const decoder_sizes& sizes) : m_checkpointed(sizes.checkpointed) {
     const encoder_sizes geometry{1, sizes.channels, sizes.filters, sizes.strides};
     for (int s = 0; s + 1 < geometry.stages(); ++s) {
       const auto at = scope / s;
@@ -54,7 +56,8 @@ class unet_decoder {
     variable<Backend> x = maps.back();
     for (std::size_t s = m_up.size(); s-- > 0;) {
       const layer_scope at(x.ctx(), "stage", s);
-      x = m_blocks[s]({maps[s], m_up[s](x)});
+      x = checkpoint_if<Backend>(static_cast<int>(s) < m_checkpointed, {maps[s], x},
+                                 [up = m_up[s], block = m_blocks[s]](const std::vector<variable<Backend>>& v) { return block({v[0], up(v[1])}); });
       if (s < m_heads.size()) logits.push_back(m_heads[s](x));
     }
     std::reverse(logits.begin(), logits.end());
@@ -65,6 +68,7 @@ class unet_decoder {
   std::vector<up_convolution<Backend>> m_up;
   std::vector<conv_block<Backend>> m_blocks;
   std::vector<convolution<Backend>> m_heads;
+  int m_checkpointed;
 };
 
 /// Any decoder, chosen at run time.

@@ -14,8 +14,9 @@ template <tensor_backend Backend, class Encoder, class Decoder>
 class early_fusion_network {
  public:
   /// @param encoder takes (N, D, H, W, M)
-  early_fusion_network(std::shared_ptr<parameter_store<Backend>> store, index modalities, Encoder encoder, Decoder decoder)
-      : m_store(std::move(store)), m_modalities(modalities), m_encoder(std::move(encoder)), m_decoder(std::move(decoder)) {
+  /// @param checkpointed finest stages that are computed again in the backward pass instead of being kept
+  early_fusion_network(std::shared_ptr<parameter_store<Backend>> store, index modalities, Encoder encoder, Decoder decoder, int checkpointed = 0)
+      : m_store(std::move(store)), m_modalities(modalities), m_encoder(std::move(encoder)), m_decoder(std::move(decoder)), m_checkpointed(checkpointed) {
     check_modality_encoder<Encoder, Backend>();
     check_decoder<Decoder, Backend>();
     if (modalities < 1) throw config_error(text("early_fusion_network: ", modalities, " modalities"));
@@ -32,7 +33,7 @@ class early_fusion_network {
     auto map = concat(present_volumes("early_fusion_network", volumes, present, m_modalities));
     for (int s = 0; s < m_encoder.stages(); ++s) {
       const layer_scope at(map.ctx(), "encoder stage", s);
-      map = m_encoder.encode_stage(s, map);
+      map = encode(m_encoder, s, map, m_checkpointed);
       out.features.push_back(map);
     }
     const layer_scope at(map.ctx(), "decoder");
@@ -47,6 +48,7 @@ class early_fusion_network {
   index m_modalities;
   Encoder m_encoder;
   Decoder m_decoder;
+  int m_checkpointed;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

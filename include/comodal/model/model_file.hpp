@@ -58,7 +58,11 @@ struct model_plan {
     plan.modalities = j.at("modalities").get<std::vector<std::string>>();
     for (const auto& c : j.at("labels")) plan.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
     plan.region_order = j.at("region_order").get<std::vector<int>>();
-    visit_network_options(plan.network, [&](std::string_view name, auto& value) { j.at("model").at(std::string(name)).get_to(value); });
+    // An option that the file does not know is younger than the file: its default is what the model was made with.
+    visit_network_options(plan.network, [&](std::string_view name, auto& value) {
+      const auto& model = j.at("model");
+      if (model.contains(std::string(name))) model.at(std::string(name)).get_to(value);
+    });
     plan.prepare.normalise.clear();
     for (const auto& n : j.at("normalise")) plan.prepare.normalise.push_back(normalisation_from(n.get<std::string>()));
     if (j.contains("ct"))

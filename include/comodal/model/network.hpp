@@ -41,6 +41,12 @@ constexpr void check_segmentation_network() {
   static_assert(segmentation_network<T, Backend>, "comodal: a member of this segmentation_network has another return type than the concept asks for");
 }
 
+/// Stage s of an encoder; computed again in the backward pass where s < `checkpointed`.
+template <tensor_backend Backend, class Encoder>
+[[nodiscard]] variable<Backend> encode(const Encoder& encoder, int s, const variable<Backend>& x, int checkpointed) {
+  return checkpoint_if<Backend>(s < checkpointed, {x}, [encoder, s](const auto& v) { return encoder.encode_stage(s, v[0]); });
+}
+
 /// Streams that exchange what they fused, stage by stage (method.md section 1). The types of encoder, fusion stage and decoder are
 /// compile-time choices; `any_encoder`, `any_fusion` and `any_decoder` move the choice to run time.
 template <tensor_backend Backend, class Encoder, class Fusion, class Decoder>
@@ -50,11 +56,12 @@ class multimodal_network {
   /// @param encoders one a modality, all with as many stages as there are fusion stages (or all the same one: shared weights)
   /// @param fusion one a stage, finest first
   /// @param branch_decoders one a modality, or none
+  /// @param checkpointed finest stages whose streams and fused maps are computed again in the backward pass instead of being kept
   /// @throws config_error where the numbers do not fit
   multimodal_network(std::shared_ptr<parameter_store<Backend>> store, std::vector<Encoder> encoders, std::vector<Fusion> fusion, Decoder fused_decoder,
-                     std::vector<Decoder> branch_decoders)
+                     std::vector<Decoder> branch_decoders, int checkpointed = 0)
       : m_store(std::move(store)), m_encoders(std::move(encoders)), m_fusion(std::move(fusion)), m_fused_decoder(std::move(fused_decoder)),
-        m_branch_decoders(std::move(branch_decoders)) {
+        m_branch_decoders(std::move(branch_decoders)), m_checkpointed(checkpointed) {
     check_modality_encoder<Encoder, Backend>();
     check_fusion_stage<Fusion, Backend>();
     check_decoder<Decoder, Backend>();
@@ -82,11 +89,11 @@ class multimodal_network {
     for (std::size_t s = 0; s < m_fusion.size(); ++s) {
       for (std::size_t m = 0; m < maps.size(); ++m) {
         const layer_scope at(ctx, "stream", m, "stage", s);
-        maps[m] = m_encoders[m].encode_stage(static_cast<int>(s), maps[m]);
+        maps[m] = encode(m_encoders[m], static_cast<int>(s), maps[m], m_checkpointed);
       }
       {
         const layer_scope at(ctx, "fusion", s);
-        out.features.push_back(m_fusion[s].fuse(maps, present, s == 0 ? variable<Backend>{} : out.features.back()));
+        out.features.push_back(fuse(s, maps, present, s == 0 ? variable<Backend>{} : out.features.back()));
       }
       if (s + 1 < m_fusion.size() || branches) {
         const layer_scope at(ctx, "enhancement", s);
@@ -108,11 +115,21 @@ class multimodal_network {
   }
 
  private:
+  [[nodiscard]] variable<Backend> fuse(std::size_t s, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
+                                       const variable<Backend>& finer) const {
+    auto inputs = maps;
+    if (finer) inputs.push_back(finer);
+    return checkpoint_if<Backend>(static_cast<int>(s) < m_checkpointed, inputs, [stage = m_fusion[s], present, count = maps.size()](const auto& v) {
+      return stage.fuse({v.begin(), v.begin() + static_cast<std::ptrdiff_t>(count)}, present, v.size() > count ? v.back() : variable<Backend>{});
+    });
+  }
+
   std::shared_ptr<parameter_store<Backend>> m_store;
   std::vector<Encoder> m_encoders;
   std::vector<Fusion> m_fusion;
   Decoder m_fused_decoder;
   std::vector<Decoder> m_branch_decoders;
+  int m_checkpointed;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

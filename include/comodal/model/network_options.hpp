@@ -21,6 +21,7 @@ struct network_options {
   bool enhance = true;                          // hand enhanced maps back to the streams
   bool branches = true;                         // a light decoder a modality
   bool deep_supervision = false;
+  index checkpointed = 0;                       // finest stages that the backward pass computes again: less memory, more time; last bits differ
   std::vector<index> stream_channels{8, 16, 32, 64};
   std::vector<index> fused_channels{16, 32, 64, 128};
   std::vector<std::vector<index>> strides;      // (i, j, k) between stages; empty: 2, 2, 2
@@ -51,6 +52,8 @@ struct network_options {
     if (fused_channels.size() != n) throw config_error(text("model.fused_channels: ", fused_channels.size(), " stages, model.stream_channels has ", n));
     if (!strides.empty() && strides.size() != n - 1) throw config_error(text("model.strides: ", strides.size(), " entries, expected ", n - 1, " (one less than stages)"));
     if (!filters.empty() && filters.size() != n) throw config_error(text("model.filters: ", filters.size(), " entries, expected ", n, " (one a stage)"));
+    if (checkpointed < 0 || checkpointed > stages())
+      throw config_error(text("model.checkpointed: ", checkpointed, " stages, expected 0 to ", n));
     for (const index s : fusion_stages)
       if (s < 1 || s > stages()) throw config_error(text("model.fusion_stages: stage ", s, ", expected 1 to ", n));
     for (const auto& list : {stream_channels, fused_channels})
@@ -75,6 +78,7 @@ void visit_network_options(Options& o, Visit&& visit) {
   visit(std::string_view("enhance"), o.enhance);
   visit(std::string_view("branches"), o.branches);
   visit(std::string_view("deep_supervision"), o.deep_supervision);
+  visit(std::string_view("checkpointed"), o.checkpointed);
   visit(std::string_view("stream_channels"), o.stream_channels);
   visit(std::string_view("fused_channels"), o.fused_channels);
   visit(std::string_view("strides"), o.strides);
@@ -113,8 +117,9 @@ template <tensor_backend Backend>
   const parameter_scope<Backend> root(*store);
   const auto strides = network_options::depth_first(options.strides, "strides"), filters = network_options::depth_first(options.filters, "filters");
   auto encoder = make_encoder(options.encoder, root / "encoder", {modalities, options.fused_channels, filters, strides});
-  any_decoder<Backend> decoder(unet_decoder<Backend>(root / "decoder", {options.fused_channels, filters, strides, classes, 2, options.deep_supervision}));
-  return early_fusion_network<Backend, any_encoder<Backend>, any_decoder<Backend>>(std::move(store), modalities, std::move(encoder), std::move(decoder));
+  any_decoder<Backend> decoder(unet_decoder<Backend>(root / "decoder", {options.fused_channels, filters, strides, classes, 2, options.deep_supervision, static_cast<int>(options.checkpointed)}));
+  return early_fusion_network<Backend, any_encoder<Backend>, any_decoder<Backend>>(std::move(store), modalities, std::move(encoder), std::move(decoder),
+                                                                                    static_cast<int>(options.checkpointed));
 }
 
 template <tensor_backend Backend>
@@ -137,13 +142,14 @@ template <tensor_backend Backend>
     fusion.push_back(detail::make_fusion(chosen ? options.fusion : "mean", root / "fusion" / s, sizes));
   }
   any_decoder<Backend> fused_decoder(
-      unet_decoder<Backend>(root / "decoder", {options.fused_channels, filters, strides, classes, 2, options.deep_supervision}));
+      unet_decoder<Backend>(root / "decoder", {options.fused_channels, filters, strides, classes, 2, options.deep_supervision, static_cast<int>(options.checkpointed)}));
   std::vector<any_decoder<Backend>> branch_decoders;
   if (options.branches)
     for (index m = 0; m < modalities; ++m)
-      branch_decoders.emplace_back(unet_decoder<Backend>(root / "branch" / m, {options.stream_channels, filters, strides, classes, 1, false}));
+      branch_decoders.emplace_back(unet_decoder<Backend>(root / "branch" / m, {options.stream_channels, filters, strides, classes, 1, false, static_cast<int>(options.checkpointed)}));
   return multimodal_network<Backend, any_encoder<Backend>, any_fusion<Backend>, any_decoder<Backend>>(
-      std::move(store), std::move(encoders), std::move(fusion), std::move(fused_decoder), std::move(branch_decoders));
+      std::move(store), std::move(encoders), std::move(fusion), std::move(fused_decoder), std::move(branch_decoders),
+      static_cast<int>(options.checkpointed));
 }
 
 }  // namespace detail

@@ -5,6 +5,7 @@
 #define COMODAL_TRAIN_TRAIN_HPP
 
 #include <comodal/train/log.hpp>
+#include <comodal/train/memory_budget.hpp>
 #include <comodal/train/optimiser.hpp>
 #include <comodal/train/trainer.hpp>
 

@@ -24,6 +24,7 @@ struct train_options {
   index log_every = 10;          // steps
   index validate_every = 0;      // steps; 0: never
   index checkpoint_every = 200;  // steps; the last step always writes one
+  double memory = 0;             // GiB of tensors that a step may take; above it, stages are computed again (model.checkpointed); 0: no limit
 };
 
 /// Calls `visit(name, reference)` for every option; names are keys of the table `train` of an experiment file.
@@ -35,6 +36,7 @@ void visit_train_options(Options& o, Visit&& visit) {
   option("log_every", o.log_every);
   option("validate_every", o.validate_every);
   option("checkpoint_every", o.checkpoint_every);
+  option("memory", o.memory);
 }
 
 /// What a run has come to.

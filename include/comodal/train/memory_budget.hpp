@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// How many stages must be computed again for a training step to stay within a budget of memory.
+#ifndef COMODAL_TRAIN_MEMORY_BUDGET_HPP
+#define COMODAL_TRAIN_MEMORY_BUDGET_HPP
+
+#include <comodal/ssl/any_method.hpp>
+#include <comodal/train/optimiser.hpp>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Bytes of tensors at the peak of one step of a method on `batch`, with what the optimiser keeps a parameter.
+template <tensor_backend Backend>
+[[nodiscard]] std::size_t step_bytes(const method_options& method, const network_options& network, const optimiser_options& optimiser, index modalities,
+                                     const target_map& targets, const step_batch& batch) {
+  context<Backend> ctx;
+  tape<Backend> home(ctx);
+  auto tried = make_method<Backend>(home, method, network, modalities, targets, 1);
+  (void)tried.step(batch, {1, 1});
+  const std::size_t kept = static_cast<std::size_t>(tried.parameters().count()) * sizeof(typename Backend::scalar_type);
+  return ctx.pool().statistics().peak + (optimiser.name == "adamw" ? 2 : 1) * kept;
+}
+
+/// The smallest `network.checkpointed` with which a step stays within `gibibytes` of tensors (2^30 bytes); found by trying, so it takes the
+/// time of some steps. The sizes alone decide; the number changes last bits of a run. @throws config_error if no number of stages is enough
+template <tensor_backend Backend>
+[[nodiscard]] index checkpointed_within(double gibibytes, const method_options& method, network_options network, const optimiser_options& optimiser,
+                                        index modalities, const target_map& targets, const step_batch& batch) {
+  double needed = 0;
+  for (network.checkpointed = 0; network.checkpointed <= network.stages(); ++network.checkpointed) {
+    const double taken = static_cast<double>(step_bytes<Backend>(method, network, optimiser, modalities, targets, batch)) / (1 << 30);
+    if (taken <= gibibytes) return network.checkpointed;
+    needed = network.checkpointed == 0 ? taken : std::min(needed, taken);
+  }
+  throw config_error(text("train.memory = ", gibibytes, " GiB: a step takes at least ", needed,
+                          " GiB of tensors, however many stages are computed again; use a smaller batch.patch or fewer crops a step"));
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
