@@ -1,0 +1,33 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Compiles programs of a configured build folder, one at a time, and prints seconds and the compiler's peak memory.
+
+    compile_time.py [build folder] [object ...]        default: build/release, examples/quickstart.cpp and main_network.cpp
+"""
+import os
+import resource
+import shlex
+import subprocess
+import sys
+import time
+
+build = sys.argv[1] if len(sys.argv) > 1 else "build/release"
+sources = sys.argv[2:] or ["examples/quickstart.cpp", "tests/compile/main_network.cpp"]
+commands = subprocess.run(["ninja", "-C", build, "-t", "commands", "quickstart", "main_network"], capture_output=True, text=True, check=True).stdout.splitlines()
+print("| program | seconds | compiler's peak |\n| --- | --- | --- |")
+for source in sources:
+    found = [line for line in commands if f"{source}.o -c " in line or line.rstrip().endswith(source)]
+    if not found:
+        sys.exit(f"compile_time.py: {build} has no command that compiles {source}; configure it with examples and tests")
+    words = [w for w in shlex.split(found[-1]) if not w.endswith("ccache")]
+    words[words.index("-o") + 1] = os.devnull
+    for option in ("-MF", "-MT"):
+        if option in words:
+            del words[words.index(option):words.index(option) + 2]
+    words = [w for w in words if w != "-MD"]
+    start = time.monotonic()
+    process = subprocess.Popen(words, cwd=build)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        sys.exit(f"compile_time.py: {source} does not compile")
+    print(f"| {source} | {time.monotonic() - start:.1f} | {max(usage.ru_maxrss, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss) / 2**20:.2f} GiB |", flush=True)
