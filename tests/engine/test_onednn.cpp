@@ -100,7 +100,7 @@ BOOST_AUTO_TEST_CASE(the_fallback_policy_decides_what_happens_without_a_plan) {
 BOOST_AUTO_TEST_CASE(the_fastest_engine_is_our_own_where_f43_serves) {
   context<backend> ctx;
   ctx.fallback = fallback_policy::error;  // a choice is no fallback
-  const conv3d_problem wide{1, {8, 8, 8}, 16, 16}, first{1, {8, 8, 8}, 1, 16};
+  const conv3d_problem wide{2, {8, 8, 8}, 16, 16}, first{1, {8, 8, 8}, 1, 16};
   for (const conv3d_direction d : directions) {
     const conv3d_plan ours = plan_conv3d(ctx, wide, d), theirs = plan_conv3d(ctx, first, d);
     BOOST_TEST((ours.engine == "portable"));

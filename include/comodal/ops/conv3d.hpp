@@ -26,7 +26,7 @@ inline constexpr bool onednn_available_v =
 [[nodiscard]] inline bool portable_conv3d_is_faster(const conv3d_problem& p, conv3d_direction direction) {
   const detail::conv3d_sizes s(p);
   if (s.taps() == 1 && !s.is_strided()) return direction == conv3d_direction::backward_weights || p.out_channels < 8;
-  return detail::winograd_serves(s);
+  return direction == conv3d_direction::backward_weights ? detail::winograd_serves_weights(s) : detail::winograd_serves(s);
 }
 
 namespace ops::detail {

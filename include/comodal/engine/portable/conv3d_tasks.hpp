@@ -196,7 +196,7 @@ struct host_conv3d {
 
   static void conv3d_backward_weights_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* dy, T* dw) {
     const detail::conv3d_sizes s(p);
-    if (detail::winograd_serves(s)) return winograd_weights(ctx, s, parts, dy, dw);
+    if (detail::winograd_serves_weights(s)) return winograd_weights(ctx, s, parts, dy, dw);
     const index count = slab_count(p), size = p.weight_shape().size();
     auto partial = ctx.make({count, size});
     detail::conv_weight_gradient_task<T> task{s, {}, static_cast<int>(parts.size()), dy, partial.data(), count};

@@ -12,10 +12,13 @@ namespace comodal::inline COMODAL_CONFIG::detail {
 
 inline constexpr int winograd_points = 6, winograd_outputs = 4;
 
-/// True for what these kernels compute, and compute faster than the direct ones.
-[[nodiscard]] inline bool winograd_serves(const conv3d_sizes& s) {
-  return s.filter[2] == 3 && !s.is_strided() && s.ci >= 4 && s.co >= 8 && s.in[2] >= winograd_outputs;
+/// True for what these kernels compute, and compute faster than the direct ones: transforming the weights has to pay.
+[[nodiscard]] inline bool winograd_serves(const conv3d_sizes& s, index least_tiles = 96) {
+  return s.filter[2] == 3 && !s.is_strided() && s.ci >= 4 && s.co >= 8 && s.in[2] >= winograd_outputs &&
+         s.batch * s.out[0] * s.out[1] * ((s.out[2] + 3) / 4) >= least_tiles;
 }
+/// The same for the gradient of the weights, of which each slab holds one.
+[[nodiscard]] inline bool winograd_serves_weights(const conv3d_sizes& s) { return winograd_serves(s, 256); }
 
 /// How a convolution is cut into blocks of `depth` x `height` outputs whose transformed inputs stay in cache.
 struct winograd_blocks {
