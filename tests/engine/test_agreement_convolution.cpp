@@ -11,6 +11,9 @@
 
 namespace comodal::tests {
 
+// Of F(4x4, 3x3), whose roundings are larger than those of direct sums (docs/numerics.md).
+constexpr double winograd_tolerance = 1e-5;
+
 BOOST_AUTO_TEST_CASE(convolution) {
   const auto f = [](const auto& v) { return conv3d(v[0], v[1], {1, 2, 1}); };
   agree("conv3d", {{{2, 4, 5, 6, 8}}, {{3, 3, 3, 8, 16}}}, f);
@@ -20,22 +23,36 @@ BOOST_AUTO_TEST_CASE(convolution) {
 BOOST_AUTO_TEST_CASE(convolution_of_every_tile) {
   // Widths around the tiles' rows, output channels around their columns, and filters that reach beyond short rows.
   const auto f = [](const auto& v) { return conv3d(v[0], v[1]); };
-  for (const index width : {1, 2, 4, 7, 8, 9, 17, 30}) agree("conv3d, widths", {{{2, 12, 12, width, 5}}, {{3, 3, 3, 5, 8}}}, f);
-  for (const index channels : {1, 3, 4, 6, 9, 16, 20, 32, 37, 48, 64}) agree("conv3d, channels", {{{2, 8, 8, 10, 4}}, {{1, 3, 3, 4, channels}}}, f);
+  for (const index width : {1, 2, 4, 7, 8, 9, 17, 30}) agree("conv3d, widths", {{{2, 12, 12, width, 5}}, {{3, 3, 3, 5, 8}}}, f, winograd_tolerance);
+  for (const index height : {1, 2, 3, 5, 6}) agree("conv3d, heights", {{{2, 8, height, 9, 4}}, {{3, 3, 3, 4, 8}}}, f, winograd_tolerance);
+  for (const index channels : {1, 3, 4, 6, 9, 16, 20, 32, 37, 48, 64}) agree("conv3d, channels", {{{2, 8, 8, 10, 4}}, {{1, 3, 3, 4, channels}}}, f, winograd_tolerance);
   for (const index channels : {1, 2, 16, 17}) agree("conv3d, inputs", {{{1, 2, 2, 11, channels}}, {{3, 1, 5, channels, 3}}}, f);
-  agree("conv3d, too few tiles for F(4, 3)", {{{1, 2, 3, 9, 5}}, {{3, 3, 3, 5, 40}}}, f);
+  agree("conv3d, too few tiles for F(4x4, 3x3)", {{{1, 2, 3, 9, 5}}, {{3, 3, 3, 5, 40}}}, f);
 }
 
 BOOST_AUTO_TEST_CASE(convolution_in_blocks) {
-  // So many input channels that F(4, 3) cuts a plane into several blocks, and a last block that is smaller.
-  agree("conv3d, blocks", {{{1, 3, 21, 22, 48}}, {{3, 3, 3, 48, 8}}}, [](const auto& v) { return conv3d(v[0], v[1]); });
-  agree("conv3d, many depths", {{{2, 9, 8, 6, 8}}, {{5, 3, 3, 8, 16}}}, [](const auto& v) { return conv3d(v[0], v[1]); });
+  // F(4x4, 3x3) cuts along the depth and between rows of tiles, the last block smaller; or takes everything at once where weights are many.
+  const auto f = [](const auto& v) { return conv3d(v[0], v[1]); };
+  const auto blocks = [](const operand& x, const operand& w) {
+    const detail::conv3d_sizes s(ops::conv3d_problem_of(x.extents, w.extents, {1, 1, 1}));
+    BOOST_REQUIRE(detail::winograd_serves(s));
+    return detail::winograd_blocks(s, s.ci, 160 * 1024);
+  };
+  const operand deep{{2, 9, 8, 6, 8}}, high{{8, 2, 26, 8, 4}}, whole{{2, 3, 9, 10, 48}};
+  const operand of_deep{{5, 3, 3, 8, 16}}, of_high{{3, 3, 3, 4, 8}}, of_whole{{3, 3, 3, 48, 48}};
+  BOOST_TEST(blocks(deep, of_deep).depth == 2);
+  BOOST_TEST(blocks(high, of_high).rows == 3);
+  BOOST_TEST(blocks(whole, of_whole).samples == 2);
+  agree("conv3d, many depths", {deep, of_deep}, f, winograd_tolerance);
+  agree("conv3d, rows of tiles", {high, of_high}, f, winograd_tolerance);
+  agree("conv3d, all at once", {whole, of_whole}, f, winograd_tolerance);
 }
 
 BOOST_AUTO_TEST_CASE(convolution_of_parts) {
   const auto f = [](const auto& v) { return conv3d({v[0], v[1], v[2]}, v[3], {1, 1, 1}, v[4]); };
   agree("conv3d of parts", {{{2, 3, 4, 9, 8}}, {{2, 3, 4, 9, 3}}, {{2, 3, 4, 9, 16}}, {{3, 3, 3, 27, 10}}, {{10}}}, f);
-  agree("conv3d of parts by F(4, 3)", {{{2, 6, 8, 9, 8}}, {{2, 6, 8, 9, 3}}, {{2, 6, 8, 9, 16}}, {{3, 3, 3, 27, 10}}, {{10}}}, f);
+  agree("conv3d of parts by F(4x4, 3x3)", {{{2, 6, 8, 9, 8}}, {{2, 6, 8, 9, 3}}, {{2, 6, 8, 9, 16}}, {{3, 3, 3, 27, 10}}, {{10}}}, f, winograd_tolerance);
+  agree("conv3d of parts, all at once", {{{1, 3, 8, 9, 40}}, {{1, 3, 8, 9, 24}}, {{1, 3, 8, 9, 4}}, {{3, 3, 3, 68, 33}}, {{33}}}, f, winograd_tolerance);
   agree("conv3d of parts, one voxel", {{{2, 1, 1, 1, 2}}, {{2, 1, 1, 1, 1}}, {{2, 1, 1, 1, 1}}, {{1, 1, 1, 4, 1}}, {{1}}}, f);
   agree("conv3d of parts, strides", {{{1, 4, 5, 6, 4}}, {{1, 4, 5, 6, 2}}, {{3, 3, 3, 6, 5}}},
         [](const auto& v) { return conv3d({v[0], v[1]}, v[2], {2, 1, 2}); });

@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(the_fallback_policy_decides_what_happens_without_a_plan) {
   if (refused == 0) BOOST_TEST_MESSAGE("LEFT OUT: this oneDNN has a plan for every convolution that the test knows");
 }
 
-BOOST_AUTO_TEST_CASE(the_fastest_engine_is_our_own_where_f43_serves) {
+BOOST_AUTO_TEST_CASE(the_fastest_engine_is_our_own_where_winograd_serves) {
   context<backend> ctx;
   ctx.fallback = fallback_policy::error;  // a choice is no fallback
   const conv3d_problem wide{2, {8, 8, 8}, 16, 16}, first{1, {8, 8, 8}, 1, 16};

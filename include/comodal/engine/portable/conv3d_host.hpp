@@ -79,9 +79,9 @@ struct conv3d_sizes {
 
 // Tiles: voxels x channels whose sums stay in vector registers.
 #if defined(__AVX512F__)
-inline constexpr int tile_rows = 8, tile_columns = 32;
+inline constexpr int tile_rows = 8, tile_columns = 32, vector_lanes = 16, most_sums = 16;
 #else
-inline constexpr int tile_rows = 6, tile_columns = 16;
+inline constexpr int tile_rows = 6, tile_columns = 16, vector_lanes = 8, most_sums = 12;
 #endif
 
 // Output channels in blocks: whole tiles, then what is left rounded up to 16, 8 or 4.
@@ -237,7 +237,7 @@ struct outer_row {
 // of their own, so that additions need not wait for each other.
 template <int Rows, int Columns, class T>
 void outer_tile(const outer_row<T>* rows, index number, index a_pitch, index b_pitch, index a_first, index b_first, T* c, index c_row, index c_column) {
-  constexpr int ways = Rows >= 8 ? 1 : Rows >= 4 ? 2 : 4;
+  constexpr int vectors = Rows * ((Columns + vector_lanes - 1) / vector_lanes), ways = vectors >= 8 ? 1 : vectors >= 4 ? 2 : 4;
   T sums[ways][Rows][Columns] = {};
   for (index i = 0; i < number; ++i) {
     const T *a = rows[i].a + a_first, *b = rows[i].b + b_first;
@@ -269,10 +269,15 @@ void outer_tile(const outer_row<T>* rows, index number, index a_pitch, index b_p
 
 template <int Columns, class T>
 void outer_block(const outer_row<T>* rows, index number, index a_pitch, index b_pitch, index a_channels, index b_first, T* c, index c_row, index c_column) {
+  constexpr int vectors = (Columns + vector_lanes - 1) / vector_lanes;
   index r = 0;
-  if constexpr (Columns <= 16 && tile_columns == 32)  // narrow tiles need more of them in flight
+  if constexpr (16 * vectors <= most_sums)  // narrow tiles need more of them in flight
     for (; r + 16 <= a_channels; r += 16) outer_tile<16, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
-  for (; r + 8 <= a_channels; r += 8) outer_tile<8, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
+  if constexpr (8 * vectors <= most_sums)
+    for (; r + 8 <= a_channels; r += 8) outer_tile<8, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
+  else if constexpr (6 * vectors <= most_sums)  // of an even number, sixes and then fours
+    for (; a_channels - r >= 6 && a_channels % 2 == 0 && a_channels - r != 8; r += 6)
+      outer_tile<6, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
   for (; r + 4 <= a_channels; r += 4) outer_tile<4, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
   for (; r < a_channels; ++r) outer_tile<1, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
 }

@@ -7,7 +7,7 @@
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/portable/gemm.hpp>
-#include <comodal/engine/portable/winograd_weights.hpp>
+#include <comodal/engine/portable/winograd_tasks.hpp>
 
 #include <algorithm>
 #include <vector>
@@ -46,46 +46,6 @@ struct conv_row_task {
   void operator()(index task) const {
     const index rows = s.batch * s.out[0] * s.out[1];
     for (index row = task * grain; row < std::min((task + 1) * grain, rows); ++row) conv_row(s, parts, number, bias, zeros, y, row);
-  }
-};
-
-template <class T, weight_order Order>
-struct winograd_pack_task {
-  conv3d_sizes s;
-  const T* w;
-  T* packed;
-  void operator()(index pair) const { winograd_pack<Order>(s, w, packed, pair); }
-};
-
-template <class T>
-struct winograd_task {
-  conv3d_sizes s;
-  winograd_blocks blocks;
-  conv3d_part<T> parts[most_parts];
-  int number;
-  const T *packed, *bias, *zeros;
-  T *scratch, *y;
-  void operator()(index worker, index block) const {
-    winograd_forward(s, blocks, parts, number, packed, bias, zeros, scratch + worker * winograd_scratch(s, blocks), y, block);
-  }
-};
-
-// One slab of the weight gradient: some blocks, in order.
-template <class T>
-struct winograd_weights_task {
-  conv3d_sizes s;
-  winograd_blocks blocks;
-  conv3d_part<T> parts[most_parts];
-  int number;
-  const T *dy, *zeros;
-  T *scratch, *du;
-  index slabs;
-  void operator()(index worker, index slab) const {
-    const index count = blocks.count(s), size = winograd_weights(s);
-    std::fill_n(du + slab * size, size, T(0));
-    for (index t = count * slab / slabs; t < count * (slab + 1) / slabs; ++t)
-      winograd_weight_block(s, blocks, winograd_block(s, blocks, t), parts, number, dy, zeros, scratch + worker * winograd_weights_scratch(s, blocks),
-                            du + slab * size);
   }
 };
 
@@ -172,6 +132,7 @@ struct host_slabs {
 template <tensor_backend Backend>
 struct host_conv3d {
   using T = typename Backend::scalar_type;
+  using C = T;  // of everything between the maps
   /// Pieces that the weight gradient is summed from; fixed, so that its bytes do not depend on the threads.
   static constexpr index slabs = 16;
   /// One of the maps, and how many channels it has.
@@ -234,27 +195,44 @@ struct host_conv3d {
  private:
   template <detail::weight_order Order>
   static void winograd(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
-    const detail::winograd_blocks blocks(s);
-    const index pairs = s.filter[0] * s.filter[1], workers = host_workers();
-    auto packed = ctx.make({detail::winograd_points * pairs * s.ci * detail::packed_columns(s.co)}), zeros = ctx.make({s.ci});
-    auto scratch = ctx.make({workers, detail::winograd_scratch(s, blocks)});
+    const detail::winograd_blocks blocks(s, s.ci, 160 * 1024);
+    auto packed = ctx.template make_of<C>({detail::winograd_points * s.filter[0] * s.ci * detail::packed_columns(s.co)});
+    auto zeros = ctx.make({s.ci});
     std::fill_n(zeros.data(), s.ci, T(0));
-    for_tasks(ctx.space(), pairs, detail::winograd_pack_task<T, Order>{s, w, packed.data()});
-    detail::winograd_task<T> task{s, blocks, {}, static_cast<int>(parts.size()), packed.data(), bias, zeros.data(), scratch.data(), y};
-    for (std::size_t i = 0; i < parts.size(); ++i) task.parts[i] = {parts[i].x, parts[i].channels, nullptr};
-    for_worker_tasks(blocks.count(s), task);
+    for_tasks(ctx.space(), s.filter[0], detail::winograd_pack_task<C, T, Order>{s, w, packed.data()});
+    detail::winograd_work<C, T> work{s, blocks, {}, static_cast<int>(parts.size()), packed.data(), bias, zeros.data(), y};
+    for (std::size_t i = 0; i < parts.size(); ++i) work.parts[i] = {parts[i].x, parts[i].channels, nullptr};
+    if (!blocks.whole(s)) {
+      auto scratch = ctx.template make_of<C>({host_workers(), work.input_elements() + work.product_elements(false)});
+      return for_worker_tasks(blocks.count(s), detail::winograd_block_task<C, T>{work, scratch.data()});
+    }
+    const detail::winograd_block all(s, blocks, 0);
+    auto in = ctx.template make_of<C>({work.input_elements()}), products = ctx.template make_of<C>({work.product_elements(true)});
+    for_tasks(ctx.space(), all.samples() * all.planes(), detail::winograd_inputs_task<C, T>{work, all, in.data()});
+    for_tasks(ctx.space(), detail::winograd_points, detail::winograd_products_task<C, T>{work, all, in.data(), products.data()});
+    for_tasks(ctx.space(), all.samples() * all.depth(), detail::winograd_results_task<C, T>{work, all, products.data()});
   }
   static void winograd_weights(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* dy, T* dw) {
-    const detail::winograd_blocks blocks(s);
-    const index size = detail::winograd_weights(s), pairs = s.filter[0] * s.filter[1], workers = host_workers();
-    // Each slab holds a gradient: of many weights there are fewer.
-    const index count = std::min<index>(size < 50000 ? slabs : size < 200000 ? slabs / 2 : slabs / 4, blocks.count(s));
-    auto zeros = ctx.make({std::max(s.ci, s.co)}), du = ctx.make({count, size}), scratch = ctx.make({workers, detail::winograd_weights_scratch(s, blocks)});
+    const detail::winograd_blocks blocks(s, s.ci + s.co, std::max<index>(160 * 1024, 200 * s.ci * s.co));  // each block goes through all of the gradient
+    const index size = detail::winograd_weights(s);
+    auto zeros = ctx.make({std::max(s.ci, s.co)});
     std::fill_n(zeros.data(), zeros.size(), T(0));
-    detail::winograd_weights_task<T> task{s, blocks, {}, static_cast<int>(parts.size()), dy, zeros.data(), scratch.data(), du.data(), count};
-    for (std::size_t i = 0; i < parts.size(); ++i) task.parts[i] = {parts[i].x, parts[i].channels, nullptr};
-    for_worker_tasks(count, task);
-    for_elements(ctx.space(), pairs * s.ci * s.co, detail::winograd_weights_sum_body<T>{du.data(), dw, count, pairs, s.ci * s.co});
+    detail::winograd_weights_work<C, T> work{s, blocks, {}, static_cast<int>(parts.size()), dy, zeros.data()};
+    for (std::size_t i = 0; i < parts.size(); ++i) work.parts[i] = {parts[i].x, parts[i].channels, nullptr};
+    const bool whole = blocks.whole(s);
+    const index count = whole ? 1 : std::min<index>(size < 100000 ? slabs : size < 400000 ? slabs / 2 : slabs / 4, blocks.count(s));
+    auto du = ctx.template make_of<C>({count, size});
+    auto scratch = ctx.template make_of<C>({whole ? 1 : host_workers(), work.input_elements() + work.gradient_elements()});
+    if (whole) {
+      const detail::winograd_block all(s, blocks, 0);
+      C *const in = scratch.data(), *const gradients = in + work.input_elements();
+      for_tasks(ctx.space(), work.transforms(all), detail::winograd_transform_task<C, T>{work, all, in, gradients});
+      for_tasks(ctx.space(), detail::winograd_points * s.filter[0], detail::winograd_weight_products_task<C, T>{s, all, in, gradients, du.data()});
+    } else {
+      for_worker_tasks(count, detail::winograd_weights_slab_task<C, T>{work, scratch.data(), du.data(), count});
+    }
+    const detail::winograd_weights_sum_task<C, T> sum{du.data(), dw, count, s.filter[0], s.ci * s.co};
+    for_tasks(ctx.space(), s.filter[0] * sum.pieces(), sum);
   }
 
  protected:

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Convolutions with three taps along the rows on one host thread, by Winograd's minimal filtering F(4, 3) along that axis (Lavin and
-/// Gray, CVPR 2016, section 4.1, in one dimension): 6 products for 4 outputs instead of 12. Rounding errors are some 3 times those of
-/// direct sums (docs/numerics.md). The order of additions is a function of the sizes alone.
+/// Convolutions with 3 x 3 taps in the plane of the rows on one host thread, by Winograd's minimal filtering F(4x4, 3x3) in that plane
+/// (Lavin and Gray, CVPR 2016, section 4): 36 products for 16 outputs instead of 144; taps along the depth are summed. Maps are stored
+/// as T, everything between is of the wider type C. Rounding errors: docs/numerics.md. The order of additions is a function of the
+/// sizes alone.
 #ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_HPP
 #define COMODAL_ENGINE_PORTABLE_WINOGRAD_HPP
 
@@ -10,128 +11,215 @@
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
-inline constexpr int winograd_points = 6, winograd_outputs = 4;
+// Along one axis: points of the transformed tile, outputs of a tile. A tile of the plane has points^2 points, numbered row by row.
+inline constexpr int winograd_edge = 6, winograd_outputs = 4, winograd_points = winograd_edge * winograd_edge;
+
+// Elements between two points: an odd number of cache lines, so that the points of a tile do not fall into the same sets of a cache.
+[[nodiscard]] inline index winograd_step(index tiles, index channels) { return (tiles * channels + 15) / 16 / 2 * 32 + 16; }
+
+/// How a convolution is cut into blocks whose transformed inputs stay in cache.
+struct winograd_blocks {
+  index across, high;          // tiles of 4 x 4 outputs along a row and down a plane
+  index samples = 1, depth = 1, rows;  // of one block: samples, outputs along the depth, rows of tiles
+
+  /// @param channels of what is transformed
+  /// @param budget elements of the transformed inputs of a block
+  winograd_blocks(const conv3d_sizes& s, index channels, index budget) : across((s.out[2] + 3) / 4), high((s.out[1] + 3) / 4), rows(high) {
+    constexpr index whole = 6 * 1024 * 1024;  // elements
+    const auto elements = [&](index d, index r) { return (d + s.filter[0] - 1) * winograd_points * r * across * channels; };
+    // Many weights are read once, for everything.
+    if (s.ci * s.co >= 2048 && s.batch * elements(s.out[0], high) <= whole) {
+      samples = s.batch;
+      depth = s.out[0];
+      return;
+    }
+    // Planes that taps reach beyond a block are transformed twice: blocks are deep first, then high.
+    const auto blocks = [&](index d, index r) { return s.batch * ((high + r - 1) / r) * ((s.out[0] + d - 1) / d); };
+    rows = 1;
+    while (depth < s.out[0] && elements(depth + 1, 1) <= budget && blocks(depth + 1, 1) >= 16) ++depth;
+    while (rows < high && elements(depth, rows + 1) <= budget && blocks(depth, rows + 1) >= 16) ++rows;
+  }
+  /// True if one block is everything: then its parts run in parallel, not blocks.
+  [[nodiscard]] bool whole(const conv3d_sizes& s) const { return samples == s.batch && depth == s.out[0] && rows == high; }
+  [[nodiscard]] index count(const conv3d_sizes& s) const {
+    return (s.batch + samples - 1) / samples * ((s.out[0] + depth - 1) / depth) * ((high + rows - 1) / rows);
+  }
+  /// Elements of the largest block: of its transformed inputs, with the planes that taps reach beyond it, and of its outputs.
+  [[nodiscard]] index input_elements(const conv3d_sizes& s) const {
+    return winograd_points * winograd_step(samples * (depth + s.filter[0] - 1) * rows * across, s.ci);
+  }
+  [[nodiscard]] index output_elements(index channels) const { return winograd_points * winograd_step(samples * depth * rows * across, channels); }
+};
+
+// One block: samples [n0, n1), output depths [d0, d1), rows of tiles [r0, r1). Its tiles are numbered by sample, depth, row and place.
+struct winograd_block {
+  index n0, n1, d0, d1, r0, r1, across, reach;  // reach: taps along the depth
+  winograd_block(const conv3d_sizes& s, const winograd_blocks& b, index t) : across(b.across), reach(s.filter[0]) {
+    const index bands = (b.high + b.rows - 1) / b.rows, deep = (s.out[0] + b.depth - 1) / b.depth;
+    r0 = t % bands * b.rows;
+    r1 = std::min(r0 + b.rows, b.high);
+    d0 = t / bands % deep * b.depth;
+    d1 = std::min(d0 + b.depth, s.out[0]);
+    n0 = t / bands / deep * b.samples;
+    n1 = std::min(n0 + b.samples, s.batch);
+  }
+  [[nodiscard]] index samples() const { return n1 - n0; }
+  [[nodiscard]] index depth() const { return d1 - d0; }
+  [[nodiscard]] index planes() const { return depth() + reach - 1; }  // of inputs
+  [[nodiscard]] index tiles() const { return (r1 - r0) * across; }    // of a plane
+  [[nodiscard]] index input_step(index channels) const { return winograd_step(samples() * planes() * tiles(), channels); }
+  [[nodiscard]] index output_step(index channels) const { return winograd_step(samples() * depth() * tiles(), channels); }
+};
 
 /// True for what these kernels compute, and compute faster than the direct ones: transforming the weights has to pay.
-[[nodiscard]] inline bool winograd_serves(const conv3d_sizes& s, index least_tiles = 96) {
-  return s.filter[2] == 3 && !s.is_strided() && s.ci >= 4 && s.co >= 8 && s.in[2] >= winograd_outputs &&
-         s.batch * s.out[0] * s.out[1] * ((s.out[2] + 3) / 4) >= least_tiles;
+[[nodiscard]] inline bool winograd_serves(const conv3d_sizes& s, index least_tiles = 24) {
+  const index tiles = (s.out[1] + 3) / 4 * ((s.out[2] + 3) / 4);
+  return s.filter[1] == 3 && s.filter[2] == 3 && !s.is_strided() && s.ci >= 4 && s.co >= 8 && 2 * s.out[1] * s.out[2] >= 16 * tiles &&
+         s.batch * s.out[0] * tiles >= least_tiles;
 }
-/// The same for the gradient of the weights, of which each slab holds one.
-[[nodiscard]] inline bool winograd_serves_weights(const conv3d_sizes& s) { return winograd_serves(s, 256); }
+/// The same for the gradient of the weights.
+[[nodiscard]] inline bool winograd_serves_weights(const conv3d_sizes& s) { return winograd_serves(s, 24); }
 
-/// How a convolution is cut into blocks of `depth` x `height` outputs whose transformed inputs stay in cache.
-struct winograd_blocks {
-  index tiles, depth, height;  // tiles: of 4 outputs along a row
-
-  explicit winograd_blocks(const conv3d_sizes& s) : tiles((s.in[2] + 3) / 4), depth(1), height(s.out[1]) {
-    constexpr index budget = 64 * 1024;  // elements
-    const auto input = [&](index d, index h) { return (d + s.filter[0] - 1) * (h + s.filter[1] - 1) * winograd_points * tiles * s.ci; };
-    while (height > 4 && input(1, height) > budget) height = (height + 1) / 2;
-    const index rows = s.batch * ((s.out[1] + height - 1) / height);
-    while (depth < s.out[0] && input(depth + 1, height) <= budget && rows * ((s.out[0] + depth) / (depth + 1)) >= 16) ++depth;
+// The transforms of one axis, for `Lanes` channels side by side. B^T d:
+template <int Lanes, class C, class T>
+inline void winograd_to_points(const T* const (&d)[winograd_edge], C* const (&to)[winograd_edge]) {
+#pragma omp simd
+  for (int l = 0; l < Lanes; ++l) {
+    const C d0 = static_cast<C>(d[0][l]), d1 = static_cast<C>(d[1][l]), d2 = static_cast<C>(d[2][l]);
+    const C d3 = static_cast<C>(d[3][l]), d4 = static_cast<C>(d[4][l]), d5 = static_cast<C>(d[5][l]);
+    const C p = d4 - 4 * d2, q = d3 - 4 * d1, r = d4 - d2, u = 2 * (d3 - d1);
+    to[0][l] = 4 * d0 - 5 * d2 + d4;
+    to[1][l] = p + q;
+    to[2][l] = p - q;
+    to[3][l] = r + u;
+    to[4][l] = r - u;
+    to[5][l] = 4 * d1 - 5 * d3 + d5;
   }
-  [[nodiscard]] index across(const conv3d_sizes& s) const { return (s.out[1] + height - 1) / height; }
-  [[nodiscard]] index count(const conv3d_sizes& s) const { return s.batch * ((s.out[0] + depth - 1) / depth) * across(s); }
-  // Elements of the transformed inputs of a block, (planes, points, rows, tiles, ci), and of one plane.
-  [[nodiscard]] index plane(const conv3d_sizes& s) const { return winograd_points * (height + s.filter[1] - 1) * tiles * s.ci; }
-  [[nodiscard]] index inputs(const conv3d_sizes& s) const { return (depth + s.filter[0] - 1) * plane(s); }
-};
-
-// One block: outputs of sample n, depths [d0, d1), rows [h0, h1).
-struct winograd_block {
-  index n, d0, d1, h0, h1;
-  winograd_block(const conv3d_sizes& s, const winograd_blocks& b, index t) {
-    const index across = b.across(s), deep = (s.out[0] + b.depth - 1) / b.depth;
-    n = t / across / deep;
-    d0 = t / across % deep * b.depth;
-    d1 = std::min(d0 + b.depth, s.out[0]);
-    h0 = t % across * b.height;
-    h1 = std::min(h0 + b.height, s.out[1]);
+}
+// A^T m, and a bias:
+template <int Lanes, class C, class T>
+inline void winograd_from_points(const C* const (&m)[winograd_edge], const C* bias, T* const (&to)[winograd_outputs]) {
+#pragma omp simd
+  for (int l = 0; l < Lanes; ++l) {
+    const C m0 = m[0][l], m1 = m[1][l], m2 = m[2][l], m3 = m[3][l], m4 = m[4][l], m5 = m[5][l];
+    const C near = m1 + m2, apart = m1 - m2, far = m3 + m4, wide = m3 - m4;
+    to[0][l] = static_cast<T>(m0 + near + far + bias[l]);
+    to[1][l] = static_cast<T>(apart + 2 * wide + bias[l]);
+    to[2][l] = static_cast<T>(near + 4 * far + bias[l]);
+    to[3][l] = static_cast<T>(apart + 8 * wide + m5 + bias[l]);
   }
-};
+}
+// G g:
+template <int Lanes, class C>
+inline void winograd_weight_points(const C* const (&g)[3], C* const (&to)[winograd_edge]) {
+#pragma omp simd
+  for (int l = 0; l < Lanes; ++l) {
+    const C g0 = g[0][l], g1 = g[1][l], g2 = g[2][l];
+    const C even = (g0 + g2) * C(1.0 / 6), odd = g1 * C(1.0 / 6), far = g0 * C(1.0 / 24) + g2 * C(1.0 / 6), near = g1 * C(1.0 / 12);
+    to[0][l] = g0 * C(0.25);
+    to[1][l] = -even - odd;
+    to[2][l] = odd - even;
+    to[3][l] = far + near;
+    to[4][l] = far - near;
+    to[5][l] = g2;
+  }
+}
 
-// Weights G g of three taps, packed as tiles read them: block after block of output channels, each (points, kd kh, ci, width).
-template <weight_order Order, class T>
-void winograd_pack(const conv3d_sizes& s, const T* w, T* packed, index pair) {
-  const index pairs = s.filter[0] * s.filter[1], taps = s.taps();
+// Calls `body(first, lanes)` for channels [0, count) in runs whose lengths the compiler knows.
+template <class Body>
+inline void winograd_lanes(index count, const Body& body) {
+  index c = 0;
+  for (; c + 16 <= count; c += 16) body(c, std::integral_constant<int, 16>{});
+  for (; c + 8 <= count; c += 8) body(c, std::integral_constant<int, 8>{});
+  for (; c + 4 <= count; c += 4) body(c, std::integral_constant<int, 4>{});
+  for (; c < count; ++c) body(c, std::integral_constant<int, 1>{});
+}
+
+// The weights of one tap along the depth, G g G^T, packed as products read them: block after block of output channels, each
+// (points, kd, ci, width) with zeros behind the last channel.
+template <weight_order Order, class C, class T>
+void winograd_pack(const conv3d_sizes& s, const T* w, C* packed, index kd) {
   index before = 0;
   for (index c = 0; c < s.co;) {
-    const index width = tile_width(s.co - c), valid = std::min(width, s.co - c);
+    const index width = tile_width(s.co - c), valid = std::min(width, s.co - c), step = s.filter[0] * s.ci * width;
+    C* const block = packed + before * winograd_points * s.filter[0] * s.ci + kd * s.ci * width;
     for (index k = 0; k < s.ci; ++k)
-      for (index j = 0; j < width; ++j) {
-        T g[3] = {};
-        for (index tap = 0; j < valid && tap < 3; ++tap) {
-          const index at = pair * 3 + tap, from = Order == weight_order::flipped ? taps - 1 - at : at;
-          g[tap] = Order == weight_order::plain ? w[(from * s.w_rows + s.w_first + k) * s.co + c + j] : w[(from * s.w_rows + s.w_first + c + j) * s.ci + k];
+      for (index j = 0; j < width; j += 4) {
+        constexpr int lanes = 4;
+        C g[9][lanes] = {}, half[winograd_edge][3][lanes];
+        for (index tap = 0; tap < 9; ++tap) {
+          const index at = kd * 9 + tap, from = Order == weight_order::flipped ? s.taps() - 1 - at : at;
+          for (int l = 0; l < std::min<index>(lanes, valid - j); ++l)
+            g[tap][l] = static_cast<C>(Order == weight_order::plain ? w[(from * s.w_rows + s.w_first + k) * s.co + c + j + l]
+                                                                    : w[(from * s.w_rows + s.w_first + c + j + l) * s.ci + k]);
         }
-        const T even = (g[0] + g[2]) / 6, odd = g[1] / 6, far = g[0] / 24 + g[2] / 6, near = g[1] / 12;
-        const T u[winograd_points] = {g[0] / 4, -even - odd, odd - even, far + near, far - near, g[2]};
-        for (int t = 0; t < winograd_points; ++t) packed[before * winograd_points * pairs * s.ci + ((t * pairs + pair) * s.ci + k) * width + j] = u[t];
+        for (int x = 0; x < 3; ++x) {
+          const C* const column[3] = {g[x], g[3 + x], g[6 + x]};
+          C* const to[winograd_edge] = {half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x]};
+          winograd_weight_points<lanes>(column, to);
+        }
+        for (int y = 0; y < winograd_edge; ++y) {
+          const C* const row[3] = {half[y][0], half[y][1], half[y][2]};
+          C* const first = block + (y * winograd_edge) * step + k * width + j;
+          C* const to[winograd_edge] = {first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, first + 5 * step};
+          winograd_weight_points<lanes>(row, to);
+        }
       }
     before += width;
     c += width;
   }
 }
 
-// B^T d of six neighbouring voxels for `channels` channels; `to` + t step is point t. Null voxels are 0.
-template <class T>
-void winograd_input(const T* const (&d)[6], index channels, T* to, index step) {
-#pragma omp simd
-  for (index c = 0; c < channels; ++c) {
-    const T d0 = d[0][c], d1 = d[1][c], d2 = d[2][c], d3 = d[3][c], d4 = d[4][c], d5 = d[5][c];
-    const T p = d4 - 4 * d2, q = d3 - 4 * d1, r = d4 - d2, u = 2 * (d3 - d1);
-    to[c] = 4 * d0 - 5 * d2 + d4;
-    to[step + c] = p + q;
-    to[2 * step + c] = p - q;
-    to[3 * step + c] = r + u;
-    to[4 * step + c] = r - u;
-    to[5 * step + c] = 4 * d1 - 5 * d3 + d5;
-  }
-}
-
-// The transformed inputs of a block, (planes, points, rows, tiles, ci) with the channels of all parts side by side; rows beyond the
-// volume are 0, planes beyond it are left alone.
-template <class T>
-void winograd_inputs(const conv3d_sizes& s, const winograd_blocks& b, const winograd_block& at, const conv3d_part<T>* parts, int number, const T* zeros, T* to) {
-  const index rows = at.h1 - at.h0 + s.filter[1] - 1, step = rows * b.tiles * s.ci;
-  for (index plane = 0; plane < at.d1 - at.d0 + s.filter[0] - 1; ++plane, to += winograd_points * step) {
-    const index id = at.d0 + plane - s.pad[0];
-    if (id < 0 || id >= s.in[0]) continue;
-    for (index row = 0; row < rows; ++row) {
-      const index ih = at.h0 + row - s.pad[1];
-      T* const line = to + row * b.tiles * s.ci;
-      if (ih < 0 || ih >= s.in[1]) {
-        for (int t = 0; t < winograd_points; ++t) std::fill_n(line + t * step, b.tiles * s.ci, T(0));
-        continue;
+// B^T d B of one plane of inputs of a block, (points, tiles, ci) with the channels of all parts side by side. Planes beyond the volume are
+// left alone: no product reads them. `plane` counts through the samples.
+template <class C, class T>
+void winograd_inputs(const conv3d_sizes& s, const winograd_block& at, const conv3d_part<T>* parts, int number, const T* zeros, C* to, index plane) {
+  const index n = at.n0 + plane / at.planes(), id = at.d0 + plane % at.planes() - s.pad[0], step = at.input_step(s.ci);
+  if (id < 0 || id >= s.in[0]) return;
+  C* line = to + plane * at.tiles() * s.ci;
+  for (index r = at.r0; r < at.r1; ++r)
+    for (index tile = 0; tile < at.across; ++tile, line += s.ci) {
+      index offset[winograd_edge], channel = 0;
+      for (int j = 0; j < winograd_edge; ++j) {
+        const index iw = tile * winograd_outputs + j - 1;
+        offset[j] = iw >= 0 && iw < s.in[2] ? iw : -1;
       }
-      index first = 0;
-      for (int i = 0; i < number; ++i) {
-        const T* const x = parts[i].x + ((at.n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * parts[i].ci;
-        for (index tile = 0; tile < b.tiles; ++tile) {
-          const T* d[6];
-          for (int j = 0; j < 6; ++j) {
-            const index iw = tile * winograd_outputs + j - 1;
-            d[j] = iw >= 0 && iw < s.in[2] ? x + iw * parts[i].ci : zeros;
+      for (int i = 0; i < number; channel += parts[i++].ci) {
+        const index ci = parts[i].ci;
+        const T* const volume = parts[i].x + (n * s.in[0] + id) * s.in[1] * s.in[2] * ci;
+        winograd_lanes(ci, [&](index c, auto lanes_of) {
+          constexpr int lanes = decltype(lanes_of)::value;
+          C half[winograd_edge][winograd_edge][lanes];  // (w point, row)
+          for (int y = 0; y < winograd_edge; ++y) {
+            const index ih = r * winograd_outputs + y - 1;
+            C* const points[winograd_edge] = {half[0][y], half[1][y], half[2][y], half[3][y], half[4][y], half[5][y]};
+            const bool outside = ih < 0 || ih >= s.in[1];
+            const T *const row = volume + ih * s.in[2] * ci + c, *voxels[winograd_edge];
+            for (int j = 0; j < winograd_edge; ++j) voxels[j] = outside || offset[j] < 0 ? zeros : row + offset[j] * ci;
+            for (int j = 0; j < winograd_outputs; ++j) __builtin_prefetch(row + (tile * winograd_outputs + 9 + j) * ci);
+            winograd_to_points<lanes>(voxels, points);
           }
-          winograd_input(d, parts[i].ci, line + tile * s.ci + first, step);
-        }
-        first += parts[i].ci;
+          for (int x = 0; x < winograd_edge; ++x) {
+            C* const first = line + channel + c + x * step;
+            C* const points[winograd_edge] = {first, first + 6 * step, first + 12 * step, first + 18 * step, first + 24 * step, first + 30 * step};
+            const C* const rows[winograd_edge] = {half[x][0], half[x][1], half[x][2], half[x][3], half[x][4], half[x][5]};
+            winograd_to_points<lanes>(rows, points);
+          }
+        });
       }
     }
-  }
 }
 
-// sums (Rows, Columns) = the products of one point: over the (kd, kh) pairs, each with its first transformed voxel, and channels.
-template <int Rows, int Columns, class T>
-void winograd_tile(const T* const* pairs, const index* pair_numbers, int count, index ci, index first, const T* packed, T* out) {
-  T sums[Rows][Columns] = {};
-  for (int p = 0; p < count; ++p) {
-    const T *a = pairs[p] + first * ci, *b = packed + pair_numbers[p] * ci * Columns;
+// out (Rows, Columns) = sum over `count` taps along the depth and channels of a transformed tile, from[tap] + row ci, times its weights.
+template <int Rows, int Columns, class C>
+void winograd_tile(const C* const* from, index count, index ci, const C* packed, C* out) {
+  C sums[Rows][Columns] = {};
+  for (index p = 0; p < count; ++p) {
+    const C *a = from[p], *b = packed + p * ci * Columns;
     for (index k = 0; k < ci; ++k, b += Columns) {
 #pragma GCC unroll 8
       for (int r = 0; r < Rows; ++r) {
-        const T left = a[r * ci + k];
+        const C left = a[r * ci + k];
 #pragma omp simd
         for (int j = 0; j < Columns; ++j) sums[r][j] += left * b[j];
       }
@@ -142,78 +230,97 @@ void winograd_tile(const T* const* pairs, const index* pair_numbers, int count, 
     for (int j = 0; j < Columns; ++j) out[r * Columns + j] = sums[r][j];
 }
 
-// The products of all points of a block's depth d for one block of output channels, and the outputs y = A^T m + bias.
-template <int Columns, class T>
-void winograd_columns(const conv3d_sizes& s, const winograd_blocks& b, const winograd_block& at, index d, const T* inputs, const T* packed, const T* bias,
-                      T* products, T* y, index valid) {
-  const index height = at.h1 - at.h0, flat = height * b.tiles, step = (height + s.filter[1] - 1) * b.tiles * s.ci, pairs = s.filter[0] * s.filter[1];
-  for (int t = 0; t < winograd_points; ++t) {
-    const T* from[most_tap_rows];
-    index numbers[most_tap_rows];
-    int count = 0;
-    for (index kd = 0; kd < s.filter[0]; ++kd) {
-      const index id = d + kd - s.pad[0];
-      if (id < 0 || id >= s.in[0]) continue;
-      for (index kh = 0; kh < s.filter[1]; ++kh) {
-        from[count] = inputs + ((d - at.d0 + kd) * winograd_points + t) * step + kh * b.tiles * s.ci;
-        numbers[count++] = kd * s.filter[1] + kh;
-      }
-    }
-    const T* const weights = packed + t * pairs * s.ci * Columns;
-    T* const out = products + t * flat * Columns;
-    index f = 0;
-    for (; f + tile_rows <= flat; f += tile_rows) winograd_tile<tile_rows, Columns>(from, numbers, count, s.ci, f, weights, out + f * Columns);
-    for (; f + 4 <= flat; f += 4) winograd_tile<4, Columns>(from, numbers, count, s.ci, f, weights, out + f * Columns);
-    for (; f < flat; ++f) winograd_tile<1, Columns>(from, numbers, count, s.ci, f, weights, out + f * Columns);
-  }
-  for (index row = 0; row < height; ++row)
-    for (index tile = 0; tile < b.tiles; ++tile) {
-      const T* const m = products + (row * b.tiles + tile) * Columns;
-      T outputs[winograd_outputs][Columns];
-#pragma omp simd
-      for (int j = 0; j < Columns; ++j) {
-        const T m0 = m[j], m1 = m[flat * Columns + j], m2 = m[2 * flat * Columns + j], m3 = m[3 * flat * Columns + j], m4 = m[4 * flat * Columns + j],
-                m5 = m[5 * flat * Columns + j];
-        const T near = m1 + m2, apart = m1 - m2, far = m3 + m4, wide = m3 - m4;
-        outputs[0][j] = m0 + near + far;
-        outputs[1][j] = apart + 2 * wide;
-        outputs[2][j] = near + 4 * far;
-        outputs[3][j] = apart + 8 * wide + m5;
-      }
-      const index ow = tile * winograd_outputs;
-      T* const to = y + (((at.n * s.out[0] + d) * s.out[1] + at.h0 + row) * s.out[2] + ow) * s.out_pitch;
-      for (index v = 0; v < std::min<index>(winograd_outputs, s.out[2] - ow); ++v)
-        for (index j = 0; j < valid; ++j) to[v * s.out_pitch + j] = outputs[v][j] + (bias ? bias[j] : T(0));
+// The products of point t of a block and one block of output channels: out (output tiles, Columns).
+template <int Columns, class C>
+void winograd_products(const conv3d_sizes& s, const winograd_block& at, const C* inputs, const C* packed, index t, C* out) {
+  constexpr index most_taps = 15;  // conv3d_problem allows no more
+  const index tiles = at.tiles();
+  const C* const points = inputs + t * at.input_step(s.ci);
+  for (index n = 0; n < at.samples(); ++n)
+    for (index d = at.d0; d < at.d1;) {
+      // Depths that see the same taps are done at once.
+      const auto first_tap = [&](index depth) { return std::max<index>(0, s.pad[0] - depth); };
+      const auto last_tap = [&](index depth) { return std::min(s.filter[0], s.in[0] + s.pad[0] - depth); };
+      const index first = first_tap(d), last = last_tap(d);
+      index end = d + 1;
+      while (end < at.d1 && first_tap(end) == first && last_tap(end) == last) ++end;
+      const C *from[most_taps], *const weights = packed + (t * s.filter[0] + first) * s.ci * Columns;
+      for (index kd = first; kd < last; ++kd) from[kd - first] = points + (n * at.planes() + d - at.d0 + kd) * tiles * s.ci;
+      index left = (end - d) * tiles;
+      const auto run = [&](auto rows_of) {
+        constexpr int rows = decltype(rows_of)::value;
+        for (; left >= rows; left -= rows, out += rows * Columns) {
+          winograd_tile<rows, Columns>(from, last - first, s.ci, weights, out);
+          for (index kd = 0; kd < last - first; ++kd) from[kd] += rows * s.ci;
+        }
+      };
+      run(std::integral_constant<int, tile_rows>{});
+      run(std::integral_constant<int, 4>{});
+      run(std::integral_constant<int, 2>{});
+      run(std::integral_constant<int, 1>{});
+      d = end;
     }
 }
 
-// Scratch of one block: transformed inputs, and products of one depth and one block of channels.
-[[nodiscard]] inline index winograd_scratch(const conv3d_sizes& s, const winograd_blocks& b) {
-  return b.inputs(s) + winograd_points * b.height * b.tiles * tile_columns;
+// Outputs A^T m A + bias of one plane of a block and one block of output channels, from products (points, output tiles, Columns).
+// `plane` counts through the samples; y begins at the block's first channel.
+template <int Columns, class C, class T>
+void winograd_results(const conv3d_sizes& s, const winograd_block& at, const C* products, const T* bias, index valid, T* y, index plane) {
+  const index n = at.n0 + plane / at.depth(), d = at.d0 + plane % at.depth(), step = at.output_step(Columns);
+  const C* m = products + plane * at.tiles() * Columns;
+  constexpr C none[Columns] = {};
+  C own[Columns] = {};
+  for (index j = 0; bias && j < valid; ++j) own[j] = static_cast<C>(bias[j]);
+  for (index r = at.r0; r < at.r1; ++r)
+    for (index tile = 0; tile < at.across; ++tile, m += Columns) {
+      C half[winograd_outputs][winograd_edge][Columns];  // (column of outputs, h point)
+      for (int v = 0; v < winograd_edge; ++v) {
+        const C* const first = m + v * winograd_edge * step;
+        const C* const points[winograd_edge] = {first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, first + 5 * step};
+        C* const to[winograd_outputs] = {half[0][v], half[1][v], half[2][v], half[3][v]};
+        winograd_from_points<Columns>(points, none, to);
+      }
+      const index oh = r * winograd_outputs, ow = tile * winograd_outputs, pitch = s.out[2] * s.out_pitch;
+      T* const corner = y + (((n * s.out[0] + d) * s.out[1] + oh) * s.out[2] + ow) * s.out_pitch;
+      for (index x = 0; x < std::min<index>(winograd_outputs, s.out[2] - ow); ++x) {
+        const C* const points[winograd_edge] = {half[x][0], half[x][1], half[x][2], half[x][3], half[x][4], half[x][5]};
+        T* const out = corner + x * s.out_pitch;
+        if (valid == Columns && oh + winograd_outputs <= s.out[1]) {
+          T* const to[winograd_outputs] = {out, out + pitch, out + 2 * pitch, out + 3 * pitch};
+          winograd_from_points<Columns>(points, own, to);
+          continue;
+        }
+        T outputs[winograd_outputs][Columns];
+        T* const to[winograd_outputs] = {outputs[0], outputs[1], outputs[2], outputs[3]};
+        winograd_from_points<Columns>(points, own, to);
+        for (index v = 0; v < std::min<index>(winograd_outputs, s.out[1] - oh); ++v) std::copy_n(outputs[v], valid, out + v * pitch);
+      }
+    }
 }
 
-template <class T>
-void winograd_forward(const conv3d_sizes& s, const winograd_blocks& b, const conv3d_part<T>* parts, int number, const T* packed, const T* bias, const T* zeros,
-                      T* scratch, T* y, index block) {
-  const winograd_block at(s, b, block);
-  T* const products = scratch + b.inputs(s);
-  winograd_inputs(s, b, at, parts, number, zeros, scratch);
-  for (index c = 0; c < s.co;) {
-    const index width = tile_width(s.co - c), valid = std::min(width, s.co - c);
-    const T* const own = bias ? bias + c : nullptr;
-    for (index d = at.d0; d < at.d1; ++d) {
-      if (width == tile_columns)
-        winograd_columns<tile_columns>(s, b, at, d, scratch, packed, own, products, y + c, valid);
-      else if (width == 16)
-        winograd_columns<16>(s, b, at, d, scratch, packed, own, products, y + c, valid);
-      else if (width == 8)
-        winograd_columns<8>(s, b, at, d, scratch, packed, own, products, y + c, valid);
-      else
-        winograd_columns<4>(s, b, at, d, scratch, packed, own, products, y + c, valid);
-    }
-    packed += winograd_points * s.filter[0] * s.filter[1] * s.ci * width;
-    c += width;
+// A block of output channels: its first channel, the packed columns before it, and which one it is.
+struct winograd_channels {
+  index first = 0, before = 0, number = 0;
+};
+
+// Calls `body(channels, width)` for every block of output channels; the width is a compile-time constant. Returns how many there are.
+template <class Body>
+index for_winograd_channels(index co, const Body& body) {
+  winograd_channels at;
+  for (; at.first < co; ++at.number) {
+    const index width = tile_width(co - at.first);
+    if (width == tile_columns)
+      body(at, std::integral_constant<int, tile_columns>{});
+    else if (width == 16)
+      body(at, std::integral_constant<int, 16>{});
+    else if (width == 8)
+      body(at, std::integral_constant<int, 8>{});
+    else
+      body(at, std::integral_constant<int, 4>{});
+    at.before += width;
+    at.first += width;
   }
+  return at.number;
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::detail

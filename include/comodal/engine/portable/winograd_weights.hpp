@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The weight gradient of convolutions with three taps along the rows by F(4, 3): the transpose of the forward algorithm, with the same
-/// six products for four outputs.
+/// The weight gradient of convolutions with 3 x 3 taps in the plane of the rows by F(4x4, 3x3): the transpose of the forward algorithm,
+/// with the same 36 products for 16 outputs.
 #ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_WEIGHTS_HPP
 #define COMODAL_ENGINE_PORTABLE_WINOGRAD_WEIGHTS_HPP
 
@@ -9,86 +9,122 @@
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
-// A dy of a block: four neighbouring gradients become six points; (depths, points, rows, tiles, co).
-template <class T>
-void winograd_gradients(const conv3d_sizes& s, const winograd_blocks& b, const winograd_block& at, const T* dy, const T* zeros, T* to) {
-  const index height = at.h1 - at.h0, step = height * b.tiles * s.co;
-  for (index d = at.d0; d < at.d1; ++d, to += winograd_points * step)
-    for (index row = 0; row < height; ++row)
-      for (index tile = 0; tile < b.tiles; ++tile) {
-        const T* y[winograd_outputs];
-        for (index v = 0; v < winograd_outputs; ++v) {
-          const index ow = tile * winograd_outputs + v;
-          y[v] = ow < s.out[2] ? dy + (((at.n * s.out[0] + d) * s.out[1] + at.h0 + row) * s.out[2] + ow) * s.co : zeros;
-        }
-        T* const z = to + (row * b.tiles + tile) * s.co;
+// A y, for `Lanes` channels side by side: four gradients become six points.
+template <int Lanes, class C, class T>
+inline void winograd_gradient_points(const T* const (&y)[winograd_outputs], C* const (&to)[winograd_edge]) {
 #pragma omp simd
-        for (index c = 0; c < s.co; ++c) {
-          const T y0 = y[0][c], y1 = y[1][c], y2 = y[2][c], y3 = y[3][c];
-          const T even = y0 + y2, odd = y1 + y3, far = y0 + 4 * y2, wide = 2 * y1 + 8 * y3;
-          z[c] = y0;
-          z[step + c] = even + odd;
-          z[2 * step + c] = even - odd;
-          z[3 * step + c] = far + wide;
-          z[4 * step + c] = far - wide;
-          z[5 * step + c] = y3;
-        }
-      }
+  for (int l = 0; l < Lanes; ++l) {
+    const C y0 = static_cast<C>(y[0][l]), y1 = static_cast<C>(y[1][l]), y2 = static_cast<C>(y[2][l]), y3 = static_cast<C>(y[3][l]);
+    const C even = y0 + y2, odd = y1 + y3, far = y0 + 4 * y2, wide = 2 * y1 + 8 * y3;
+    to[0][l] = y0;
+    to[1][l] = even + odd;
+    to[2][l] = even - odd;
+    to[3][l] = far + wide;
+    to[4][l] = far - wide;
+    to[5][l] = y3;
+  }
 }
 
-// Elements of the gradient of the transformed weights, (points, kd kh, ci, co), and of a block's scratch.
-[[nodiscard]] inline index winograd_weights(const conv3d_sizes& s) { return winograd_points * s.filter[0] * s.filter[1] * s.ci * s.co; }
-[[nodiscard]] inline index winograd_weights_scratch(const conv3d_sizes& s, const winograd_blocks& b) {
-  return b.inputs(s) + winograd_points * b.depth * b.height * b.tiles * s.co;
-}
-
-// du += the products of one block.
-template <class T>
-void winograd_weight_block(const conv3d_sizes& s, const winograd_blocks& b, const winograd_block& at, const conv3d_part<T>* parts, int number, const T* dy,
-                           const T* zeros, T* scratch, T* du) {
-  constexpr index most = 64;
-  T* const gradients = scratch + b.inputs(s);
-  winograd_inputs(s, b, at, parts, number, zeros, scratch);
-  winograd_gradients(s, b, at, dy, zeros, gradients);
-  const index height = at.h1 - at.h0, flat = height * b.tiles, step = (height + s.filter[1] - 1) * b.tiles * s.ci, pairs = s.filter[0] * s.filter[1];
-  const bool along_input = s.co % 16 != 0 && s.ci % 16 == 0;
-  for (int t = 0; t < winograd_points; ++t)
-    for (index pair = 0; pair < pairs; ++pair) {
-      const index kd = pair / s.filter[1], kh = pair % s.filter[1];
-      T* const c = du + (t * pairs + pair) * s.ci * s.co;
-      for (index begin = at.d0; begin < at.d1; begin += most) {
-        outer_row<T> rows[most];
-        index count = 0;
-        for (index d = begin; d < std::min(begin + most, at.d1); ++d) {
-          const index id = d + kd - s.pad[0];
-          if (id < 0 || id >= s.in[0]) continue;
-          const T* const in = scratch + ((d - at.d0 + kd) * winograd_points + t) * step + kh * b.tiles * s.ci;
-          const T* const out = gradients + ((d - at.d0) * winograd_points + t) * flat * s.co;
-          rows[count++] = along_input ? outer_row<T>{out, in, flat} : outer_row<T>{in, out, flat};
+// A dy A^T of one plane of outputs of a block, (points, output tiles, co). `plane` counts through the samples.
+template <class C, class T>
+void winograd_gradients(const conv3d_sizes& s, const winograd_block& at, const T* dy, const T* zeros, C* to, index plane) {
+  const index n = at.n0 + plane / at.depth(), d = at.d0 + plane % at.depth(), step = at.output_step(s.co);
+  C* line = to + plane * at.tiles() * s.co;
+  for (index r = at.r0; r < at.r1; ++r)
+    for (index tile = 0; tile < at.across; ++tile, line += s.co) {
+      const index oh = r * winograd_outputs, ow = tile * winograd_outputs;
+      const T* const corner = dy + (((n * s.out[0] + d) * s.out[1] + oh) * s.out[2] + ow) * s.co;
+      winograd_lanes(s.co, [&](index c, auto lanes_of) {
+        constexpr int lanes = decltype(lanes_of)::value;
+        C half[winograd_edge][winograd_outputs][lanes];  // (w point, row)
+        for (int v = 0; v < winograd_outputs; ++v) {
+          const T* row[winograd_outputs];
+          for (index x = 0; x < winograd_outputs; ++x) row[x] = oh + v < s.out[1] && ow + x < s.out[2] ? corner + (v * s.out[2] + x) * s.co + c : zeros;
+          C* const points[winograd_edge] = {half[0][v], half[1][v], half[2][v], half[3][v], half[4][v], half[5][v]};
+          winograd_gradient_points<lanes>(row, points);
         }
-        if (along_input)
-          outer_sum(rows, count, s.co, s.co, s.ci, s.ci, c, 1, s.co);
-        else
-          outer_sum(rows, count, s.ci, s.ci, s.co, s.co, c, s.co, 1);
-      }
+        for (int x = 0; x < winograd_edge; ++x) {
+          const C* const column[winograd_outputs] = {half[x][0], half[x][1], half[x][2], half[x][3]};
+          C* const first = line + c + x * step;
+          C* const points[winograd_edge] = {first, first + 6 * step, first + 12 * step, first + 18 * step, first + 24 * step, first + 30 * step};
+          winograd_gradient_points<lanes>(column, points);
+        }
+      });
     }
 }
 
-// dw (taps, ci, co) = G^T of the sum of the slabs' du, in order.
-template <class T>
-struct winograd_weights_sum_body {
-  const T* du;  // (slabs, points, pairs, ci co)
+// Elements of the gradient of the transformed weights, (points, kd, ci, co).
+[[nodiscard]] inline index winograd_weights(const conv3d_sizes& s) { return winograd_points * s.filter[0] * s.ci * s.co; }
+
+// du += the products of one point and tap along the depth of a block, from its transformed inputs and gradients.
+template <class C>
+void winograd_weight_products(const conv3d_sizes& s, const winograd_block& at, const C* inputs, const C* gradients, index t, index kd, C* du) {
+  const index first = std::max(at.d0, s.pad[0] - kd), last = std::min(at.d1, s.in[0] + s.pad[0] - kd);
+  if (first >= last) return;
+  const bool along_input = s.co % 16 != 0 && s.ci % 16 == 0;
+  C* const c = du + (t * s.filter[0] + kd) * s.ci * s.co;
+  for (index n = 0; n < at.samples(); ++n) {
+    const C* const in = inputs + t * at.input_step(s.ci) + (n * at.planes() + first - at.d0 + kd) * at.tiles() * s.ci;
+    const C* const out = gradients + t * at.output_step(s.co) + (n * at.depth() + first - at.d0) * at.tiles() * s.co;
+    const index count = (last - first) * at.tiles(), most = std::max<index>(32, 4096 / (s.ci + s.co));  // which stay in the first cache
+    for (index begin = 0; begin < count; begin += most) {
+      const index some = std::min(most, count - begin);
+      if (along_input) {
+        const outer_row<C> row{out + begin * s.co, in + begin * s.ci, some};
+        outer_sum(&row, 1, s.co, s.co, s.ci, s.ci, c, 1, s.co);
+      } else {
+        const outer_row<C> row{in + begin * s.ci, out + begin * s.co, some};
+        outer_sum(&row, 1, s.ci, s.ci, s.co, s.co, c, s.co, 1);
+      }
+    }
+  }
+}
+
+// G^T u, for `Lanes` weights side by side: six points become three taps.
+template <int Lanes, class C, class T>
+inline void winograd_taps(const C* const (&u)[winograd_edge], T* const (&g)[3]) {
+#pragma omp simd
+  for (int l = 0; l < Lanes; ++l) {
+    const C near = (u[1][l] + u[2][l]) * C(1.0 / 6), far = u[3][l] + u[4][l];
+    g[0][l] = static_cast<T>(u[0][l] * C(0.25) - near + far * C(1.0 / 24));
+    g[1][l] = static_cast<T>((u[2][l] - u[1][l]) * C(1.0 / 6) + (u[3][l] - u[4][l]) * C(1.0 / 12));
+    g[2][l] = static_cast<T>(far * C(1.0 / 6) - near + u[5][l]);
+  }
+}
+
+// dw (taps, ci, co) = G^T u G of the sum u of the slabs' du (slabs, points, kd, ci co), in order. A task is some weights of one kd.
+template <class C, class T>
+struct winograd_weights_sum_task {
+  const C* du;
   T* dw;
-  index slabs, pairs, size;  // size: ci co
-  void operator()(index i) const {
-    const index pair = i / size, at = i % size;
-    T u[winograd_points] = {};
-    for (index slab = 0; slab < slabs; ++slab)
-      for (int t = 0; t < winograd_points; ++t) u[t] += du[((slab * winograd_points + t) * pairs + pair) * size + at];
-    const T near = (u[1] + u[2]) / 6, far = u[3] + u[4];
-    dw[(pair * 3) * size + at] = u[0] / 4 - near + far / 24;
-    dw[(pair * 3 + 1) * size + at] = (u[2] - u[1]) / 6 + (u[3] - u[4]) / 12;
-    dw[(pair * 3 + 2) * size + at] = far / 6 - near + u[5];
+  index slabs, depth, size;  // depth: taps along it; size: ci co
+  static constexpr index grain = 512;
+  [[nodiscard]] index pieces() const { return (size + grain - 1) / grain; }
+
+  void operator()(index task) const {
+    const index kd = task / pieces(), first = task % pieces() * grain;
+    winograd_lanes(std::min(grain, size - first), [&](index c, auto lanes_of) {
+      constexpr int lanes = decltype(lanes_of)::value;
+      C u[winograd_edge][winograd_edge][lanes] = {}, half[3][winograd_edge][lanes];  // (h, w) points; (w tap, h point)
+      for (index slab = 0; slab < slabs; ++slab)
+        for (int t = 0; t < winograd_points; ++t) {
+          const C* const from = du + ((slab * winograd_points + t) * depth + kd) * size + first + c;
+          C* const sum = u[t / winograd_edge][t % winograd_edge];
+#pragma omp simd
+          for (int l = 0; l < lanes; ++l) sum[l] += from[l];
+        }
+      for (int y = 0; y < winograd_edge; ++y) {
+        const C* const points[winograd_edge] = {u[y][0], u[y][1], u[y][2], u[y][3], u[y][4], u[y][5]};
+        C* const taps[3] = {half[0][y], half[1][y], half[2][y]};
+        winograd_taps<lanes>(points, taps);
+      }
+      for (int x = 0; x < 3; ++x) {
+        const C* const points[winograd_edge] = {half[x][0], half[x][1], half[x][2], half[x][3], half[x][4], half[x][5]};
+        T* const out = dw + (kd * 9 + x) * size + first + c;
+        T* const taps[3] = {out, out + 3 * size, out + 6 * size};
+        winograd_taps<lanes>(points, taps);
+      }
+    });
   }
 };
 
