@@ -34,7 +34,7 @@ class presence {
       if (count == 0) throw config_error(text("presence: sample ", n, " has no modality at all"));
       for (index m = 0; m < modalities; ++m) {
         mask.push_back(static_cast<T>(values[static_cast<std::size_t>(n * modalities + m)]));
-        share.push_back(mask.back() / static_cast<T>(count));
+        share.push_back(T(compute_type_t<T>(mask.back()) / static_cast<compute_type_t<T>>(count)));
       }
     }
     m_mask = home.constant({samples, modalities}, mask);
