@@ -44,7 +44,7 @@ template <tensor_backend Backend>
   if (bias && !(bias.shape() == shape{p.out_channels})) throw shape_error(text("conv3d: bias ", bias.shape().to_string(), " for ", p.out_channels, " channels"));
   auto& ctx = w.ctx();
   const operation_scope scope(ctx, "conv3d");
-  const bool by_parts = parts.size() > 1 && ctx.engines != engine_choice::vendor && detail::takes_parts<Backend>(parts.size(), w.shape());
+  const bool by_parts = parts.size() > 1 && detail::takes_parts<Backend>(parts.size(), w.shape()) && !ops::conv3d_prefers_joined(ctx, p);
 
   std::vector<tensor_type> values;
   std::vector<gradient_sink<Backend>> sinks;

@@ -12,11 +12,11 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// True where oneDNN may carry operations of `Backend` out: float on the host, compiled in, and not the reference engine.
+/// True where oneDNN may carry operations of `Backend` out: float or bfloat16 on the host, compiled in, and not the reference engine.
 template <tensor_backend Backend>
 inline constexpr bool onednn_available_v =
 #if defined(COMODAL_ENABLE_ONEDNN)
-    is_host_v<typename Backend::space_type> && std::is_same_v<typename Backend::scalar_type, float> && !Backend::is_reference;
+    is_host_v<typename Backend::space_type> && std::is_same_v<compute_type_t<typename Backend::scalar_type>, float> && !Backend::is_reference;
 #else
     false;
 #endif
@@ -31,9 +31,27 @@ inline constexpr bool onednn_available_v =
 
 namespace ops::detail {
 
+// True where the vendor has a kernel that multiplies bfloat16 in hardware; of none at all, `without` is returned.
 template <tensor_backend Backend>
-[[nodiscard]] bool wants_vendor(const context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction) {
-  return ctx.engines == engine_choice::vendor || (ctx.engines == engine_choice::fastest && !portable_conv3d_is_faster(p, direction));
+[[nodiscard]] bool vendor_multiplies_bfloat16(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction, bool without) {
+#if defined(COMODAL_ENABLE_ONEDNN)
+  if constexpr (onednn_available_v<Backend> && std::is_same_v<typename Backend::scalar_type, bfloat16>) {
+    const conv3d_plan& plan = ctx.template kept<onednn_conv3d<bfloat16>>().plan(p, direction);
+    if (!plan.available) return without;
+    return plan.implementation.find("avx512_core_bf16") != std::string::npos || plan.implementation.find("amx") != std::string::npos;
+  }
+#endif
+  return without;
+}
+
+// Of bfloat16, a vendor's kernel that multiplies it in hardware is faster than ours, and another is not; that there is none is a fallback.
+template <tensor_backend Backend>
+[[nodiscard]] bool wants_vendor(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction) {
+  if (ctx.engines != engine_choice::fastest) return ctx.engines == engine_choice::vendor;
+  if constexpr (std::is_same_v<typename Backend::scalar_type, bfloat16>)
+    return vendor_multiplies_bfloat16(ctx, p, direction, true);
+  else
+    return !portable_conv3d_is_faster(p, direction);
 }
 
 }  // namespace ops::detail
@@ -46,7 +64,7 @@ template <tensor_backend Backend>
 #if defined(COMODAL_ENABLE_ONEDNN)
   if constexpr (onednn_available_v<Backend>) {
     if (ops::detail::wants_vendor(ctx, p, direction)) {
-      const conv3d_plan& vendor = ctx.template kept<onednn_conv3d>().plan(p, direction);
+      const conv3d_plan& vendor = ctx.template kept<onednn_conv3d<typename Backend::scalar_type>>().plan(p, direction);
       if (vendor.available) return vendor;
       ours.reason = vendor.reason;
     } else {
@@ -68,7 +86,7 @@ void run_conv3d(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction
 #if defined(COMODAL_ENABLE_ONEDNN)
   if constexpr (onednn_available_v<Backend>) {
     if (wants_vendor(ctx, p, direction)) {
-      auto& engine = ctx.template kept<onednn_conv3d>();
+      auto& engine = ctx.template kept<onednn_conv3d<typename Backend::scalar_type>>();
       const conv3d_plan& plan = engine.plan(p, direction);
       if (plan.available) {
         const profiling_region region(text("comodal::", operation, "[onednn]"));
@@ -106,6 +124,13 @@ template <tensor_backend Backend>
 
 template <tensor_backend Backend>
 using tensor_of = typename context<Backend>::tensor_type;
+
+/// True where maps side by side are better joined for the vendor's kernel than convolved by ours as they are.
+template <tensor_backend Backend>
+[[nodiscard]] bool conv3d_prefers_joined(context<Backend>& ctx, const conv3d_problem& p) {
+  return ctx.engines == engine_choice::vendor ||
+         (ctx.engines == engine_choice::fastest && detail::vendor_multiplies_bfloat16(ctx, p, conv3d_direction::forward, false));
+}
 
 /// The problem that x (N, D, H, W, in) and w (KD, KH, KW, in, out) make. @throws shape_error if they do not fit
 inline conv3d_problem conv3d_problem_of(const shape& x, const shape& w, const extent3& stride) {
