@@ -5,6 +5,7 @@
 #ifndef COMODAL_MODEL_MIXED_PRECISION_HPP
 #define COMODAL_MODEL_MIXED_PRECISION_HPP
 
+#include <comodal/autograd/cast.hpp>
 #include <comodal/model/any_network.hpp>
 
 #include <memory>
