@@ -88,6 +88,17 @@ BOOST_AUTO_TEST_CASE(the_ends_of_the_range) {
   BOOST_TEST(std::isnan(static_cast<float>(bfloat16(from_bits(0xffffffff)))));
 }
 
+BOOST_AUTO_TEST_CASE(what_is_moved_is_not_rounded) {
+  for (std::uint32_t b = 0; b < 65536; ++b) {
+    const auto x = bfloat16::from_bits(static_cast<std::uint16_t>(b));
+    BOOST_REQUIRE_EQUAL(exactly<bfloat16>(x).bits, b);
+    BOOST_REQUIRE_EQUAL(value_or_zero(true, x).bits, b);
+    BOOST_REQUIRE_EQUAL(value_or_zero(false, x).bits, 0);
+  }
+  BOOST_TEST(exactly<float>(0.1f) == 0.1f);
+  BOOST_TEST(value_or_zero(false, 0.1) == 0.0);
+}
+
 BOOST_AUTO_TEST_CASE(whole_numbers_and_arithmetic) {
   BOOST_TEST(static_cast<float>(bfloat16(3)) == 3.f);
   BOOST_TEST(static_cast<float>(bfloat16(-256)) == -256.f);

@@ -69,6 +69,24 @@ struct compute_type_of<bfloat16> {
 
 }  // namespace detail
 
+/// `value` where `wanted`, else 0; without arithmetic, so that loops over stored values vectorise.
+template <std::floating_point T>
+[[nodiscard]] KOKKOS_INLINE_FUNCTION constexpr T value_or_zero(bool wanted, T value) {
+  return wanted ? value : T(0);
+}
+[[nodiscard]] KOKKOS_INLINE_FUNCTION constexpr bfloat16 value_or_zero(bool wanted, bfloat16 value) {
+  return bfloat16::from_bits(wanted ? value.bits : std::uint16_t{0});
+}
+
+/// The stored form of a number that is known to have one, such as the largest of some: nothing to round.
+template <tensor_scalar T>
+[[nodiscard]] KOKKOS_INLINE_FUNCTION constexpr T exactly(std::conditional_t<std::same_as<T, bfloat16>, float, T> value) {
+  if constexpr (std::same_as<T, bfloat16>)
+    return bfloat16::from_bits(static_cast<std::uint16_t>(__builtin_bit_cast(std::uint32_t, value) >> 16));
+  else
+    return value;
+}
+
 /// The scalar that is computed with where T is stored: statistics, sums, accumulators. float for `bfloat16`, else T itself.
 template <class T>
 using compute_type_t = typename detail::compute_type_of<T>::type;

@@ -56,7 +56,7 @@ struct conv_transpose3d_converted {
 
   [[nodiscard]] static index row_scratch(const conv_transpose3d_sizes& s) { return s.in[2] * (s.ci + s.factor[2] * s.co); }
   [[nodiscard]] C* of_worker(index worker) const { return scratch + worker * row_scratch(s); }
-  // x as C at the beginning of a worker's scratch, one row of dy behind it.
+  // x as C at the beginning of a worker's scratch, one row of y or dy behind it.
   C* load_x(index worker, index row) const {
     C* const to = of_worker(worker);
     convert_row(s.in[2] * s.ci, x + row * s.in[2] * s.ci, to);
@@ -76,15 +76,21 @@ struct conv_transpose3d_converted_forward {
   const T* bias;
   T* y;
   void operator()(index worker, index row) const {
+    using C = compute_type_t<T>;
     const auto& s = of.s;
-    const auto* in = of.load_x(worker, row);
+    const C* const in = of.load_x(worker, row);
+    C* const sum = of.of_worker(worker) + s.in[2] * s.ci;  // a row of y
+    const index voxels = s.in[2] * s.factor[2];
     for (index kd = 0; kd < s.factor[0]; ++kd)
       for (index kh = 0; kh < s.factor[1]; ++kh) {
-        T* const out = y + s.output_row(row, kd, kh) * s.co;
-        for (index v = 0; v < s.in[2] * s.factor[2]; ++v)
-          for (index c = 0; c < s.co; ++c) out[v * s.co + c] = bias ? bias[c] : T(0);
+        if (bias)
+          convert_row(s.co, bias, sum);
+        else
+          std::fill_n(sum, s.co, C(0));
+        for (index v = 1; v < voxels; ++v) std::copy_n(sum, s.co, sum + v * s.co);
         for (index kw = 0; kw < s.factor[2]; ++kw)
-          gemm_add(s.in[2], s.co, s.ci, in, s.ci, of.w + of.tap(kd, kh, kw) * s.ci * s.co, s.co, out + kw * s.co, s.factor[2] * s.co);
+          gemm_add(s.in[2], s.co, s.ci, in, s.ci, of.w + of.tap(kd, kh, kw) * s.ci * s.co, s.co, sum + kw * s.co, s.factor[2] * s.co);
+        convert_row(voxels * s.co, sum, y + s.output_row(row, kd, kh) * s.co);
       }
   }
 };

@@ -16,7 +16,7 @@
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
-// Rows of a tile whose sums stay in vector registers.
+// Rows of a tile whose sums stay in vector registers. Of 6, the last 8 rows are two tiles of 4.
 #if defined(__AVX512F__)
 template <int Columns>
 inline constexpr int gemm_rows = 8;
@@ -59,7 +59,8 @@ template <int Columns, class A, class B, class Out>
 inline void gemm_columns(index rows, index inner, const A* a, index a_pitch, const B* b, index b_pitch, Out* c, index c_pitch) {
   index r = 0;
   constexpr int most = gemm_rows<Columns>;
-  for (; r + most <= rows; r += most) gemm_block<most, Columns>(inner, a + r * a_pitch, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
+  for (; r + most <= rows && (most != 6 || rows - r != 8); r += most)
+    gemm_block<most, Columns>(inner, a + r * a_pitch, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
   for (; r + 4 <= rows; r += 4) gemm_block<4, Columns>(inner, a + r * a_pitch, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
   for (; r < rows; ++r) gemm_block<1, Columns>(inner, a + r * a_pitch, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
 }
@@ -96,7 +97,8 @@ template <int Columns, class A, class B, class C>
 inline void outer_columns(index rows, index count, const A* a, index a_pitch, const B* b, index b_pitch, C* c, index c_pitch) {
   index r = 0;
   constexpr int most = gemm_rows<Columns>;
-  for (; r + most <= rows; r += most) outer_block<most, Columns>(count, a + r, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
+  for (; r + most <= rows && (most != 6 || rows - r != 8); r += most)
+    outer_block<most, Columns>(count, a + r, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
   for (; r + 4 <= rows; r += 4) outer_block<4, Columns>(count, a + r, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
   for (; r < rows; ++r) outer_block<1, Columns>(count, a + r, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
 }

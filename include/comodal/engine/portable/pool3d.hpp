@@ -71,7 +71,7 @@ struct max_pool_forward_line {
           }
         }
     for (int l = 0; l < Lanes; ++l) {
-      out[l] = T(best[l]);
+      out[l] = exactly<T>(best[l]);
       tap_out[l] = static_cast<std::uint8_t>(at[l]);
     }
   }
@@ -109,7 +109,7 @@ struct max_pool_backward_line {
       const std::uint8_t* of = chosen + (out + ow) * s.channels;
       const auto mine = static_cast<std::uint8_t>(tap + w % s.window[2]);
 #pragma omp simd
-      for (index c = 0; c < s.channels; ++c) to[c] = of[c] == mine ? from[c] : T(0);
+      for (index c = 0; c < s.channels; ++c) to[c] = value_or_zero(of[c] == mine, from[c]);
     }
   }
 };

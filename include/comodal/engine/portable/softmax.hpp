@@ -33,17 +33,20 @@ struct softmax_forward_body {
       any = true;
     }
     C sum = 0;
-    for (index k = 0; k < extent; ++k) {
-      const C v = exponential(m, k, base, largest);
-      if constexpr (std::is_same_v<T, C>) y[base + k * inner] = v;
-      sum += v;
-    }
-    const C scale = any ? C(1) / sum : C(0);
-    for (index k = 0; k < extent; ++k) {
-      if constexpr (std::is_same_v<T, C>)
-        y[base + k * inner] *= scale;
-      else  // what was stored would be rounded twice
-        y[base + k * inner] = T(exponential(m, k, base, largest) * scale);
+    if constexpr (std::is_same_v<T, C>) {
+      for (index k = 0; k < extent; ++k) sum += y[base + k * inner] = exponential(m, k, base, largest);
+      const C scale = any ? C(1) / sum : C(0);
+      for (index k = 0; k < extent; ++k) y[base + k * inner] *= scale;
+    } else {  // what y holds would be rounded twice
+      constexpr index most = 8;
+      C kept[most];
+      for (index k = 0; k < extent; ++k) {
+        const C v = exponential(m, k, base, largest);
+        if (k < most) kept[k] = v;
+        sum += v;
+      }
+      const C scale = any ? C(1) / sum : C(0);
+      for (index k = 0; k < extent; ++k) y[base + k * inner] = T((k < most ? kept[k] : exponential(m, k, base, largest)) * scale);
     }
   }
   KOKKOS_INLINE_FUNCTION C exponential(const T* m, index k, index base, C largest) const {
