@@ -47,7 +47,7 @@ class mixed_precision_network {
     shared& at = *m_shared;
     at.copy_masters();
     at.masters->home().on_way_back([kept = m_shared] { kept->hand_gradients_on(); });
-    const auto result = m_network.forward(all(volumes, at.home), presence<Inner>(at.home, present.samples(), present.modalities(), present.values()), outputs);
+    const auto result = m_network.forward(all(volumes, at.home), presence<Inner>(at.home, present), outputs);
     tape<Backend>& home = at.masters->home();
     network_output<Backend> out{cast(result.fused, home), all(result.branches, home), {}, all(result.deep, home)};
     if (outputs == network_outputs::all) out.features = all(result.features, home);
