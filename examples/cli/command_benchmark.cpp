@@ -136,7 +136,7 @@ void print_profile(const comodal::profile& recorder, const measurement& result) 
 void write_json(const path& file, const experiment& e, const benchmark_arguments& arguments, const measurement& result) {
   nlohmann::ordered_json out{{"program", "comodal " COMODAL_VERSION},
                              {"work", arguments.work},
-                             {"precision", "fp32"},
+                             {"precision", e.network.precision},
                              {"method", e.method.name},
                              {"fusion", e.network.fusion},
                              {"threads", comodal::host_threads()},
@@ -164,6 +164,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   if (!arguments.config.empty()) keys.read_file(arguments.config);
   keys.read_overrides(overrides);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
+  if (!arguments.precision.empty()) e.network.precision = arguments.precision;
   if (e.method.name == "supervised") e.batch.unlabelled = 0;
   e.refuse_bad_patch();
 

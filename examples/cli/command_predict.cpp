@@ -17,6 +17,16 @@ namespace {
 using backend = comodal::default_backend;
 using comodal::text;
 
+// What convolves maps of bfloat16 here, asked for a layer of a usual size.
+void print_bfloat16_engine() {
+  comodal::context<comodal::bfloat16_backend<backend>> context;
+  const auto plan = comodal::plan_conv3d(context, {1, {16, 16, 16}, 32, 32}, comodal::conv3d_direction::forward);
+  if (plan.engine == "onednn")
+    std::printf("bf16: stored; multiplied in hardware by oneDNN (%s)\n", plan.implementation.c_str());
+  else
+    std::printf("bf16: stored; multiplied as float by our own kernels%s%s\n", plan.reason.empty() ? "" : ": ", plan.reason.c_str());
+}
+
 }  // namespace
 
 int predict(const predict_arguments& arguments) {
@@ -85,6 +95,7 @@ int info(const path& model) {
 #else
     std::printf("instruction set: the compiler's default\n");
 #endif
+    print_bfloat16_engine();
     return 0;
   }
   const auto content = comodal::read_safetensors(model);
@@ -92,8 +103,8 @@ int info(const path& model) {
   comodal::index parameters = 0;
   for (const auto& [name, array] : content.arrays)
     if (name.rfind("ema.", 0) == 0) parameters += array.shape.size();
-  std::printf("%s: %s after %u steps, seed %llu, %ld parameters\nmodalities:", model.c_str(), plan.method.c_str(), plan.steps,
-              static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters));
+  std::printf("%s: %s after %u steps, seed %llu, %ld parameters, %s\nmodalities:", model.c_str(), plan.method.c_str(), plan.steps,
+              static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters), plan.network.precision.c_str());
   for (const auto& name : plan.modalities) std::printf(" %s", name.c_str());
   std::printf("\nlabels:");
   for (const auto& c : plan.labels) {

@@ -57,6 +57,7 @@ int report(const report_arguments& arguments);
 struct benchmark_arguments {
   path config, json;
   std::string work = "train";
+  std::string precision;  // not empty: it is `model.precision`
   int modalities = 3, classes = 3, steps = 10, warm = 3;
   std::array<comodal::index, 3> volume{128, 128, 96};  // i, j, k
   bool profile = false;

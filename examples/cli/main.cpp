@@ -93,6 +93,7 @@ int main(int argc, char** argv) {
   auto* benchmark_command = app.add_subcommand("benchmark", "time a training step, or the prediction of a volume, on made-up volumes");
   benchmark_command->add_option("--config", benchmark.config, "experiment file; without it, the defaults");
   benchmark_command->add_option("--work", benchmark.work, "what to time")->check(CLI::IsMember({"train", "predict"}));
+  benchmark_command->add_option("--precision", benchmark.precision, "of the network's maps (model.precision)")->check(CLI::IsMember({"fp32", "bf16"}));
   benchmark_command->add_option("--modalities", benchmark.modalities, "volumes a case")->check(CLI::Range(1, 16));
   benchmark_command->add_option("--classes", benchmark.classes, "background included")->check(CLI::Range(2, 16));
   benchmark_command->add_option("--volume", benchmark.volume, "voxels along i, j, k of the volume to predict")->check(CLI::Range(1, 2048));

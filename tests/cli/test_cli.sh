@@ -41,6 +41,7 @@ refuses 2 "no such experiment file" "$comodal" train absent.toml run
 refuses 2 "is no nnU-Net raw folder" "$comodal" train tiny.toml run --data.folder nowhere
 refuses 2 "no multiple of the network's total stride" "$comodal" train tiny.toml run --batch.patch '[16, 16, 7]'
 refuses 2 "expected sgd or adamw" "$comodal" train tiny.toml wrong --optimiser.name sdg
+refuses 2 "model.precision: 'bf61', expected fp32 or bf16" "$comodal" train tiny.toml wrong_too --model.precision bf61
 refuses 2 "is not a whole number" "$comodal" train tiny.toml run --train.steps many
 refuses 2 "exists already" "$comodal" phantom cohort
 refuses 2 "is no folder that" "$comodal" evaluate nowhere --labels cohort/labelsTs
@@ -72,6 +73,23 @@ OMP_NUM_THREADS=1 "$comodal" train tiny.toml one_thread >/dev/null 2>&1
 cmp whole/model.safetensors one_thread/model.safetensors || fail "one thread gives other weights than several"
 "$comodal" train whole/experiment.toml again >/dev/null 2>&1
 cmp whole/model.safetensors again/model.safetensors || fail "the resolved experiment file gives another run"
+
+echo "a run in bf16 is its own, resumes to the byte, keeps its weights in float and predicts in bf16"
+"$comodal" train tiny.toml whole16 --model.precision bf16 >/dev/null 2>&1
+"$comodal" train tiny.toml broken16 --model.precision bf16 >/dev/null 2>&1 &
+pid=$!
+n=0
+while [ ! -e broken16/checkpoint.safetensors ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n + 1)); done
+kill -9 $pid 2>/dev/null || true
+wait $pid 2>/dev/null || true
+[ ! -e broken16/model.safetensors ] || fail "the run in bf16 was over before it could be killed"
+"$comodal" train tiny.toml broken16 --model.precision bf16 --resume >/dev/null 2>&1
+cmp whole16/model.safetensors broken16/model.safetensors || fail "the resumed run in bf16 has other weights"
+! cmp -s whole16/model.safetensors whole/model.safetensors || fail "bf16 gives the weights of fp32"
+! grep -q '"BF16"' whole16/model.safetensors || fail "weights are written in bf16"
+"$comodal" info whole16/model.safetensors | grep -q "parameters, bf16" || fail "info does not say bf16"
+"$comodal" predict whole16/model.safetensors cohort/imagesTs whole16/predictions --branches >/dev/null
+"$comodal" info | grep -q "^bf16: stored; multiplied" || fail "info does not say what bf16 runs on"
 
 echo "a run that is stopped before it logs claims no loss"
 "$comodal" train tiny.toml early --train.log_every 1000000 --train.steps 1000000 >early.txt 2>/dev/null &
@@ -108,6 +126,10 @@ grep -q "conv3d" profile.txt || fail "the profile has no convolution"
 grep -q "decoder stage 0" profile.txt || fail "the profile has no layer"
 grep -q '"seconds"' steps.json || fail "no steps in the JSON file"
 "$comodal" benchmark --work predict --volume 20 18 10 --config tiny.toml --modalities 2 --steps 1 --warm 1 --model.fusion early >/dev/null
+"$comodal" benchmark --precision bf16 --config tiny.toml --modalities 2 --steps 1 --warm 1 --profile --json steps16.json >profile16.txt
+grep -q '"precision": "bf16"' steps16.json || fail "the JSON file does not say bf16"
+grep -q '"precision": "fp32"' steps.json || fail "the JSON file does not say fp32"
+grep -q "^cast" profile16.txt || fail "the profile in bf16 has no casts"
 refuses 2 "GiB: a step takes at least" "$comodal" train tiny.toml small --memory 0.00001
 "$comodal" benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --train.memory 0.003 --json fitted.json >/dev/null
 grep -q '"checkpointed"' fitted.json || fail "the number of checkpointed stages is not said"

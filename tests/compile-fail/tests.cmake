@@ -23,7 +23,7 @@ comodal_compile_test(control)
 comodal_compile_fail(backend_without_scalar "error: [^\n]*comodal: a tensor_backend needs a member type scalar_type")
 comodal_compile_fail(backend_without_space "error: [^\n]*comodal: a tensor_backend needs a member type space_type")
 comodal_compile_fail(backend_without_flag "error: [^\n]*comodal: a tensor_backend needs a static constexpr bool is_reference")
-comodal_compile_fail(backend_of_integers "error: [^\n]*scalar_type float or double")
+comodal_compile_fail(backend_of_integers "error: [^\n]*scalar_type float, double or bfloat16")
 comodal_compile_fail(context_of_no_backend "constraints not satisfied|constraint")
 comodal_compile_fail(reference_without_its_include "error: [^\n]*xtensor_backend needs #include <comodal/engine/reference.hpp>")
 

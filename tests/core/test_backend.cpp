@@ -43,6 +43,8 @@ BOOST_AUTO_TEST_CASE(models_of_the_concept) {
   static_assert(tensor_backend<archetype>);
   static_assert(tensor_backend<default_backend>);
   static_assert(tensor_backend<kokkos_backend<default_space, double>>);
+  static_assert(tensor_backend<kokkos_backend<default_space, bfloat16>>);
+  static_assert(std::is_same_v<kokkos_backend<default_space, bfloat16>::compute_type, float>);
   static_assert(tensor_backend<xtensor_backend<float>>);
   static_assert(xtensor_backend<>::is_reference && !default_backend::is_reference);
   check_tensor_backend<archetype>();

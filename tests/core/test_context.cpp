@@ -45,6 +45,24 @@ BOOST_AUTO_TEST_CASE(runs_are_counted_by_operation_and_engine) {
   BOOST_TEST(context<>().runs("conv3d.forward", "portable") == 0);
 }
 
+BOOST_AUTO_TEST_CASE(a_context_for_another_scalar_shares_the_environment) {
+  context<> ctx;
+  ctx.engines = engine_choice::portable;
+  context<kokkos_backend<default_space, bfloat16>> narrow(ctx);
+  const auto t = narrow.make({3}, {bfloat16(1), bfloat16(2), bfloat16(3)});
+  BOOST_TEST(static_cast<float>(to_host(ctx.space(), t)[2]) == 3.f);
+  BOOST_TEST(ctx.pool().statistics().in_use == 64u);
+  BOOST_TEST(&ctx.pool() == &narrow.pool());
+  narrow.count("conv3d.forward", "portable");
+  BOOST_TEST(ctx.runs("conv3d.forward", "portable") == 1);
+  BOOST_TEST((narrow.engines == engine_choice::portable));
+  ctx.fallback = fallback_policy::error;  // what is set later counts too
+  BOOST_CHECK_THROW(narrow.report_fallback("conv3d.forward", "portable", "because"), error);
+  profile recorder;
+  ctx.recorder = &recorder;
+  BOOST_TEST(narrow.recorder == &recorder);
+}
+
 struct kept_numbers {
   int value = 3;
 };

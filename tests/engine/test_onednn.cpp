@@ -52,6 +52,57 @@ BOOST_AUTO_TEST_CASE(no_plan_for_a_layer_of_the_network_is_reference_code) {
   BOOST_TEST_MESSAGE("oneDNN has plans for " << vendor << " of " << all << " layers and directions");
 }
 
+using narrow = kokkos_backend<default_space, bfloat16>;
+
+BOOST_AUTO_TEST_CASE(bfloat16_goes_to_the_vendor_where_the_processor_multiplies_it) {
+  context<narrow> ctx;
+  int hardware = 0, plans = 0, all = 0;
+  for (const auto& [in, out, size] : layers)
+    for (const conv3d_direction d : directions) {
+      const conv3d_problem p{1, size, in, out, {3, 3, 3}};
+      ctx.engines = engine_choice::vendor;
+      const conv3d_plan asked = plan_conv3d(ctx, p, d);
+      ctx.engines = engine_choice::fastest;
+      const conv3d_plan chosen = plan_conv3d(ctx, p, d);
+      const bool fast = asked.implementation.find("avx512_core_bf16") != std::string::npos || asked.implementation.find("amx") != std::string::npos;
+      BOOST_TEST_CONTEXT(name_of(d) << " " << in << " -> " << out << ": " << asked.engine << " " << asked.implementation << " " << asked.reason) {
+        BOOST_TEST((chosen.engine == (fast ? "onednn" : "portable")));
+        BOOST_TEST((asked.implementation.find("ref") == std::string::npos));
+        BOOST_TEST((asked.engine == "onednn") == asked.reason.empty());
+      }
+      hardware += fast;
+      plans += asked.engine == "onednn";
+      ++all;
+    }
+  BOOST_TEST_MESSAGE("oneDNN has plans in bfloat16 for " << plans << " of " << all << " layers and directions, in hardware for " << hardware);
+}
+
+// Whoever runs them: the vendor where it can, else our own.
+BOOST_AUTO_TEST_CASE(convolutions_of_bfloat16_are_those_of_float_rounded_once) {
+  context<narrow> ctx;
+  context<backend> wide;
+  ctx.engines = engine_choice::vendor;
+  wide.engines = engine_choice::vendor;
+  for (const index stride : {1, 2}) {
+    const conv3d_problem p{2, {6, 8, 12}, 16, 32, {3, 3, 3}, {stride, stride, stride}};
+    const auto both = [&](const shape& s, std::uint32_t key) {
+      auto small = ctx.make(s, converted<bfloat16>(values(s.size(), key)));
+      return std::pair{small, wide.make(s, converted<float>(to_host(ctx.space(), small)))};
+    };
+    const auto [x, fx] = both(p.input_shape(), 1);
+    const auto [w, fw] = both(p.weight_shape(), 2);
+    const auto [dy, fdy] = both(p.output_shape(), 3);
+    const auto compare = [&](const auto& found, const auto& expected) {
+      const double off = difference(to_host(ctx.space(), found), to_host(wide.space(), expected));
+      BOOST_TEST(off <= 0x1p-8);
+      BOOST_TEST(off > 1e-5);
+    };
+    compare(ops::conv3d(ctx, x, w, p.stride), ops::conv3d(wide, fx, fw, p.stride));
+    compare(ops::conv3d_backward_data(ctx, p, dy, w), ops::conv3d_backward_data(wide, p, fdy, fw));
+    compare(ops::conv3d_backward_weights(ctx, p, x, dy), ops::conv3d_backward_weights(wide, p, fx, fdy));
+  }
+}
+
 // Small and odd convolutions, of which oneDNN 2.6 leaves some to its reference code.
 std::vector<std::pair<conv3d_problem, conv3d_direction>> oddities() {
   std::vector<std::pair<conv3d_problem, conv3d_direction>> all;
@@ -64,7 +115,7 @@ std::vector<std::pair<conv3d_problem, conv3d_direction>> oddities() {
 BOOST_AUTO_TEST_CASE(a_plan_is_available_unless_it_is_reference_code_and_then_says_so) {
   context<backend> ctx;
   ctx.engines = engine_choice::vendor;
-  onednn_conv3d engine;
+  onednn_conv3d<> engine;
   for (const auto& [p, d] : oddities()) {
     const conv3d_plan& plan = engine.plan(p, d);
     const bool reference = plan.implementation.empty() || plan.implementation.find("ref") != std::string::npos;
@@ -76,7 +127,7 @@ BOOST_AUTO_TEST_CASE(a_plan_is_available_unless_it_is_reference_code_and_then_sa
 }
 
 BOOST_AUTO_TEST_CASE(the_fallback_policy_decides_what_happens_without_a_plan) {
-  onednn_conv3d engine;
+  onednn_conv3d<> engine;
   int refused = 0;
   for (const auto& [p, d] : oddities()) {
     if (engine.plan(p, d).available) continue;
@@ -105,7 +156,7 @@ BOOST_AUTO_TEST_CASE(the_fastest_engine_is_our_own_where_winograd_serves) {
     const conv3d_plan ours = plan_conv3d(ctx, wide, d), theirs = plan_conv3d(ctx, first, d);
     BOOST_TEST((ours.engine == "portable"));
     BOOST_TEST((ours.reason == "our own is faster here"));
-    BOOST_TEST((theirs.engine == (onednn_conv3d{}.plan(first, d).available ? "onednn" : "portable")));
+    BOOST_TEST((theirs.engine == (onednn_conv3d<>{}.plan(first, d).available ? "onednn" : "portable")));
   }
   ctx.engines = engine_choice::portable;
   BOOST_TEST((plan_conv3d(ctx, first, conv3d_direction::forward).engine == "portable"));
@@ -117,7 +168,7 @@ BOOST_AUTO_TEST_CASE(the_fastest_engine_is_our_own_where_winograd_serves) {
 }
 
 BOOST_AUTO_TEST_CASE(a_plan_is_made_once) {
-  onednn_conv3d engine;
+  onednn_conv3d<> engine;
   const conv3d_problem p{1, {4, 4, 4}, 16, 16, {3, 3, 3}, {1, 1, 1}};
   const conv3d_plan* first = &engine.plan(p, conv3d_direction::forward);
   BOOST_TEST(first == &engine.plan(p, conv3d_direction::forward));

@@ -54,7 +54,7 @@ namespace comodal::tests {
 using backend = kokkos_backend<>;
 
 // What a few steps of a method take from the heap, step by step.
-std::vector<int> allocations(const std::string& name) {
+std::vector<int> allocations(const std::string& name, const std::string& precision) {
   std::deque<image_volume> volumes;
   label_volume label;
   label.geometry.size = {20, 20, 12};
@@ -89,6 +89,7 @@ std::vector<int> allocations(const std::string& name) {
   network_options network;
   network.stream_channels = {8, 16};
   network.fused_channels = {16, 32};
+  network.precision = precision;
   auto method = make_method<backend>(home, options, network, 2, target_map::of_classes(2), 1);
   auto optimiser = make_optimiser<backend>({});
   step_batch made;
@@ -118,13 +119,14 @@ BOOST_AUTO_TEST_CASE(the_counter_counts) {
 }
 
 BOOST_AUTO_TEST_CASE(a_step_after_the_first_ones_takes_nothing_large_from_the_heap) {
-  for (const std::string name : {"supervised", "mean_teacher", "contrastive_mutual_learning"}) {
-    const auto counts = allocations(name);
-    std::string all;
-    for (const int n : counts) all += text(' ', n);
-    BOOST_TEST(counts.front() > 0, name << ": the first step takes its buffers," << all);
-    BOOST_TEST(counts.back() == 0, name << ": allocations above 1 KiB a step," << all);
-  }
+  for (const std::string precision : {"fp32", "bf16"})
+    for (const std::string name : {"supervised", "mean_teacher", "contrastive_mutual_learning"}) {
+      const auto counts = allocations(name, precision);
+      std::string all;
+      for (const int n : counts) all += text(' ', n);
+      BOOST_TEST(counts.front() > 0, name << ", " << precision << ": the first step takes its buffers," << all);
+      BOOST_TEST(counts.back() == 0, name << ", " << precision << ": allocations above 1 KiB a step," << all);
+    }
 }
 
 #else

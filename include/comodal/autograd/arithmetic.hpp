@@ -106,7 +106,7 @@ template <tensor_backend Backend, class Function>
 /// factor * x.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> scale(const variable<Backend>& x, double factor) {
-  using T = typename Backend::scalar_type;
+  using T = compute_type_t<typename Backend::scalar_type>;
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "scale");
   const detail::scale_function<T> f{static_cast<T>(factor)};
@@ -116,7 +116,7 @@ template <tensor_backend Backend>
 /// x + by, by a number.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> shift(const variable<Backend>& x, double by) {
-  using T = typename Backend::scalar_type;
+  using T = compute_type_t<typename Backend::scalar_type>;
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "shift");
   return x.home().result(ops::unary(ctx, detail::shift_function<T>{static_cast<T>(by)}, x.value()), {&x},
@@ -126,7 +126,7 @@ template <tensor_backend Backend>
 /// a - b, broadcast. @throws shape_error where the shapes do not broadcast
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> subtract(const variable<Backend>& a, const variable<Backend>& b) {
-  using T = typename Backend::scalar_type;
+  using T = compute_type_t<typename Backend::scalar_type>;
   auto& ctx = a.ctx();
   const operation_scope scope(ctx, "subtract");
   return a.home().result(ops::binary(ctx, "subtract", ops::minus{}, a.value(), b.value()), {&a, &b},
@@ -187,36 +187,36 @@ template <tensor_backend Backend>
 /// e^x.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> exp(const variable<Backend>& x) {
-  return detail::apply(x, detail::exp_function<typename Backend::scalar_type>{});
+  return detail::apply(x, detail::exp_function<compute_type_t<typename Backend::scalar_type>>{});
 }
 /// Natural logarithm; x > 0.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> log(const variable<Backend>& x) {
-  return detail::apply(x, detail::log_function<typename Backend::scalar_type>{});
+  return detail::apply(x, detail::log_function<compute_type_t<typename Backend::scalar_type>>{});
 }
 /// Square root; the gradient at 0 is infinite: add a small number first.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> sqrt(const variable<Backend>& x) {
-  return detail::apply(x, detail::sqrt_function<typename Backend::scalar_type>{});
+  return detail::apply(x, detail::sqrt_function<compute_type_t<typename Backend::scalar_type>>{});
 }
 /// x to a constant power; x > 0 unless the exponent is a whole number.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> power(const variable<Backend>& x, double exponent) {
-  using T = typename Backend::scalar_type;
+  using T = compute_type_t<typename Backend::scalar_type>;
   return detail::apply(x, detail::power_function<T>{static_cast<T>(exponent)});
 }
 /// 1 / (1 + e^-x).
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> sigmoid(const variable<Backend>& x) {
-  return detail::apply(x, detail::sigmoid_function<typename Backend::scalar_type>{});
+  return detail::apply(x, detail::sigmoid_function<compute_type_t<typename Backend::scalar_type>>{});
 }
 /// x where x > 0, else slope x; the derivative at 0 is the slope.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> leaky_relu(const variable<Backend>& x, double slope = 0.01) {
-  using T = typename Backend::scalar_type;
+  using T = compute_type_t<typename Backend::scalar_type>;
   return detail::apply(x, detail::leaky_relu_function<T>{static_cast<T>(slope)});
 }
-/// One's own function f(x) with its derivative df(x), both callable on the back end's device (KOKKOS_FUNCTION members of named
+/// One's own function f(x) with its derivative df(x), of what is computed with (float for bfloat16), both callable on the back end's device (KOKKOS_FUNCTION members of named
 /// functors where nvcc compiles them).
 template <tensor_backend Backend, class F, class Derivative>
 [[nodiscard]] variable<Backend> elementwise(const variable<Backend>& x, F f, Derivative df) {

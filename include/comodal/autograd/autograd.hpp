@@ -5,6 +5,7 @@
 #define COMODAL_AUTOGRAD_AUTOGRAD_HPP
 
 #include <comodal/autograd/arithmetic.hpp>
+#include <comodal/autograd/cast.hpp>
 #include <comodal/autograd/check_gradient.hpp>
 #include <comodal/autograd/checkpoint.hpp>
 #include <comodal/autograd/convolution.hpp>

@@ -44,7 +44,7 @@ template <tensor_backend Backend>
   if (bias && !(bias.shape() == shape{p.out_channels})) throw shape_error(text("conv3d: bias ", bias.shape().to_string(), " for ", p.out_channels, " channels"));
   auto& ctx = w.ctx();
   const operation_scope scope(ctx, "conv3d");
-  const bool by_parts = parts.size() > 1 && ctx.engines != engine_choice::vendor && detail::takes_parts<Backend>(parts.size(), w.shape());
+  const bool by_parts = parts.size() > 1 && detail::takes_parts<Backend>(parts.size(), w.shape()) && !ops::conv3d_prefers_joined(ctx, p);
 
   std::vector<tensor_type> values;
   std::vector<gradient_sink<Backend>> sinks;
@@ -143,7 +143,7 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> instance_norm(const variable<Backend>& x, const variable<Backend>& gamma, const variable<Backend>& beta,
                                               double slope = 0.01, double eps = 1e-5) {
-  using T = typename Backend::scalar_type;
+  using C = compute_type_t<typename Backend::scalar_type>;
   const shape xs = x.shape();
   if (xs.rank() != 5 || !(gamma.shape() == shape{xs[4]}) || !(beta.shape() == shape{xs[4]}))
     throw shape_error(text("instance_norm: x ", xs.to_string(), ", gamma ", gamma.shape().to_string(), ", beta ", beta.shape().to_string(),
@@ -152,14 +152,15 @@ template <tensor_backend Backend>
   if (rows < 2) throw shape_error(text("instance_norm: ", xs.to_string(), " has one voxel a channel, whose variance is 0; use fewer stages or a larger patch"));
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "instance_norm");
-  auto y = ctx.make(xs), means = ctx.make({groups, channels}), inverses = ctx.make({groups, channels});
-  kernels<Backend>::norm_act_forward(ctx, groups, rows, channels, eps, static_cast<T>(slope), x.value().data(), gamma.value().data(),
+  auto y = ctx.make(xs);
+  auto means = ctx.template make_of<C>({groups, channels}), inverses = ctx.template make_of<C>({groups, channels});
+  kernels<Backend>::norm_act_forward(ctx, groups, rows, channels, eps, static_cast<C>(slope), x.value().data(), gamma.value().data(),
                                      beta.value().data(), y.data(), means.data(), inverses.data());
   return x.home().result(y, {&x, &gamma, &beta},
                          [&ctx, groups, rows, channels, slope, to_x = x.sink(), to_gamma = gamma.sink(), to_beta = beta.sink(), xv = x.value(),
                           gv = gamma.value(), bv = beta.value(), means, inverses](const auto& d) {
                            auto dx = ctx.make(xv.shape()), dgamma = ctx.make({channels}), dbeta = ctx.make({channels});
-                           kernels<Backend>::norm_act_backward(ctx, groups, rows, channels, static_cast<T>(slope), xv.data(), gv.data(), bv.data(),
+                           kernels<Backend>::norm_act_backward(ctx, groups, rows, channels, static_cast<C>(slope), xv.data(), gv.data(), bv.data(),
                                                                means.data(), inverses.data(), d.data(), dx.data(), dgamma.data(), dbeta.data());
                            to_x.accumulate(dx);
                            to_gamma.accumulate(dgamma);

@@ -7,10 +7,10 @@
 
 #include <comodal/ops/elementwise.hpp>
 
-#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -20,6 +20,29 @@ template <tensor_backend Backend>
 class tape;
 template <tensor_backend Backend>
 class variable;
+
+namespace detail {
+
+// One recorded operation on the way back, of whatever scalar.
+struct recorded_step {
+  const char* operation = nullptr;  // set while a recorder watches, as is the layer
+  std::string layer;
+
+  recorded_step() = default;
+  recorded_step(const recorded_step&) = delete;
+  recorded_step& operator=(const recorded_step&) = delete;
+  virtual ~recorded_step() = default;
+  [[nodiscard]] virtual bool reached() const = 0;  // a gradient arrived
+  virtual void run() = 0;                          // hands it on
+};
+
+// What tapes of several scalars share.
+struct tape_record {
+  std::vector<std::unique_ptr<recorded_step>> steps;
+  bool recording = true;
+};
+
+}  // namespace detail
 
 /// Where the gradient of a variable is collected. Backward functions keep sinks, not variables, so that a value which no
 /// backward function needs is freed at once.
@@ -99,7 +122,11 @@ class tape {
   using variable_type = variable<Backend>;
   using tensor_type = typename variable_type::tensor_type;
 
-  explicit tape(context<Backend>& ctx) : m_context(&ctx) {}
+  explicit tape(context<Backend>& ctx) : m_context(&ctx), m_record(std::make_shared<detail::tape_record>()) {}
+  /// A tape for another scalar with the record of `other`: one graph holds both, joined by `cast`; a backward pass, a scope without
+  /// gradients or `clear` of either is that of both.
+  template <tensor_backend Other>
+  tape(context<Backend>& ctx, const tape<Other>& other) : m_context(&ctx), m_record(other.m_record) {}
   tape(const tape&) = delete;
   tape& operator=(const tape&) = delete;
 
@@ -151,53 +178,76 @@ class tape {
   /// compute something again.
   template <class F>
   void replay(const F& f, const tensor_type& gradient) {
-    const std::size_t before = m_steps.size();
-    const bool recording = std::exchange(m_recording, true);
+    const std::size_t before = size();
+    const bool recording = std::exchange(m_record->recording, true);
     const variable_type y = f();
-    m_recording = recording;
+    m_record->recording = recording;
     if (!y.requires_grad()) return;
     y.m_slot->grad = gradient;
     walk_back(before);
   }
 
+  /// While gradients are on, keeps `f()` for the way back: it is called when everything that is recorded from now on has handed its
+  /// gradients on.
+  template <class F>
+  void on_way_back(F&& f) {
+    if (m_record->recording) m_record->steps.push_back(std::make_unique<passed_step<std::decay_t<F>>>(std::forward<F>(f)));
+  }
+
   /// Forgets the operations since the last backward pass.
-  void clear() { m_steps.clear(); }
-  [[nodiscard]] bool recording() const { return m_recording; }
+  void clear() { m_record->steps.clear(); }
+  [[nodiscard]] bool recording() const { return m_record->recording; }
   /// The number of operations on the tape.
-  [[nodiscard]] std::size_t size() const { return m_steps.size(); }
+  [[nodiscard]] std::size_t size() const { return m_record->steps.size(); }
+  /// True if both tapes have one record.
+  template <tensor_backend Other>
+  [[nodiscard]] bool shares_record_with(const tape<Other>& other) const {
+    return m_record == other.m_record;
+  }
 
  private:
   template <tensor_backend>
   friend class no_grad_scope;
+  template <tensor_backend>
+  friend class tape;
   using slot = typename variable_type::slot;
-  struct step {
+
+  template <class Backward>
+  struct result_step final : detail::recorded_step {
+    template <class From>
+    result_step(std::shared_ptr<slot> of, From&& f) : output(std::move(of)), backward(std::forward<From>(f)) {}
+    bool reached() const override { return static_cast<bool>(output->grad); }
+    void run() override {
+      backward(static_cast<const tensor_type&>(output->grad));
+      output->grad = tensor_type{};
+    }
     std::shared_ptr<slot> output;
-    std::function<void(const tensor_type&)> backward;
-    const char* operation = nullptr;  // set while a recorder watches, as is the layer
-    std::string layer;
+    Backward backward;
+  };
+  template <class F>
+  struct passed_step final : detail::recorded_step {
+    template <class From>
+    explicit passed_step(From&& from) : f(std::forward<From>(from)) {}
+    bool reached() const override { return true; }
+    void run() override { f(); }
+    F f;
   };
 
-  // Goes back through the last steps until `remaining` are left.
+  // Goes back through the last steps until `remaining` are left; a step that was run is freed with what it kept.
   void walk_back(std::size_t remaining) {
-    while (m_steps.size() > remaining) {
-      step s = std::move(m_steps.back());
-      m_steps.pop_back();
-      if (!s.output->grad) continue;
-      if (profile* recorder = m_context->recorder; recorder && s.operation) {
-        recorder->layer = s.layer;
-        const operation_scope<Backend> scope(*m_context, s.operation, true);
-        run(s);
+    auto& steps = m_record->steps;
+    while (steps.size() > remaining) {
+      const std::unique_ptr<detail::recorded_step> s = std::move(steps.back());
+      steps.pop_back();
+      if (!s->reached()) continue;
+      if (profile* recorder = m_context->recorder; recorder && s->operation) {
+        recorder->layer = s->layer;
+        const operation_scope<Backend> scope(*m_context, s->operation, true);
+        s->run();
       } else {
-        run(s);
+        s->run();
       }
     }
-  }
-
-  // Hands the gradient on and frees it and what the step kept.
-  static void run(step& s) {
-    s.backward(s.output->grad);
-    s.output->grad = tensor_type{};
-    s.backward = nullptr;
   }
 
   variable_type make(tensor_type value, bool requires_grad) {
@@ -211,29 +261,29 @@ class tape {
   }
   template <class Backward>
   variable_type result(tensor_type value, bool wanted, Backward&& backward) {
-    const bool keep = wanted && m_recording;
+    const bool keep = wanted && m_record->recording;
     variable_type out = make(std::move(value), keep);
     if (keep) {
-      m_steps.push_back({out.m_slot, std::forward<Backward>(backward), nullptr, {}});
+      auto s = std::make_unique<result_step<std::decay_t<Backward>>>(out.m_slot, std::forward<Backward>(backward));
       if (const profile* recorder = m_context->recorder) {
-        m_steps.back().operation = recorder->operation();
-        m_steps.back().layer = recorder->layer;
+        s->operation = recorder->operation();
+        s->layer = recorder->layer;
       }
+      m_record->steps.push_back(std::move(s));
     }
     return out;
   }
 
   context<Backend>* m_context;
-  std::vector<step> m_steps;
-  bool m_recording = true;
+  std::shared_ptr<detail::tape_record> m_record;
 };
 
 /// While it lives, operations are not recorded: teachers, inference, measurements.
 template <tensor_backend Backend>
 class no_grad_scope {
  public:
-  explicit no_grad_scope(tape<Backend>& t) : m_tape(&t), m_before(std::exchange(t.m_recording, false)) {}
-  ~no_grad_scope() { m_tape->m_recording = m_before; }
+  explicit no_grad_scope(tape<Backend>& t) : m_tape(&t), m_before(std::exchange(t.m_record->recording, false)) {}
+  ~no_grad_scope() { m_tape->m_record->recording = m_before; }
   no_grad_scope(const no_grad_scope&) = delete;
   no_grad_scope& operator=(const no_grad_scope&) = delete;
 

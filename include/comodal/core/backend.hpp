@@ -4,6 +4,7 @@
 #ifndef COMODAL_CORE_BACKEND_HPP
 #define COMODAL_CORE_BACKEND_HPP
 
+#include <comodal/core/bfloat16.hpp>
 #include <comodal/core/kokkos.hpp>
 
 #include <concepts>
@@ -13,11 +14,12 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// The back end that ships: Kokkos memory and loops, vendor libraries where they are compiled in.
 /// @tparam Space execution space; on the host our own loops use OpenMP
-/// @tparam Scalar float, or double (gradient checks; no vendor engine)
-template <execution_space Space = default_space, std::floating_point Scalar = float>
+/// @tparam Scalar what tensors are stored in: float, bfloat16 (computed with as float), or double (gradient checks; no vendor engine)
+template <execution_space Space = default_space, tensor_scalar Scalar = float>
 struct kokkos_backend {
   using space_type = Space;
   using scalar_type = Scalar;
+  using compute_type = compute_type_t<Scalar>;
   static constexpr bool is_reference = false;
 };
 
@@ -27,24 +29,25 @@ template <std::floating_point Scalar = double>
 struct xtensor_backend {
   using space_type = Kokkos::DefaultHostExecutionSpace;
   using scalar_type = Scalar;
+  using compute_type = Scalar;
   static constexpr bool is_reference = true;
 };
 
-/// A back end names its execution space and scalar, and whether it is the reference engine.
+/// A back end names its execution space and the scalar of its tensors, and whether it is the reference engine.
 template <class T>
 concept tensor_backend = requires {
   typename T::space_type;
   typename T::scalar_type;
   { T::is_reference } -> std::convertible_to<bool>;
-} && execution_space<typename T::space_type> && std::floating_point<typename T::scalar_type>;
+} && execution_space<typename T::space_type> && tensor_scalar<typename T::scalar_type>;
 
 /// Says in plain words which member of a back end is missing.
 template <class T>
 constexpr void check_tensor_backend() {
   static_assert(requires { typename T::space_type; }, "comodal: a tensor_backend needs a member type space_type (a Kokkos execution space)");
-  static_assert(requires { typename T::scalar_type; }, "comodal: a tensor_backend needs a member type scalar_type (float or double)");
+  static_assert(requires { typename T::scalar_type; }, "comodal: a tensor_backend needs a member type scalar_type (float, double or bfloat16)");
   static_assert(requires { T::is_reference; }, "comodal: a tensor_backend needs a static constexpr bool is_reference");
-  static_assert(tensor_backend<T>, "comodal: this type is no tensor_backend: space_type must be a Kokkos execution space, scalar_type float or double");
+  static_assert(tensor_backend<T>, "comodal: this type is no tensor_backend: space_type must be a Kokkos execution space, scalar_type float, double or bfloat16");
 }
 
 /// The back end that programs use unless they choose one.

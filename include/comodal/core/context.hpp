@@ -10,6 +10,7 @@
 #include <comodal/core/profile.hpp>
 #include <comodal/core/tensor.hpp>
 
+#include <concepts>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -28,61 +29,87 @@ enum class fallback_policy { allow, warn, error };
 /// or our own always.
 enum class engine_choice { fastest, vendor, portable };
 
+namespace detail {
+
+// What contexts of several scalars share.
+template <execution_space Space>
+struct context_state {
+  explicit context_state(Space s) : space(std::move(s)) {}
+  Space space;
+  std::shared_ptr<memory_pool<Space>> pool = std::make_shared<memory_pool<Space>>();
+  std::map<std::type_index, std::shared_ptr<void>> kept;
+  std::map<std::pair<std::string_view, std::string_view>, index> runs;
+  std::set<std::string> warned;
+  fallback_policy fallback = fallback_policy::allow;
+  engine_choice engines = engine_choice::fastest;
+  profile* recorder = nullptr;
+};
+
+}  // namespace detail
+
 /// The environment of operations of one back end. Not thread-safe: one context a thread. It must not outlive `runtime`.
 template <tensor_backend Backend = default_backend>
 class context {
+  using state = detail::context_state<typename Backend::space_type>;
+  std::shared_ptr<state> m_state;
+
  public:
   using space_type = typename Backend::space_type;
   using scalar_type = typename Backend::scalar_type;
+  using compute_type = compute_type_t<scalar_type>;
   using tensor_type = tensor<scalar_type, space_type>;
 
-  explicit context(space_type space = space_type{}) : m_space(std::move(space)), m_pool(std::make_shared<memory_pool<space_type>>()) {}
+  explicit context(space_type space = space_type{}) : context(std::make_shared<state>(std::move(space))) {}
+  /// The environment of `other` for another scalar: its stream, memory, counters, policies and recorder, now and later.
+  template <tensor_backend Other>
+    requires(!std::same_as<Other, Backend> && std::same_as<typename Other::space_type, typename Backend::space_type>)
+  explicit context(const context<Other>& other) : context(other.m_state) {}
   context(const context&) = delete;
   context& operator=(const context&) = delete;
 
-  [[nodiscard]] const space_type& space() const { return m_space; }
-  [[nodiscard]] memory_pool<space_type>& pool() { return *m_pool; }
-  void fence() const { m_space.fence(); }
+  [[nodiscard]] const space_type& space() const { return m_state->space; }
+  [[nodiscard]] memory_pool<space_type>& pool() { return *m_state->pool; }
+  void fence() const { m_state->space.fence(); }
 
   /// An uninitialised tensor from this context's pool.
-  [[nodiscard]] tensor_type make(const shape& extents) { return tensor_type(*m_pool, extents); }
+  [[nodiscard]] tensor_type make(const shape& extents) { return tensor_type(*m_state->pool, extents); }
   /// The same for another scalar, for example indices or double sums.
   template <class Scalar>
   [[nodiscard]] tensor<Scalar, space_type> make_of(const shape& extents) {
-    return tensor<Scalar, space_type>(*m_pool, extents);
+    return tensor<Scalar, space_type>(*m_state->pool, extents);
   }
   /// A tensor with values from the host. @throws shape_error unless there is one value an element
   [[nodiscard]] tensor_type make(const shape& extents, const std::vector<scalar_type>& values) {
     tensor_type result = make(extents);
-    copy_from_host(m_space, values, result);
+    copy_from_host(m_state->space, values, result);
     return result;
   }
 
   /// Whatever an engine keeps from call to call (plans, handles), made on first use.
   template <class Kept>
   [[nodiscard]] Kept& kept() {
-    auto& slot = m_kept[std::type_index(typeid(Kept))];
+    auto& slot = m_state->kept[std::type_index(typeid(Kept))];
     if (!slot) slot = std::make_shared<Kept>();
     return *static_cast<Kept*>(slot.get());
   }
 
   /// Counts that `operation` ran on `engine`; the names are string literals.
   void count(std::string_view operation, std::string_view engine) {
-    ++m_runs[{operation, engine}];
+    ++m_state->runs[{operation, engine}];
     if (recorder) recorder->engine(engine);
   }
   /// How often `operation` ran on `engine` in this context, for example `runs("conv3d.forward", "onednn")`.
   [[nodiscard]] index runs(std::string_view operation, std::string_view engine) const {
-    const auto found = m_runs.find({operation, engine});
-    return found == m_runs.end() ? 0 : found->second;
+    const auto found = m_state->runs.find({operation, engine});
+    return found == m_state->runs.end() ? 0 : found->second;
   }
   /// Every (operation, engine) that ran, with its count.
-  [[nodiscard]] const std::map<std::pair<std::string_view, std::string_view>, index>& runs() const { return m_runs; }
+  [[nodiscard]] const std::map<std::pair<std::string_view, std::string_view>, index>& runs() const { return m_state->runs; }
 
-  fallback_policy fallback = fallback_policy::allow;
-  engine_choice engines = engine_choice::fastest;
+  fallback_policy& fallback;
+  engine_choice& engines;
   /// Where operations report their time and memory while it is set; it belongs to the caller.
-  profile* recorder = nullptr;
+  profile*& recorder;
 
   /// An engine says that `operation` runs on `engine` though a vendor path exists, and why; the policy decides.
   /// @throws error under `fallback_policy::error`
@@ -90,15 +117,14 @@ class context {
     if (fallback == fallback_policy::allow) return;
     const std::string line = text("comodal: ", operation, " runs on the ", engine, " engine: ", why);
     if (fallback == fallback_policy::error) throw error(line + " (fallback_policy::error)");
-    if (m_warned.insert(line).second) std::fprintf(stderr, "%s\n", line.c_str());
+    if (m_state->warned.insert(line).second) std::fprintf(stderr, "%s\n", line.c_str());
   }
 
  private:
-  space_type m_space;
-  std::shared_ptr<memory_pool<space_type>> m_pool;
-  std::map<std::type_index, std::shared_ptr<void>> m_kept;
-  std::map<std::pair<std::string_view, std::string_view>, index> m_runs;
-  std::set<std::string> m_warned;
+  template <tensor_backend>
+  friend class context;
+  explicit context(std::shared_ptr<state> shared)
+      : m_state(std::move(shared)), fallback(m_state->fallback), engines(m_state->engines), recorder(m_state->recorder) {}
 };
 
 /// The stretch of one operation, for the context's recorder. Without a recorder it costs a comparison.

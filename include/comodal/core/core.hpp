@@ -5,6 +5,7 @@
 #define COMODAL_CORE_CORE_HPP
 
 #include <comodal/core/backend.hpp>
+#include <comodal/core/bfloat16.hpp>
 #include <comodal/core/config.hpp>
 #include <comodal/core/context.hpp>
 #include <comodal/core/error.hpp>

@@ -14,12 +14,12 @@ template <tensor_backend Backend>
 struct network_output {
   variable<Backend> fused;                      // z_f
   std::vector<variable<Backend>> branches;      // z_m, one a modality; empty if they were not asked for or do not exist
-  std::vector<variable<Backend>> features;      // U^s, the fused maps, finest first
+  std::vector<variable<Backend>> features;      // U^s, the fused maps, finest first; may be empty if they were not asked for
   std::vector<variable<Backend>> deep;          // z_f at coarser stages under deep supervision, finer first
 };
 
-/// What a forward pass should compute beside the fused logits.
-enum class network_outputs { fused_only, all };
+/// What a forward pass should compute: the fused logits; all logits; all logits and the fused maps. A network may return more.
+enum class network_outputs { fused_only, logits, all };
 
 /// A type that segments M volumes: `forward(volumes, present, outputs)`, `modalities()`, `parameters()`.
 template <class T, class Backend>
@@ -83,7 +83,7 @@ class multimodal_network {
                                                 network_outputs outputs = network_outputs::all) const {
     auto maps = present_volumes("multimodal_network", volumes, present, modalities());
     network_output<Backend> out;
-    const bool branches = outputs == network_outputs::all && !m_branch_decoders.empty();
+    const bool branches = outputs != network_outputs::fused_only && !m_branch_decoders.empty();
     std::vector<std::vector<variable<Backend>>> skips(branches ? m_encoders.size() : 0);
     auto& ctx = maps.front().ctx();
     for (std::size_t s = 0; s < m_fusion.size(); ++s) {

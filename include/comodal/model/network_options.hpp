@@ -6,6 +6,7 @@
 
 #include <comodal/model/any_network.hpp>
 #include <comodal/model/early_fusion.hpp>
+#include <comodal/model/mixed_precision.hpp>
 
 #include <string>
 #include <string_view>
@@ -26,6 +27,7 @@ struct network_options {
   std::vector<index> fused_channels{16, 32, 64, 128};
   std::vector<std::vector<index>> strides;      // (i, j, k) between stages; empty: 2, 2, 2
   std::vector<std::vector<index>> filters;      // (i, j, k) a stage; empty: 3, 3, 3
+  std::string precision = "fp32";               // or bf16: maps in bfloat16, all else in float (docs/numerics.md)
 
   [[nodiscard]] int stages() const { return static_cast<int>(stream_channels.size()); }
   /// (i, j, k) lists as (D, H, W) extents.
@@ -52,6 +54,7 @@ struct network_options {
     if (fused_channels.size() != n) throw config_error(text("model.fused_channels: ", fused_channels.size(), " stages, model.stream_channels has ", n));
     if (!strides.empty() && strides.size() != n - 1) throw config_error(text("model.strides: ", strides.size(), " entries, expected ", n - 1, " (one less than stages)"));
     if (!filters.empty() && filters.size() != n) throw config_error(text("model.filters: ", filters.size(), " entries, expected ", n, " (one a stage)"));
+    if (precision != "fp32" && precision != "bf16") throw config_error(text("model.precision: '", precision, "', expected fp32 or bf16"));
     if (checkpointed < 0 || checkpointed > stages())
       throw config_error(text("model.checkpointed: ", checkpointed, " stages, expected 0 to ", n));
     for (const index s : fusion_stages)
@@ -83,6 +86,7 @@ void visit_network_options(Options& o, Visit&& visit) {
   visit(std::string_view("fused_channels"), o.fused_channels);
   visit(std::string_view("strides"), o.strides);
   visit(std::string_view("filters"), o.filters);
+  visit(std::string_view("precision"), o.precision);
 }
 
 namespace detail {
@@ -152,18 +156,31 @@ template <tensor_backend Backend>
       static_cast<int>(options.checkpointed));
 }
 
+template <tensor_backend Backend>
+[[nodiscard]] any_network<Backend> make_network_of(std::shared_ptr<parameter_store<Backend>> store, const network_options& options, index modalities,
+                                                   index classes) {
+  return options.fusion == "early" ? make_early_fusion<Backend>(std::move(store), options, modalities, classes)
+                                   : make_multimodal<Backend>(std::move(store), options, modalities, classes);
+}
+
 }  // namespace detail
 
 /// Makes the network of `options` for M modalities and `classes` output channels (background included, or regions).
-/// @param seed decides the initial weights
+/// @param seed decides the initial weights, which are the same in any precision
 /// @throws config_error naming the key that makes no sense
 template <tensor_backend Backend>
 [[nodiscard]] any_network<Backend> make_network(tape<Backend>& home, const network_options& options, index modalities, index classes, std::uint64_t seed) {
   options.check();
   if (modalities < 1) throw config_error(text("make_network: ", modalities, " modalities"));
-  auto store = std::make_shared<parameter_store<Backend>>(home, seed);
-  return options.fusion == "early" ? detail::make_early_fusion<Backend>(std::move(store), options, modalities, classes)
-                                   : detail::make_multimodal<Backend>(std::move(store), options, modalities, classes);
+  if (options.precision == "bf16") {
+    if constexpr (mixed_precision_available_v<Backend>)
+      return mixed_precision_network<Backend>(home, seed, [&](auto copies) {
+        return detail::make_network_of<bfloat16_backend<Backend>>(std::move(copies), options, modalities, classes);
+      });
+    else
+      throw config_error("model.precision: bf16 needs a back end of float");
+  }
+  return detail::make_network_of<Backend>(std::make_shared<parameter_store<Backend>>(home, seed), options, modalities, classes);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

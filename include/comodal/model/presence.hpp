@@ -4,10 +4,12 @@
 #ifndef COMODAL_MODEL_PRESENCE_HPP
 #define COMODAL_MODEL_PRESENCE_HPP
 
+#include <comodal/autograd/cast.hpp>
 #include <comodal/autograd/gating.hpp>
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/autograd/structure.hpp>
 
+#include <concepts>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -34,12 +36,18 @@ class presence {
       if (count == 0) throw config_error(text("presence: sample ", n, " has no modality at all"));
       for (index m = 0; m < modalities; ++m) {
         mask.push_back(static_cast<T>(values[static_cast<std::size_t>(n * modalities + m)]));
-        share.push_back(mask.back() / static_cast<T>(count));
+        share.push_back(T(compute_type_t<T>(mask.back()) / static_cast<compute_type_t<T>>(count)));
       }
     }
     m_mask = home.constant({samples, modalities}, mask);
     m_share = home.constant({samples, modalities}, share);
   }
+
+  /// The same mask in the scalar of another tape.
+  template <tensor_backend Other>
+    requires(!std::same_as<Other, Backend>)
+  presence(tape<Backend>& home, const presence<Other>& other)
+      : m_samples(other.samples()), m_modalities(other.modalities()), m_values(other.values()), m_mask(cast(other.mask(), home)), m_share(cast(other.share(), home)) {}
 
   [[nodiscard]] index samples() const { return m_samples; }
   [[nodiscard]] index modalities() const { return m_modalities; }

@@ -8,7 +8,10 @@
 #include <comodal/core/random.hpp>
 
 #include <cmath>
+#include <concepts>
+#include <functional>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -30,6 +33,13 @@ class parameter_store {
 
   /// @param seed the initial values depend on it and on the parameters' names alone
   parameter_store(tape<Backend>& home, std::uint64_t seed) : m_home(&home), m_seed(seed) {}
+  /// Copies in this scalar of the parameters of `masters`, where each is made first under the same name and with its initial values.
+  template <tensor_backend Master>
+    requires(!std::same_as<Master, Backend>)
+  parameter_store(tape<Backend>& home, std::shared_ptr<parameter_store<Master>> masters)
+      : m_home(&home), m_seed(0), m_master([masters = std::move(masters), &home](const std::string& name, const shape& extents, bool random, double number) {
+          return ops::cast(home.ctx(), (random ? masters->normal(name, extents, number) : masters->constant(name, extents, number)).value());
+        }) {}
   parameter_store(const parameter_store&) = delete;
   parameter_store& operator=(const parameter_store&) = delete;
   parameter_store(parameter_store&&) = default;
@@ -45,14 +55,16 @@ class parameter_store {
 
   /// A parameter of normal values with the given standard deviation. @throws config_error if the name is taken
   variable<Backend> normal(const std::string& name, const shape& extents, double deviation) {
+    if (m_master) return add(name, m_master(name, extents, true, deviation), true);
     random_stream draw(m_seed, random_purpose::initialisation, hash_name(name));
     std::vector<scalar_type> values(static_cast<std::size_t>(extents.size()));
     for (auto& v : values) v = static_cast<scalar_type>(draw.normal(0, deviation));
-    return add(name, extents, values, true);
+    return add(name, m_home->ctx().make(extents, values), true);
   }
   /// A parameter of one value, without weight decay: norms, biases, gates. @throws config_error if the name is taken
   variable<Backend> constant(const std::string& name, const shape& extents, double value) {
-    return add(name, extents, std::vector<scalar_type>(static_cast<std::size_t>(extents.size()), static_cast<scalar_type>(value)), false);
+    if (m_master) return add(name, m_master(name, extents, false, value), false);
+    return add(name, ops::full(m_home->ctx(), extents, static_cast<scalar_type>(value)), false);
   }
 
   void zero_grad() const {
@@ -60,14 +72,17 @@ class parameter_store {
   }
 
  private:
-  variable<Backend> add(const std::string& name, const shape& extents, const std::vector<scalar_type>& values, bool decay) {
+  using tensor_type = typename variable<Backend>::tensor_type;
+
+  variable<Backend> add(const std::string& name, tensor_type value, bool decay) {
     if (!m_places.emplace(name, m_all.size()).second) throw config_error(text("parameter '", name, "' exists already; give each module a name of its own"));
-    m_all.push_back({name, m_home->leaf(m_home->ctx().make(extents, values)), decay});
+    m_all.push_back({name, m_home->leaf(std::move(value)), decay});
     return m_all.back().value;
   }
 
   tape<Backend>* m_home;
   std::uint64_t m_seed;
+  std::function<tensor_type(const std::string& name, const shape& extents, bool random, double number)> m_master;
   std::vector<parameter<Backend>> m_all;
   std::map<std::string, std::size_t> m_places;
 };

@@ -52,6 +52,14 @@ template <tensor_backend Backend, class Function>
   return y;
 }
 
+/// The same values in the scalar of `ctx`, rounded to nearest.
+template <tensor_backend Backend, class Scalar>
+[[nodiscard]] tensor_of<Backend> cast(context<Backend>& ctx, const tensor<Scalar, typename Backend::space_type>& x) {
+  auto y = ctx.make(x.shape());
+  convert(ctx.space(), x.size(), static_cast<const Scalar*>(x.data()), y.data());
+  return y;
+}
+
 /// All elements set to a value.
 template <tensor_backend Backend>
 [[nodiscard]] tensor_of<Backend> full(context<Backend>& ctx, const shape& extents, typename Backend::scalar_type value) {

@@ -48,7 +48,7 @@ class contrastive_mutual_learning : public student_and_teacher<Backend, Network>
     const auto weight = concat<Backend>({home.constant(ops::full(this->ctx(), labels_shape(batch.labelled), T(1))), teacher.weight}, 0);
     const auto counts = counting_classes(target, is_labelled(labelled, all));
 
-    const auto out = this->m_student.forward(input.volumes, input.present);
+    const auto out = this->m_student.forward(input.volumes, input.present, network_outputs::logits);
     const auto fused_sums = segmentation_sums(out.fused, target, weight, this->m_targets.kind);
     const auto fused = this->deeply_supervised(this->m_loss.from_sums(fused_sums, classes, counts), out.deep, target, weight, counts);
     std::vector<variable<Backend>> branches, branch_sums;

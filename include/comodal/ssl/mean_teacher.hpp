@@ -35,7 +35,7 @@ class mean_teacher : public student_and_teacher<Backend, Network> {
     const auto target = home.constant(one_hot(this->ctx(), this->m_targets, batch.labelled));
     const auto q = probabilities(this->predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, this->m_targets.kind);
 
-    const auto out = this->m_student.forward(input.volumes, input.present);
+    const auto out = this->m_student.forward(input.volumes, input.present, network_outputs::logits);
     const presence<Backend> present(home, labelled, batch.labelled.modalities, batch.labelled.present);
     std::vector<variable<Backend>> branches;
     for (const auto& z : out.branches) branches.push_back(this->m_loss(slice(z, 0, 0, labelled), target));

@@ -17,7 +17,7 @@ class supervised : public student_and_teacher<Backend, Network> {
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const progress&) {
     const network_input<Backend> input(this->home(), {&batch.labelled});
     const auto target = this->home().constant(one_hot(this->ctx(), this->m_targets, batch.labelled));
-    const auto out = this->m_student.forward(input.volumes, input.present);
+    const auto out = this->m_student.forward(input.volumes, input.present, network_outputs::logits);
     std::vector<variable<Backend>> branches;
     for (const auto& z : out.branches) branches.push_back(this->m_loss(z, target));
     const auto n = static_cast<double>(batch.labelled.samples);

@@ -9,7 +9,7 @@
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/conv3d_plan.hpp>
 #include <comodal/engine/onednn/adapter.hpp>
-#include <comodal/engine/portable/conv3d.hpp>
+#include <comodal/engine/portable/conv_transpose3d_converted.hpp>
 
 #include <algorithm>
 #include <map>
@@ -24,7 +24,7 @@ namespace detail {
 class onednn_primitive {
  public:
   onednn_primitive(const dnnl::engine& engine, conv3d_direction direction, const onednn_convolution& sizes) : m_direction(direction) {
-    const auto user_weights = onednn_weights(sizes);
+    const auto user_weights = onednn_weights(sizes, direction == conv3d_direction::backward_weights ? dnnl::memory::data_type::f32 : sizes.type);
     switch (direction) {
       case conv3d_direction::forward: {
         const auto d = onednn_forward(engine, sizes);
@@ -124,7 +124,8 @@ class one_thread {
 
 }  // namespace detail
 
-/// The oneDNN engine of one context: float convolutions on the host.
+/// The oneDNN engine of one context: convolutions on the host of maps and weights that are T, float or bfloat16; sums are float.
+template <class T = float>
 class onednn_conv3d {
  public:
   using slab_list = std::vector<conv3d_slab>;
@@ -136,7 +137,7 @@ class onednn_conv3d {
   /// samples and depths run one thread each, and weight gradients are summed in their order: the same bytes for any number of
   /// threads.
   template <class Context>
-  void execute(Context& ctx, const conv3d_problem& p, conv3d_direction direction, float* x, float* w, float* y) {
+  void execute(Context& ctx, const conv3d_problem& p, conv3d_direction direction, T* x, T* w, T* y) {
     const entry& e = entry_of(p, direction);
     const bool gradient = direction == conv3d_direction::backward_weights;
     const index count = static_cast<index>(e.slabs.size()), size = p.weight_shape().size();
@@ -163,13 +164,13 @@ class onednn_conv3d {
       const conv3d_slab& slab = e.slabs[at];
       const auto& primitive = e.primitives[k];
       dnnl::stream stream(m_engine);
-      float* const own = gradient ? partial.data() + i * size : w;
+      void* const own = gradient ? static_cast<void*>(partial.data() + i * size) : w;
       void* const inner = primitive.reorders() ? static_cast<void*>(weights + (gradient ? at : k) * weight_bytes) : own;
       primitive.execute(m_engine, stream, x + (slab.sample * p.input[0] + slab.in_first) * in_plane, inner,
                         y + (slab.sample * out[0] + slab.out_first) * out_plane, buffer.data() + at * scratch_bytes);
       if (gradient && primitive.reorders()) primitive.reorder_out(m_engine, stream, inner, own);
     }
-    if (gradient) for_elements(ctx.space(), size, detail::sum_slabs_body<float>{partial.data(), w, count, size});
+    if (gradient) for_elements(ctx.space(), size, detail::sum_partial_body<float, T>{partial.data(), w, count, size});
   }
 
  private:
@@ -197,7 +198,7 @@ class onednn_conv3d {
                                                                : conv3d_slabs(p, 16);  // each holds a gradient of its own
       std::map<detail::onednn_convolution, std::size_t> known;
       for (const conv3d_slab& slab : e.slabs) {
-        const detail::onednn_convolution sizes(p, slab);
+        const detail::onednn_convolution sizes(p, slab, detail::onednn_type<T>);
         const auto [found, fresh] = known.try_emplace(sizes, e.primitives.size());
         if (fresh) e.primitives.emplace_back(m_engine, direction, sizes);
         e.primitive_of_slab.push_back(found->second);

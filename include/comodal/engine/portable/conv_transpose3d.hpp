@@ -6,29 +6,18 @@
 #define COMODAL_ENGINE_PORTABLE_CONV_TRANSPOSE3D_HPP
 
 #include <comodal/engine/portable/conv3d.hpp>
+#include <comodal/engine/portable/conv_transpose3d_converted.hpp>
+#include <comodal/engine/portable/elementwise.hpp>
+
+#include <algorithm>
+#include <type_traits>
 
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
-struct conv_transpose3d_sizes {
-  index batch, in[3], factor[3], ci, co;
-
-  explicit conv_transpose3d_sizes(const conv_transpose3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels) {
-    for (std::size_t a = 0; a < 3; ++a) {
-      in[a] = p.input[a];
-      factor[a] = p.factor[a];
-    }
-  }
-  [[nodiscard]] index taps() const { return factor[0] * factor[1] * factor[2]; }
-  // First output voxel of input row `row` (n, d, h) at tap (kd, kh, 0).
-  KOKKOS_INLINE_FUNCTION index output_row(index row, index kd, index kh) const {
-    const index h = row % in[1], d = row / in[1] % in[0], n = row / in[1] / in[0];
-    return ((n * in[0] * factor[0] + d * factor[0] + kd) * in[1] * factor[1] + h * factor[1] + kh) * in[2] * factor[2];
-  }
-};
-
 template <class T>
 struct conv_transpose3d_forward_body {
+  using C = compute_type_t<T>;
   conv_transpose3d_sizes s;
   const T *x, *w, *bias;
   T* y;
@@ -39,9 +28,9 @@ struct conv_transpose3d_forward_body {
     const index n = row / (s.in[1] * s.factor[1]) / (s.in[0] * s.factor[0]);
     const index tap = (od % s.factor[0] * s.factor[1] + oh % s.factor[1]) * s.factor[2] + ow % s.factor[2];
     const T* in = x + (((n * s.in[0] + od / s.factor[0]) * s.in[1] + oh / s.factor[1]) * s.in[2] + ow / s.factor[2]) * s.ci;
-    T sum = bias ? bias[c] : T(0);
-    for (index k = 0; k < s.ci; ++k) sum += in[k] * w[(tap * s.ci + k) * s.co + c];
-    y[i] = sum;
+    C sum = bias ? C(bias[c]) : C(0);
+    for (index k = 0; k < s.ci; ++k) sum += C(in[k]) * C(w[(tap * s.ci + k) * s.co + c]);
+    y[i] = T(sum);
   }
 };
 
@@ -76,37 +65,39 @@ struct pack_points_task {
 
 template <class T>
 struct conv_transpose3d_backward_data_body {
+  using C = compute_type_t<T>;
   conv_transpose3d_sizes s;
   const T *dy, *w;
   T* dx;
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.ci, iw = i / s.ci % s.in[2], row = i / s.ci / s.in[2];
-    T sum = 0;
+    C sum = 0;
     for (index kd = 0; kd < s.factor[0]; ++kd)
       for (index kh = 0; kh < s.factor[1]; ++kh)
         for (index kw = 0; kw < s.factor[2]; ++kw) {
           const T* from = dy + (s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.co;
           const T* weight = w + (((kd * s.factor[1] + kh) * s.factor[2] + kw) * s.ci + c) * s.co;
-          for (index k = 0; k < s.co; ++k) sum += from[k] * weight[k];
+          for (index k = 0; k < s.co; ++k) sum += C(from[k]) * C(weight[k]);
         }
-    dx[i] = sum;
+    dx[i] = T(sum);
   }
 };
 
 template <class T>
 struct conv_transpose3d_backward_weights_body {
+  using C = compute_type_t<T>;
   conv_transpose3d_sizes s;
   conv3d_sizes back;
   const T *x, *dy;
-  T* partial;  // (slabs, taps, in, out)
+  C* partial;  // (slabs, taps, in, out)
   index slabs;
 
   KOKKOS_INLINE_FUNCTION index rows() const { return s.batch * s.in[0] * s.in[1]; }
 
   void host_slab(index slab) const {
-    T* const dw = partial + slab * s.taps() * s.ci * s.co;
-    std::fill_n(dw, s.taps() * s.ci * s.co, T(0));
+    C* const dw = partial + slab * s.taps() * s.ci * s.co;
+    std::fill_n(dw, s.taps() * s.ci * s.co, C(0));
     conv_weight_gradient<true>(back, dy, x, rows() * slab / slabs, rows() * (slab + 1) / slabs, dw);
   }
 
@@ -114,10 +105,10 @@ struct conv_transpose3d_backward_weights_body {
     const index c = i % s.co, k = i / s.co % s.ci, kw = i / s.co / s.ci % s.factor[2];
     const index kh = i / s.co / s.ci / s.factor[2] % s.factor[1], kd = i / s.co / s.ci / s.factor[2] / s.factor[1] % s.factor[0];
     const index slab = i / s.co / s.ci / s.factor[2] / s.factor[1] / s.factor[0];
-    T sum = 0;
+    C sum = 0;
     for (index row = rows() * slab / slabs; row < rows() * (slab + 1) / slabs; ++row)
       for (index iw = 0; iw < s.in[2]; ++iw)
-        sum += x[(row * s.in[2] + iw) * s.ci + k] * dy[(s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.co + c];
+        sum += C(x[(row * s.in[2] + iw) * s.ci + k]) * C(dy[(s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.co + c]);
     partial[i] = sum;
   }
 };
@@ -128,41 +119,70 @@ struct conv_transpose3d_backward_weights_body {
 template <tensor_backend Backend>
 struct portable_conv_transpose3d {
   using T = typename Backend::scalar_type;
+  using C = compute_type_t<T>;
+  static constexpr bool converts = !std::is_same_v<T, C>;
   using space_type = typename Backend::space_type;
 
   /// @param bias (out), or null
   static void conv_transpose3d_forward(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x, const T* w, const T* bias, T* y) {
     const detail::conv_transpose3d_sizes s(p);
-    if constexpr (is_host_v<space_type>) {
+    if constexpr (!is_host_v<space_type>) {
+      for_elements(ctx.space(), p.output_shape().size(), detail::conv_transpose3d_forward_body<T>{s, x, w, bias, y});
+    } else if constexpr (converts) {
+      auto weights = ctx.template make_of<C>(p.weight_shape());
+      convert(ctx.space(), weights.size(), w, weights.data());
+      auto scratch = scratch_of(ctx, s);
+      for_worker_tasks(p.batch * p.input[0] * p.input[1],
+                       detail::conv_transpose3d_converted_forward<T>{{s, x, weights.data(), nullptr, scratch.data()}, bias, y});
+    } else {
       detail::conv3d_sizes point(conv3d_problem{p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}});
       point.out_pitch = s.factor[2] * s.co;
       auto packed = ctx.make({s.taps(), s.ci, detail::packed_columns(s.co)}), zeros = ctx.make({s.ci});
       for_tasks(ctx.space(), s.taps(), detail::pack_points_task<T>{point, w, packed.data()});
       for_tasks(ctx.space(), p.batch * p.input[0] * p.input[1],
                 detail::conv_transpose3d_row_task<T>{s, point, x, packed.data(), bias, zeros.data(), y});
-    } else {
-      for_elements(ctx.space(), p.output_shape().size(), detail::conv_transpose3d_forward_body<T>{s, x, w, bias, y});
     }
   }
 
   static void conv_transpose3d_backward_data(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* dy, const T* w, T* dx) {
-    if constexpr (is_host_v<space_type>)
+    const detail::conv_transpose3d_sizes s(p);
+    if constexpr (!is_host_v<space_type>) {
+      for_elements(ctx.space(), p.input_shape().size(), detail::conv_transpose3d_backward_data_body<T>{s, dy, w, dx});
+    } else if constexpr (converts) {
+      auto transposed = ctx.make(p.weight_shape());
+      for_elements(ctx.space(), transposed.size(), detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
+      auto weights = ctx.template make_of<C>(p.weight_shape());
+      convert(ctx.space(), weights.size(), static_cast<const T*>(transposed.data()), weights.data());
+      auto scratch = scratch_of(ctx, s);
+      for_worker_tasks(p.batch * p.input[0] * p.input[1],
+                       detail::conv_transpose3d_converted_backward_data<T>{{s, nullptr, weights.data(), dy, scratch.data()}, dx});
+    } else {
       portable_conv3d<Backend>::template by_rows<detail::weight_order::transposed>(ctx, detail::conv3d_sizes::of_transposed(p),
                                                                                    {{dy, p.out_channels}}, w, nullptr, dx);
-    else
-      for_elements(ctx.space(), p.input_shape().size(), detail::conv_transpose3d_backward_data_body<T>{detail::conv_transpose3d_sizes(p), dy, w, dx});
+    }
   }
 
   static void conv_transpose3d_backward_weights(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x, const T* dy, T* dw) {
-    const index count = std::min(portable_conv3d<Backend>::slabs, p.batch * p.input[0] * p.input[1]), size = p.weight_shape().size();
-    auto partial = ctx.make({count, size});
-    const detail::conv_transpose3d_backward_weights_body<T> body{
-        detail::conv_transpose3d_sizes(p), detail::conv3d_sizes::of_transposed(p), x, dy, partial.data(), count};
-    if constexpr (is_host_v<space_type>)
-      for_tasks(ctx.space(), count, detail::host_slabs<detail::conv_transpose3d_backward_weights_body<T>>{body});
-    else
-      for_elements(ctx.space(), count * size, body);
-    for_elements(ctx.space(), size, detail::sum_slabs_body<T>{partial.data(), dw, count, size});
+    const detail::conv_transpose3d_sizes s(p);
+    const index count = std::min(slabs, p.batch * p.input[0] * p.input[1]), size = p.weight_shape().size();
+    auto partial = ctx.template make_of<C>({count, size});
+    if constexpr (is_host_v<space_type> && converts) {
+      auto scratch = scratch_of(ctx, s);
+      for_worker_tasks(count, detail::conv_transpose3d_converted_backward_weights<T>{{s, x, nullptr, dy, scratch.data()}, partial.data(), count});
+    } else {
+      const detail::conv_transpose3d_backward_weights_body<T> body{s, detail::conv3d_sizes::of_transposed(p), x, dy, partial.data(), count};
+      if constexpr (is_host_v<space_type>)
+        for_tasks(ctx.space(), count, detail::host_slabs<detail::conv_transpose3d_backward_weights_body<T>>{body});
+      else
+        for_elements(ctx.space(), count * size, body);
+    }
+    for_elements(ctx.space(), size, detail::sum_partial_body<C, T>{partial.data(), dw, count, size});
+  }
+
+ private:
+  static constexpr index slabs = 16;  // fixed, so that the bytes do not depend on the threads
+  static auto scratch_of(context<Backend>& ctx, const detail::conv_transpose3d_sizes& s) {
+    return ctx.template make_of<C>({host_workers(), detail::conv_transpose3d_converted<T>::row_scratch(s)});
   }
 };
 

@@ -11,32 +11,37 @@
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
+// Functions are given, and return, what is computed with: float for bfloat16.
 template <class T, class Function>
 struct unary_forward_body {
+  using C = compute_type_t<T>;
   Function f;
   const T* x;
   T* y;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const { y[i] = f.value(x[i]); }
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const { y[i] = T(f.value(C(x[i]))); }
 };
 
 template <class T, class Function>
 struct unary_backward_body {
+  using C = compute_type_t<T>;
   Function f;
   const T *x, *y, *dy;
   T* dx;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const { dx[i] = dy[i] * f.derivative(x[i], y[i]); }
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const { dx[i] = T(C(dy[i]) * f.derivative(C(x[i]), C(y[i]))); }
 };
 
 template <class T, class Function>
 struct binary_flat_body {
+  using C = compute_type_t<T>;
   Function f;
   const T *a, *b;
   T* y;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const { y[i] = f.value(a[i], b[i]); }
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const { y[i] = T(f.value(C(a[i]), C(b[i]))); }
 };
 
 template <class T, class Function>
 struct binary_rows_body {
+  using C = compute_type_t<T>;
   Function f;
   broadcast_plan plan;
   const T *a, *b;
@@ -44,7 +49,7 @@ struct binary_rows_body {
   KOKKOS_INLINE_FUNCTION void operator()(index, index r, index c) const {
     index ia = 0, ib = 0;
     plan.offsets(r, ia, ib);
-    y[r * plan.inner + c] = f.value(a[ia + c * plan.a_step], b[ib + c * plan.b_step]);
+    y[r * plan.inner + c] = T(f.value(C(a[ia + c * plan.a_step]), C(b[ib + c * plan.b_step])));
   }
 };
 
@@ -66,14 +71,14 @@ struct max_axis_body {
   index extent, inner;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index base = i / inner * extent * inner + i % inner;
-    T best = x[base];
+    compute_type_t<T> best = x[base];
     std::int32_t at = 0;
     for (index k = 1; k < extent; ++k)
       if (x[base + k * inner] > best) {
         best = x[base + k * inner];
         at = static_cast<std::int32_t>(k);
       }
-    y[i] = best;
+    y[i] = T(best);
     chosen[i] = at;
   }
 };
@@ -97,10 +102,17 @@ struct copy_block_body {
   index from_pitch, to_pitch;
   KOKKOS_INLINE_FUNCTION void operator()(index, index r, index c) const {
     if constexpr (Add)
-      to[r * to_pitch + c] += from[r * from_pitch + c];
+      to[r * to_pitch + c] = T(compute_type_t<T>(to[r * to_pitch + c]) + compute_type_t<T>(from[r * from_pitch + c]));
     else
       to[r * to_pitch + c] = from[r * from_pitch + c];
   }
+};
+
+template <class From, class To>
+struct convert_body {
+  const From* from;
+  To* to;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const { to[i] = To(compute_type_t<From>(from[i])); }
 };
 
 template <class T>
@@ -112,9 +124,16 @@ struct fill_body {
 
 }  // namespace detail
 
+/// to = from in another scalar, rounded to nearest.
+template <execution_space Space, class From, class To>
+void convert(const Space& space, index count, const From* from, To* to) {
+  for_elements(space, count, detail::convert_body<From, To>{from, to});
+}
+
 template <tensor_backend Backend>
 struct portable_elementwise {
   using T = typename Backend::scalar_type;
+  using C = compute_type_t<T>;
 
   /// y = f.value(x), `count` elements. `Function` has `value(x)` and `derivative(x, y)`, callable on the device.
   template <class Function>
@@ -140,12 +159,11 @@ struct portable_elementwise {
   static void sum_axis(context<Backend>& ctx, index outer, index extent, index inner, const T* x, T* y) {
     // A long contiguous sum is laid out as rows of 16 first, so that it vectorises.
     if (inner == 1 && extent % 16 == 0 && extent >= 256) {
-      auto lanes = ctx.make({outer, 16});
-      sum_axis(ctx, outer, extent / 16, 16, x, lanes.data());
-      return sum_axis(ctx, outer, 16, 1, lanes.data(), y);
+      auto lanes = ctx.template make_of<C>({outer, 16});
+      sum_rows(ctx, outer, extent / 16, 16, x, lanes.data());
+      return sum_rows(ctx, outer, 16, 1, static_cast<const C*>(lanes.data()), y);
     }
-    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(1, outer, extent, inner)});
-    reduce_rows<1>(ctx.space(), outer, extent, inner, detail::sum_rows_body<T>{x, extent, inner}, scratch.data(), y);
+    sum_rows(ctx, outer, extent, inner, x, y);
   }
 
   /// y (outer, inner) = maximum over the middle axis; `chosen` says where (ties: the first).
@@ -164,6 +182,13 @@ struct portable_elementwise {
     for_rows(ctx.space(), 1, rows, width, detail::copy_block_body<T, true>{from, to, from_pitch, to_pitch});
   }
   static void fill(context<Backend>& ctx, index count, T value, T* to) { for_elements(ctx.space(), count, detail::fill_body<T>{to, value}); }
+
+ private:
+  template <class From, class To>
+  static void sum_rows(context<Backend>& ctx, index outer, index extent, index inner, const From* x, To* y) {
+    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(1, outer, extent, inner)});
+    reduce_rows<1>(ctx.space(), outer, extent, inner, detail::sum_rows_body<From>{x, extent, inner}, scratch.data(), y);
+  }
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

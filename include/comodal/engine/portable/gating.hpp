@@ -19,7 +19,7 @@ struct weight_column {
   const T* weights;
   index modalities, m, voxels;
   bool a_voxel;
-  KOKKOS_INLINE_FUNCTION T at(index g, index r) const { return weights[(a_voxel ? g * voxels + r : g) * modalities + m]; }
+  KOKKOS_INLINE_FUNCTION compute_type_t<T> at(index g, index r) const { return weights[(a_voxel ? g * voxels + r : g) * modalities + m]; }
 };
 
 template <class T>
@@ -30,28 +30,29 @@ struct weigh_forward_body {
   index channels;
   KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c) const {
     const index i = (g * weight.voxels + r) * channels + c;
-    y[i] = weight.at(g, r) * x[i];
+    y[i] = T(weight.at(g, r) * x[i]);
   }
 };
 
 // dx = w d and dw = <x, d> over the channels of a voxel.
 template <class T>
 struct weigh_backward_body {
+  using C = compute_type_t<T>;
   weight_column<T> weight;
   const T *x, *d;
   T *dx, *dweights;  // dweights may be null
   index channels;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    const T w = weight.at(i / weight.voxels, i % weight.voxels);
+    const C w = weight.at(i / weight.voxels, i % weight.voxels);
     const T *from = x + i * channels, *gradient = d + i * channels;
     T* to = dx + i * channels;
-    T dot = 0;
+    C dot = 0;
 #pragma omp simd reduction(+ : dot)
     for (index c = 0; c < channels; ++c) {
-      dot += from[c] * gradient[c];
-      to[c] = w * gradient[c];
+      dot += C(from[c]) * C(gradient[c]);
+      to[c] = T(w * C(gradient[c]));
     }
-    if (dweights) dweights[i * weight.modalities + weight.m] = dot;
+    if (dweights) dweights[i * weight.modalities + weight.m] = T(dot);
   }
 };
 
@@ -74,36 +75,39 @@ KOKKOS_INLINE_FUNCTION T gate_of(T g) {
 
 template <class T>
 struct gated_add_forward_body {
+  using C = compute_type_t<T>;
   const T *x, *gate, *r, *gamma;
   T* y;
   index channels;
   KOKKOS_INLINE_FUNCTION void operator()(index, index row, index c) const {
     const index i = row * channels + c;
-    y[i] = x[i] + gate_of(gate[i]) * r[i] * gamma[c];
+    y[i] = T(C(x[i]) + gate_of(C(gate[i])) * C(r[i]) * C(gamma[c]));
   }
 };
 
 template <class T>
 struct gated_add_backward_body {
+  using C = compute_type_t<T>;
   const T *gate, *r, *gamma, *dy;
   T *dgate, *dr;
   index channels;
   KOKKOS_INLINE_FUNCTION void operator()(index, index row, index c) const {
     const index i = row * channels + c;
-    const T s = gate_of(gate[i]), d = dy[i] * gamma[c];
-    dgate[i] = d * r[i] * s * (T(1) - s);
-    dr[i] = d * s;
+    const C s = gate_of(C(gate[i])), d = C(dy[i]) * C(gamma[c]);
+    dgate[i] = T(d * C(r[i]) * s * (C(1) - s));
+    dr[i] = T(d * s);
   }
 };
 
 template <class T>
 struct gated_add_gamma_body {
+  using C = compute_type_t<T>;
   const T *gate, *r, *dy;
   index channels;
   template <class Sums>
   KOKKOS_INLINE_FUNCTION void operator()(index, index row, index c, Sums&& sums) const {
     const index i = row * channels + c;
-    sums[0] += static_cast<double>(dy[i] * r[i] * gate_of(gate[i]));
+    sums[0] += static_cast<double>(C(dy[i]) * C(r[i]) * gate_of(C(gate[i])));
   }
 };
 

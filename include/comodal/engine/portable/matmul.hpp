@@ -26,9 +26,10 @@ struct matmul_body {
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index j = i % columns, r = i / columns % rows, batch = i / columns / rows;
-    T sum = 0;
-    for (index k = 0; k < inner; ++k) sum += a[(batch * rows + r) * inner + k] * b[(batch * inner + k) * columns + j];
-    c[i] = sum;
+    using C = compute_type_t<T>;
+    C sum = 0;
+    for (index k = 0; k < inner; ++k) sum += C(a[(batch * rows + r) * inner + k]) * C(b[(batch * inner + k) * columns + j]);
+    c[i] = T(sum);
   }
 };
 

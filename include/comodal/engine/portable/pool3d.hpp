@@ -47,6 +47,7 @@ struct pool3d_sizes {
 // One line of outputs (n, od, oh) on the host: no division inside, `Lanes` channels side by side.
 template <class T>
 struct max_pool_forward_line {
+  using C = compute_type_t<T>;
   pool3d_sizes s;
   const T* x;
   T* y;
@@ -54,7 +55,7 @@ struct max_pool_forward_line {
 
   template <int Lanes>
   void block(const T* in, T* out, std::uint8_t* tap_out) const {
-    T best[Lanes];
+    C best[Lanes];
     std::int32_t at[Lanes] = {};
     for (int l = 0; l < Lanes; ++l) best[l] = in[l];
     std::int32_t tap = 0;
@@ -64,12 +65,13 @@ struct max_pool_forward_line {
           const T* v = in + ((d * s.in[1] + h) * s.in[2] + w) * s.channels;
 #pragma omp simd
           for (int l = 0; l < Lanes; ++l) {
-            at[l] = v[l] > best[l] ? tap : at[l];
-            best[l] = v[l] > best[l] ? v[l] : best[l];
+            const C u = v[l];
+            at[l] = u > best[l] ? tap : at[l];
+            best[l] = u > best[l] ? u : best[l];
           }
         }
     for (int l = 0; l < Lanes; ++l) {
-      out[l] = best[l];
+      out[l] = exactly<T>(best[l]);
       tap_out[l] = static_cast<std::uint8_t>(at[l]);
     }
   }
@@ -107,7 +109,7 @@ struct max_pool_backward_line {
       const std::uint8_t* of = chosen + (out + ow) * s.channels;
       const auto mine = static_cast<std::uint8_t>(tap + w % s.window[2]);
 #pragma omp simd
-      for (index c = 0; c < s.channels; ++c) to[c] = of[c] == mine ? from[c] : T(0);
+      for (index c = 0; c < s.channels; ++c) to[c] = value_or_zero(of[c] == mine, from[c]);
     }
   }
 };
@@ -120,15 +122,15 @@ struct max_pool_forward_body {
   std::uint8_t* chosen;
   KOKKOS_INLINE_FUNCTION void operator()(index, index r, index c) const {
     const T* in = x + s.corner(r) * s.channels + c;
-    T best = in[0];
+    compute_type_t<T> best = in[0];
     std::uint8_t tap_of_best = 0;
     for (index tap = 1; tap < s.taps(); ++tap) {
-      const T v = in[s.offset(tap) * s.channels];
+      const compute_type_t<T> v = in[s.offset(tap) * s.channels];
       const bool larger = v > best;
       best = larger ? v : best;
       tap_of_best = larger ? static_cast<std::uint8_t>(tap) : tap_of_best;
     }
-    y[r * s.channels + c] = best;
+    y[r * s.channels + c] = T(best);
     chosen[r * s.channels + c] = tap_of_best;
   }
 };
@@ -149,26 +151,28 @@ struct max_pool_backward_body {
 
 template <class T>
 struct average_pool_forward_body {
+  using C = compute_type_t<T>;
   pool3d_sizes s;
   const T* x;
   T* y;
   KOKKOS_INLINE_FUNCTION void operator()(index, index r, index c) const {
     const T* in = x + s.corner(r) * s.channels + c;
-    T sum = 0;
-    for (index tap = 0; tap < s.taps(); ++tap) sum += in[s.offset(tap) * s.channels];
-    y[r * s.channels + c] = sum / static_cast<T>(s.taps());
+    C sum = 0;
+    for (index tap = 0; tap < s.taps(); ++tap) sum += C(in[s.offset(tap) * s.channels]);
+    y[r * s.channels + c] = T(sum / static_cast<C>(s.taps()));
   }
 };
 
 template <class T>
 struct average_pool_backward_body {
+  using C = compute_type_t<T>;
   pool3d_sizes s;
   const T* dy;
   T* dx;
   KOKKOS_INLINE_FUNCTION void operator()(index, index r, index c) const {
     index tap = 0;
     const index out = s.window_of(r, tap);
-    dx[r * s.channels + c] = out >= 0 ? dy[out * s.channels + c] / static_cast<T>(s.taps()) : T(0);
+    dx[r * s.channels + c] = out >= 0 ? T(C(dy[out * s.channels + c]) / static_cast<C>(s.taps())) : T(0);
   }
 };
 

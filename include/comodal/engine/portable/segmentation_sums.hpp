@@ -120,25 +120,26 @@ struct segmentation_sums_backward_body {
   }
 };
 
-// The same on the host for a known, small number of exclusive classes: `lanes` voxels side by side, in the scalar of the logits
-// with sums in double.
+// The same on the host for a known, small number of exclusive classes: `lanes` voxels side by side, in what the logits are computed
+// with, sums in double.
 template <class T, int Classes>
 struct segmentation_lanes {
+  using C = compute_type_t<T>;
   static constexpr int lanes = 16;
   const T *z, *target, *weight;
 
-  T p[Classes][lanes], y[Classes][lanes], w[lanes], entropy[lanes];
+  C p[Classes][lanes], y[Classes][lanes], w[lanes], entropy[lanes];
 
   // Fills the lanes with voxels i, i + 1, ... of which `count` exist; the others have weight 0.
   void load(index i, int count) {
-    T largest[lanes], sum[lanes] = {}, logit[Classes][lanes];
+    C largest[lanes], sum[lanes] = {}, logit[Classes][lanes];
     for (int l = 0; l < lanes; ++l) {
       const bool inside = l < count;
-      w[l] = !inside ? T(0) : weight ? weight[i + l] : T(1);
-      const bool read = w[l] != T(0);  // what has no weight may be anything, NaN too
+      w[l] = !inside ? C(0) : weight ? C(weight[i + l]) : C(1);
+      const bool read = w[l] != C(0);  // what has no weight may be anything, NaN too
       for (int c = 0; c < Classes; ++c) {
-        logit[c][l] = read ? z[(i + l) * Classes + c] : T(0);
-        y[c][l] = read ? target[(i + l) * Classes + c] : T(0);
+        logit[c][l] = read ? C(z[(i + l) * Classes + c]) : C(0);
+        y[c][l] = read ? C(target[(i + l) * Classes + c]) : C(0);
       }
     }
 #pragma omp simd
@@ -150,7 +151,7 @@ struct segmentation_lanes {
         p[c][l] = vector_exp(logit[c][l]);
         sum[l] += p[c][l];
       }
-      const T log_sum = vector_log(sum[l]), scale = T(1) / sum[l];
+      const C log_sum = vector_log(sum[l]), scale = C(1) / sum[l];
       entropy[l] = 0;
       for (int c = 0; c < Classes; ++c) {
         p[c][l] *= scale;
@@ -193,22 +194,24 @@ struct segmentation_sums_task {
 
 template <class T, int Classes>
 struct segmentation_sums_backward_task {
+  using C = compute_type_t<T>;
   segmentation_sums_backward_body<T> of;
   index chunk, chunks;
   void operator()(index t) const {
     constexpr int lanes = segmentation_lanes<T, Classes>::lanes;
     const index n = t / chunks, k = t % chunks, last = std::min((k + 1) * chunk, of.voxels);
-    const T* d = of.dsums + n * (2 + 3 * Classes);
+    C d[2 + 3 * Classes];
+    for (int j = 0; j < 2 + 3 * Classes; ++j) d[j] = of.dsums[n * (2 + 3 * Classes) + j];
     segmentation_lanes<T, Classes> at{of.z, of.target, of.weight, {}, {}, {}, {}};
     for (index i = k * chunk; i < last; i += lanes) {
       const int count = static_cast<int>(std::min<index>(lanes, last - i));
       at.load(n * of.voxels + i, count);
-      T g[Classes][lanes];
+      C g[Classes][lanes];
 #pragma omp simd
       for (int l = 0; l < lanes; ++l) {
-        T dot = 0, mass = 0, dp[Classes];
+        C dot = 0, mass = 0, dp[Classes];
         for (int c = 0; c < Classes; ++c) {
-          dp[c] = d[2 + c] * at.y[c][l] + T(2) * d[2 + Classes + c] * at.p[c][l];
+          dp[c] = d[2 + c] * at.y[c][l] + C(2) * d[2 + Classes + c] * at.p[c][l];
           dot += dp[c] * at.p[c][l];
           mass += at.y[c][l];
         }
@@ -217,7 +220,7 @@ struct segmentation_sums_backward_task {
       }
       T* out = of.dz + (n * of.voxels + i) * Classes;
       for (int l = 0; l < count; ++l)
-        for (int c = 0; c < Classes; ++c) out[l * Classes + c] = g[c][l];
+        for (int c = 0; c < Classes; ++c) out[l * Classes + c] = T(g[c][l]);
     }
   }
 };

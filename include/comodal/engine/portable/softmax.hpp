@@ -8,12 +8,15 @@
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/portable/vector_math.hpp>
 
+#include <type_traits>
+
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
 // One (outer, inner) position. The mask is (groups, extent), one group for `outer / groups` consecutive outers.
 template <class T>
 struct softmax_forward_body {
+  using C = compute_type_t<T>;
   const T* x;
   const T* mask;  // may be null
   T* y;
@@ -21,35 +24,47 @@ struct softmax_forward_body {
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index o = i / inner, base = o * extent * inner + i % inner;
     const T* m = mask ? mask + o / outers_a_group * extent : nullptr;
-    T largest = 0;
+    C largest = 0;
     bool any = false;
     for (index k = 0; k < extent; ++k) {
-      if (m && m[k] == T(0)) continue;
-      const T v = x[base + k * inner];
+      if (m && C(m[k]) == C(0)) continue;
+      const C v = x[base + k * inner];
       largest = !any || v > largest ? v : largest;
       any = true;
     }
-    T sum = 0;
-    for (index k = 0; k < extent; ++k) {
-      const T v = m && m[k] == T(0) ? T(0) : vector_exp(x[base + k * inner] - largest);
-      y[base + k * inner] = v;
-      sum += v;
+    C sum = 0;
+    if constexpr (std::is_same_v<T, C>) {
+      for (index k = 0; k < extent; ++k) sum += y[base + k * inner] = exponential(m, k, base, largest);
+      const C scale = any ? C(1) / sum : C(0);
+      for (index k = 0; k < extent; ++k) y[base + k * inner] *= scale;
+    } else {  // what y holds would be rounded twice
+      constexpr index most = 8;
+      C kept[most];
+      for (index k = 0; k < extent; ++k) {
+        const C v = exponential(m, k, base, largest);
+        if (k < most) kept[k] = v;
+        sum += v;
+      }
+      const C scale = any ? C(1) / sum : C(0);
+      for (index k = 0; k < extent; ++k) y[base + k * inner] = T((k < most ? kept[k] : exponential(m, k, base, largest)) * scale);
     }
-    const T scale = any ? T(1) / sum : T(0);
-    for (index k = 0; k < extent; ++k) y[base + k * inner] *= scale;
+  }
+  KOKKOS_INLINE_FUNCTION C exponential(const T* m, index k, index base, C largest) const {
+    return m && C(m[k]) == C(0) ? C(0) : vector_exp(C(x[base + k * inner]) - largest);
   }
 };
 
 template <class T>
 struct softmax_backward_body {
+  using C = compute_type_t<T>;
   const T *y, *dy;
   T* dx;
   index extent, inner;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index base = i / inner * extent * inner + i % inner;
-    T dot = 0;
-    for (index k = 0; k < extent; ++k) dot += y[base + k * inner] * dy[base + k * inner];
-    for (index k = 0; k < extent; ++k) dx[base + k * inner] = y[base + k * inner] * (dy[base + k * inner] - dot);
+    C dot = 0;
+    for (index k = 0; k < extent; ++k) dot += C(y[base + k * inner]) * C(dy[base + k * inner]);
+    for (index k = 0; k < extent; ++k) dx[base + k * inner] = T(C(y[base + k * inner]) * (C(dy[base + k * inner]) - dot));
   }
 };
 

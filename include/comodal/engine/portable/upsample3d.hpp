@@ -46,6 +46,7 @@ struct upsample3d_sizes {
 
 template <class T>
 struct upsample3d_forward_body {
+  using C = compute_type_t<T>;
   upsample3d_sizes s;
   const T* x;
   T* y;
@@ -59,26 +60,27 @@ struct upsample3d_forward_body {
       l[a] = s.low(a, position[a], t[a]);
       h[a] = l[a] + 1 < s.in[a] ? l[a] + 1 : l[a];
     }
-    T sum = 0;
+    C sum = 0;
     for (int corner = 0; corner < 8; ++corner) {
       const bool d = corner & 4, v = corner & 2, w = corner & 1;
       const double weight = (d ? t[0] : 1 - t[0]) * (v ? t[1] : 1 - t[1]) * (w ? t[2] : 1 - t[2]);
       const index row = ((n * s.in[0] + (d ? h[0] : l[0])) * s.in[1] + (v ? h[1] : l[1])) * s.in[2] + (w ? h[2] : l[2]);
-      sum += static_cast<T>(weight) * x[row * s.channels + c];
+      sum += static_cast<C>(weight) * C(x[row * s.channels + c]);
     }
-    y[r * s.channels + c] = sum;
+    y[r * s.channels + c] = T(sum);
   }
 };
 
 template <class T>
 struct upsample3d_backward_body {
+  using C = compute_type_t<T>;
   upsample3d_sizes s;
   const T* dy;
   T* dx;
   KOKKOS_INLINE_FUNCTION void operator()(index, index r, index c) const {
     const index i[3] = {r / s.in[2] / s.in[1] % s.in[0], r / s.in[2] % s.in[1], r % s.in[2]};
     const index n = r / s.in[2] / s.in[1] / s.in[0];
-    T sum = 0;
+    C sum = 0;
     for (index d = s.first(0, i[0]); d < s.last(0, i[0]); ++d) {
       const double wd = s.weight(0, d, i[0]);
       if (wd == 0) continue;
@@ -87,11 +89,11 @@ struct upsample3d_backward_body {
         if (wh == 0) continue;
         for (index w = s.first(2, i[2]); w < s.last(2, i[2]); ++w) {
           const index row = ((n * s.in[0] * s.factor[0] + d) * s.in[1] * s.factor[1] + h) * s.in[2] * s.factor[2] + w;
-          sum += static_cast<T>(wh * s.weight(2, w, i[2])) * dy[row * s.channels + c];
+          sum += static_cast<C>(wh * s.weight(2, w, i[2])) * C(dy[row * s.channels + c]);
         }
       }
     }
-    dx[r * s.channels + c] = sum;
+    dx[r * s.channels + c] = T(sum);
   }
 };
 
