@@ -6,7 +6,6 @@
 
 #include <comodal/engine/conv3d_plan.hpp>
 #include <comodal/engine/kernels.hpp>
-#include <comodal/engine/portable/elementwise.hpp>
 #if defined(COMODAL_ENABLE_ONEDNN)
 #include <comodal/engine/onednn/conv3d.hpp>
 #endif
@@ -81,22 +80,6 @@ template <tensor_backend Backend>
 namespace ops {
 namespace detail {
 
-// TEMP: convolutions of bfloat16 by way of float, until the portable ones take it.
-template <tensor_backend Backend>
-inline constexpr bool temp_by_float = std::is_same_v<typename Backend::scalar_type, bfloat16>;
-template <tensor_backend Backend>
-struct temp_floats {
-  using wide = kokkos_backend<typename Backend::space_type, float>;
-  context<wide> ctx;
-  explicit temp_floats(context<Backend>& narrow) : ctx(narrow) {}
-  auto in(index count, const bfloat16* from) {
-    auto made = ctx.make({count});
-    convert(ctx.space(), count, from, made.data());
-    return made;
-  }
-  void out(index count, const float* from, bfloat16* to) { convert(ctx.space(), count, from, to); }
-};
-
 template <tensor_backend Backend, class T = typename Backend::scalar_type>
 void run_conv3d(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction, T* x, T* w, T* y) {
   const char* operation = name_of(direction);
@@ -115,24 +98,7 @@ void run_conv3d(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction
   }
 #endif
   const profiling_region region(text("comodal::", operation, "[", kernels<Backend>::name, "]"));
-  if constexpr (temp_by_float<Backend>) {
-    temp_floats<Backend> f(ctx);
-    using K = kernels<typename temp_floats<Backend>::wide>;
-    const index xs = p.input_shape().size(), ws = p.weight_shape().size(), ys = p.output_shape().size();
-    if (direction == conv3d_direction::forward) {
-      auto fx = f.in(xs, x), fw = f.in(ws, w), fy = f.ctx.make({ys});
-      K::conv3d_forward(f.ctx, p, fx.data(), fw.data(), fy.data());
-      f.out(ys, fy.data(), y);
-    } else if (direction == conv3d_direction::backward_data) {
-      auto fx = f.ctx.make({xs}), fw = f.in(ws, w), fy = f.in(ys, y);
-      K::conv3d_backward_data(f.ctx, p, fy.data(), fw.data(), fx.data());
-      f.out(xs, fx.data(), x);
-    } else {
-      auto fx = f.in(xs, x), fw = f.ctx.make({ws}), fy = f.in(ys, y);
-      K::conv3d_backward_weights(f.ctx, p, fx.data(), fy.data(), fw.data());
-      f.out(ws, fw.data(), w);
-    }
-  } else switch (direction) {
+  switch (direction) {
     case conv3d_direction::forward:
       kernels<Backend>::conv3d_forward(ctx, p, x, w, y);
       break;
@@ -212,19 +178,6 @@ template <tensor_backend Backend>
   auto y = ctx.make(p.output_shape());
   if constexpr (kernels<Backend>::has_parts) {
     const profiling_region region("comodal::conv3d.forward[portable]");
-    if constexpr (detail::temp_by_float<Backend>) {
-      detail::temp_floats<Backend> f(ctx);
-      using K = kernels<typename detail::temp_floats<Backend>::wide>;
-      std::vector<tensor<float, typename Backend::space_type>> wide;
-      std::vector<typename K::part> of;
-      for (const auto& part : parts) {
-        wide.push_back(f.in(part.size(), part.data()));
-        of.push_back({wide.back().data(), part.extent(-1)});
-      }
-      auto fw = f.in(w.size(), w.data()), fb = f.in(bias.size(), bias.data()), fy = f.ctx.make({y.size()});
-      K::conv3d_forward_parts(f.ctx, p, of, fw.data(), bias ? fb.data() : nullptr, fy.data());
-      f.out(y.size(), fy.data(), y.data());
-    } else
     kernels<Backend>::conv3d_forward_parts(ctx, p, detail::parts_of<Backend>(parts), w.data(), bias ? bias.data() : nullptr, y.data());
     ctx.count(name_of(conv3d_direction::forward), kernels<Backend>::name);
   }
@@ -240,12 +193,6 @@ template <tensor_backend Backend>
   auto dx = ctx.make(extents);
   if constexpr (kernels<Backend>::has_parts) {
     const profiling_region region("comodal::conv3d.backward_data[portable]");
-    if constexpr (detail::temp_by_float<Backend>) {
-      detail::temp_floats<Backend> f(ctx);
-      auto fd = f.in(dy.size(), dy.data()), fw = f.in(w.size(), w.data()), fx = f.ctx.make({dx.size()});
-      kernels<typename detail::temp_floats<Backend>::wide>::conv3d_backward_data_part(f.ctx, p, first, channels, fd.data(), fw.data(), fx.data());
-      f.out(dx.size(), fx.data(), dx.data());
-    } else
     kernels<Backend>::conv3d_backward_data_part(ctx, p, first, channels, dy.data(), w.data(), dx.data());
     ctx.count(name_of(conv3d_direction::backward_data), kernels<Backend>::name);
   }
@@ -259,19 +206,6 @@ template <tensor_backend Backend>
   auto dw = ctx.make(p.weight_shape());
   if constexpr (kernels<Backend>::has_parts) {
     const profiling_region region("comodal::conv3d.backward_weights[portable]");
-    if constexpr (detail::temp_by_float<Backend>) {
-      detail::temp_floats<Backend> f(ctx);
-      using K = kernels<typename detail::temp_floats<Backend>::wide>;
-      std::vector<tensor<float, typename Backend::space_type>> wide;
-      std::vector<typename K::part> of;
-      for (const auto& part : parts) {
-        wide.push_back(f.in(part.size(), part.data()));
-        of.push_back({wide.back().data(), part.extent(-1)});
-      }
-      auto fd = f.in(dy.size(), dy.data()), fw = f.ctx.make({dw.size()});
-      K::conv3d_backward_weights_parts(f.ctx, p, of, fd.data(), fw.data());
-      f.out(dw.size(), fw.data(), dw.data());
-    } else
     kernels<Backend>::conv3d_backward_weights_parts(ctx, p, detail::parts_of<Backend>(parts), dy.data(), dw.data());
     ctx.count(name_of(conv3d_direction::backward_weights), kernels<Backend>::name);
   }
