@@ -9,7 +9,7 @@
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/conv3d_plan.hpp>
 #include <comodal/engine/onednn/adapter.hpp>
-#include <comodal/engine/portable/conv_transpose3d_converted.hpp>
+#include <comodal/engine/portable/conv3d_tasks.hpp>
 
 #include <algorithm>
 #include <map>
@@ -170,7 +170,7 @@ class onednn_conv3d {
                         y + (slab.sample * out[0] + slab.out_first) * out_plane, buffer.data() + at * scratch_bytes);
       if (gradient && primitive.reorders()) primitive.reorder_out(m_engine, stream, inner, own);
     }
-    if (gradient) for_elements(ctx.space(), size, detail::sum_partial_body<float, T>{partial.data(), w, count, size});
+    if (gradient) for_elements(ctx.space(), size, detail::sum_slabs_body<float, T>{partial.data(), w, count, size});
   }
 
  private:

@@ -20,7 +20,7 @@ struct conv3d_forward_body {
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.co, ow = i / s.co % s.out[2], row = i / s.co / s.out[2];
     const index oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / s.out[1] / s.out[0];
-    T sum = 0;
+    compute_type_t<T> sum = 0;
     for (index kd = 0; kd < s.filter[0]; ++kd)
       for (index kh = 0; kh < s.filter[1]; ++kh)
         for (index kw = 0; kw < s.filter[2]; ++kw) {
@@ -28,9 +28,9 @@ struct conv3d_forward_body {
           if (id < 0 || id >= s.in[0] || ih < 0 || ih >= s.in[1] || iw < 0 || iw >= s.in[2]) continue;
           const T* in = x + (((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] + iw) * s.ci;
           const T* weight = w + ((kd * s.filter[1] + kh) * s.filter[2] + kw) * s.ci * s.co + c;
-          for (index k = 0; k < s.ci; ++k) sum += in[k] * weight[k * s.co];
+          for (index k = 0; k < s.ci; ++k) sum += static_cast<compute_type_t<T>>(in[k]) * weight[k * s.co];
         }
-    y[i] = sum;
+    y[i] = static_cast<T>(sum);
   }
 };
 
@@ -56,7 +56,7 @@ struct conv3d_backward_data_body {
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.ci, iw = i / s.ci % s.in[2], row = i / s.ci / s.in[2];
     const index ih = row % s.in[1], id = row / s.in[1] % s.in[0], n = row / s.in[1] / s.in[0];
-    T sum = 0;
+    compute_type_t<T> sum = 0;
     for (index kd = 0; kd < s.filter[0]; ++kd)
       for (index kh = 0; kh < s.filter[1]; ++kh)
         for (index kw = 0; kw < s.filter[2]; ++kw) {
@@ -64,9 +64,9 @@ struct conv3d_backward_data_body {
           if (od < 0 || oh < 0 || ow < 0) continue;
           const T* from = dy + (((n * s.out[0] + od) * s.out[1] + oh) * s.out[2] + ow) * s.co;
           const T* weight = w_transposed + ((kd * s.filter[1] + kh) * s.filter[2] + kw) * s.ci * s.co + c;
-          for (index k = 0; k < s.co; ++k) sum += from[k] * weight[k * s.ci];
+          for (index k = 0; k < s.co; ++k) sum += static_cast<compute_type_t<T>>(from[k]) * weight[k * s.ci];
         }
-    dx[i] = sum;
+    dx[i] = static_cast<T>(sum);
   }
 };
 
@@ -75,7 +75,7 @@ struct conv3d_backward_weights_body {
   conv3d_sizes s;
   const T* x;
   const T* dy;
-  T* partial;  // (slabs, taps, in, out)
+  compute_type_t<T>* partial;  // (slabs, taps, in, out)
   index slabs;
 
   KOKKOS_INLINE_FUNCTION index rows() const { return s.batch * s.out[0] * s.out[1]; }
@@ -84,7 +84,7 @@ struct conv3d_backward_weights_body {
     const index c = i % s.co, k = i / s.co % s.ci, kw = i / s.co / s.ci % s.filter[2];
     const index kh = i / s.co / s.ci / s.filter[2] % s.filter[1], kd = i / s.co / s.ci / s.filter[2] / s.filter[1] % s.filter[0];
     const index slab = i / s.co / s.ci / s.filter[2] / s.filter[1] / s.filter[0];
-    T sum = 0;
+    compute_type_t<T> sum = 0;
     for (index row = rows() * slab / slabs; row < rows() * (slab + 1) / slabs; ++row) {
       const index oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / s.out[1] / s.out[0];
       const index id = s.source(0, od, kd), ih = s.source(1, oh, kh);
@@ -92,7 +92,7 @@ struct conv3d_backward_weights_body {
       const T* in = x + ((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * s.ci;
       for (index ow = 0; ow < s.out[2]; ++ow) {
         const index iw = s.source(2, ow, kw);
-        if (iw >= 0 && iw < s.in[2]) sum += in[iw * s.ci + k] * dy[(row * s.out[2] + ow) * s.co + c];
+        if (iw >= 0 && iw < s.in[2]) sum += static_cast<compute_type_t<T>>(in[iw * s.ci + k]) * dy[(row * s.out[2] + ow) * s.co + c];
       }
     }
     partial[i] = sum;
@@ -132,9 +132,9 @@ struct portable_conv3d : host_conv3d<Backend> {
       return host::conv3d_backward_weights_parts(ctx, p, {{x, p.in_channels}}, dy, dw);
     else {
       const index count = host::slab_count(p), size = p.weight_shape().size();
-      auto partial = ctx.make({count, size});
+      auto partial = ctx.template make_of<compute_type_t<T>>({count, size});
       for_elements(ctx.space(), count * size, detail::conv3d_backward_weights_body<T>{detail::conv3d_sizes(p), x, dy, partial.data(), count});
-      for_elements(ctx.space(), size, detail::sum_slabs_body<T>{partial.data(), dw, count, size});
+      for_elements(ctx.space(), size, detail::sum_slabs_body<compute_type_t<T>, T>{partial.data(), dw, count, size});
     }
   }
 };

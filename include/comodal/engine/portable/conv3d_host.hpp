@@ -97,16 +97,17 @@ inline constexpr int tile_rows = 6, tile_columns = 16, vector_lanes = 8, most_su
 enum class weight_order { plain, transposed, flipped };
 
 // Weights as tiles read them: block after block of output channels, each (taps, ci, width) with zeros behind the last channel.
-template <weight_order Order, class T>
-void pack_weights(const conv3d_sizes& s, const T* w, T* packed, index tap) {
+template <weight_order Order, class C, class T>
+void pack_weights(const conv3d_sizes& s, const T* w, C* packed, index tap) {
   const index taps = s.taps(), from_tap = Order == weight_order::flipped ? taps - 1 - tap : tap;
   index before = 0;
   for (index c = 0; c < s.co;) {
     const index width = tile_width(s.co - c), valid = std::min(width, s.co - c);
-    T* to = packed + before * taps * s.ci + tap * s.ci * width;
+    C* to = packed + before * taps * s.ci + tap * s.ci * width;
     for (index k = 0; k < s.ci; ++k, to += width) {
-      for (index j = 0; j < valid; ++j) to[j] = Order == weight_order::plain ? w[(tap * s.w_rows + s.w_first + k) * s.co + c + j] : w[(from_tap * s.w_rows + s.w_first + c + j) * s.ci + k];
-      std::fill(to + valid, to + width, T(0));
+      for (index j = 0; j < valid; ++j)
+        to[j] = static_cast<C>(Order == weight_order::plain ? w[(tap * s.w_rows + s.w_first + k) * s.co + c + j] : w[(from_tap * s.w_rows + s.w_first + c + j) * s.ci + k]);
+      std::fill(to + valid, to + width, C(0));
     }
     before += width;
     c += width;
@@ -133,8 +134,8 @@ inline constexpr int most_parts = 16;
 
 // out (Rows voxels, `valid` of Columns channels) = bias, where there is one, + sum over taps and input channels. `Edge`: some taps
 // may fall beside the row; they read `zeros`.
-template <int Rows, int Columns, bool Edge, class T>
-void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, index ow, const T* bias, const T* zeros, T* out,
+template <int Rows, int Columns, bool Edge, class T, class Out>
+void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, index ow, const T* bias, const T* zeros, Out* out,
                index valid) {
   T sums[Rows][Columns] = {};
   if (bias)
@@ -165,15 +166,15 @@ void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row
   for (int r = 0; r < Rows; ++r) {
     if (valid == Columns) {
 #pragma omp simd
-      for (int j = 0; j < Columns; ++j) out[r * s.out_pitch + j] = sums[r][j];
+      for (int j = 0; j < Columns; ++j) out[r * s.out_pitch + j] = static_cast<Out>(sums[r][j]);
     } else {
-      for (index j = 0; j < valid; ++j) out[r * s.out_pitch + j] = sums[r][j];
+      for (index j = 0; j < valid; ++j) out[r * s.out_pitch + j] = static_cast<Out>(sums[r][j]);
     }
   }
 }
 
-template <int Columns, class T>
-void conv_block(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, const T* bias, const T* zeros, T* out, index valid) {
+template <int Columns, class T, class Out>
+void conv_block(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, const T* bias, const T* zeros, Out* out, index valid) {
   const index width = s.out[2];
   index ow = 0;
   for (; ow + tile_rows <= width; ow += tile_rows) {
@@ -188,8 +189,8 @@ void conv_block(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_ro
 }
 
 // One row of outputs from its tap rows; `zeros` has the most channels of a part, `bias` co elements or none.
-template <class T>
-void conv_columns(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const tap_row<T>* rows, int count, const T* bias, const T* zeros, T* out) {
+template <class T, class Out>
+void conv_columns(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const tap_row<T>* rows, int count, const T* bias, const T* zeros, Out* out) {
   conv3d_part<T> of_block[most_parts];
   std::copy_n(parts, number, of_block);
   for (index c = 0; c < s.co;) {
@@ -211,8 +212,8 @@ void conv_columns(const conv3d_sizes& s, const conv3d_part<T>* parts, int number
 inline constexpr index most_tap_rows = 512;  // of all parts together
 
 // Output row (n, od, oh) of a convolution of maps side by side, with packed weights.
-template <class T>
-void conv_row(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const T* bias, const T* zeros, T* y, index row) {
+template <class T, class Out>
+void conv_row(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const T* bias, const T* zeros, Out* y, index row) {
   const index oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / s.out[1] / s.out[0];
   tap_row<T> rows[most_tap_rows];
   int count = 0;

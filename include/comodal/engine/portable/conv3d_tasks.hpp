@@ -6,20 +6,22 @@
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
+#include <comodal/engine/portable/elementwise.hpp>
 #include <comodal/engine/portable/gemm.hpp>
 #include <comodal/engine/portable/winograd_tasks.hpp>
 
 #include <algorithm>
+#include <type_traits>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
-template <class T, weight_order Order>
+template <class C, class T, weight_order Order>
 struct pack_weights_task {
   conv3d_sizes s;
   const T* w;
-  T* packed;
+  C* packed;
   void operator()(index tap) const { pack_weights<Order>(s, w, packed, tap); }
 };
 
@@ -35,12 +37,12 @@ struct transpose_task {
   }
 };
 
-template <class T>
+template <class C, class T>
 struct conv_row_task {
   conv3d_sizes s;
-  conv3d_part<T> parts[most_parts];
+  conv3d_part<C> parts[most_parts];
   int number;
-  const T *bias, *zeros;
+  const C *bias, *zeros;
   T* y;
   index grain;  // rows a task
   void operator()(index task) const {
@@ -71,17 +73,17 @@ struct conv_weight_gradient_task {
 };
 
 // The gradient of one row of inputs of a strided convolution.
-template <class T>
+template <class C, class T>
 struct strided_backward_data_task {
   conv3d_sizes s;
   const T* dy;
   const T* w_transposed;  // (taps, out, in)
-  T* dx;
+  C* dx;
 
   void operator()(index row) const {
     const index ih = row % s.in[1], id = row / s.in[1] % s.in[0], n = row / s.in[1] / s.in[0];
-    T* out = dx + row * s.in[2] * s.ci;
-    std::fill_n(out, s.in[2] * s.ci, T(0));
+    C* out = dx + row * s.in[2] * s.ci;
+    std::fill_n(out, s.in[2] * s.ci, C(0));
     for (index kd = 0; kd < s.filter[0]; ++kd) {
       const index od = s.target(0, id, kd);
       if (od < 0) continue;
@@ -101,16 +103,16 @@ struct strided_backward_data_task {
   }
 };
 
-// out[i] = partial[0][i] + partial[1][i] + ..., in order.
-template <class T>
+// out[i] = partial[0][i] + partial[1][i] + ..., in order, rounded once.
+template <class C, class T>
 struct sum_slabs_body {
-  const T* partial;
+  const C* partial;
   T* out;
   index slabs, size;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    T sum = 0;
+    C sum = 0;
     for (index k = 0; k < slabs; ++k) sum += partial[k * size + i];
-    out[i] = sum;
+    out[i] = static_cast<T>(sum);
   }
 };
 
@@ -132,7 +134,7 @@ struct host_slabs {
 template <tensor_backend Backend>
 struct host_conv3d {
   using T = typename Backend::scalar_type;
-  using C = T;  // of everything between the maps
+  using C = compute_type_t<T>;  // of everything between the maps
   /// Pieces that the weight gradient is summed from; fixed, so that its bytes do not depend on the threads.
   static constexpr index slabs = 16;
   /// One of the maps, and how many channels it has.
@@ -152,18 +154,26 @@ struct host_conv3d {
     if (!s.is_strided()) return by_rows<detail::weight_order::flipped>(ctx, s.of_backward_data(), {{dy, p.out_channels}}, w, nullptr, dx);
     auto transposed = ctx.make({s.taps(), p.out_channels, channels});
     for_tasks(ctx.space(), s.taps(), detail::transpose_task<T>{s, w, transposed.data()});
-    for_tasks(ctx.space(), p.batch * p.input[0] * p.input[1], detail::strided_backward_data_task<T>{s, dy, transposed.data(), dx});
+    const index rows = p.batch * p.input[0] * p.input[1], size = rows * p.input[2] * channels;
+    if constexpr (std::is_same_v<T, C>) {
+      for_tasks(ctx.space(), rows, detail::strided_backward_data_task<C, T>{s, dy, transposed.data(), dx});
+    } else {
+      auto sums = ctx.template make_of<C>({size});
+      for_tasks(ctx.space(), rows, detail::strided_backward_data_task<C, T>{s, dy, transposed.data(), sums.data()});
+      convert(ctx.space(), size, sums.data(), dx);
+    }
   }
 
   static void conv3d_backward_weights_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* dy, T* dw) {
     const detail::conv3d_sizes s(p);
     if (detail::winograd_serves_weights(s)) return winograd_weights(ctx, s, parts, dy, dw);
     const index count = slab_count(p), size = p.weight_shape().size();
-    auto partial = ctx.make({count, size});
-    detail::conv_weight_gradient_task<T> task{s, {}, static_cast<int>(parts.size()), dy, partial.data(), count};
-    for (std::size_t i = 0; i < parts.size(); ++i) task.parts[i] = {parts[i].x, parts[i].channels, nullptr};
+    auto partial = ctx.template make_of<C>({count, size});
+    const computed maps(ctx, p.batch * p.input[0] * p.input[1] * p.input[2], parts), gradient(ctx, p.output_shape().size(), {{dy, 1}});
+    detail::conv_weight_gradient_task<C> task{s, {}, static_cast<int>(parts.size()), gradient[0], partial.data(), count};
+    for (std::size_t i = 0; i < parts.size(); ++i) task.parts[i] = {maps[i], parts[i].channels, nullptr};
     for_tasks(ctx.space(), count, task);
-    for_elements(ctx.space(), size, detail::sum_slabs_body<T>{partial.data(), dw, count, size});
+    for_elements(ctx.space(), size, detail::sum_slabs_body<C, T>{partial.data(), dw, count, size});
   }
 
   /// A convolution on the host, a row of outputs at a time, of one map or of several side by side.
@@ -175,17 +185,18 @@ struct host_conv3d {
       widest = std::max(widest, one.channels);
       all += one.channels;
     }
-    auto packed = ctx.make({s.taps() * all * detail::packed_columns(s.co)}), zeros = ctx.make({widest});
-    std::fill_n(zeros.data(), widest, T(0));
+    auto packed = ctx.template make_of<C>({s.taps() * all * detail::packed_columns(s.co)}), zeros = ctx.template make_of<C>({widest});
+    std::fill_n(zeros.data(), widest, C(0));
     const index rows = s.batch * s.out[0] * s.out[1], grain = std::max<index>(1, 200000 / (s.taps() * all * s.co * s.out[2]));
-    detail::conv_row_task<T> task{s, {}, static_cast<int>(parts.size()), bias, zeros.data(), y, grain};
-    T* to = packed.data();
+    const computed maps(ctx, s.batch * s.in[0] * s.in[1] * s.in[2], parts), biases(ctx, s.co, {{bias, 1}});
+    detail::conv_row_task<C, T> task{s, {}, static_cast<int>(parts.size()), biases[0], zeros.data(), y, grain};
+    C* to = packed.data();
     index first = 0;
     for (std::size_t i = 0; i < parts.size(); ++i) {
       const index channels = parts[i].channels;
       const detail::conv3d_sizes own = parts.size() > 1 ? s.of_part(first, channels) : s;
-      for_tasks(ctx.space(), s.taps(), detail::pack_weights_task<T, Order>{own, w, to});
-      task.parts[i] = {parts[i].x, channels, to};
+      for_tasks(ctx.space(), s.taps(), detail::pack_weights_task<C, T, Order>{own, w, to});
+      task.parts[i] = {maps[i], channels, to};
       to += s.taps() * channels * detail::packed_columns(s.co);
       first += channels;
     }
@@ -193,6 +204,27 @@ struct host_conv3d {
   }
 
  private:
+  // Maps as the direct kernels take them: themselves, or copies in the scalar that is computed with.
+  class computed {
+   public:
+    computed(context<Backend>& ctx, index voxels, const std::vector<part>& maps) {
+      for (const part& map : maps) {
+        if constexpr (std::is_same_v<T, C>) {
+          m_data.push_back(map.x);
+        } else {
+          auto& copy = m_copies.emplace_back(ctx.template make_of<C>({map.x ? voxels * map.channels : 0}));
+          if (map.x) convert(ctx.space(), copy.size(), map.x, copy.data());
+          m_data.push_back(map.x ? copy.data() : nullptr);
+        }
+      }
+    }
+    const C* operator[](std::size_t i) const { return m_data[i]; }
+
+   private:
+    std::vector<tensor<C, typename Backend::space_type>> m_copies;
+    std::vector<const C*> m_data;
+  };
+
   template <detail::weight_order Order>
   static void winograd(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
     const detail::winograd_blocks blocks(s, s.ci, 160 * 1024);

@@ -176,7 +176,7 @@ struct portable_conv_transpose3d {
       else
         for_elements(ctx.space(), count * size, body);
     }
-    for_elements(ctx.space(), size, detail::sum_partial_body<C, T>{partial.data(), dw, count, size});
+    for_elements(ctx.space(), size, detail::sum_slabs_body<C, T>{partial.data(), dw, count, size});
   }
 
  private:

@@ -30,19 +30,6 @@ struct conv_transpose3d_sizes {
   }
 };
 
-// out[i] = partial[0][i] + partial[1][i] + ..., in order, rounded once.
-template <class C, class T>
-struct sum_partial_body {
-  const C* partial;
-  T* out;
-  index parts, size;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    C sum = 0;
-    for (index k = 0; k < parts; ++k) sum += partial[k * size + i];
-    out[i] = T(sum);
-  }
-};
-
 // What is stored in another scalar than it is computed with, on the host: a row of inputs at a time, with its maps as C in a worker's
 // own scratch and weights as C.
 template <class T>
