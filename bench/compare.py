@@ -294,7 +294,8 @@ def report(results):
             own.append([name, "time / convolutions alone", ratio(median(runs), convolutions), f"at most {GOALS['convolutions']}"])
         if all(r.get("allocations") for r in runs):
             own.append([name, "allocations in the last step", max(r["allocations"][-1] for r in runs), GOALS["allocations"]])
-        own.append([name, "start to the end of the first step", duration(median(runs, "start_seconds")), f"at most {GOALS['start']} s"])
+        own.append([name, "start to first step, without making volumes", duration(median(runs, "start_seconds")), f"at most {GOALS['start']} s"])
+        own.append([name, "first step / later steps", ratio(median(runs, "first_step_seconds"), median(runs)), ""])
         if row["ours_one_thread"]:
             one = median(row["ours_one_thread"])
             own.append([name, f"{m['threads']} threads against one", ratio(one, median(runs)), f"at least {GOALS['threads']}"])
@@ -307,9 +308,9 @@ def report(results):
             runs = p["runs"] or ([p["quick"]] if p["quick"] else [])
             peak = max((r["peak_bytes"] for r in runs), default=None)
             every.append([row["work"], row["precision"], p["name"], duration(median(runs)) if runs else "-", size(peak),
-                          duration(median(runs, "start_seconds")) if runs else "-", f"failed: {p['failed']}" if p["failed"] else
+                          duration(median(runs, "start_seconds")) if runs else "-", duration(median(runs, "first_step_seconds")) if runs else "-", f"failed: {p['failed']}" if p["failed"] else
                           f"{len(runs)} rounds" if p["runs"] else f"first pass, {len(runs[0]['seconds'])} steps"])
-    out.append(table(["work", "precision", "variant", "median", "peak", "start to end of first step", "measured in"], every))
+    out.append(table(["work", "precision", "variant", "median", "peak", "start to first step", "first step", "measured in"], every))
     failed = [f"{row['work']} {row['precision']}: our program says: {row['ours_failed']}" for row in rows if row["ours_failed"]]
     counts = {row["work"]: ({r["parameters"] for r in row["ours"]}, {r["parameters"] for p in row["peers"] for r in p["runs"]}) for row in rows}
     failed += [f"{work}: {a} parameters here, {b} in PyTorch: not the same work" for work, (a, b) in counts.items() if a and b and a != b]

@@ -8,11 +8,16 @@
 #include <comodal/infer/sliding_window.hpp>
 
 #include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <deque>
+#include <fstream>
+#include <sstream>
 
 namespace cli {
 namespace {
@@ -21,7 +26,19 @@ using backend = comodal::default_backend;
 using comodal::index;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-const double program_start = now();
+
+// Seconds since the process was started, loading of libraries included; in steps of the kernel's clock tick, 10 ms.
+double process_age() {
+  std::ifstream stat("/proc/self/stat");
+  std::string line, word;
+  std::getline(stat, line);
+  std::istringstream words(line.substr(std::min(line.size(), line.rfind(')') + 1)));
+  for (int i = 0; i < 20; ++i) words >> word;
+  timespec since_boot{};
+  clock_gettime(CLOCK_BOOTTIME, &since_boot);
+  return static_cast<double>(since_boot.tv_sec) + 1e-9 * static_cast<double>(since_boot.tv_nsec) -
+         std::strtod(word.c_str(), nullptr) / static_cast<double>(sysconf(_SC_CLK_TCK));
+}
 
 double median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -65,16 +82,20 @@ struct measurement {
   std::vector<double> seconds, convolution_seconds, profiled_seconds;
   std::vector<std::size_t> pool_allocations;
   std::size_t peak_bytes = 0, pool_bytes = 0;
-  double start_seconds = 0, loss = 0;
+  // From the start of the program to the beginning of the first step, without making volumes; making them; the first step.
+  double start_seconds = 0, volumes_seconds = 0, first_step_seconds = 0;
+  double loss = 0;
   index parameters = 0;
 };
 
 // Runs `work` for warm-up, then timed, then again under the recorder.
 void measure(session<backend>& on, const benchmark_arguments& arguments, comodal::profile& recorder, measurement& result, const std::function<void()>& work) {
   auto& pool = on.context.pool();
+  result.start_seconds = process_age() - result.volumes_seconds;
+  const double first = now();
   work();
   on.context.fence();
-  result.start_seconds = now() - program_start;
+  result.first_step_seconds = now() - first;
   for (int i = 1; i < arguments.warm; ++i) work();
   for (int i = 0; i < arguments.steps; ++i) {
     on.context.fence();
@@ -152,6 +173,8 @@ void write_json(const path& file, const experiment& e, const benchmark_arguments
                              {"pool_bytes", result.pool_bytes},
                              {"allocations", result.pool_allocations},
                              {"start_seconds", result.start_seconds},
+                             {"volumes_seconds", result.volumes_seconds},
+                             {"first_step_seconds", result.first_step_seconds},
                              {"loss", result.loss}};
   comodal::write_text(file, out.dump(2) + "\n");
 }
@@ -179,6 +202,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
     // Volumes half as large again as a crop, so that crops are cut and turned as in a real run.
     std::array<index, 3> size{};
     for (std::size_t a = 0; a < 3; ++a) size[a] = e.batch.patch[2 - a] * 3 / 2;
+    const double before = now();
     std::deque<made_up_case> cases;
     std::vector<comodal::labelled_training_case> labelled;
     std::vector<comodal::unlabelled_training_case> unlabelled;
@@ -190,6 +214,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
       else
         unlabelled.push_back({text("unlabelled ", i), one.images});
     }
+    result.volumes_seconds = now() - before;
     comodal::batch_maker<> maker(e.batch, std::move(labelled), std::move(unlabelled), seed);
     const auto targets = comodal::target_map::of_classes(classes);
     e.fit_memory<backend>(maker, modalities, targets);
@@ -212,7 +237,9 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
     });
     result.loss = comodal::item(loss);
   } else {
+    const double before = now();
     const made_up_case one(arguments.volume, modalities, classes, 0);
+    result.volumes_seconds = now() - before;
     const auto network = comodal::make_network<backend>(on.tape, e.network, modalities, classes, seed);
     result.parameters = network.parameters().count();
     const std::vector<float> present(static_cast<std::size_t>(modalities), 1.f);
@@ -227,6 +254,8 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
 
   if (arguments.profile) print_profile(recorder, result);
   if (!arguments.json.empty()) write_json(arguments.json, e, arguments, result);
+  std::printf("start to first step %.2f s without making volumes (%.2f s), first step %.1f ms\n", result.start_seconds, result.volumes_seconds,
+              1e3 * result.first_step_seconds);
   std::printf("%s: median %.1f ms of %zu (%.1f to %.1f), convolutions %.1f ms of a profiled %.1f ms, %d threads, process peak %.2f GiB, tensor pool peak %.2f GiB\n",
               arguments.work.c_str(), 1e3 * median(result.seconds), result.seconds.size(), 1e3 * *std::min_element(result.seconds.begin(), result.seconds.end()),
               1e3 * *std::max_element(result.seconds.begin(), result.seconds.end()), 1e3 * median(result.convolution_seconds),

@@ -131,7 +131,10 @@ grep -q '"precision": "bf16"' steps16.json || fail "the JSON file does not say b
 grep -q '"precision": "fp32"' steps.json || fail "the JSON file does not say fp32"
 grep -q "^cast" profile16.txt || fail "the profile in bf16 has no casts"
 refuses 2 "GiB: a step takes at least" "$comodal" train tiny.toml small --memory 0.00001
-"$comodal" benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --train.memory 0.003 --json fitted.json >/dev/null
+# The least that a step takes differs between processors: ask for a little more than it says.
+least=$("$comodal" benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --train.memory 0.00001 2>&1 | sed -n 's/.*at least \([0-9.e-]*\) GiB.*/\1/p')
+budget=$(awk "BEGIN { print 1.02 * $least }")
+"$comodal" benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --train.memory "$budget" --json fitted.json >/dev/null
 grep -q '"checkpointed"' fitted.json || fail "the number of checkpointed stages is not said"
 refuses 2 "did you mean 'model.fusion'" "$comodal" benchmark --model.fusoin early
 refuses 2 "no multiple of the network's total stride" "$comodal" benchmark --batch.patch '[16, 16, 6]'
