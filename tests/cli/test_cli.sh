@@ -74,6 +74,22 @@ cmp whole/model.safetensors one_thread/model.safetensors || fail "one thread giv
 "$comodal" train whole/experiment.toml again >/dev/null 2>&1
 cmp whole/model.safetensors again/model.safetensors || fail "the resolved experiment file gives another run"
 
+echo "the teacher's stored masks survive a kill, too"
+set -- --sampling.unlabelled teacher --train.log_every 1
+"$comodal" train tiny.toml guided "$@" >/dev/null 2>&1
+grep -q "guide.0" guided/checkpoint.safetensors || fail "a checkpoint has no masks of the teacher"
+! cmp -s whole/model.safetensors guided/model.safetensors || fail "sampling by the teacher's masks changes nothing"
+"$comodal" train tiny.toml guided_off "$@" >/dev/null 2>&1 &
+pid=$!
+n=0
+while ! grep -q "^2[0-9]," guided_off/log.csv 2>/dev/null && [ $n -lt 1200 ]; do sleep 0.02; n=$((n + 1)); done
+kill -9 $pid 2>/dev/null || true
+wait $pid 2>/dev/null || true
+[ ! -e guided_off/model.safetensors ] || fail "the guided run was over before it could be killed"
+grep -q "guide.0" guided_off/checkpoint.safetensors || fail "the guided run was killed before it stored a mask"
+"$comodal" train tiny.toml guided_off "$@" --resume >/dev/null 2>&1
+cmp guided/model.safetensors guided_off/model.safetensors || fail "the resumed guided run has other weights"
+
 echo "a run in bf16 is its own, resumes to the byte, keeps its weights in float and predicts in bf16"
 "$comodal" train tiny.toml whole16 --model.precision bf16 >/dev/null 2>&1
 "$comodal" train tiny.toml broken16 --model.precision bf16 >/dev/null 2>&1 &
@@ -107,6 +123,10 @@ cp -r cohort garbage
 for f in garbage/labelsUn/*; do echo garbage >"$f"; done
 "$comodal" train tiny.toml leak --data.folder garbage >/dev/null 2>&1
 cmp whole/model.safetensors leak/model.safetensors || fail "label files of unlabelled cases were read"
+"$comodal" train tiny.toml few --data.labelled '["phantom_0000"]' --train.steps 6 >/dev/null 2>&1
+echo garbage >garbage/labelsTr/phantom_0001.nii.gz
+"$comodal" train tiny.toml few_leak --data.folder garbage --data.labelled '["phantom_0000"]' --train.steps 6 >/dev/null 2>&1
+cmp few/model.safetensors few_leak/model.safetensors || fail "label files of cases that are not listed as labelled were read"
 
 echo "masks, scores and a report"
 "$comodal" predict whole/model.safetensors cohort/imagesTs whole/predictions --branches --only >/dev/null

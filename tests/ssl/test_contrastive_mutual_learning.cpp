@@ -130,7 +130,7 @@ BOOST_FIXTURE_TEST_CASE(the_consensus_by_its_formula, consensus_bench) {
   const auto q = softmax(method.predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, -1);
   const auto squares = multiply(q, q);
   const auto y = divide(squares, sum(squares, {4})), u = scale(shift(max(q, 4), -1.0 / 3), 1.5);
-  const auto counts = counting_classes(y, constant({2, 1}, std::vector<double>(2, 0)));
+  const auto counts = counting_classes(y, constant({2, 1}, std::vector<double>(2, 0)), 32);
   BOOST_TEST(found == consensus(method, batch, y, reshape(u, {2, 4, 8, 8}), counts), boost::test_tools::tolerance(1e-9));
 }
 
@@ -142,7 +142,7 @@ BOOST_FIXTURE_TEST_CASE(known_voxels_take_their_true_label_with_weight_1, consen
   auto method = make(o);
   const double found = step(method, batch).at("consensus");
   const auto y = home.constant(one_hot(ctx, target_map::of_classes(tiny_classes), batch.strong));
-  const auto counts = counting_classes(y, constant({2, 1}, std::vector<double>(2, 0)));
+  const auto counts = counting_classes(y, constant({2, 1}, std::vector<double>(2, 0)), 32);
   BOOST_TEST(found == consensus(method, batch, y, {}, counts), boost::test_tools::tolerance(1e-9));
   // Whatever the teacher says.
   auto other = make(o);

@@ -46,7 +46,7 @@ class contrastive_mutual_learning : public student_and_teacher<Backend, Network>
     const teacher_view teacher = look(weak, batch.strong);
     const auto target = concat<Backend>({home.constant(one_hot(this->ctx(), this->m_targets, batch.labelled)), teacher.target}, 0);
     const auto weight = concat<Backend>({home.constant(ops::full(this->ctx(), labels_shape(batch.labelled), T(1))), teacher.weight}, 0);
-    const auto counts = counting_classes(target, is_labelled(labelled, all));
+    const auto counts = counting_classes(target, is_labelled(labelled, all), o.counted_voxels);
 
     const auto out = this->m_student.forward(input.volumes, input.present, network_outputs::logits);
     const auto fused_sums = segmentation_sums(out.fused, target, weight, this->m_targets.kind);
@@ -162,7 +162,7 @@ class contrastive_mutual_learning : public student_and_teacher<Backend, Network>
                  detail::pseudo_target_body<T>{this->m_targets.kind, classes, o.confidence == "threshold" ? o.threshold : -1.0, q.value().data(), sharp.data(),
                                                table.data(), labels.data(), known.data(), target.data(), weight.data()});
     ctx.fence();
-    const auto own_counts = counting_classes(home.constant(sharp), home.constant(ops::full(ctx, shape{strong.samples, 1}, T(0))));
+    const auto own_counts = counting_classes(home.constant(sharp), home.constant(ops::full(ctx, shape{strong.samples, 1}, T(0))), this->m_options.counted_voxels);
     return {home.constant(target), home.constant(weight), coarse_maps(q), slice(own_counts, 1, first_foreground(), classes)};
   }
 

@@ -68,6 +68,7 @@ struct method_options {
   index pool = 4;               // voxels per axis that the contrasted maps average
   std::string similarity = "soft_dice";  // or cosine, iou
   double sharpen = 0.5;         // temperature of the teacher's target
+  double counted_voxels = 32;   // target mass in voxels from which a class counts in a crop's Dice; fewer where voxels are large
   std::string confidence = "soft";       // or threshold
   double threshold = 0.8;       // of the confidence, where it is chosen
   std::string agreement = "none";        // or mse: pairs of branches, squared error of probabilities
@@ -92,6 +93,7 @@ void visit_method_options(Options& o, Visit&& visit) {
   option("pool", o.pool);
   option("similarity", o.similarity);
   option("sharpen", o.sharpen);
+  option("counted_voxels", o.counted_voxels);
   option("confidence", o.confidence);
   option("threshold", o.threshold);
   option("agreement", o.agreement);

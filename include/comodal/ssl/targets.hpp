@@ -208,7 +208,7 @@ template <tensor_backend Backend>
 /// Which classes count in the Dice part of a sample: those whose target mass sum_i y_ic is at least max(`voxels`, `fraction` of the
 /// crop). Decided by the target, never by the prediction. Samples whose `always` (N, 1) is 1 count all. target (N, D, H, W, C) -> (N, C).
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> counting_classes(const variable<Backend>& target, const variable<Backend>& always, double voxels = 32, double fraction = 1e-4) {
+[[nodiscard]] variable<Backend> counting_classes(const variable<Backend>& target, const variable<Backend>& always, double voxels, double fraction = 1e-4) {
   auto& ctx = target.ctx();
   const index n = target.extent(0), c = target.extent(-1), crop = target.shape().size() / n / c;
   const auto mass = ops::sum_axis(ctx, target.value().reshaped({n, crop, c}), 1).reshaped({n, c});

@@ -8,6 +8,7 @@
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/portable/vector_math.hpp>
 
+#include <limits>
 #include <type_traits>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -54,6 +55,38 @@ struct softmax_forward_body {
   }
 };
 
+// A few neighbouring entries (inner = 1) on the host, sixteen rows of them at a time, so that rows vectorise; which entries take part is
+// the same for all rows.
+template <class T, int Extent>
+struct softmax_narrow_forward_body {
+  using C = compute_type_t<T>;
+  static constexpr int lanes = 16;
+  const T* x;
+  T* y;
+  index count;
+  bool present[Extent];
+
+  void operator()(index block) const {
+    const index first = block * lanes, rows = count - first < lanes ? count - first : index{lanes};
+    constexpr C lowest = -std::numeric_limits<C>::infinity();
+    C v[Extent][lanes], largest[lanes], sum[lanes] = {};
+    for (int l = 0; l < lanes; ++l) largest[l] = lowest;
+    for (int k = 0; k < Extent; ++k) {
+      if (!present[k]) continue;
+      for (index l = 0; l < lanes; ++l) v[k][l] = C(x[(first + (l < rows ? l : 0)) * Extent + k]);
+#pragma omp simd
+      for (int l = 0; l < lanes; ++l) largest[l] = v[k][l] > largest[l] ? v[k][l] : largest[l];
+    }
+    for (int k = 0; k < Extent; ++k) {
+      if (!present[k]) continue;
+#pragma omp simd
+      for (int l = 0; l < lanes; ++l) sum[l] += v[k][l] = vector_exp(v[k][l] - largest[l]);
+    }
+    for (int k = 0; k < Extent; ++k)
+      for (index l = 0; l < rows; ++l) y[(first + l) * Extent + k] = T(present[k] ? v[k][l] / sum[l] : C(0));
+  }
+};
+
 template <class T>
 struct softmax_backward_body {
   using C = compute_type_t<T>;
@@ -77,10 +110,26 @@ struct portable_softmax {
   /// Soft-max of x (outer, extent, inner) over its middle axis. `mask` is null or (groups, extent) of zeros and ones, with
   /// groups a divisor of outer: masked-out entries are 0, their x is never read. A row with no entry at all is 0.
   static void softmax_forward(context<Backend>& ctx, index outer, index extent, index inner, const T* x, const T* mask, index groups, T* y) {
+    if constexpr (is_host_v<typename Backend::space_type>) {
+      if (inner == 1 && extent == 2) return narrow_forward<2>(ctx, outer, x, mask, groups, y);
+      if (inner == 1 && extent == 3) return narrow_forward<3>(ctx, outer, x, mask, groups, y);
+      if (inner == 1 && extent == 4) return narrow_forward<4>(ctx, outer, x, mask, groups, y);
+    }
     for_elements(ctx.space(), outer * inner, detail::softmax_forward_body<T>{x, mask, y, extent, inner, outer / groups});
   }
   static void softmax_backward(context<Backend>& ctx, index outer, index extent, index inner, const T* y, const T* dy, T* dx) {
     for_elements(ctx.space(), outer * inner, detail::softmax_backward_body<T>{y, dy, dx, extent, inner});
+  }
+
+ private:
+  template <int Extent>
+  static void narrow_forward(context<Backend>& ctx, index outer, const T* x, const T* mask, index groups, T* y) {
+    const index each = outer / groups;
+    for (index g = 0; g < groups; ++g) {
+      detail::softmax_narrow_forward_body<T, Extent> body{x + g * each * Extent, y + g * each * Extent, each, {}};
+      for (int k = 0; k < Extent; ++k) body.present[k] = !mask || static_cast<compute_type_t<T>>(mask[g * Extent + k]) != 0;
+      for_elements(ctx.space(), (each + body.lanes - 1) / body.lanes, body);
+    }
   }
 };
 
