@@ -6,7 +6,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 seed=${SEED:-1}
-steps=${STEPS:-800}
+steps=${STEPS:-500}
 grid=${GRID:-[48, 48, 32]}
 spacing=${SPACING:-[3.0, 3.0, 4.0]}
 out=${1:-$top/runs/phantom}

@@ -22,7 +22,7 @@
 namespace cli {
 namespace {
 
-using backend = comodal::default_backend;
+using backend = comodal::mixed_backend;
 using comodal::index;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }

@@ -14,7 +14,7 @@
 namespace cli {
 namespace {
 
-using backend = comodal::default_backend;
+using backend = comodal::mixed_backend;
 using comodal::text;
 
 // What convolves maps of bfloat16 here, asked for a layer of a usual size.

@@ -18,7 +18,7 @@
 namespace cli {
 namespace {
 
-using backend = comodal::default_backend;
+using backend = comodal::mixed_backend;
 
 volatile std::sig_atomic_t stop_asked = 0;
 void ask_to_stop(int) { stop_asked = 1; }

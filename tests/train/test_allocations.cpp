@@ -51,7 +51,7 @@ namespace comodal::tests {
 
 #if defined(COMODAL_TESTS_COUNT_ALLOCATIONS)
 
-using backend = kokkos_backend<>;
+using backend = mixed_backend;
 
 // What a few steps of a method take from the heap, step by step.
 std::vector<int> allocations(const std::string& name, const std::string& precision) {

@@ -15,11 +15,15 @@ namespace comodal::inline COMODAL_CONFIG {
 /// The back end that ships: Kokkos memory and loops, vendor libraries where they are compiled in.
 /// @tparam Space execution space; on the host our own loops use OpenMP
 /// @tparam Scalar what tensors are stored in: float, bfloat16 (computed with as float), or double (gradient checks; no vendor engine)
-template <execution_space Space = default_space, tensor_scalar Scalar = float>
+/// @tparam Mixed whether networks that are made by name may be of mixed precision (`model.precision = "bf16"`): every kernel is then
+///         compiled twice
+template <execution_space Space = default_space, tensor_scalar Scalar = float, bool Mixed = false>
 struct kokkos_backend {
+  static_assert(!Mixed || std::is_same_v<Scalar, float>, "comodal: mixed precision needs a back end of float");
   using space_type = Space;
   using scalar_type = Scalar;
   using compute_type = compute_type_t<Scalar>;
+  static constexpr bool is_mixed = Mixed;
   static constexpr bool is_reference = false;
 };
 
@@ -52,6 +56,8 @@ constexpr void check_tensor_backend() {
 
 /// The back end that programs use unless they choose one.
 using default_backend = kokkos_backend<>;
+/// The same with mixed precision: what the command line is made of.
+using mixed_backend = kokkos_backend<default_space, float, true>;
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -18,9 +18,9 @@ namespace comodal::inline COMODAL_CONFIG {
 template <tensor_backend Backend>
 using bfloat16_backend = kokkos_backend<typename Backend::space_type, bfloat16>;
 
-/// True where networks of `Backend` may be of mixed precision: stored in float, and not the reference engine.
+/// True where networks that are made by name may be of mixed precision.
 template <tensor_backend Backend>
-inline constexpr bool mixed_precision_available_v = std::is_same_v<typename Backend::scalar_type, float> && !Backend::is_reference;
+inline constexpr bool mixed_precision_available_v = requires { requires Backend::is_mixed; };
 
 /// A segmentation network of `Backend` that computes with an inner one of `Inner`: inputs and parameters are rounded to its scalar in
 /// each forward pass, logits come back in `Backend`'s. Optimisers, averages and files see the parameters of `Backend` alone (the masters).

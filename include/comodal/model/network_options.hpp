@@ -178,7 +178,7 @@ template <tensor_backend Backend>
         return detail::make_network_of<bfloat16_backend<Backend>>(std::move(copies), options, modalities, classes);
       });
     else
-      throw config_error("model.precision: bf16 needs a back end of float");
+      throw config_error("model.precision: this program was compiled without bf16; make its networks with comodal::mixed_backend");
   }
   return detail::make_network_of<Backend>(std::make_shared<parameter_store<Backend>>(home, seed), options, modalities, classes);
 }

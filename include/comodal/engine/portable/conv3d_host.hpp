@@ -295,15 +295,16 @@ void outer_sum(const outer_row<T>* rows, index number, index a_pitch, index a_ch
   for (; j < b_channels; ++j) outer_block<1>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
 }
 
-// dw (taps, ci, co), or (taps, co, ci) if `Transposed`, += the weight gradient of output rows [first, last).
+// dw (taps, ci, co), or (taps, co, ci) if `Transposed`, += the gradient of the weights of taps [first_tap, last_tap) from output rows
+// [first, last).
 template <bool Transposed = false, class T>
-void conv_weight_gradient(const conv3d_sizes& s, const T* x, const T* dy, index first, index last, T* dw) {
+void conv_weight_gradient(const conv3d_sizes& s, const T* x, const T* dy, index first, index last, T* dw, index first_tap, index last_tap) {
   constexpr index most_rows = 32;  // what is read again for each tap should stay in cache
   outer_row<T> rows[most_rows];
   // Vectors run along the channels that fill them better.
   const bool along_input = s.co % 16 != 0 && s.ci % 16 == 0;
   for (index begin = first; begin < last; begin += most_rows)
-    for (index tap = 0; tap < s.taps(); ++tap) {
+    for (index tap = first_tap; tap < last_tap; ++tap) {
       const index kw = tap % s.filter[2], kh = tap / s.filter[2] % s.filter[1], kd = tap / s.filter[2] / s.filter[1];
       const index from = s.first_output(kw), to = s.last_output(kw);
       if (from >= to) continue;

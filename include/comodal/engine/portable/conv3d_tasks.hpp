@@ -51,7 +51,12 @@ struct conv_row_task {
   }
 };
 
-// One slab of the weight gradient of maps side by side.
+/// True where the direct weight gradient runs tap by tap, each over all rows: of small maps, which stay in cache.
+[[nodiscard]] inline bool weight_gradient_by_taps(const conv3d_sizes& s) {
+  return s.taps() >= 9 && s.batch * s.out[0] * s.out[1] * s.out[2] <= 4096;
+}
+
+// The weight gradient of maps side by side: one slab of rows, or all rows and one tap.
 template <class T>
 struct conv_weight_gradient_task {
   conv3d_sizes s;
@@ -60,13 +65,15 @@ struct conv_weight_gradient_task {
   const T* dy;
   T* partial;  // (slabs, taps, in, out)
   index slabs;
-  void operator()(index slab) const {
-    const index rows = s.batch * s.out[0] * s.out[1], size = s.taps() * s.w_rows * s.co;
-    T* const dw = partial + slab * size;
-    std::fill_n(dw, size, T(0));
+  bool by_taps;  // then there is one slab
+  void operator()(index task) const {
+    const index rows = s.batch * s.out[0] * s.out[1], size = s.w_rows * s.co, slab = by_taps ? 0 : task;
+    const index first_tap = by_taps ? task : 0, last_tap = by_taps ? task + 1 : s.taps();
+    T* const dw = partial + slab * s.taps() * size;
+    std::fill_n(dw + first_tap * size, (last_tap - first_tap) * size, T(0));
     index first = 0;
     for (int i = 0; i < number; ++i) {
-      conv_weight_gradient(s.of_part(first, parts[i].ci), parts[i].x, dy, rows * slab / slabs, rows * (slab + 1) / slabs, dw);
+      conv_weight_gradient(s.of_part(first, parts[i].ci), parts[i].x, dy, rows * slab / slabs, rows * (slab + 1) / slabs, dw, first_tap, last_tap);
       first += parts[i].ci;
     }
   }
@@ -167,12 +174,13 @@ struct host_conv3d {
   static void conv3d_backward_weights_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* dy, T* dw) {
     const detail::conv3d_sizes s(p);
     if (detail::winograd_serves_weights(s)) return winograd_weights(ctx, s, parts, dy, dw);
-    const index count = slab_count(p), size = p.weight_shape().size();
+    const bool by_taps = detail::weight_gradient_by_taps(s);
+    const index count = by_taps ? 1 : slab_count(p), size = p.weight_shape().size();
     auto partial = ctx.template make_of<C>({count, size});
     const computed maps(ctx, p.batch * p.input[0] * p.input[1] * p.input[2], parts), gradient(ctx, p.output_shape().size(), {{dy, 1}});
-    detail::conv_weight_gradient_task<C> task{s, {}, static_cast<int>(parts.size()), gradient[0], partial.data(), count};
+    detail::conv_weight_gradient_task<C> task{s, {}, static_cast<int>(parts.size()), gradient[0], partial.data(), count, by_taps};
     for (std::size_t i = 0; i < parts.size(); ++i) task.parts[i] = {maps[i], parts[i].channels, nullptr};
-    for_tasks(ctx.space(), count, task);
+    for_tasks(ctx.space(), by_taps ? s.taps() : count, task);
     for_elements(ctx.space(), size, detail::sum_slabs_body<C, T>{partial.data(), dw, count, size});
   }
 
@@ -268,7 +276,11 @@ struct host_conv3d {
   }
 
  protected:
-  static index slab_count(const conv3d_problem& p) { return std::min(slabs, p.batch * p.output()[0] * p.output()[1]); }
+  // Slabs of fewer voxels would cost more than they save: each holds a gradient.
+  static index slab_count(const conv3d_problem& p) {
+    const extent3 out = p.output();
+    return std::clamp<index>(p.batch * out[0] * out[1] * out[2] / 64, 1, std::min(slabs, p.batch * out[0] * out[1]));
+  }
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -98,7 +98,7 @@ struct conv_transpose3d_backward_weights_body {
   void host_slab(index slab) const {
     C* const dw = partial + slab * s.taps() * s.ci * s.co;
     std::fill_n(dw, s.taps() * s.ci * s.co, C(0));
-    conv_weight_gradient<true>(back, dy, x, rows() * slab / slabs, rows() * (slab + 1) / slabs, dw);
+    conv_weight_gradient<true>(back, dy, x, rows() * slab / slabs, rows() * (slab + 1) / slabs, dw, 0, s.taps());
   }
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {

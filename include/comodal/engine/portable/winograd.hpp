@@ -27,8 +27,8 @@ struct winograd_blocks {
   winograd_blocks(const conv3d_sizes& s, index channels, index budget) : across((s.out[2] + 3) / 4), high((s.out[1] + 3) / 4), rows(high) {
     constexpr index whole = 6 * 1024 * 1024;  // elements
     const auto elements = [&](index d, index r) { return (d + s.filter[0] - 1) * winograd_points * r * across * channels; };
-    // Many weights are read once, for everything.
-    if (s.ci * s.co >= 2048 && s.batch * elements(s.out[0], high) <= whole) {
+    // Many weights are read once, for everything; of few tiles, blocks would be too small.
+    if ((s.ci * s.co >= 2048 || s.batch * s.out[0] * high * across <= 256) && s.batch * elements(s.out[0], high) <= whole) {
       samples = s.batch;
       depth = s.out[0];
       return;
