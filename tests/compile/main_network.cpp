@@ -11,7 +11,7 @@
 
 namespace {
 
-using backend = comodal::kokkos_backend<comodal::default_space, float>;
+using backend = comodal::mixed_backend;
 using comodal::index;
 
 // Every member of the trainer is compiled, called or not.

@@ -28,6 +28,7 @@
 #include <comodal/engine/portable/vector_math.hpp>
 #include <comodal/engine/portable/winograd.hpp>
 #include <comodal/engine/portable/winograd_tasks.hpp>
+#include <comodal/engine/portable/winograd_transforms.hpp>
 #include <comodal/engine/portable/winograd_weights.hpp>
 #if defined(COMODAL_ENABLE_ONEDNN)
 #include <comodal/engine/onednn/adapter.hpp>

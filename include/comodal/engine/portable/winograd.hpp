@@ -8,11 +8,14 @@
 #define COMODAL_ENGINE_PORTABLE_WINOGRAD_HPP
 
 #include <comodal/engine/portable/conv3d_host.hpp>
+#include <comodal/engine/portable/winograd_transforms.hpp>
+
+#if defined(__NVCC__)  // does not know "GCC unroll"; these products run on the host alone
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675
+#endif
 
 namespace comodal::inline COMODAL_CONFIG::detail {
-
-// Along one axis: points of the transformed tile, outputs of a tile. A tile of the plane has points^2 points, numbered row by row.
-inline constexpr int winograd_edge = 6, winograd_outputs = 4, winograd_points = winograd_edge * winograd_edge;
 
 // Elements between two points: an odd number of cache lines, so that the points of a tile do not fall into the same sets of a cache.
 [[nodiscard]] inline index winograd_step(index tiles, index channels) { return (tiles * channels + 15) / 16 / 2 * 32 + 16; }
@@ -79,61 +82,6 @@ struct winograd_block {
 }
 /// The same for the gradient of the weights.
 [[nodiscard]] inline bool winograd_serves_weights(const conv3d_sizes& s) { return winograd_serves(s, 24); }
-
-// The transforms of one axis, for `Lanes` channels side by side. B^T d:
-template <int Lanes, class C, class T>
-inline void winograd_to_points(const T* const (&d)[winograd_edge], C* const (&to)[winograd_edge]) {
-#pragma omp simd
-  for (int l = 0; l < Lanes; ++l) {
-    const C d0 = static_cast<C>(d[0][l]), d1 = static_cast<C>(d[1][l]), d2 = static_cast<C>(d[2][l]);
-    const C d3 = static_cast<C>(d[3][l]), d4 = static_cast<C>(d[4][l]), d5 = static_cast<C>(d[5][l]);
-    const C p = d4 - 4 * d2, q = d3 - 4 * d1, r = d4 - d2, u = 2 * (d3 - d1);
-    to[0][l] = 4 * d0 - 5 * d2 + d4;
-    to[1][l] = p + q;
-    to[2][l] = p - q;
-    to[3][l] = r + u;
-    to[4][l] = r - u;
-    to[5][l] = 4 * d1 - 5 * d3 + d5;
-  }
-}
-// A^T m, and a bias:
-template <int Lanes, class C, class T>
-inline void winograd_from_points(const C* const (&m)[winograd_edge], const C* bias, T* const (&to)[winograd_outputs]) {
-#pragma omp simd
-  for (int l = 0; l < Lanes; ++l) {
-    const C m0 = m[0][l], m1 = m[1][l], m2 = m[2][l], m3 = m[3][l], m4 = m[4][l], m5 = m[5][l];
-    const C near = m1 + m2, apart = m1 - m2, far = m3 + m4, wide = m3 - m4;
-    to[0][l] = static_cast<T>(m0 + near + far + bias[l]);
-    to[1][l] = static_cast<T>(apart + 2 * wide + bias[l]);
-    to[2][l] = static_cast<T>(near + 4 * far + bias[l]);
-    to[3][l] = static_cast<T>(apart + 8 * wide + m5 + bias[l]);
-  }
-}
-// G g:
-template <int Lanes, class C>
-inline void winograd_weight_points(const C* const (&g)[3], C* const (&to)[winograd_edge]) {
-#pragma omp simd
-  for (int l = 0; l < Lanes; ++l) {
-    const C g0 = g[0][l], g1 = g[1][l], g2 = g[2][l];
-    const C even = (g0 + g2) * C(1.0 / 6), odd = g1 * C(1.0 / 6), far = g0 * C(1.0 / 24) + g2 * C(1.0 / 6), near = g1 * C(1.0 / 12);
-    to[0][l] = g0 * C(0.25);
-    to[1][l] = -even - odd;
-    to[2][l] = odd - even;
-    to[3][l] = far + near;
-    to[4][l] = far - near;
-    to[5][l] = g2;
-  }
-}
-
-// Calls `body(first, lanes)` for channels [0, count) in runs whose lengths the compiler knows.
-template <class Body>
-inline void winograd_lanes(index count, const Body& body) {
-  index c = 0;
-  for (; c + 16 <= count; c += 16) body(c, std::integral_constant<int, 16>{});
-  for (; c + 8 <= count; c += 8) body(c, std::integral_constant<int, 8>{});
-  for (; c + 4 <= count; c += 4) body(c, std::integral_constant<int, 4>{});
-  for (; c < count; ++c) body(c, std::integral_constant<int, 1>{});
-}
 
 // The weights of one tap along the depth, G g G^T, packed as products read them: block after block of output channels, each
 // (points, kd, ci, width) with zeros behind the last channel.
@@ -324,5 +272,9 @@ index for_winograd_channels(index co, const Body& body) {
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::detail
+
+#if defined(__NVCC__)
+#pragma nv_diagnostic pop
+#endif
 
 #endif

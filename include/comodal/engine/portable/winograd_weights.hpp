@@ -9,22 +9,6 @@
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
-// A y, for `Lanes` channels side by side: four gradients become six points.
-template <int Lanes, class C, class T>
-inline void winograd_gradient_points(const T* const (&y)[winograd_outputs], C* const (&to)[winograd_edge]) {
-#pragma omp simd
-  for (int l = 0; l < Lanes; ++l) {
-    const C y0 = static_cast<C>(y[0][l]), y1 = static_cast<C>(y[1][l]), y2 = static_cast<C>(y[2][l]), y3 = static_cast<C>(y[3][l]);
-    const C even = y0 + y2, odd = y1 + y3, far = y0 + 4 * y2, wide = 2 * y1 + 8 * y3;
-    to[0][l] = y0;
-    to[1][l] = even + odd;
-    to[2][l] = even - odd;
-    to[3][l] = far + wide;
-    to[4][l] = far - wide;
-    to[5][l] = y3;
-  }
-}
-
 // A dy A^T of one plane of outputs of a block, (points, output tiles, co). `plane` counts through the samples.
 template <class C, class T>
 void winograd_gradients(const conv3d_sizes& s, const winograd_block& at, const T* dy, const T* zeros, C* to, index plane) {
@@ -77,18 +61,6 @@ void winograd_weight_products(const conv3d_sizes& s, const winograd_block& at, c
         outer_sum(&row, 1, s.ci, s.ci, s.co, s.co, c, s.co, 1);
       }
     }
-  }
-}
-
-// G^T u, for `Lanes` weights side by side: six points become three taps.
-template <int Lanes, class C, class T>
-inline void winograd_taps(const C* const (&u)[winograd_edge], T* const (&g)[3]) {
-#pragma omp simd
-  for (int l = 0; l < Lanes; ++l) {
-    const C near = (u[1][l] + u[2][l]) * C(1.0 / 6), far = u[3][l] + u[4][l];
-    g[0][l] = static_cast<T>(u[0][l] * C(0.25) - near + far * C(1.0 / 24));
-    g[1][l] = static_cast<T>((u[2][l] - u[1][l]) * C(1.0 / 6) + (u[3][l] - u[4][l]) * C(1.0 / 12));
-    g[2][l] = static_cast<T>(far * C(1.0 / 6) - near + u[5][l]);
   }
 }
 
