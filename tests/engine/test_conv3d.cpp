@@ -17,7 +17,8 @@ using twofold = kokkos_backend<default_space, double>;
 using oracle = xtensor_backend<double>;
 
 // Largest error relative to the largest value: sums of up to some 3000 products of numbers in [-1, 1).
-constexpr double single_tolerance = 3e-6, double_tolerance = 1e-13;
+// F(4x4, 3x3) rounds more (docs/numerics.md).
+constexpr double single_tolerance = 3e-6, winograd_tolerance = 1e-5, double_tolerance = 1e-13;
 
 const std::vector<conv3d_problem> problems{
     {2, {6, 7, 5}, 16, 16, {3, 3, 3}, {1, 1, 1}}, {1, {4, 6, 8}, 32, 16, {3, 3, 3}, {1, 1, 1}},  {1, {5, 5, 5}, 1, 8, {3, 3, 3}, {1, 1, 1}},
@@ -73,7 +74,7 @@ BOOST_AUTO_TEST_CASE(portable_agrees_with_the_reference_in_both_precisions) {
       BOOST_TEST_CONTEXT(name_of(d) << " of " << described(p)) {
         const auto expected = by_kernels<oracle>(p, d, o);
         BOOST_TEST(difference(by_kernels<twofold>(p, d, o), expected) <= double_tolerance);
-        BOOST_TEST(difference(by_kernels<single>(p, d, o), expected) <= single_tolerance);
+        BOOST_TEST(difference(by_kernels<single>(p, d, o), expected) <= winograd_tolerance);
       }
     }
   }
