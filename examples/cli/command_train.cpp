@@ -58,6 +58,17 @@ comodal::label_volume coarse_mask(const comodal::label_volume& fine) {
   return mask;
 }
 
+// What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it reports.
+void refuse_other_settings(const settings& now, const path& file) {
+  experiment begun;
+  settings before = begun.keys();
+  before.read_file(file);
+  const auto [here, there] = now.first_difference(
+      before, {"data.folder", "data.splits", "compute.threads", "prefetch.threads", "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every"});
+  if (!here.empty())
+    throw config_error(text(file.string(), ": the run was begun with ", there, ", --resume was given ", here, "; take the same settings, or name a new folder"));
+}
+
 }  // namespace
 
 std::string train_keys() { return experiment{}.keys().resolved(); }
@@ -77,6 +88,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   const bool exists = std::filesystem::exists(arguments.folder) && !std::filesystem::is_empty(arguments.folder);
   if (exists && !arguments.resume)
     throw config_error(text(arguments.folder.string(), ": exists already; name a new folder, or go on with --resume"));
+  if (arguments.resume && std::filesystem::exists(arguments.folder / "experiment.toml")) refuse_other_settings(keys, arguments.folder / "experiment.toml");
   std::filesystem::create_directories(arguments.folder);
 
   auto prepare = e.prepare(cohort);

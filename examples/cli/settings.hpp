@@ -12,10 +12,12 @@
 #include <filesystem>
 #include <functional>
 #include <map>
+#include <set>
 #include <sstream>
 #include <string>
 #include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace cli {
@@ -207,6 +209,15 @@ class settings {
       sections += line;
     }
     return top + sections;
+  }
+
+  /// The first key, but for those in `free`, whose value differs from that in `other`, as "key = value" here and there; empty if there is none.
+  [[nodiscard]] std::pair<std::string, std::string> first_difference(const settings& other, const std::set<std::string>& free) const {
+    for (const std::string& key : m_order) {
+      const std::string here = m_keys.at(key).show(), there = other.m_keys.at(key).show();
+      if (here != there && free.count(key) == 0) return {key + " = " + here, key + " = " + there};
+    }
+    return {};
   }
 
  private:
