@@ -34,7 +34,8 @@ namespace ops::detail {
 
 // True where the vendor has a kernel that multiplies bfloat16 in hardware; of none at all, `without` is returned.
 template <tensor_backend Backend>
-[[nodiscard]] bool vendor_multiplies_bfloat16(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction, bool without) {
+[[nodiscard]] bool vendor_multiplies_bfloat16([[maybe_unused]] context<Backend>& ctx, [[maybe_unused]] const conv3d_problem& p,
+                                             [[maybe_unused]] conv3d_direction direction, bool without) {
 #if defined(COMODAL_ENABLE_ONEDNN)
   if constexpr (onednn_available_v<Backend> && std::is_same_v<typename Backend::scalar_type, bfloat16>) {
     const conv3d_plan& plan = ctx.template kept<onednn_conv3d<bfloat16>>().plan(p, direction);
