@@ -21,13 +21,13 @@ inline constexpr bool onednn_available_v =
     false;
 #endif
 
-/// True where our own convolution on the host is at least as fast as oneDNN's (docs/performance.md): what F(4x4, 3x3) serves, and gradients
-/// of weights and narrow outputs of single taps.
+/// True where our own convolution on the host is at least as fast as oneDNN's (docs/performance.md): what F(4x4, 3x3) serves, gradients
+/// of weights of small maps, and gradients of weights and narrow outputs of single taps.
 [[nodiscard]] inline bool portable_conv3d_is_faster(const conv3d_problem& p, conv3d_direction direction) {
   const detail::conv3d_sizes s(p);
   if (s.taps() == 1 && !s.is_strided()) return direction == conv3d_direction::backward_weights || p.out_channels < 8;
-  if (direction != conv3d_direction::backward_weights) return detail::winograd_serves(s);
-  return detail::winograd_serves_weights(s) || (detail::weight_gradient_by_taps(s) && !s.is_strided() && s.ci >= 16 && s.co >= 16);
+  const bool by_taps = direction == conv3d_direction::backward_weights && !s.is_strided() && detail::weight_gradient_by_taps(s);
+  return detail::winograd_serves(s) || (by_taps && s.ci >= 16 && s.co >= 16);
 }
 
 namespace ops::detail {

@@ -173,7 +173,7 @@ struct host_conv3d {
 
   static void conv3d_backward_weights_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* dy, T* dw) {
     const detail::conv3d_sizes s(p);
-    if (detail::winograd_serves_weights(s)) return winograd_weights(ctx, s, parts, dy, dw);
+    if (detail::winograd_serves(s)) return winograd_weights(ctx, s, parts, dy, dw);
     const bool by_taps = detail::weight_gradient_by_taps(s);
     const index count = by_taps ? 1 : slab_count(p), size = p.weight_shape().size();
     auto partial = ctx.template make_of<C>({count, size});

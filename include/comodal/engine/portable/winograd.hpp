@@ -75,13 +75,12 @@ struct winograd_block {
 };
 
 /// True for what these kernels compute, and compute faster than the direct ones: transforming the weights has to pay.
-[[nodiscard]] inline bool winograd_serves(const conv3d_sizes& s, index least_tiles = 24) {
+[[nodiscard]] inline bool winograd_serves(const conv3d_sizes& s) {
+  constexpr index least_tiles = 24;
   const index tiles = (s.out[1] + 3) / 4 * ((s.out[2] + 3) / 4);
   return s.filter[1] == 3 && s.filter[2] == 3 && !s.is_strided() && s.ci >= 4 && s.co >= 8 && 2 * s.out[1] * s.out[2] >= 16 * tiles &&
          s.batch * s.out[0] * tiles >= least_tiles;
 }
-/// The same for the gradient of the weights.
-[[nodiscard]] inline bool winograd_serves_weights(const conv3d_sizes& s) { return winograd_serves(s, 24); }
 
 // The weights of one tap along the depth, G g G^T, packed as products read them: block after block of output channels, each
 // (points, kd, ci, width) with zeros behind the last channel.
