@@ -15,6 +15,7 @@
 #include <comodal/engine/portable/conv3d_tasks.hpp>
 #include <comodal/engine/portable/conv_transpose3d.hpp>
 #include <comodal/engine/portable/conv_transpose3d_converted.hpp>
+#include <comodal/engine/portable/conv_transpose3d_converted.hpp>
 #include <comodal/engine/portable/dropout.hpp>
 #include <comodal/engine/portable/elementwise.hpp>
 #include <comodal/engine/portable/gating.hpp>
