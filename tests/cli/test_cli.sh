@@ -17,6 +17,18 @@ refuses() {
   grep -q -- "$words" out.txt || { cat out.txt >&2; fail "expected '$words' from: $*"; }
 }
 
+# killed FOLDER CONDITION ARGUMENTS...: a run in FOLDER, killed with -9 as soon as CONDITION holds and before it is over.
+killed() {
+  folder=$1; condition=$2; shift 2
+  "$comodal" train tiny.toml "$folder" "$@" >/dev/null 2>&1 &
+  pid=$!
+  n=0
+  while ! eval "$condition" 2>/dev/null && [ $n -lt 1500 ]; do sleep 0.02; n=$((n + 1)); done
+  kill -9 $pid 2>/dev/null || true
+  wait $pid 2>/dev/null || true
+  [ ! -e "$folder/model.safetensors" ] || fail "$folder: the run was over before it could be killed"
+}
+
 "$comodal" phantom cohort --seed 3 --phantom.grid '[32, 32, 16]' --phantom.spacing '[5.0, 5.0, 9.0]' --phantom.labelled 2 \
   --phantom.unlabelled 3 --phantom.test 2 >/dev/null
 cat >tiny.toml <<'T'
@@ -60,13 +72,7 @@ grep -qF -- "${words#error: }" out.txt || fail "train refuses in other words tha
 
 echo "a run that is killed and resumed ends with the bytes of an unbroken one"
 "$comodal" train tiny.toml whole >/dev/null 2>&1
-"$comodal" train tiny.toml broken_off >/dev/null 2>&1 &
-pid=$!
-n=0
-while [ ! -e broken_off/checkpoint.safetensors ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n + 1)); done
-kill -9 $pid 2>/dev/null || true
-wait $pid 2>/dev/null || true
-[ ! -e broken_off/model.safetensors ] || fail "the run was over before it could be killed"
+killed broken_off "[ -e broken_off/checkpoint.safetensors ]"
 "$comodal" train tiny.toml broken_off --resume >/dev/null 2>&1
 cmp whole/model.safetensors broken_off/model.safetensors || fail "the resumed run has other weights"
 refuses 2 "begun with method.ema = 0.99, --resume was given method.ema = 0.9" "$comodal" train tiny.toml broken_off --resume --method.ema 0.9
@@ -80,26 +86,14 @@ set -- --sampling.unlabelled teacher --train.log_every 1
 "$comodal" train tiny.toml guided "$@" >/dev/null 2>&1
 grep -q "guide.0" guided/checkpoint.safetensors || fail "a checkpoint has no masks of the teacher"
 ! cmp -s whole/model.safetensors guided/model.safetensors || fail "sampling by the teacher's masks changes nothing"
-"$comodal" train tiny.toml guided_off "$@" >/dev/null 2>&1 &
-pid=$!
-n=0
-while ! grep -q "^2[0-9]," guided_off/log.csv 2>/dev/null && [ $n -lt 1200 ]; do sleep 0.02; n=$((n + 1)); done
-kill -9 $pid 2>/dev/null || true
-wait $pid 2>/dev/null || true
-[ ! -e guided_off/model.safetensors ] || fail "the guided run was over before it could be killed"
+killed guided_off 'grep -q "^2[0-9]," guided_off/log.csv' "$@"
 grep -q "guide.0" guided_off/checkpoint.safetensors || fail "the guided run was killed before it stored a mask"
 "$comodal" train tiny.toml guided_off "$@" --resume >/dev/null 2>&1
 cmp guided/model.safetensors guided_off/model.safetensors || fail "the resumed guided run has other weights"
 
 echo "a run in bf16 is its own, resumes to the byte, keeps its weights in float and predicts in bf16"
 "$comodal" train tiny.toml whole16 --model.precision bf16 >/dev/null 2>&1
-"$comodal" train tiny.toml broken16 --model.precision bf16 >/dev/null 2>&1 &
-pid=$!
-n=0
-while [ ! -e broken16/checkpoint.safetensors ] && [ $n -lt 600 ]; do sleep 0.05; n=$((n + 1)); done
-kill -9 $pid 2>/dev/null || true
-wait $pid 2>/dev/null || true
-[ ! -e broken16/model.safetensors ] || fail "the run in bf16 was over before it could be killed"
+killed broken16 "[ -e broken16/checkpoint.safetensors ]" --model.precision bf16
 "$comodal" train tiny.toml broken16 --model.precision bf16 --resume >/dev/null 2>&1
 cmp whole16/model.safetensors broken16/model.safetensors || fail "the resumed run in bf16 has other weights"
 ! cmp -s whole16/model.safetensors whole/model.safetensors || fail "bf16 gives the weights of fp32"

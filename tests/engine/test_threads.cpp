@@ -54,6 +54,7 @@ BOOST_AUTO_TEST_CASE(convolution_by_the_engine_of_choice) {
   invariant_gradients("conv3d, stride 2", convolution_operands, [](const variables& v) { return conv3d(v[0], v[1], {2, 2, 2}); });
   invariant_gradients("conv3d, one channel", {{{1, 20, 21, 23, 1}}, {{3, 3, 3, 1, 8}}}, [](const variables& v) { return conv3d(v[0], v[1]); });
   invariant_gradients("conv3d, blocks", {{{2, 9, 17, 18, 16}}, {{3, 3, 3, 16, 16}}}, [](const variables& v) { return conv3d(v[0], v[1]); });
+  invariant_gradients("conv3d, few voxels", {{{2, 3, 3, 3, 32}}, {{3, 3, 3, 32, 32}}}, [](const variables& v) { return conv3d(v[0], v[1]); });
   invariant_gradients("conv3d, deep", {{{4, 4, 6, 6, 64}}, {{3, 3, 3, 64, 64}}}, [](const variables& v) { return conv3d(v[0], v[1]); });
 }
 
