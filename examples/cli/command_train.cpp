@@ -88,7 +88,6 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   const bool exists = std::filesystem::exists(arguments.folder) && !std::filesystem::is_empty(arguments.folder);
   if (exists && !arguments.resume)
     throw config_error(text(arguments.folder.string(), ": exists already; name a new folder, or go on with --resume"));
-  if (arguments.resume && std::filesystem::exists(arguments.folder / "experiment.toml")) refuse_other_settings(keys, arguments.folder / "experiment.toml");
   std::filesystem::create_directories(arguments.folder);
 
   auto prepare = e.prepare(cohort);
@@ -115,6 +114,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
 
   const auto targets = comodal::target_map::of_labels(cohort.labels, !cohort.region_order.empty());
   e.fit_memory<backend>(maker, static_cast<comodal::index>(cohort.modalities.size()), targets);
+  if (arguments.resume && std::filesystem::exists(arguments.folder / "experiment.toml")) refuse_other_settings(keys, arguments.folder / "experiment.toml");
 
   comodal::model_plan plan;
   plan.modalities = cohort.modalities;

@@ -151,6 +151,11 @@ least=$("$comodal" benchmark --config tiny.toml --modalities 2 --steps 1 --warm 
 budget=$(awk "BEGIN { print 1.02 * $least }")
 "$comodal" benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --train.memory "$budget" --json fitted.json >/dev/null
 grep -q '"checkpointed"' fitted.json || fail "the number of checkpointed stages is not said"
+least=$("$comodal" train tiny.toml small --memory 0.00001 2>&1 | sed -n 's/.*at least \([0-9.e-]*\) GiB.*/\1/p')
+budget=$(awk "BEGIN { print 1.02 * $least }")
+"$comodal" train tiny.toml fitted --memory "$budget" --train.steps 3 >/dev/null 2>&1
+grep -q "^checkpointed = [1-9]" fitted/experiment.toml || fail "the budget checkpoints no stage"
+"$comodal" train tiny.toml fitted --memory "$budget" --train.steps 3 --resume >out.txt 2>&1 || { cat out.txt >&2; fail "a run within a budget of memory cannot be resumed"; }
 refuses 2 "did you mean 'model.fusion'" "$comodal" benchmark --model.fusoin early
 refuses 2 "no multiple of the network's total stride" "$comodal" benchmark --batch.patch '[16, 16, 6]'
 
