@@ -27,6 +27,8 @@ BOOST_AUTO_TEST_CASE(convolution_of_every_tile) {
   for (const index height : {1, 2, 3, 5, 6}) agree("conv3d, heights", {{{2, 8, height, 9, 4}}, {{3, 3, 3, 4, 8}}}, f, winograd_tolerance);
   for (const index channels : {1, 3, 4, 6, 9, 16, 20, 32, 37, 48, 64}) agree("conv3d, channels", {{{2, 8, 8, 10, 4}}, {{1, 3, 3, 4, channels}}}, f, winograd_tolerance);
   for (const index channels : {1, 2, 16, 17}) agree("conv3d, inputs", {{{1, 2, 2, 11, channels}}, {{3, 1, 5, channels, 3}}}, f);
+  agree("conv3d, slabs of rows", {{{1, 17, 18, 19, 3}}, {{3, 3, 3, 3, 5}}}, f);
+  agree("conv3d, slabs of rows, single taps", {{{1, 9, 10, 11, 5}}, {{1, 1, 1, 5, 7}}}, f);
   agree("conv3d, too few tiles for F(4x4, 3x3)", {{{1, 2, 3, 9, 5}}, {{3, 3, 3, 5, 40}}}, f);
 }
 
@@ -53,6 +55,7 @@ BOOST_AUTO_TEST_CASE(convolution_of_parts) {
   agree("conv3d of parts", {{{2, 3, 4, 9, 8}}, {{2, 3, 4, 9, 3}}, {{2, 3, 4, 9, 16}}, {{3, 3, 3, 27, 10}}, {{10}}}, f);
   agree("conv3d of parts by F(4x4, 3x3)", {{{2, 6, 8, 9, 8}}, {{2, 6, 8, 9, 3}}, {{2, 6, 8, 9, 16}}, {{3, 3, 3, 27, 10}}, {{10}}}, f, winograd_tolerance);
   agree("conv3d of parts, all at once", {{{1, 3, 8, 9, 40}}, {{1, 3, 8, 9, 24}}, {{1, 3, 8, 9, 4}}, {{3, 3, 3, 68, 33}}, {{33}}}, f, winograd_tolerance);
+  agree("conv3d of parts, slabs of rows", {{{1, 17, 18, 19, 2}}, {{1, 17, 18, 19, 1}}, {{3, 3, 3, 3, 5}}}, [](const auto& v) { return conv3d({v[0], v[1]}, v[2]); });
   agree("conv3d of parts, one voxel", {{{2, 1, 1, 1, 2}}, {{2, 1, 1, 1, 1}}, {{2, 1, 1, 1, 1}}, {{1, 1, 1, 4, 1}}, {{1}}}, f);
   agree("conv3d of parts, strides", {{{1, 4, 5, 6, 4}}, {{1, 4, 5, 6, 2}}, {{3, 3, 3, 6, 5}}},
         [](const auto& v) { return conv3d({v[0], v[1]}, v[2], {2, 1, 2}); });

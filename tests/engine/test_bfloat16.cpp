@@ -120,6 +120,8 @@ BOOST_AUTO_TEST_CASE(products) {
     agree("conv_transpose3d, 1x2x3, no bias", {{{2, 3, 4, 5, in}}, {{1, 2, 3, in, out}}}, [](const auto& v) { return conv_transpose3d(v[0], v[1]); });
   }
   agree("conv3d", {{{2, 5, 6, 13, 16}}, {{3, 3, 3, 16, 16}}}, [](const auto& v) { return conv3d(v[0], v[1]); }, false);
+  agree("conv3d, in blocks", {{{2, 18, 16, 14, 8}}, {{3, 3, 3, 8, 8}}}, [](const auto& v) { return conv3d(v[0], v[1]); }, false);
+  agree("conv3d, slabs of rows", {{{1, 17, 18, 19, 3}}, {{3, 3, 3, 3, 5}}}, [](const auto& v) { return conv3d(v[0], v[1]); }, false);
   agree("conv3d, one channel", {{{2, 5, 6, 13, 1}}, {{3, 3, 3, 1, 8}}}, [](const auto& v) { return conv3d(v[0], v[1]); }, false);
   agree("conv3d, stride 2", {{{2, 6, 6, 12, 8}}, {{3, 3, 3, 8, 16}}}, [](const auto& v) { return conv3d(v[0], v[1], {2, 2, 2}); }, false);
   agree("conv3d, 1x1x1 with bias", {{{2, 5, 6, 13, 16}}, {{1, 1, 1, 16, 3}}, {{3}}},
