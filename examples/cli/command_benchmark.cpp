@@ -238,7 +238,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
     result.loss = comodal::item(loss);
   } else {
     const double before = now();
-    const made_up_case one(arguments.volume, modalities, classes, 0);
+    const made_up_case one({arguments.volume[0], arguments.volume[1], arguments.volume[2]}, modalities, classes, 0);
     result.volumes_seconds = now() - before;
     const auto network = comodal::make_network<backend>(on.tape, e.network, modalities, classes, seed);
     result.parameters = network.parameters().count();

@@ -59,7 +59,7 @@ struct benchmark_arguments {
   std::string work = "train";
   std::string precision;  // not empty: it is `model.precision`
   int modalities = 3, classes = 3, steps = 10, warm = 3;
-  std::array<comodal::index, 3> volume{128, 128, 96};  // i, j, k
+  std::vector<comodal::index> volume{128, 128, 96};  // i, j, k: three
   bool profile = false;
   double memory = 0;  // GiB; above 0 it is `train.memory`
 };

@@ -96,7 +96,7 @@ int main(int argc, char** argv) {
   benchmark_command->add_option("--precision", benchmark.precision, "of the network's maps (model.precision)")->check(CLI::IsMember({"fp32", "bf16"}));
   benchmark_command->add_option("--modalities", benchmark.modalities, "volumes a case")->check(CLI::Range(1, 16));
   benchmark_command->add_option("--classes", benchmark.classes, "background included")->check(CLI::Range(2, 16));
-  benchmark_command->add_option("--volume", benchmark.volume, "voxels along i, j, k of the volume to predict")->check(CLI::Range(1, 2048));
+  benchmark_command->add_option("--volume", benchmark.volume, "voxels along i, j, k of the volume to predict")->expected(3)->check(CLI::Range(1, 2048));
   benchmark_command->add_option("--steps", benchmark.steps, "timed repetitions")->check(CLI::Range(1, 100000));
   benchmark_command->add_option("--warm", benchmark.warm, "untimed repetitions before them")->check(CLI::Range(1, 100000));
   benchmark_command->add_option("--memory", benchmark.memory, memory_help)->check(CLI::NonNegativeNumber);

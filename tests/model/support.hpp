@@ -9,7 +9,9 @@
 
 #include <nn/support.hpp>
 
-#include <regex>
+#include <algorithm>
+#include <string>
+#include <utility>
 
 namespace comodal::tests {
 
@@ -77,17 +79,31 @@ inline std::vector<std::vector<float>> subsets(index modalities) {
   return rows;
 }
 
+/// Where a parameter's name has the number of a modality, [first, last); nothing where it has none.
+inline std::pair<std::size_t, std::size_t> modality_in(const std::string& name) {
+  static const std::vector<std::string> words{"align", "gate", "squeeze", "excite", "key", "enhance", "enhance_gate"};
+  std::size_t first = name.find('.') + 1;  // "stream.", "branch."
+  if (name.starts_with("fusion.")) {       // "fusion.1.gate."
+    const std::size_t word = name.find('.', first) + 1;
+    first = name.find('.', word) + 1;
+    if (std::find(words.begin(), words.end(), name.substr(word, first - 1 - word)) == words.end()) return {0, 0};
+  } else if (!name.starts_with("stream.") && !name.starts_with("branch.")) {
+    return {0, 0};
+  }
+  const std::size_t last = name.find_first_not_of("0123456789", first);
+  return last != std::string::npos && last > first && name[last] == '.' ? std::pair{first, last} : std::pair{std::size_t{0}, std::size_t{0}};
+}
+
 /// The same parameters with modality `order[m]` in the place of m.
 inline safetensors_file permuted(const safetensors_file& file, const std::vector<int>& order) {
-  static const std::regex place("^(stream\\.|branch\\.|fusion\\.[0-9]+\\.(?:align|gate|squeeze|excite|key|enhance|enhance_gate)\\.)([0-9]+)(\\..*)$");
   safetensors_file out;
   for (std::size_t m = 0; m < order.size(); ++m)
     for (const auto& [name, array] : file.arrays) {
-      std::smatch found;
-      if (!std::regex_match(name, found, place))
+      const auto [first, last] = modality_in(name);
+      if (last == 0)
         out.arrays[name] = array;
-      else if (std::stoi(found[2]) == order[m])
-        out.arrays[text(found[1].str(), m, found[3].str())] = array;
+      else if (std::stoi(name.substr(first, last - first)) == order[m])
+        out.arrays[text(name.substr(0, first), m, name.substr(last))] = array;
     }
   return out;
 }

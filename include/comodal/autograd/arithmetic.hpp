@@ -5,6 +5,7 @@
 #define COMODAL_AUTOGRAD_ARITHMETIC_HPP
 
 #include <comodal/autograd/variable.hpp>
+#include <comodal/core/compiled.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -222,6 +223,21 @@ template <tensor_backend Backend, class F, class Derivative>
 [[nodiscard]] variable<Backend> elementwise(const variable<Backend>& x, F f, Derivative df) {
   return detail::apply(x, detail::user_function<F, Derivative>{f, df});
 }
+
+#define COMODAL_ARITHMETIC(kind, Backend) \
+  kind variable<Backend> add(const variable<Backend>&, const variable<Backend>&); \
+  kind variable<Backend> subtract(const variable<Backend>&, const variable<Backend>&); \
+  kind variable<Backend> multiply(const variable<Backend>&, const variable<Backend>&); \
+  kind variable<Backend> divide(const variable<Backend>&, const variable<Backend>&); \
+  kind variable<Backend> scale(const variable<Backend>&, double); \
+  kind variable<Backend> shift(const variable<Backend>&, double); \
+  kind variable<Backend> exp(const variable<Backend>&); \
+  kind variable<Backend> log(const variable<Backend>&); \
+  kind variable<Backend> sqrt(const variable<Backend>&); \
+  kind variable<Backend> power(const variable<Backend>&, double); \
+  kind variable<Backend> sigmoid(const variable<Backend>&); \
+  kind variable<Backend> leaky_relu(const variable<Backend>&, double);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_ARITHMETIC)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -6,6 +6,7 @@
 #define COMODAL_AUTOGRAD_CONVOLUTION_HPP
 
 #include <comodal/autograd/arithmetic.hpp>
+#include <comodal/core/compiled.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -230,6 +231,15 @@ template <tensor_backend Backend>
     to.accumulate(dx);
   });
 }
+
+#define COMODAL_CONVOLUTION(kind, Backend) \
+  kind variable<Backend> conv3d(const std::vector<variable<Backend>>&, const variable<Backend>&, const extent3&, const variable<Backend>&); \
+  kind variable<Backend> conv_transpose3d(const variable<Backend>&, const variable<Backend>&, const variable<Backend>&); \
+  kind variable<Backend> instance_norm(const variable<Backend>&, const variable<Backend>&, const variable<Backend>&, double, double); \
+  kind variable<Backend> max_pool3d(const variable<Backend>&, const extent3&); \
+  kind variable<Backend> average_pool3d(const variable<Backend>&, const extent3&); \
+  kind variable<Backend> upsample3d(const variable<Backend>&, const extent3&);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_CONVOLUTION)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

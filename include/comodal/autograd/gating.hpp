@@ -7,6 +7,7 @@
 
 #include <comodal/autograd/convolution.hpp>
 #include <comodal/autograd/structure.hpp>
+#include <comodal/core/compiled.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -107,6 +108,11 @@ template <tensor_backend Backend>
                            to_gamma.accumulate(dgamma);
                          });
 }
+
+#define COMODAL_GATING(kind, Backend) \
+  kind variable<Backend> weighted_conv3d(const std::vector<variable<Backend>>&, const variable<Backend>&, const variable<Backend>&); \
+  kind variable<Backend> gated_add(const variable<Backend>&, const variable<Backend>&, const variable<Backend>&, const variable<Backend>&);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_GATING)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -5,6 +5,7 @@
 #define COMODAL_AUTOGRAD_REDUCTION_HPP
 
 #include <comodal/autograd/arithmetic.hpp>
+#include <comodal/core/compiled.hpp>
 
 #include <vector>
 
@@ -135,6 +136,15 @@ template <tensor_backend Backend>
     }
   });
 }
+
+#define COMODAL_REDUCTION(kind, Backend) \
+  kind variable<Backend> sum(const variable<Backend>&, const std::vector<int>&); \
+  kind variable<Backend> sum(const variable<Backend>&); \
+  kind variable<Backend> max(const variable<Backend>&, int); \
+  kind variable<Backend> softmax(const variable<Backend>&, int); \
+  kind variable<Backend> masked_softmax(const variable<Backend>&, const variable<Backend>&); \
+  kind variable<Backend> matmul(const variable<Backend>&, const variable<Backend>&);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_REDUCTION)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -5,6 +5,7 @@
 #define COMODAL_AUTOGRAD_SEGMENTATION_HPP
 
 #include <comodal/autograd/arithmetic.hpp>
+#include <comodal/core/compiled.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -35,6 +36,10 @@ template <tensor_backend Backend>
     to.accumulate(dz);
   });
 }
+
+#define COMODAL_SEGMENTATION(kind, Backend) \
+  kind variable<Backend> segmentation_sums(const variable<Backend>&, const variable<Backend>&, const variable<Backend>&, label_kind);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_SEGMENTATION)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

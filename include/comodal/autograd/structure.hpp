@@ -5,6 +5,7 @@
 #define COMODAL_AUTOGRAD_STRUCTURE_HPP
 
 #include <comodal/autograd/arithmetic.hpp>
+#include <comodal/core/compiled.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -73,6 +74,13 @@ template <tensor_backend Backend>
   kernels<Backend>::dropout_mask(ctx, x.shape().size(), seed, stream, iteration, rate, mask.data());
   return multiply(x, x.home().constant(mask));
 }
+
+#define COMODAL_STRUCTURE(kind, Backend) \
+  kind variable<Backend> concat(const std::vector<variable<Backend>>&, int); \
+  kind variable<Backend> stack(const std::vector<variable<Backend>>&, int); \
+  kind variable<Backend> slice(const variable<Backend>&, int, index, index); \
+  kind variable<Backend> dropout(const variable<Backend>&, double, std::uint64_t, std::uint32_t, std::uint32_t);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_STRUCTURE)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -56,7 +56,9 @@ constexpr void check_tensor_backend() {
 
 /// The back end that programs use unless they choose one.
 using default_backend = kokkos_backend<>;
-/// The same with mixed precision: what the command line is made of.
+/// The back end of gradient checks.
+using double_backend = kokkos_backend<default_space, double>;
+/// default_backend with mixed precision: what the command line is made of.
 using mixed_backend = kokkos_backend<default_space, float, true>;
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -6,6 +6,7 @@
 
 #include <comodal/core/backend.hpp>
 #include <comodal/core/bfloat16.hpp>
+#include <comodal/core/compiled.hpp>
 #include <comodal/core/config.hpp>
 #include <comodal/core/context.hpp>
 #include <comodal/core/error.hpp>

@@ -4,6 +4,7 @@
 #ifndef COMODAL_MODEL_NETWORK_OPTIONS_HPP
 #define COMODAL_MODEL_NETWORK_OPTIONS_HPP
 
+#include <comodal/core/compiled.hpp>
 #include <comodal/model/any_network.hpp>
 #include <comodal/model/early_fusion.hpp>
 #include <comodal/model/mixed_precision.hpp>
@@ -107,7 +108,7 @@ template <tensor_backend Backend>
   if (name == "channel") return any_fusion<Backend>(multi_stage_fusion<channel_fusion, Backend>(scope, sizes));
   if (name == "cross_modal") return any_fusion<Backend>(multi_stage_fusion<cross_modal_fusion, Backend>(scope, sizes));
   if (name == "window_cross_modal") return any_fusion<Backend>(multi_stage_fusion<window_cross_modal_fusion, Backend>(scope, sizes));
-  throw config_error(text("model.fusion: '", name, "', expected early, mean, concat, gated, channel, cross_modal, window_cross_modal or early"));
+  throw config_error(text("model.fusion: '", name, "', expected early, mean, concat, gated, channel, cross_modal or window_cross_modal"));
 }
 
 }  // namespace detail
@@ -182,6 +183,10 @@ template <tensor_backend Backend>
   }
   return detail::make_network_of<Backend>(std::make_shared<parameter_store<Backend>>(home, seed), options, modalities, classes);
 }
+
+#define COMODAL_NETWORK(kind, Backend) \
+  kind any_network<Backend> make_network(tape<Backend>&, const network_options&, index, index, std::uint64_t);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_NETWORK)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -4,6 +4,7 @@
 #ifndef COMODAL_SSL_ANY_METHOD_HPP
 #define COMODAL_SSL_ANY_METHOD_HPP
 
+#include <comodal/core/compiled.hpp>
 #include <comodal/model/network_options.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
@@ -75,6 +76,10 @@ template <tensor_backend Backend>
     return any_method<Backend>(std::make_unique<contrastive_mutual_learning<Backend, network_type>>(build(), build(), targets, options));
   throw config_error(text("method.name = '", options.name, "', expected supervised, mean_teacher or contrastive_mutual_learning"));
 }
+
+#define COMODAL_METHOD(kind, Backend) \
+  kind any_method<Backend> make_method(tape<Backend>&, const method_options&, const network_options&, index, const target_map&, std::uint64_t);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_METHOD)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

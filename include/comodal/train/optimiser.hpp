@@ -4,6 +4,7 @@
 #ifndef COMODAL_TRAIN_OPTIMISER_HPP
 #define COMODAL_TRAIN_OPTIMISER_HPP
 
+#include <comodal/core/compiled.hpp>
 #include <comodal/nn/state.hpp>
 
 #include <concepts>
@@ -288,6 +289,10 @@ template <tensor_backend Backend>
   if (options.name == "adamw") return any_optimiser<Backend>(adamw<Backend>(options));
   throw config_error(text("optimiser.name = '", options.name, "', expected sgd or adamw"));
 }
+
+#define COMODAL_OPTIMISER(kind, Backend) \
+  kind any_optimiser<Backend> make_optimiser(const optimiser_options&);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_OPTIMISER)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 
