@@ -46,13 +46,15 @@ template <tensor_backend Backend>
   return without;
 }
 
-// Of bfloat16, a vendor's kernel that multiplies it in hardware is faster than ours, and another is not; that there is none is a fallback.
+// Of bfloat16, a vendor's kernel that multiplies it in hardware is faster than ours, save for weight gradients of many channels, and another is not;
+// that there is none is a fallback.
 template <tensor_backend Backend>
 [[nodiscard]] bool wants_vendor(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction) {
   if (ctx.engines != engine_choice::fastest) return ctx.engines == engine_choice::vendor;
-  if constexpr (std::is_same_v<typename Backend::scalar_type, bfloat16>)
-    return vendor_multiplies_bfloat16(ctx, p, direction, true);
-  else
+  if constexpr (std::is_same_v<typename Backend::scalar_type, bfloat16>) {
+    const bool many = direction == conv3d_direction::backward_weights && p.in_channels * p.out_channels >= 1024;
+    return !(many && portable_conv3d_is_faster(p, direction)) && vendor_multiplies_bfloat16(ctx, p, direction, true);
+  } else
     return !portable_conv3d_is_faster(p, direction);
 }
 
