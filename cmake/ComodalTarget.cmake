@@ -87,6 +87,9 @@ endfunction()
 # networks, methods and optimisers of default_backend, double_backend and mixed_backend (core/compiled.hpp). A program that links one compiles them
 # no more. Each is built when something links it, here or in the project that found the package, with that project's compiler and flags.
 function(comodal_define_compiled)
+  if(TARGET comodal_compiled)
+    return()  # the package was found in another folder of the project
+  endif()
   # A unit each: the headers that it includes, and the lists of templates that they end with.
   set(_convolution_headers autograd/convolution autograd/gating)
   set(_convolution_lists COMODAL_CONVOLUTION COMODAL_GATING)
