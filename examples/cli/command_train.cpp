@@ -13,6 +13,7 @@
 
 #include <csignal>
 #include <cstdio>
+#include <set>
 #include <fstream>
 
 namespace cli {
@@ -59,12 +60,15 @@ comodal::label_volume coarse_mask(const comodal::label_volume& fine) {
 }
 
 // What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it reports.
-void refuse_other_settings(const settings& now, const path& file) {
+// `fitted`: whether model.checkpointed is known, which a budget of memory chooses when the cases have been read.
+void refuse_other_settings(const settings& now, const path& file, bool fitted) {
   experiment begun;
   settings before = begun.keys();
   before.read_file(file);
-  const auto [here, there] = now.first_difference(
-      before, {"data.folder", "data.splits", "compute.threads", "prefetch.threads", "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every"});
+  std::set<std::string> free{"data.folder", "data.splits", "compute.threads", "prefetch.threads", "prefetch.depth", "train.log_every", "train.checkpoint_every",
+                             "train.validate_every"};
+  if (!fitted) free.insert("model.checkpointed");
+  const auto [here, there] = now.first_difference(before, free);
   if (!here.empty())
     throw config_error(text(file.string(), ": the run was begun with ", there, ", --resume was given ", here, "; take the same settings, or name a new folder"));
 }
@@ -88,6 +92,8 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   const bool exists = std::filesystem::exists(arguments.folder) && !std::filesystem::is_empty(arguments.folder);
   if (exists && !arguments.resume)
     throw config_error(text(arguments.folder.string(), ": exists already; name a new folder, or go on with --resume"));
+  const bool budget = e.train.memory > 0, begun = arguments.resume && std::filesystem::exists(arguments.folder / "experiment.toml");
+  if (begun) refuse_other_settings(keys, arguments.folder / "experiment.toml", !budget);
   std::filesystem::create_directories(arguments.folder);
 
   auto prepare = e.prepare(cohort);
@@ -114,7 +120,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
 
   const auto targets = comodal::target_map::of_labels(cohort.labels, !cohort.region_order.empty());
   e.fit_memory<backend>(maker, static_cast<comodal::index>(cohort.modalities.size()), targets);
-  if (arguments.resume && std::filesystem::exists(arguments.folder / "experiment.toml")) refuse_other_settings(keys, arguments.folder / "experiment.toml");
+  if (begun && budget) refuse_other_settings(keys, arguments.folder / "experiment.toml", true);
 
   comodal::model_plan plan;
   plan.modalities = cohort.modalities;

@@ -76,6 +76,7 @@ killed broken_off "[ -e broken_off/checkpoint.safetensors ]"
 "$comodal" train tiny.toml broken_off --resume >/dev/null 2>&1
 cmp whole/model.safetensors broken_off/model.safetensors || fail "the resumed run has other weights"
 refuses 2 "begun with method.ema = 0.99, --resume was given method.ema = 0.9" "$comodal" train tiny.toml broken_off --resume --method.ema 0.9
+! grep -q "^reading" out.txt || fail "other settings are refused only after all cases were read"
 OMP_NUM_THREADS=1 "$comodal" train tiny.toml one_thread >/dev/null 2>&1
 cmp whole/model.safetensors one_thread/model.safetensors || fail "one thread gives other weights than several"
 "$comodal" train whole/experiment.toml again >/dev/null 2>&1

@@ -7,9 +7,6 @@
 
 #include <comodal/core/kokkos.hpp>
 
-/// One scalar shows what a body computes; compiling them all twice would take a minute.
-#define COMODAL_TESTS_DOUBLE_ALONE
-
 namespace comodal {
 
 template <>

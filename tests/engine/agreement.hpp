@@ -14,7 +14,7 @@ namespace comodal::tests {
 
 /// `f` is generic over the back end. Errors are relative to the largest value of each output or gradient.
 template <class F>
-void agree(const char* what, const std::vector<operand>& operands, const F& f, [[maybe_unused]] double single_tolerance = 3e-6, double double_tolerance = 1e-12) {
+void agree(const char* what, const std::vector<operand>& operands, const F& f, double single_tolerance = 3e-6, double double_tolerance = 1e-12) {
   BOOST_TEST_CONTEXT(what) {
     const auto expected = evaluate<xtensor_backend<double>>(operands, f);
     const auto compare = [&](const auto& results, const char* scalar, double tolerance) {
@@ -25,9 +25,7 @@ void agree(const char* what, const std::vector<operand>& operands, const F& f, [
       }
     };
     compare(evaluate<kokkos_backend<default_space, double>>(operands, f), "double", double_tolerance);
-#ifndef COMODAL_TESTS_DOUBLE_ALONE
     compare(evaluate<kokkos_backend<default_space, float>>(operands, f), "float", single_tolerance);
-#endif
   }
 }
 

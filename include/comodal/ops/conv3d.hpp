@@ -52,10 +52,11 @@ template <tensor_backend Backend>
 [[nodiscard]] bool wants_vendor(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction) {
   if (ctx.engines != engine_choice::fastest) return ctx.engines == engine_choice::vendor;
   if constexpr (std::is_same_v<typename Backend::scalar_type, bfloat16>) {
-    const bool many = direction == conv3d_direction::backward_weights && p.in_channels * p.out_channels >= 1024;
-    return !(many && portable_conv3d_is_faster(p, direction)) && vendor_multiplies_bfloat16(ctx, p, direction, true);
-  } else
+    const bool many_weights = direction == conv3d_direction::backward_weights && p.in_channels * p.out_channels >= 1024;
+    return !(many_weights && portable_conv3d_is_faster(p, direction)) && vendor_multiplies_bfloat16(ctx, p, direction, true);
+  } else {
     return !portable_conv3d_is_faster(p, direction);
+  }
 }
 
 }  // namespace ops::detail
