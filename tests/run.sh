@@ -6,4 +6,4 @@ cd "$(dirname "$0")/.."
 sh cmake/install_packages.sh
 cmake --preset release >/dev/null || cmake --preset release
 cmake --build --preset release --parallel "$(nproc)"
-ctest --preset release "$@"
+ctest --preset release --parallel "$(nproc)" "$@"

@@ -22,7 +22,6 @@
 namespace cli {
 namespace {
 
-using backend = comodal::mixed_backend;
 using comodal::index;
 
 double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
@@ -89,7 +88,7 @@ struct measurement {
 };
 
 // Runs `work` for warm-up, then timed, then again under the recorder.
-void measure(session<backend>& on, const benchmark_arguments& arguments, comodal::profile& recorder, measurement& result, const std::function<void()>& work) {
+void measure(session& on, const benchmark_arguments& arguments, comodal::profile& recorder, measurement& result, const std::function<void()>& work) {
   auto& pool = on.context.pool();
   result.start_seconds = process_age() - result.volumes_seconds;
   const double first = now();
@@ -192,7 +191,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   e.refuse_bad_patch();
 
   const comodal::runtime scope(static_cast<int>(e.threads));
-  session<backend> on;
+  session on;
   comodal::profile recorder;
   measurement result;
   const auto modalities = static_cast<index>(arguments.modalities), classes = static_cast<index>(arguments.classes);
@@ -217,7 +216,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
     result.volumes_seconds = now() - before;
     comodal::batch_maker<> maker(e.batch, std::move(labelled), std::move(unlabelled), seed);
     const auto targets = comodal::target_map::of_classes(classes);
-    e.fit_memory<backend>(maker, modalities, targets);
+    e.fit_memory(maker, modalities, targets);
     auto method = comodal::make_method<backend>(on.tape, e.method, e.network, modalities, targets, seed);
     auto optimiser = comodal::make_optimiser<backend>(e.optimiser);
     result.parameters = method.parameters().count();

@@ -14,7 +14,6 @@
 namespace cli {
 namespace {
 
-using backend = comodal::mixed_backend;
 using comodal::text;
 
 // What convolves maps of bfloat16 here, asked for a layer of a usual size.
@@ -41,7 +40,7 @@ int predict(const predict_arguments& arguments) {
     throw comodal::io_error(text(arguments.images.string(), ": holds no image CASE_0000.nii.gz ... CASE_", text("000", plan.modalities.size() - 1), ".nii.gz"));
 
   const comodal::runtime scope(arguments.threads);
-  session<backend> on;
+  session on;
   const auto network =
       comodal::make_network<backend>(on.tape, plan.network, static_cast<comodal::index>(plan.modalities.size()), plan.channels(), plan.seed);
   comodal::load_parameters(network.parameters(), arguments.student ? "student." : "ema.", content);

@@ -19,8 +19,6 @@
 namespace cli {
 namespace {
 
-using backend = comodal::mixed_backend;
-
 volatile std::sig_atomic_t stop_asked = 0;
 void ask_to_stop(int) { stop_asked = 1; }
 
@@ -119,7 +117,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   comodal::batch_maker<> maker(e.batch, std::move(labelled_cases), std::move(unlabelled_cases), seed);
 
   const auto targets = comodal::target_map::of_labels(cohort.labels, !cohort.region_order.empty());
-  e.fit_memory<backend>(maker, static_cast<comodal::index>(cohort.modalities.size()), targets);
+  e.fit_memory(maker, static_cast<comodal::index>(cohort.modalities.size()), targets);
   if (begun && budget) refuse_other_settings(keys, arguments.folder / "experiment.toml", true);
 
   comodal::model_plan plan;
@@ -132,7 +130,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   plan.method = e.method.name;
   plan.seed = seed;
 
-  session<backend> on;
+  session on;
   auto method = comodal::make_method<backend>(on.tape, e.method, e.network, static_cast<comodal::index>(cohort.modalities.size()),
                                               targets, seed);
   comodal::trainer<backend> trainer(method, e.optimiser, maker, e.prefetch, e.train, plan, arguments.folder);

@@ -11,11 +11,13 @@
 
 namespace cli {
 
+/// What all commands compute with: fp32, or bf16 where `model.precision` asks for it.
+using backend = comodal::mixed_backend;
+
 /// A context and its tape.
-template <comodal::tensor_backend Backend>
 struct session {
-  comodal::context<Backend> context;
-  comodal::tape<Backend> tape{context};
+  comodal::context<backend> context;
+  comodal::tape<backend> tape{context};
 };
 
 /// One pointer a modality, null where it is absent.

@@ -113,21 +113,6 @@ template <class T>
   }
 }
 
-// The number of insertions, deletions, changes and swaps of neighbours between two words (Damerau's distance, adjacent swaps once).
-[[nodiscard]] inline std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
-  for (std::size_t i = 0; i <= a.size(); ++i)
-    for (std::size_t j = 0; j <= b.size(); ++j) {
-      if (i == 0 || j == 0) {
-        d[i][j] = i + j;
-        continue;
-      }
-      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
-    }
-  return d[a.size()][b.size()];
-}
-
 }  // namespace detail
 
 /// All keys of an experiment file with the options behind them.
@@ -164,61 +149,16 @@ class settings {
   }
 
   /// Reads a file. @throws config_error naming file and key for what is unknown or of the wrong kind
-  void read_file(const std::filesystem::path& file) {
-    if (!std::filesystem::is_regular_file(file)) throw config_error(text(file.string(), ": there is no such experiment file"));
-    toml::value root;
-    try {
-      root = toml::parse(file);
-    } catch (const std::exception& failure) {
-      std::string words = failure.what();
-      std::replace(words.begin(), words.end(), '\n', ' ');
-      throw config_error(text(file.string(), ": is no valid TOML: ", words));
-    }
-    read_table(root, "", file.string());
-  }
+  void read_file(const std::filesystem::path& file);
 
   /// Applies `--section.key value` or `--section.key=value` pairs. @throws config_error
-  void read_overrides(const std::vector<std::string>& words) {
-    for (std::size_t i = 0; i < words.size(); ++i) {
-      if (words[i].rfind("--", 0) != 0) throw config_error(text("'", words[i], "': not expected here; see --help"));
-      std::string key = words[i].substr(2), value;
-      if (const auto equal = key.find('='); equal != std::string::npos) {
-        value = key.substr(equal + 1);
-        key.resize(equal);
-      } else if (i + 1 < words.size()) {
-        value = words[++i];
-      } else {
-        throw config_error(text("--", key, ": a value is missing"));
-      }
-      const auto& bound = find(key, "command line");
-      bound.set(parse_word(value), "command line");
-    }
-  }
+  void read_overrides(const std::vector<std::string>& words);
 
   /// The whole experiment as TOML, every key with its value.
-  [[nodiscard]] std::string resolved() const {
-    std::string top, sections, current;
-    for (const std::string& key : m_order) {
-      const auto dot = key.rfind('.');
-      const std::string line = key.substr(dot == std::string::npos ? 0 : dot + 1) + " = " + m_keys.at(key).show() + "\n";
-      if (dot == std::string::npos) {
-        top += line;
-        continue;
-      }
-      if (key.substr(0, dot) != current) sections += "\n[" + (current = key.substr(0, dot)) + "]\n";
-      sections += line;
-    }
-    return top + sections;
-  }
+  [[nodiscard]] std::string resolved() const;
 
   /// The first key, but for those in `free`, whose value differs from that in `other`, as "key = value" here and there; empty if there is none.
-  [[nodiscard]] std::pair<std::string, std::string> first_difference(const settings& other, const std::set<std::string>& free) const {
-    for (const std::string& key : m_order) {
-      const std::string here = m_keys.at(key).show(), there = other.m_keys.at(key).show();
-      if (here != there && free.count(key) == 0) return {key + " = " + here, key + " = " + there};
-    }
-    return {};
-  }
+  [[nodiscard]] std::pair<std::string, std::string> first_difference(const settings& other, const std::set<std::string>& free) const;
 
  private:
   struct bound {
@@ -226,37 +166,8 @@ class settings {
     std::function<std::string()> show;
   };
 
-  static toml::value parse_word(const std::string& word) {
-    try {
-      std::istringstream in("x = " + word + "\n");
-      return toml::parse(in, "command line").at("x");
-    } catch (const std::exception&) {
-      return toml::value(word);
-    }
-  }
-
-  const bound& find(const std::string& key, const std::string& where) const {
-    const auto found = m_keys.find(key);
-    if (found != m_keys.end()) return found->second;
-    std::string nearest;
-    std::size_t best = ~std::size_t{0};
-    for (const auto& [name, unused] : m_keys)
-      if (const auto d = detail::edit_distance(key, name); d < best) {
-        best = d;
-        nearest = name;
-      }
-    throw config_error(text(where, ": there is no key '", key, "'; did you mean '", nearest, "'? (comodal train --help lists all keys)"));
-  }
-
-  void read_table(const toml::value& table, const std::string& prefix, const std::string& where) {
-    for (const auto& [name, value] : table.as_table()) {
-      const std::string key = prefix.empty() ? name : prefix + "." + name;
-      if (value.is_table() && !m_keys.contains(key))
-        read_table(value, key, where);
-      else
-        find(key, text(where, ":", value.location().line())).set(value, text(where, ":", value.location().line()));
-    }
-  }
+  const bound& find(const std::string& key, const std::string& where) const;
+  void read_table(const toml::value& table, const std::string& prefix, const std::string& where);
 
   std::map<std::string, bound> m_keys;
   std::vector<std::string> m_order;

@@ -60,6 +60,46 @@ BOOST_FIXTURE_TEST_CASE(a_repeated_step_allocates_nothing_new, pooled) {
   BOOST_TEST(pool->statistics().peak == first.peak);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_smaller_request_takes_the_smallest_free_buffer_that_wastes_a_third_at_most, pooled) {
+  std::byte *large = nullptr, *larger = nullptr;
+  {
+    const auto a = pool->allocate(140 << 10), b = pool->allocate(125 << 10);
+    larger = a.get();
+    large = b.get();
+  }
+  const auto first = pool->allocate(100 << 10), second = pool->allocate(100 << 10);
+  BOOST_TEST(first.get() == large);
+  BOOST_TEST(second.get() == larger);
+  BOOST_TEST(pool->statistics().in_use == 2u * (104 << 10));
+  BOOST_TEST(pool->statistics().allocations == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_buffer_that_is_much_too_large_waits_for_a_larger_request, pooled) {
+  std::byte* large = pool->allocate(160 << 10).get();
+  const auto small = pool->allocate(100 << 10);
+  BOOST_TEST(small.get() != large);
+  BOOST_TEST(pool->allocate(150 << 10).get() == large);
+  BOOST_TEST(pool->allocate(160 << 10).get() == large);  // and keeps its size
+  BOOST_TEST(pool->statistics().allocations == 2u);
+}
+
+BOOST_FIXTURE_TEST_CASE(next_to_nothing_may_be_wasted_at_will, pooled) {
+  std::byte* page = pool->allocate(4096).get();
+  BOOST_TEST(pool->allocate(100).get() == page);
+}
+
+BOOST_FIXTURE_TEST_CASE(steps_of_changing_sizes_settle, pooled) {
+  const auto step = [&](std::size_t present) {
+    std::vector<std::shared_ptr<std::byte>> kept;
+    for (std::size_t i = 1; i < 40; ++i) kept.push_back(pool->allocate(present * i * 1777));
+  };
+  for (std::size_t present = 4; present > 0; --present) step(present);
+  const memory_statistics first = pool->statistics();
+  for (std::size_t i = 0; i < 40; ++i) step(1 + i * 7 % 4);
+  BOOST_TEST(pool->statistics().allocations == first.allocations);
+  BOOST_TEST(first.held < first.peak * 5 / 4);
+}
+
 BOOST_FIXTURE_TEST_CASE(size_classes_waste_an_eighth_at_most, pooled) {
   for (std::size_t bytes = 512; bytes < 4000000; bytes += bytes / 37 + 1) {
     const auto a = pool->allocate(bytes);

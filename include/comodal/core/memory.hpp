@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// A pool of buffers in one memory space: a buffer that is given back serves the next request of its size class, so that a
-/// training step allocates nothing once the first has run.
+/// A pool of buffers in one memory space: a buffer that is given back serves a later request of its size or somewhat less, so that
+/// a training step allocates nothing once the first few have run, also where sizes change with the modalities that are present.
 #ifndef COMODAL_CORE_MEMORY_HPP
 #define COMODAL_CORE_MEMORY_HPP
 
@@ -14,14 +14,15 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
 /// What a pool holds and has held, in bytes.
 struct memory_statistics {
-  std::size_t in_use = 0;       // handed out now
-  std::size_t peak = 0;         // the most that was ever handed out
+  std::size_t in_use = 0;       // asked for and handed out now, each rounded up to its size class
+  std::size_t peak = 0;         // the most that ever was in use
   std::size_t held = 0;         // taken from the system, handed out or not
   std::size_t allocations = 0;  // how often the system was asked
 };
@@ -40,8 +41,8 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
   /// At least `bytes` bytes, aligned to 64 (the host) or as the device gives them; uninitialised.
   [[nodiscard]] std::shared_ptr<std::byte> allocate(std::size_t bytes) {
     const std::size_t size = size_class(bytes);
-    std::byte* data = take(size);
-    return {data, [pool = this->shared_from_this(), size](std::byte* p) { pool->give(p, size); }};
+    const auto [data, held] = take(size);
+    return {data, [pool = this->shared_from_this(), size, held = held](std::byte* p) { pool->give(p, size, held); }};
   }
 
   /// Returns to the system what is not handed out.
@@ -68,25 +69,27 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
     return std::max<std::size_t>((bytes + step - 1) / step * step, 64);
   }
 
-  std::byte* take(std::size_t size) {
+  // The smallest free buffer that is large enough, and its size; larger than half as much again only where that is next to nothing.
+  std::pair<std::byte*, std::size_t> take(std::size_t size) {
     const std::lock_guard lock(m_mutex);
     m_statistics.in_use += size;
     m_statistics.peak = std::max(m_statistics.peak, m_statistics.in_use);
-    auto& list = m_free[size];
-    if (!list.empty()) {
-      std::byte* data = list.back();
-      list.pop_back();
-      return data;
-    }
+    const std::size_t largest = std::max<std::size_t>(size + size / 2, 4096);
+    for (auto free = m_free.lower_bound(size); free != m_free.end() && free->first <= largest; ++free)
+      if (!free->second.empty()) {
+        std::byte* data = free->second.back();
+        free->second.pop_back();
+        return {data, free->first};
+      }
     m_statistics.held += size;
     ++m_statistics.allocations;
-    return static_cast<std::byte*>(Kokkos::kokkos_malloc<memory_space>("comodal::memory_pool", size));
+    return {static_cast<std::byte*>(Kokkos::kokkos_malloc<memory_space>("comodal::memory_pool", size)), size};
   }
 
-  void give(std::byte* data, std::size_t size) {
+  void give(std::byte* data, std::size_t size, std::size_t held) {
     const std::lock_guard lock(m_mutex);
     m_statistics.in_use -= size;
-    m_free[size].push_back(data);
+    m_free[held].push_back(data);
   }
 
   mutable std::mutex m_mutex;
