@@ -26,6 +26,14 @@ void print_bfloat16_engine() {
     std::printf("bf16: stored; multiplied as float by our own kernels%s%s\n", plan.reason.empty() ? "" : ": ", plan.reason.c_str());
 }
 
+// The folders of all outputs that a network of these modalities may have.
+std::vector<path> output_folders(const path& folder, const std::vector<std::string>& modalities) {
+  std::vector<path> folders{folder};
+  for (const auto& name : modalities)
+    for (const char* kind : {"branch ", "only "}) folders.push_back(folder / folder_of(kind + name));
+  return folders;
+}
+
 }  // namespace
 
 int predict(const predict_arguments& arguments) {
@@ -33,11 +41,12 @@ int predict(const predict_arguments& arguments) {
   const auto plan = comodal::plan_of(content, arguments.model);
   if (!std::filesystem::is_directory(arguments.images)) throw comodal::io_error(text(arguments.images.string(), ": there is no such folder of images"));
   std::vector<comodal::finding> findings;
-  const auto cases = comodal::read_nnunet_images(arguments.images, plan.modalities.size(), ".nii.gz", findings);
+  const std::string ending = comodal::volume_ending(arguments.images);
+  const auto cases = comodal::read_nnunet_images(arguments.images, plan.modalities.size(), ending, findings);
   for (const auto& one : findings) std::fprintf(stderr, "%s\n", comodal::to_line(one).c_str());
   comodal::refuse_errors(findings);
   if (cases.empty())
-    throw comodal::io_error(text(arguments.images.string(), ": holds no image CASE_0000.nii.gz ... CASE_", text("000", plan.modalities.size() - 1), ".nii.gz"));
+    throw comodal::io_error(text(arguments.images.string(), ": holds no image CASE_0000", ending, " ... CASE_", modality_number(plan.modalities.size() - 1), ending));
 
   const comodal::runtime scope(arguments.threads);
   session on;
@@ -48,12 +57,18 @@ int predict(const predict_arguments& arguments) {
   for (const auto& axis : arguments.mirror) windows.mirror.push_back(axis == "i" ? 2 : axis == "j" ? 1 : 0);
 
   std::filesystem::create_directories(arguments.folder);
-  std::vector<std::string> outputs;
+  // What stands there from another model or run is not to be taken for this one's: not after a failure, not after a kill.
+  std::filesystem::remove(arguments.folder / "predictions.json");
+  std::vector<std::string> outputs, written;
   std::size_t done = 0;
   std::string failures;
   for (const auto& files : cases) {
     try {
+      for (const auto& folder : output_folders(arguments.folder, plan.modalities)) std::filesystem::remove(folder / (files.id + ".nii.gz"));
       const auto one = comodal::prepare_case(files, plan.prepare);
+      print_warnings(one.warnings);
+      if (const std::string words = comodal::spacing_warning(one.grid.canonical, plan.spacing); !words.empty())
+        std::fprintf(stderr, "warning: %s: %s\n", one.id.c_str(), words.c_str());
       for (const auto& result :
            comodal::predict_case<backend>(on.tape, plan, one, {true, arguments.branches, arguments.only}, windows,
                                           [&](const auto& volumes, const auto& present, auto which) { return network.forward(volumes, present, which); })) {
@@ -62,6 +77,7 @@ int predict(const predict_arguments& arguments) {
         comodal::write_nifti_labels(folder / (one.id + ".nii.gz"), comodal::restore(result.labels, one.grid), one.header);
         if (std::find(outputs.begin(), outputs.end(), result.name) == outputs.end()) outputs.push_back(result.name);
       }
+      written.push_back(one.id);
     } catch (const comodal::error& failure) {
       failures += (failures.empty() ? "" : "\n") + std::string(failure.what());
     }
@@ -69,7 +85,7 @@ int predict(const predict_arguments& arguments) {
   }
   if (::isatty(STDERR_FILENO)) std::fputs("\r\033[K", stderr);
 
-  nlohmann::ordered_json description{{"model", arguments.model.string()}, {"outputs", outputs}, {"modalities", plan.modalities}};
+  nlohmann::ordered_json description{{"model", arguments.model.string()}, {"outputs", outputs}, {"modalities", plan.modalities}, {"cases", written}};
   for (const auto& c : plan.labels) description["labels"].push_back({{"name", c.name}, {"values", c.values}});
   comodal::write_text(arguments.folder / "predictions.json", description.dump(2) + "\n");
   if (!failures.empty()) throw comodal::io_error(failures);

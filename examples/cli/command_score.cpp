@@ -3,7 +3,9 @@
 #include "commands.hpp"
 #include "session.hpp"
 
+#include <comodal/data/load_case.hpp>
 #include <comodal/data/nifti.hpp>
+#include <comodal/data/nnunet_raw.hpp>
 #include <comodal/metric/summary_json.hpp>
 #include <comodal/metric/tables.hpp>
 #include <comodal/report/curves.hpp>
@@ -23,7 +25,7 @@ using comodal::text;
 
 /// What `predict` says of its folder.
 struct description {
-  std::vector<std::string> outputs, modalities;
+  std::vector<std::string> outputs, modalities, cases;
   std::vector<comodal::label_class> labels;
 };
 
@@ -34,7 +36,8 @@ description read_description(const path& predictions) {
   const auto bytes = comodal::read_file(file);
   try {
     const auto j = nlohmann::json::parse(bytes.begin(), bytes.end());
-    description d{j.at("outputs").get<std::vector<std::string>>(), j.at("modalities").get<std::vector<std::string>>(), {}};
+    description d{j.at("outputs").get<std::vector<std::string>>(), j.at("modalities").get<std::vector<std::string>>(),
+                  j.at("cases").get<std::vector<std::string>>(), {}};
     for (const auto& c : j.at("labels")) d.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
     return d;
   } catch (const nlohmann::json::exception& failure) {
@@ -42,15 +45,30 @@ description read_description(const path& predictions) {
   }
 }
 
-/// The masks of a folder by case, sorted.
+/// The masks of a folder by case, sorted; all .nii.gz, or all .nii.
 std::map<std::string, path> masks_of(const path& folder) {
   if (!std::filesystem::is_directory(folder)) throw comodal::io_error(text(folder.string(), ": there is no such folder of masks"));
+  const std::string ending = comodal::volume_ending(folder);
   std::map<std::string, path> masks;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name.size() > 7 && name.ends_with(".nii.gz")) masks[name.substr(0, name.size() - 7)] = entry.path();
+    if (name.size() > ending.size() && name.ends_with(ending)) masks[name.substr(0, name.size() - ending.size())] = entry.path();
   }
   return masks;
+}
+
+/// The masks of an output that the run which wrote the folder's description made: others are left from another run.
+std::map<std::string, path> predicted_masks(const path& predictions, const description& d, const std::string& output) {
+  auto masks = masks_of(predictions / folder_of(output));
+  std::erase_if(masks, [&](const auto& entry) { return std::find(d.cases.begin(), d.cases.end(), entry.first) == d.cases.end(); });
+  return masks;
+}
+
+/// A mask of declared labels only: with another value it would count as background.
+comodal::label_volume read_mask(const path& file, const std::vector<comodal::label_class>& classes) {
+  auto mask = comodal::read_nifti_labels(file);
+  if (const auto words = comodal::undeclared_labels(mask, classes); !words.empty()) throw comodal::io_error(text(file.string(), ": ", words.front()));
+  return mask;
 }
 
 std::vector<comodal::case_score> score_folder(const path& predictions, const path& labels, const comodal::score_options& options) {
@@ -58,14 +76,14 @@ std::vector<comodal::case_score> score_folder(const path& predictions, const pat
   const auto truth = masks_of(labels);
   std::vector<comodal::case_score> scores;
   for (const std::string& output : d.outputs) {
-    const auto masks = masks_of(predictions / folder_of(output));
+    const auto masks = predicted_masks(predictions, d, output);
     if (output == "fused")
       for (const auto& [id, file] : truth)
         if (!masks.contains(id)) throw comodal::io_error(text(predictions.string(), ": has no prediction of case ", id, ", whose label is ", file.string()));
     for (const auto& [id, file] : masks) {
       const auto found = truth.find(id);
       if (found == truth.end()) throw comodal::io_error(text(file.string(), ": has no label in ", labels.string()));
-      const auto one = comodal::score_case(comodal::read_nifti_labels(file), comodal::read_nifti_labels(found->second), d.labels, id, output, options);
+      const auto one = comodal::score_case(read_mask(file, d.labels), read_mask(found->second, d.labels), d.labels, id, output, options);
       scores.insert(scores.end(), one.begin(), one.end());
     }
   }
@@ -88,8 +106,9 @@ std::string name_of(const path& predictions) {
 
 void write_scores(const path& predictions, const std::vector<comodal::case_score>& scores, const path& labels, const comodal::score_options& options) {
   comodal::write_case_csv(predictions / "scores.csv", scores, options);
+  const std::string ending = comodal::volume_ending(labels);
   comodal::write_summary_json(predictions / "summary.json", scores, "fused", options, [&](const std::string& id) {
-    return comodal::scored_files{(predictions / (id + ".nii.gz")).string(), (labels / (id + ".nii.gz")).string()};
+    return comodal::scored_files{(predictions / (id + ".nii.gz")).string(), (labels / (id + ending)).string()};
   });
 }
 
@@ -118,20 +137,21 @@ void add_curves(comodal::html_report& html, const path& run) {
 
 void add_pictures(comodal::html_report& html, const path& predictions, const report_arguments& arguments) {
   const description d = read_description(predictions);
+  const std::string ending = comodal::volume_ending(arguments.images);
+  const auto truths = masks_of(arguments.labels);
   int drawn = 0;
-  for (const auto& [id, file] : masks_of(predictions)) {
+  for (const auto& [id, file] : predicted_masks(predictions, d, "fused")) {
     if (drawn++ == arguments.cases) break;
     std::vector<comodal::image_volume> images(d.modalities.size());
     comodal::overlay_case one;
     one.case_id = id;
     for (std::size_t m = 0; m < d.modalities.size(); ++m) {
-      const std::string number = std::to_string(10000 + m).substr(1);
-      const path image = arguments.images / (id + "_" + number + ".nii.gz");
+      const path image = arguments.images / (id + "_" + modality_number(m) + ending);
       const bool there = std::filesystem::exists(image);
       if (there) images[m] = comodal::read_nifti(image);
       one.images.push_back({d.modalities[m], there ? &images[m] : nullptr});
     }
-    const auto prediction = comodal::read_nifti_labels(file), truth = comodal::read_nifti_labels(arguments.labels / (id + ".nii.gz"));
+    const auto prediction = comodal::read_nifti_labels(file), truth = comodal::read_nifti_labels(truths.at(id));
     one.truth = &truth;
     one.prediction = &prediction;
     one.classes = d.labels;

@@ -26,8 +26,13 @@ comodal::labelled_training_case training_case(const comodal::labelled_case_data&
   return {one.data.id, image_pointers(one.data), &one.label};
 }
 
-void print_warnings(const comodal::case_data& one) {
-  for (const auto& found : one.warnings) std::fprintf(stderr, "%s\n", comodal::to_line(found).c_str());
+// Says so where the voxel sizes of the cases differ: volumes are not resampled.
+void print_spacing_warning(const std::vector<const comodal::case_data*>& cases, const std::array<double, 3>& median) {
+  std::string first;
+  std::size_t number = 0;
+  for (const auto* one : cases)
+    if (const std::string words = comodal::spacing_warning(one->grid.canonical, median); !words.empty() && number++ == 0) first = one->id + ": " + words;
+  if (number > 0) std::fprintf(stderr, "warning: %s (%zu of %zu cases differ so)\n", first.c_str(), number, cases.size());
 }
 
 // The mean Dice over cases and foreground classes of the fused output on cases that were kept apart.
@@ -85,6 +90,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   e.refuse_bad_patch();
 
   const auto cohort = e.read_cohort();
+  print_warnings(cohort.findings);
   comodal::refuse_errors(cohort.findings);
   if (cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
   const bool exists = std::filesystem::exists(arguments.folder) && !std::filesystem::is_empty(arguments.folder);
@@ -92,9 +98,9 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
     throw config_error(text(arguments.folder.string(), ": exists already; name a new folder, or go on with --resume"));
   const bool budget = e.train.memory > 0, begun = arguments.resume && std::filesystem::exists(arguments.folder / "experiment.toml");
   if (begun) refuse_other_settings(keys, arguments.folder / "experiment.toml", !budget);
+  auto prepare = e.prepare(cohort);
   std::filesystem::create_directories(arguments.folder);
 
-  auto prepare = e.prepare(cohort);
   for (std::size_t m = 0; m < cohort.modalities.size(); ++m)
     if (prepare.normalise[prepare.normalise.size() == 1 ? 0 : m] == comodal::normalisation::ct) {
       prepare.ct.resize(cohort.modalities.size());
@@ -106,9 +112,17 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   const auto labelled = comodal::prepare_cases(cohort.labelled, prepare);
   const auto unlabelled = e.batch.unlabelled > 0 ? comodal::prepare_cases(cohort.unlabelled, prepare) : std::vector<comodal::case_data>{};
   const auto validation = comodal::prepare_cases(cohort.validation, prepare);
-  for (const auto& one : labelled) print_warnings(one.data);
-  for (const auto& one : unlabelled) print_warnings(one);
-  for (const auto& one : validation) print_warnings(one.data);
+  std::vector<const comodal::case_data*> all;
+  for (const auto& one : labelled) all.push_back(&one.data);
+  for (const auto& one : unlabelled) all.push_back(&one);
+  for (const auto& one : validation) all.push_back(&one.data);
+  std::vector<comodal::geometry> grids;
+  for (const auto* one : all) {
+    print_warnings(one->warnings);
+    grids.push_back(one->grid.canonical);
+  }
+  const auto spacing = comodal::median_spacing(grids);
+  print_spacing_warning(all, spacing);
   std::vector<comodal::labelled_training_case> labelled_cases;
   std::vector<comodal::unlabelled_training_case> unlabelled_cases;
   for (const auto& one : labelled) labelled_cases.push_back(training_case(one));
@@ -127,6 +141,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   plan.network = e.network;
   plan.prepare = prepare;
   plan.patch = e.batch.patch;
+  plan.spacing = spacing;
   plan.method = e.method.name;
   plan.seed = seed;
 

@@ -64,6 +64,7 @@ comodal::cohort experiment::read_cohort() const {
 }
 
 void experiment::refuse_bad_patch() const {
+  network.check();
   const auto stride = network.total_stride();
   const char* axes = "kji";
   for (std::size_t a = 0; a < 3; ++a)
@@ -79,6 +80,9 @@ void experiment::fit_memory(const comodal::batch_maker<>& maker, comodal::index 
 }
 
 comodal::prepare_options experiment::prepare(const comodal::cohort& cohort) const {
+  if (normalise.size() != 1 && normalise.size() != cohort.modalities.size())
+    throw config_error(text("data.normalise: ", normalise.size(), " entries for ", cohort.modalities.size(), " modalities; give one, or one a modality"));
+  if (margin < 0) throw config_error(text("data.margin = ", margin, ", expected 0 or more voxels"));
   comodal::prepare_options options;
   options.normalise.clear();
   for (const auto& name : normalise) options.normalise.push_back(comodal::normalisation_from(name));

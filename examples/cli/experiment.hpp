@@ -36,13 +36,13 @@ struct experiment {
   /// The cases that the section `data` names. @throws config_error, io_error
   [[nodiscard]] comodal::cohort read_cohort() const;
 
-  /// @throws config_error for a patch that the network's strides do not divide
+  /// @throws config_error for a network that cannot be made, or a patch that its strides do not divide
   void refuse_bad_patch() const;
 
   /// Sets `model.checkpointed` so that a step stays within `train.memory`, if that is set. @throws config_error if nothing is enough
   void fit_memory(const comodal::batch_maker<>& maker, comodal::index modalities, const comodal::target_map& targets);
 
-  /// How cases are prepared, but for the statistics of CT, which are counted on the labelled cases.
+  /// How cases are prepared, but for the statistics of CT, which are counted on the labelled cases. @throws config_error
   [[nodiscard]] comodal::prepare_options prepare(const comodal::cohort& cohort) const;
 };
 

@@ -6,6 +6,7 @@
 #include <comodal/autograd/variable.hpp>
 #include <comodal/data/case_data.hpp>
 
+#include <cstdio>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,12 @@ struct session {
   return images;
 }
 
+/// Prints findings that are no errors.
+inline void print_warnings(const std::vector<comodal::finding>& findings) {
+  for (const auto& found : findings)
+    if (found.severity != comodal::finding::level::error) std::fprintf(stderr, "%s\n", comodal::to_line(found).c_str());
+}
+
 /// The folder of an output below that of the predictions: "" for the fused one, "branch_T1", "only_T1" ...
 [[nodiscard]] inline std::string folder_of(const std::string& output) {
   if (output == "fused") return "";
@@ -35,6 +42,9 @@ struct session {
     if (c == ' ' || c == '/') c = '_';
   return name;
 }
+
+/// A modality's number as files are named: "0002".
+[[nodiscard]] inline std::string modality_number(std::size_t m) { return std::to_string(10000 + m).substr(1); }
 
 }  // namespace cli
 

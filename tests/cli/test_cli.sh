@@ -55,6 +55,11 @@ refuses 2 "no multiple of the network's total stride" "$comodal" train tiny.toml
 refuses 2 "expected sgd or adamw" "$comodal" train tiny.toml wrong --optimiser.name sdg
 refuses 2 "model.precision: 'bf61', expected fp32 or bf16" "$comodal" train tiny.toml wrong_too --model.precision bf61
 refuses 2 "is not a whole number" "$comodal" train tiny.toml run --train.steps many
+refuses 2 "model.strides: 0, expected 1 or more" "$comodal" train tiny.toml run --model.strides '[[0, 2, 2]]'
+refuses 2 "model.strides: 2 entries, expected 1" "$comodal" train tiny.toml run --model.strides '[[2, 2, 2], [2, 2, 2]]'
+refuses 2 "data.normalise: 2 entries for 4 modalities" "$comodal" train tiny.toml run --data.normalise '["head", "ct"]'
+refuses 2 "data.margin = -20, expected 0 or more" "$comodal" train tiny.toml run --data.margin -20
+[ ! -e run ] || fail "a refused run leaves a folder"
 refuses 2 "exists already" "$comodal" phantom cohort
 refuses 2 "is no folder that" "$comodal" evaluate nowhere --labels cohort/labelsTs
 
@@ -69,6 +74,12 @@ grep -q "phantom_0002_0001.nii.gz: " out.txt || fail "the HTML file is not named
 words=$(grep "phantom_0000_0000.nii.gz" out.txt)
 refuses 2 "phantom_0000_0000.nii.gz" "$comodal" train tiny.toml refused --data.folder broken
 grep -qF -- "${words#error: }" out.txt || fail "train refuses in other words than check"
+
+echo "train says what check warns of"
+cp -r cohort doubtful
+mv doubtful/labelsTr/phantom_0001.nii.gz doubtful/labelsTr/phantom_0001.nii.gz.old
+"$comodal" train tiny.toml doubtful_run --data.folder doubtful --train.steps 1 >out.txt 2>&1 || fail "training beside a file that is ignored"
+grep -q "warning: .*phantom_0001.nii.gz.old: is ignored" out.txt || { cat out.txt >&2; fail "train ignores a file without a word"; }
 
 echo "a run that is killed and resumed ends with the bytes of an unbroken one"
 "$comodal" train tiny.toml whole >/dev/null 2>&1
@@ -114,6 +125,10 @@ wait $pid || status=$?
 [ "$status" = 1 ] || fail "a run that was stopped ends with status $status, expected 1"
 grep -q "no loss logged" early.txt || fail "a run without a logged loss prints one"
 
+echo "weights that are no longer numbers are never written"
+refuses 2 "lower optimiser.rate" "$comodal" train tiny.toml diverged --optimiser.rate 1e38 --train.log_every 1000
+[ ! -e diverged/checkpoint.safetensors ] && [ ! -e diverged/model.safetensors ] || fail "weights that are not finite were written"
+
 echo "labels of unlabelled cases change nothing"
 cp -r cohort garbage
 for f in garbage/labelsUn/*; do echo garbage >"$f"; done
@@ -132,6 +147,30 @@ test -s whole/predictions/scores.csv || fail "no scores.csv"
 test -s whole/predictions/summary.json || fail "no summary.json"
 "$comodal" report whole --labels cohort/labelsTs --images cohort/imagesTs --out report.html --cases 1 >/dev/null
 grep -q "</html>" report.html || fail "the report is not whole"
+cp -r cohort/labelsTs undeclared
+"$comodal" predict whole/model.safetensors cohort/imagesTs again/predictions >/dev/null
+cp -r cohort/imagesTs cut_images
+for file in cut_images/phantom_5001_*; do head -c 1000 "cohort/imagesTs/${file##*/}" >"$file"; done
+refuses 2 "phantom_5001_.*damaged gzip file" "$comodal" predict again/model.safetensors cut_images again/predictions
+[ -e again/predictions/phantom_5000.nii.gz ] && [ ! -e again/predictions/phantom_5001.nii.gz ] || fail "a case that failed keeps the mask of another run"
+refuses 2 "has no prediction of case phantom_5001" "$comodal" evaluate again/predictions --labels cohort/labelsTs
+gunzip -c cohort/labelsTs/phantom_5001.nii.gz >mask
+{ head -c 352 mask; tail -c +353 mask | tr '\002' '\011'; } | gzip >undeclared/phantom_5001.nii.gz
+refuses 2 "phantom_5001.nii.gz: holds label 9 in .* voxels; declared are 0, 1, 2, 3" "$comodal" evaluate whole/predictions --labels undeclared
+
+echo "files that are not packed, and voxels of another size"
+cp -r cohort/imagesTs plain && cp -r cohort/labelsTs plain_labels
+gunzip plain/*.gz plain_labels/*.gz
+"$comodal" predict whole/model.safetensors plain plain_predictions 2>out.txt >/dev/null
+! grep -q warning out.txt || { cat out.txt >&2; fail "voxels of the training cases' size are warned of"; }
+"$comodal" evaluate plain_predictions --labels plain_labels >/dev/null
+grep ",fused," whole/predictions/scores.csv >fused.csv
+grep ",fused," plain_predictions/scores.csv | cmp - fused.csv || fail "files that are not packed give other scores"
+refuses 2 "holds both" sh -c "cp cohort/imagesTs/phantom_5000_* plain; '$comodal' predict whole/model.safetensors plain p"
+"$comodal" phantom fine --seed 3 --phantom.grid '[32, 32, 16]' --phantom.spacing '[3.0, 5.0, 9.0]' --phantom.labelled 1 --phantom.unlabelled 0 --phantom.test 1 >/dev/null
+"$comodal" predict whole/model.safetensors fine/imagesTs fine_predictions 2>out.txt >/dev/null
+grep -q "has voxels of 3 x 5 x 9 mm, the training cases 5 x 5 x 9 mm" out.txt || { cat out.txt >&2; fail "voxels of another size are taken without a word"; }
+
 refuses 2 "is cut short" sh -c "head -c 5000 whole/model.safetensors >cut.safetensors; '$comodal' predict cut.safetensors cohort/imagesTs p"
 for method in supervised mean_teacher; do "$comodal" train tiny.toml "$method" --method.name $method --train.steps 4 >/dev/null 2>&1; done
 "$comodal" info whole/model.safetensors | grep -q "FLAIR" || fail "info does not name the modalities"

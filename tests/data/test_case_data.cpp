@@ -129,6 +129,23 @@ BOOST_AUTO_TEST_CASE(warnings_come_along) {
   BOOST_CHECK_EQUAL(prepare_case(one, options).warnings.size(), 1);
 }
 
+BOOST_AUTO_TEST_CASE(labels_outside_the_head_box_are_said) {
+  const test::folder folder("case-outside");
+  write_nifti(folder / "x_0000.nii", test::image(1));
+  label_volume label = test::label(1);
+  label.at(0, 0, 0) = label.at(19, 17, 11) = 1;
+  write_nifti(folder / "x.nii", label);
+  const labelled_case one{{"x", {folder / "x_0000.nii"}}, folder / "x.nii"};
+  prepare_options options;
+  options.margin = 0;
+  const auto found = prepare_case(one, options).data.warnings;
+  BOOST_REQUIRE_EQUAL(found.size(), 1);
+  BOOST_CHECK_EQUAL(found[0].file.filename().string(), "x.nii");
+  BOOST_CHECK(found[0].reason.starts_with("has 2 of 20 foreground voxels outside the head box"));
+  options.margin = 20;
+  BOOST_CHECK(prepare_case(one, options).data.warnings.empty());
+}
+
 BOOST_AUTO_TEST_CASE(options_are_checked) {
   const test::folder folder("case-options");
   test::make_nnunet_raw(folder.path());

@@ -77,6 +77,22 @@ BOOST_AUTO_TEST_CASE(writing_is_one_step) {
   BOOST_CHECK_EQUAL(files, 2);  // no temporary file is left
 }
 
+BOOST_AUTO_TEST_CASE(temporary_files_of_a_killed_program_are_not_in_the_way) {
+  const test::folder folder("leftovers");
+  const auto path = folder / "f";
+  for (int i = 0; i < 300; ++i) {
+    std::FILE* left = std::fopen(text(path.string(), ".partial-", ::getpid(), "-", i).c_str(), "wb");
+    BOOST_REQUIRE(left);
+    std::fclose(left);
+  }
+  write_text(path, "whole");
+  const auto bytes = read_file(path);
+  BOOST_TEST(std::string(bytes.begin(), bytes.end()) == "whole");
+  std::size_t files = 0;
+  for ([[maybe_unused]] const auto& entry : std::filesystem::directory_iterator(folder.path())) ++files;
+  BOOST_TEST(files == 301u);
+}
+
 BOOST_AUTO_TEST_CASE(missing_files_are_named) {
   const test::folder folder("file-missing");
   BOOST_CHECK_EXCEPTION(static_cast<void>(read_file(folder / "no")), io_error, test::says("no: cannot be opened"));

@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_fit_are_reported) {
   test::write_text(folder / "labelsTr/z.nii.gz", "x");
   const cohort c = read_nnunet_raw(folder.path());
   BOOST_REQUIRE_EQUAL(c.findings.size(), 4);
-  BOOST_CHECK_EQUAL(to_line(c.findings[0]), "error: " + (folder / "imagesTr/a_0002.nii.gz").string() + ": has modality number 0002, but dataset.json declares 2 modalities");
+  BOOST_CHECK_EQUAL(to_line(c.findings[0]), "error: " + (folder / "imagesTr/a_0002.nii.gz").string() + ": has modality number 0002, but 2 modalities are declared");
   BOOST_CHECK_EQUAL(to_line(c.findings[1]), "warning: " + (folder / "imagesTr/notes.txt").string() + ": is ignored: not named CASE_0000.nii.gz");
   BOOST_CHECK(c.findings[2].reason.starts_with("\"numTraining\" is 3"));
   BOOST_CHECK(c.findings[3].reason.starts_with("is a label without images"));
@@ -110,6 +110,10 @@ BOOST_AUTO_TEST_CASE(dataset_json_is_checked) {
   refused(joined(channels, regions, ending + R"(, "regions_class_order": [1])"), "has 1 labels for 2 regions");
   refused(joined(channels, regions, ending + R"(, "regions_class_order": [1, 2, 3])"), "has 3 labels for 2 regions");
   refused(joined(channels, regions, ending + R"(, "regions_class_order": [1, 4])"), "4 is no declared label");
+  const std::string nested = R"("labels": {"background": 0, "whole": [1, 2, 3], "core": [1, 3], "rim": 3})",
+                    inner_first = R"("labels": {"background": 0, "rim": 3, "core": [1, 3], "whole": [1, 2, 3]})";
+  refused(joined(channels, nested, ending + R"(, "regions_class_order": [1, 2, 3])"), "voxels of label 1 would be written as 2, which is not in the same regions");
+  refused(joined(channels, inner_first, ending + R"(, "regions_class_order": [3, 1, 2])"), "voxels of label 1 would be written as 2");
   std::filesystem::remove(folder / "dataset.json");
   BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path())), io_error, test::says("cannot be opened"));
 

@@ -147,6 +147,23 @@ BOOST_FIXTURE_TEST_CASE(an_equivariant_network_is_not_changed_by_mirroring, wind
     return identity(v);
   });
   BOOST_TEST(calls == 8);
+  // An axis that is named twice is mirrored once.
+  (void)run({&volume}, {{4, 6, 8}, 0.5, {2, 2}}, [&](const variables& v, const auto&) {
+    ++calls;
+    return identity(v);
+  });
+  BOOST_TEST(calls == 10);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_network_that_is_not_finite_is_refused, windows) {
+  const auto volume = image({8, 6, 4});
+  BOOST_CHECK_EXCEPTION((void)run({&volume}, {{4, 6, 8}},
+                                  [&](const variables& v, const auto&) {
+                                    auto z = host(identity(v)[0]);
+                                    z[7] = std::numeric_limits<double>::quiet_NaN();
+                                    return variables{constant({1, 4, 6, 8, 1}, z)};
+                                  }),
+                        error, says("1 probabilities are not finite"));
 }
 
 BOOST_FIXTURE_TEST_CASE(absent_and_unwanted_modalities_are_zero, windows) {

@@ -201,6 +201,60 @@ BOOST_FIXTURE_TEST_CASE(an_empty_student_learns_from_a_lesion, mutual) {
   BOOST_TEST(std::isfinite(largest(all_gradients(method.parameters()))));
 }
 
+BOOST_FIXTURE_TEST_CASE(the_contrast_by_its_formula, mutual) {
+  auto o = base();
+  o.contrast = 0.1;
+  const auto batch = tiny_batch(0);
+  auto method = make(o);
+  safetensors_file state;
+  method.save(state);
+  state.arrays["reliability"] = named_array::of(shape{3}, std::vector<double>{0.5, 0.45, 0.52});
+  method.load(state);
+
+  // Foreground probabilities averaged over blocks of 2 x 2 x 2 voxels: [crop][class][block]; and the mass of sharpened probabilities.
+  using maps = std::vector<std::vector<std::vector<double>>>;
+  const auto coarse = [](const std::vector<double>& p) {
+    maps h(2, {2, std::vector<double>(2 * 4 * 4)});
+    for (int b = 0; b < 2; ++b)
+      for (int d = 0; d < 4; ++d)
+        for (int y = 0; y < 8; ++y)
+          for (int x = 0; x < 8; ++x)
+            for (int c = 1; c < 3; ++c) h[b][c - 1][(d / 2 * 4 + y / 2) * 4 + x / 2] += p[(((b * 4 + d) * 8 + y) * 8 + x) * 3 + c] / 8;
+    return h;
+  };
+  const network_input<B> weak(home, {&batch.weak}), strong(home, {&batch.strong});
+  const auto q = host(softmax(method.predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, -1));
+  const auto branches = method.predict(strong.volumes, strong.present, prediction_weights::student, network_outputs::all).branches;
+  const maps teacher = coarse(q), h[2] = {coarse(host(softmax(branches[0], -1))), coarse(host(softmax(branches[1], -1)))};
+  double mass[2][2] = {};
+  for (std::size_t v = 0; v < q.size(); v += 3) {
+    const double squares = q[v] * q[v] + q[v + 1] * q[v + 1] + q[v + 2] * q[v + 2];
+    for (int c = 1; c < 3; ++c) mass[v / (256 * 3)][c - 1] += q[v + c] * q[v + c] / squares;
+  }
+  const auto alike = [](const std::vector<double>& a, const std::vector<double>& b) {
+    double ab = 0, aa = 0, bb = 0;
+    for (std::size_t i = 0; i < a.size(); ++i) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
+    return (2 * ab + 1e-6) / (aa + bb + 1e-6);
+  };
+  // rho of the branches: 0.45 and 0.52. The first learns from the second by 0.5 + 0.07 / 0.2, the second from the first by 0.5 - 0.07 / 0.2.
+  double expected = 0;
+  int counting = 0;
+  for (int b = 0; b < 2; ++b)
+    for (int m = 0; m < 2; ++m) {
+      double sum = 0, classes = 0;
+      for (int c = 0; c < 2; ++c) {
+        if (mass[b][c] < 32) continue;
+        ++classes, ++counting;
+        const double partner = alike(h[m][b][c], h[1 - m][b][c]), other = alike(h[m][b][c], teacher[1 - b][c]);
+        if (mass[1 - b][c] >= 32) sum += 0.1 * std::log(1 + std::exp((other - partner) / 0.1));
+      }
+      expected += (m == 0 ? 0.85 : 0.15) * sum / std::max(1.0, classes) / 4;
+    }
+  BOOST_TEST(counting > 0);
+  BOOST_TEST(expected > 1e-3);
+  BOOST_TEST(step(method, batch).at("contrast") == expected, boost::test_tools::tolerance(1e-9));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_case_is_never_its_own_negative, mutual) {
   auto o = base();
   o.contrast = 0.1;

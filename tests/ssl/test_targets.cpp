@@ -97,7 +97,7 @@ BOOST_FIXTURE_TEST_CASE(batches_are_joined_sample_by_sample, bench) {
 // Sharpened targets are a distribution at any temperature, in single precision too.
 BOOST_AUTO_TEST_CASE(sharpened_targets_sum_to_1) {
   const std::vector<float> q{0.3f, 0.25f, 0.25f, 0.2f};
-  for (const double temperature : {1.0, 0.5, 0.02, 0.005}) {
+  for (const double temperature : {1.0, 0.5, 0.02, 0.005, 0.0005}) {
     std::vector<float> sharp(4);
     detail::sharpen_body<float>{label_kind::classes, 4, 1 / temperature, q.data(), sharp.data()}(0);
     float total = 0;
@@ -110,6 +110,8 @@ BOOST_AUTO_TEST_CASE(sharpened_targets_sum_to_1) {
   const float p = 0.7f;
   detail::sharpen_body<float>{label_kind::regions, 1, 2, &p, &region}(0);
   BOOST_TEST(region == 0.49f / 0.58f, boost::test_tools::tolerance(1e-5f));
+  detail::sharpen_body<float>{label_kind::regions, 1, 2000, &p, &region}(0);
+  BOOST_TEST(region == 1.f);
 }
 
 BOOST_AUTO_TEST_CASE(confidences_and_known_labels) {

@@ -115,6 +115,10 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   labelled_case_data out{detail::prepared_images(one.files, std::move(loaded), options), {}};
   label.geometry = out.data.grid.original;
   out.label = crop(to_canonical(label), out.data.grid.head);
+  const std::size_t all = foreground_voxels(label), kept = foreground_voxels(out.label);
+  if (kept < all)
+    out.data.warnings.push_back({finding::level::warning, one.label,
+                                 text("has ", all - kept, " of ", all, " foreground voxels outside the head box, which are lost; raise data.margin, or choose another data.normalise")});
   return out;
 }
 

@@ -116,8 +116,13 @@ using byte_buffer = std::vector<unsigned char>;
 /// @throws io_error if the folder is missing or the disk refuses; the temporary file is removed
 inline void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes) {
   static std::atomic<unsigned> number{0};
-  const std::filesystem::path partial = text(path.string(), ".partial-", ::getpid(), "-", number++);
-  std::FILE* file = std::fopen(partial.c_str(), "wbx");
+  std::filesystem::path partial;
+  std::FILE* file = nullptr;
+  // A killed program leaves its temporary file behind, and in a container the next one may have the same process number.
+  for (int tries = 0; !file && (tries == 0 || (errno == EEXIST && tries < 1000)); ++tries) {
+    partial = text(path.string(), ".partial-", ::getpid(), "-", number++);
+    file = std::fopen(partial.c_str(), "wbx");
+  }
   if (!file) throw io_error(text(path.string(), ": cannot be written (", std::strerror(errno), ")"));
   bool good = bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
   good = good && std::fflush(file) == 0 && ::fsync(::fileno(file)) == 0;

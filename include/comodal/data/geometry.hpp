@@ -219,6 +219,30 @@ std::string listed(const Array& v, const char* separator) {
   return grid_difference(a, b, tolerance).empty();
 }
 
+/// The median voxel size of grids along each of their axes, in mm; of an even number the smaller of the middle two. Zeros without grids.
+[[nodiscard]] inline std::array<double, 3> median_spacing(const std::vector<geometry>& grids) {
+  std::array<double, 3> median{};
+  for (std::size_t a = 0; a < 3 && !grids.empty(); ++a) {
+    std::vector<double> along;
+    for (const geometry& g : grids) along.push_back(g.spacing()[a]);
+    const auto middle = along.begin() + static_cast<std::ptrdiff_t>((along.size() - 1) / 2);
+    std::nth_element(along.begin(), middle, along.end());
+    median[a] = *middle;
+  }
+  return median;
+}
+
+/// Words where the voxel size of a grid is not that of the training cases: another by more than a quarter along an axis; else empty.
+/// @param trained mm along the grid's axes, as of `median_spacing`; zeros where it is not known
+[[nodiscard]] inline std::string spacing_warning(const geometry& grid, const std::array<double, 3>& trained) {
+  const auto spacing = grid.spacing();
+  for (std::size_t a = 0; a < 3; ++a)
+    if (trained[a] > 0 && std::abs(std::log(spacing[a] / trained[a])) > std::log(1.25))
+      return text("has voxels of ", detail::listed(spacing, " x "), " mm, the training cases ", detail::listed(trained, " x "),
+                  " mm (median): volumes are not resampled, and what is learnt at one size may fail at another");
+  return {};
+}
+
 }  // namespace comodal::inline COMODAL_CONFIG
 
 #endif

@@ -7,6 +7,7 @@
 #include <comodal/data/cohort.hpp>
 #include <comodal/data/nifti.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <string>
@@ -95,6 +96,26 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
   return c;
 }
 
+/// Voxels that are not background.
+[[nodiscard]] inline std::size_t foreground_voxels(const label_volume& label) {
+  return label.values.size() - static_cast<std::size_t>(std::count(label.values.begin(), label.values.end(), std::uint8_t{0}));
+}
+
+/// What is to be said of each label value that no class declares: "holds label 7 in 12 voxels; declared are 0, 1, 2".
+/// @param classes the declared classes; none: values are not compared
+[[nodiscard]] inline std::vector<std::string> undeclared_labels(const label_volume& label, const std::vector<label_class>& classes) {
+  std::array<std::size_t, 256> counts{};
+  for (const std::uint8_t v : label.values) ++counts[v];
+  const std::vector<int> declared = declared_values(classes);
+  std::string list;
+  for (const int v : declared) list += text(list.empty() ? "" : ", ", v);
+  std::vector<std::string> found;
+  for (std::size_t v = 0; v < 256 && !declared.empty(); ++v)
+    if (counts[v] > 0 && !std::binary_search(declared.begin(), declared.end(), static_cast<int>(v)))
+      found.push_back(text("holds label ", v, " in ", counts[v], " voxels; declared are ", list));
+  return found;
+}
+
 /// Reads the label map of a case whose images were loaded, and adds what is wrong with it to their findings: unreadable, on another
 /// grid, values that no class declares (errors), no foreground (warning).
 /// @param classes the declared classes; none: values are not compared
@@ -109,15 +130,8 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
   if (!c.reference.empty())
     if (const std::string how = grid_difference(label.geometry, c.grid); !how.empty())
       c.findings.push_back({finding::level::error, labelled.label, text("is on another grid than ", c.reference.filename().string(), ": ", how)});
-  std::array<std::size_t, 256> counts{};
-  for (const std::uint8_t v : label.values) ++counts[v];
-  const std::vector<int> declared = declared_values(classes);
-  std::string list;
-  for (const int v : declared) list += text(list.empty() ? "" : ", ", v);
-  for (std::size_t v = 0; v < 256 && !declared.empty(); ++v)
-    if (counts[v] > 0 && !std::binary_search(declared.begin(), declared.end(), static_cast<int>(v)))
-      c.findings.push_back({finding::level::error, labelled.label, text("holds label ", v, " in ", counts[v], " voxels; declared are ", list)});
-  if (counts[0] == label.values.size()) c.findings.push_back({finding::level::warning, labelled.label, "is empty: every voxel is background"});
+  for (const std::string& words : undeclared_labels(label, classes)) c.findings.push_back({finding::level::error, labelled.label, words});
+  if (foreground_voxels(label) == 0) c.findings.push_back({finding::level::warning, labelled.label, "is empty: every voxel is background"});
   return label;
 }
 

@@ -104,6 +104,16 @@ inline std::vector<int> region_order(const nlohmann::ordered_json& json, const s
   for (const int value : order)
     if (!std::binary_search(declared.begin(), declared.end(), value))
       throw io_error(text(name, ": \"regions_class_order\": ", value, " is no declared label"));
+  const auto regions_of = [&](int value) {
+    std::vector<std::size_t> regions;
+    for (std::size_t r = 0; r < order.size(); ++r)
+      if (const auto& values = classes[r + 1].values; std::find(values.begin(), values.end(), value) != values.end()) regions.push_back(r);
+    return regions;
+  };
+  for (const int value : declared)
+    if (const auto regions = regions_of(value); !regions.empty() && regions_of(order[regions.back()]) != regions)
+      throw io_error(text(name, ": \"regions_class_order\": voxels of label ", value, " would be written as ", order[regions.back()],
+                          ", which is not in the same regions; list for each region a label that no later region holds"));
   return order;
 }
 
@@ -140,7 +150,7 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
     }
     const auto channel = static_cast<std::size_t>(std::stoi(digits));
     if (channel >= modalities) {
-      findings.push_back({finding::level::error, file, text("has modality number ", digits, ", but dataset.json declares ", modalities, " modalities")});
+      findings.push_back({finding::level::error, file, text("has modality number ", digits, ", but ", modalities, " modalities are declared")});
       continue;
     }
     const std::string id = name.substr(0, name.size() - tail);
@@ -152,6 +162,18 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
   std::vector<case_files> out;
   for (auto& [id, files] : cases) out.push_back(std::move(files));
   return out;
+}
+
+/// How the files of a folder of volumes end: ".nii.gz", or ".nii" if there are only such. @throws io_error for a folder that has both
+[[nodiscard]] inline std::string volume_ending(const std::filesystem::path& folder) {
+  std::filesystem::path packed, plain;
+  for (const auto& file : detail::sorted_files(folder)) {
+    if (file.filename().string().ends_with(".nii.gz")) packed = file;
+    if (file.filename().string().ends_with(".nii")) plain = file;
+  }
+  if (!packed.empty() && !plain.empty())
+    throw io_error(text(folder.string(), ": holds both ", packed.filename().string(), " and ", plain.filename().string(), "; take one ending for all files"));
+  return plain.empty() ? ".nii.gz" : ".nii";
 }
 
 /// Reads the structure of an nnU-Net raw folder; opens dataset.json alone.

@@ -72,7 +72,7 @@ inline void cut_window(const image_volume& from, const extent3& size, const exte
 /// @param present (M) which modalities to use; an absent image cannot be present
 /// @param predict takes M volumes (1, D, H, W, 1) and a presence mask of one sample and returns logits (1, D, H, W, C), any number of
 ///        them, always the same
-/// @throws shape_error, config_error
+/// @throws shape_error, config_error; error if a probability is not finite
 template <tensor_backend Backend, class Predict>
 [[nodiscard]] std::vector<probability_map> sliding_window(tape<Backend>& home, const std::vector<const image_volume*>& images, const std::vector<float>& present,
                                                           label_kind kind, const window_options& options, Predict&& predict) {
@@ -96,9 +96,11 @@ template <tensor_backend Backend, class Predict>
   for (const image_volume* v : images) pads.push_back(v ? *std::min_element(v->values.begin(), v->values.end()) : 0.f);
   const presence<Backend> mask(home, 1, static_cast<index>(images.size()), present);
 
-  std::vector<unsigned> flips{0};
-  for (const int axis : options.mirror)
-    for (std::size_t i = 0, n = flips.size(); i < n; ++i) flips.push_back(flips[i] | (1u << axis));
+  unsigned mirrored = 0;
+  for (const int axis : options.mirror) mirrored |= 1u << axis;
+  std::vector<unsigned> flips;
+  for (unsigned flip = 0; flip < 8; ++flip)
+    if ((flip & ~mirrored) == 0) flips.push_back(flip);
 
   const index voxels = window[0] * window[1] * window[2];
   std::array<std::vector<double>, 3> axis_weights{window_weights(window[0]), window_weights(window[1]), window_weights(window[2])};
@@ -142,9 +144,15 @@ template <tensor_backend Backend, class Predict>
                 }
           }
         }
+  std::size_t broken = 0;
   for (auto& map : maps)
     for (index c = 0; c < map.channels; ++c)
-      for (std::size_t i = 0; i < total.size(); ++i) map.values[static_cast<std::size_t>(c) * total.size() + i] /= total[i];
+      for (std::size_t i = 0; i < total.size(); ++i) {
+        float& p = map.values[static_cast<std::size_t>(c) * total.size() + i];
+        p /= total[i];
+        broken += !std::isfinite(p);
+      }
+  if (broken > 0) throw error(text("sliding_window: ", broken, " probabilities are not finite: the weights or the images are broken"));
   return maps;
 }
 

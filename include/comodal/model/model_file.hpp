@@ -18,6 +18,7 @@ struct model_plan {
   network_options network;
   prepare_options prepare;
   extent3 patch{};                  // (D, H, W): the window of prediction
+  std::array<double, 3> spacing{};  // of the training cases, median along the axes of RAS+, mm; zeros: not known
   std::string method;
   std::uint64_t seed = 0;
   std::uint32_t steps = 0;          // of training behind these weights
@@ -41,6 +42,7 @@ struct model_plan {
   for (const ct_statistics& s : plan.prepare.ct) j["ct"].push_back({{"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"deviation", s.deviation}});
   j["margin"] = plan.prepare.margin;
   j["patch"] = plan.patch;
+  j["spacing"] = plan.spacing;
   j["method"] = plan.method;
   j["seed"] = plan.seed;
   j["steps"] = plan.steps;
@@ -71,6 +73,7 @@ struct model_plan {
     plan.prepare.margin = j.at("margin").get<index>();
     plan.prepare.labels = plan.labels;
     plan.patch = j.at("patch").get<extent3>();
+    if (j.contains("spacing")) plan.spacing = j.at("spacing").get<std::array<double, 3>>();
     plan.method = j.at("method").get<std::string>();
     plan.seed = j.at("seed").get<std::uint64_t>();
     plan.steps = j.at("steps").get<std::uint32_t>();

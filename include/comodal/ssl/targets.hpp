@@ -127,7 +127,7 @@ struct one_hot_body {
   }
 };
 
-// Probabilities and their sharpened form q^(1/T) / sum q^(1/T), a voxel at a time.
+// Probabilities and their sharpened form q^(1/T) / sum q^(1/T), a voxel at a time; powers are of shares of the largest, so that not all vanish.
 template <class T>
 struct sharpen_body {
   label_kind kind;
@@ -136,15 +136,24 @@ struct sharpen_body {
   const T* q;
   T* sharp;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    double sum = 0;
-    for (index c = 0; c < channels; ++c) {
-      const double p = static_cast<double>(q[i * channels + c]), a = math::pow(p, inverse_temperature);
-      const double b = kind == label_kind::regions ? math::pow(1 - p, inverse_temperature) : 0;
-      sharp[i * channels + c] = static_cast<T>(kind == label_kind::regions ? a / (a + b) : a);
-      sum += a;
+    const T* row = q + i * channels;
+    T* out = sharp + i * channels;
+    if (kind == label_kind::regions) {
+      for (index c = 0; c < channels; ++c) {
+        const double p = static_cast<double>(row[c]), larger = p > 0.5 ? p : 1 - p;
+        const double yes = math::pow(p / larger, inverse_temperature), no = math::pow((1 - p) / larger, inverse_temperature);
+        out[c] = static_cast<T>(yes / (yes + no));
+      }
+      return;
     }
-    if (kind == label_kind::classes)
-      for (index c = 0; c < channels; ++c) sharp[i * channels + c] = static_cast<T>(static_cast<double>(sharp[i * channels + c]) / sum);
+    double largest = 0, sum = 0;
+    for (index c = 0; c < channels; ++c) largest = static_cast<double>(row[c]) > largest ? static_cast<double>(row[c]) : largest;
+    for (index c = 0; c < channels; ++c) {
+      const double power = math::pow(static_cast<double>(row[c]) / largest, inverse_temperature);
+      out[c] = static_cast<T>(power);
+      sum += power;
+    }
+    for (index c = 0; c < channels; ++c) out[c] = static_cast<T>(static_cast<double>(out[c]) / sum);
   }
 };
 

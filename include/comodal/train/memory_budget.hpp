@@ -9,7 +9,7 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Bytes of tensors at the peak of one step of a method on `batch`, with what the optimiser keeps a parameter.
+/// Bytes that one step of a method on `batch` takes from the system for tensors, with what the optimiser keeps a parameter.
 template <tensor_backend Backend>
 [[nodiscard]] std::size_t step_bytes(const method_options& method, const network_options& network, const optimiser_options& optimiser, index modalities,
                                      const target_map& targets, const step_batch& batch) {
@@ -18,7 +18,7 @@ template <tensor_backend Backend>
   auto tried = make_method<Backend>(home, method, network, modalities, targets, 1);
   (void)tried.step(batch, {1, 1});
   const std::size_t kept = static_cast<std::size_t>(tried.parameters().count()) * sizeof(typename Backend::scalar_type);
-  return ctx.pool().statistics().peak + (optimiser.name == "adamw" ? 2 : 1) * kept;
+  return ctx.pool().statistics().held + (optimiser.name == "adamw" ? 2 : 1) * kept;
 }
 
 /// The smallest `network.checkpointed` with which a step stays within `gibibytes` of tensors (2^30 bytes); found by trying, so it takes the

@@ -96,7 +96,7 @@ class trainer {
   }
 
   /// Trains to the end, or until `stop()` says so between two steps; then a checkpoint is written and `finished` is false.
-  /// @throws error if the loss is no longer a number
+  /// @throws error if loss or gradient are no longer numbers; the last checkpoint is from before
   train_result run(const std::function<bool()>& stop = [] { return false; }) {
     const auto start = std::chrono::steady_clock::now();
     const auto steps = static_cast<std::uint32_t>(m_options.steps);
@@ -126,19 +126,19 @@ class trainer {
       batches.recycle(std::move(batch));
       ++m_step;
 
-      if (m_step % m_options.log_every == 0 || m_step == steps) {
+      const bool logs = m_step % m_options.log_every == 0 || m_step == steps, saves = m_step % m_options.checkpoint_every == 0 || m_step == steps;
+      if (logs || saves) refuse_divergence(item(values[0].second), item(slice(norm, 0, 0, 1)));
+      if (logs) {
         log_row row{m_step - 1, {{"rate", rate}}};
         for (const auto& [name, value] : values) row.values.emplace_back(name, item(value));
         row.values.emplace_back("gradient_norm", item(slice(norm, 0, 0, 1)));
         result.last_loss = row.values[1].second;
         result.logged = true;
-        if (!std::isfinite(result.last_loss))
-          throw error(text("the loss is ", result.last_loss, " at step ", m_step - 1, "; lower optimiser.rate, or look for broken images with `comodal check`"));
         log.write(row);
         line.show(m_step, result.last_loss, rate);
       }
       if (validate && m_options.validate_every > 0 && (m_step % m_options.validate_every == 0 || m_step == steps)) validate_now(log, line);
-      if (m_step % m_options.checkpoint_every == 0 || m_step == steps) save_checkpoint();
+      if (saves) save_checkpoint();
     }
     line.clear();
     save_model(m_folder / "model.safetensors");
@@ -152,6 +152,12 @@ class trainer {
  private:
   static double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  // A gradient that is not finite has gone into the weights: they must not take the place of good ones.
+  void refuse_divergence(double loss, double norm) const {
+    if (!std::isfinite(loss) || !std::isfinite(norm))
+      throw error(text("the loss is ", loss, " and the gradient's norm ", norm, " at step ", m_step - 1, "; lower optimiser.rate, or look for broken images with `comodal check`"));
   }
 
   // From two fifths of the run on, at five points.
