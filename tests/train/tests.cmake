@@ -1,2 +1,3 @@
 comodal_test(train/optimiser)
+comodal_test(train/trainer)
 comodal_test(train/allocations)
