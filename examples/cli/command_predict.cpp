@@ -34,6 +34,24 @@ std::vector<path> output_folders(const path& folder, const std::vector<std::stri
   return folders;
 }
 
+// Volumes that no `predict` wrote may be somebody's labels or images.
+void refuse_foreign_volumes(const path& folder) {
+  if (!std::filesystem::is_directory(folder) || std::filesystem::exists(folder / "predictions.json")) return;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".nii.gz") || name.ends_with(".nii"))
+      throw comodal::config_error(text(folder.string(), ": holds ", name, ", which `comodal predict` did not write; name a new folder"));
+  }
+}
+
+// What `evaluate` needs to know of a folder of masks.
+void write_description(const path& folder, const path& model, const comodal::model_plan& plan, const std::vector<std::string>& outputs,
+                       const std::vector<std::string>& cases) {
+  nlohmann::ordered_json description{{"model", model.string()}, {"outputs", outputs}, {"modalities", plan.modalities}, {"cases", cases}};
+  for (const auto& c : plan.labels) description["labels"].push_back({{"name", c.name}, {"values", c.values}});
+  comodal::write_text(folder / "predictions.json", description.dump(2) + "\n");
+}
+
 }  // namespace
 
 int predict(const predict_arguments& arguments) {
@@ -48,6 +66,8 @@ int predict(const predict_arguments& arguments) {
   if (cases.empty())
     throw comodal::io_error(text(arguments.images.string(), ": holds no image CASE_0000", ending, " ... CASE_", modality_number(plan.modalities.size() - 1), ending));
 
+  refuse_foreign_volumes(arguments.folder);
+
   const comodal::runtime scope(arguments.threads);
   session on;
   const auto network =
@@ -58,8 +78,8 @@ int predict(const predict_arguments& arguments) {
 
   std::filesystem::create_directories(arguments.folder);
   // What stands there from another model or run is not to be taken for this one's: not after a failure, not after a kill.
-  std::filesystem::remove(arguments.folder / "predictions.json");
   std::vector<std::string> outputs, written;
+  write_description(arguments.folder, arguments.model, plan, outputs, written);
   std::size_t done = 0;
   std::string failures;
   for (const auto& files : cases) {
@@ -85,9 +105,7 @@ int predict(const predict_arguments& arguments) {
   }
   if (::isatty(STDERR_FILENO)) std::fputs("\r\033[K", stderr);
 
-  nlohmann::ordered_json description{{"model", arguments.model.string()}, {"outputs", outputs}, {"modalities", plan.modalities}, {"cases", written}};
-  for (const auto& c : plan.labels) description["labels"].push_back({{"name", c.name}, {"values", c.values}});
-  comodal::write_text(arguments.folder / "predictions.json", description.dump(2) + "\n");
+  write_description(arguments.folder, arguments.model, plan, outputs, written);
   if (!failures.empty()) throw comodal::io_error(failures);
   std::printf("%s: %zu cases, outputs:", arguments.folder.c_str(), cases.size());
   for (const auto& name : outputs) std::printf(" %s%s", name.c_str(), &name == &outputs.back() ? "\n" : ",");

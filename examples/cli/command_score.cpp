@@ -87,7 +87,7 @@ std::vector<comodal::case_score> score_folder(const path& predictions, const pat
       scores.insert(scores.end(), one.begin(), one.end());
     }
   }
-  if (scores.empty()) throw comodal::io_error(text(predictions.string(), ": there is nothing to score"));
+  if (scores.empty()) throw comodal::io_error(text(predictions.string(), ": there is nothing to score: `comodal predict` finished no case"));
   return scores;
 }
 

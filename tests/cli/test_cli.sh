@@ -154,6 +154,7 @@ for file in cut_images/phantom_5001_*; do head -c 1000 "cohort/imagesTs/${file##
 refuses 2 "phantom_5001_.*damaged gzip file" "$comodal" predict again/model.safetensors cut_images again/predictions
 [ -e again/predictions/phantom_5000.nii.gz ] && [ ! -e again/predictions/phantom_5001.nii.gz ] || fail "a case that failed keeps the mask of another run"
 refuses 2 "has no prediction of case phantom_5001" "$comodal" evaluate again/predictions --labels cohort/labelsTs
+refuses 2 "phantom_500.*, which .comodal predict. did not write" "$comodal" predict whole/model.safetensors cohort/imagesTs cohort/labelsTs
 gunzip -c cohort/labelsTs/phantom_5001.nii.gz >mask
 { head -c 352 mask; tail -c +353 mask | tr '\002' '\011'; } | gzip >undeclared/phantom_5001.nii.gz
 refuses 2 "phantom_5001.nii.gz: holds label 9 in .* voxels; declared are 0, 1, 2, 3" "$comodal" evaluate whole/predictions --labels undeclared
