@@ -61,7 +61,7 @@ int predict(const predict_arguments& arguments) {
   std::vector<comodal::finding> findings;
   const std::string ending = comodal::volume_ending(arguments.images);
   const auto cases = comodal::read_nnunet_images(arguments.images, plan.modalities.size(), ending, findings);
-  for (const auto& one : findings) std::fprintf(stderr, "%s\n", comodal::to_line(one).c_str());
+  print_warnings(findings);
   comodal::refuse_errors(findings);
   if (cases.empty())
     throw comodal::io_error(text(arguments.images.string(), ": holds no image CASE_0000", ending, " ... CASE_", modality_number(plan.modalities.size() - 1), ending));
@@ -82,7 +82,10 @@ int predict(const predict_arguments& arguments) {
   write_description(arguments.folder, arguments.model, plan, outputs, written);
   std::size_t done = 0;
   std::string failures;
+  const bool terminal = ::isatty(STDERR_FILENO) != 0;
+  const auto failed = [&](const std::string& words) { failures += (failures.empty() ? "" : "\n") + words; };
   for (const auto& files : cases) {
+    if (terminal) std::fputs("\r\033[K", stderr);  // the case's warnings begin a line
     try {
       for (const auto& folder : output_folders(arguments.folder, plan.modalities)) std::filesystem::remove(folder / (files.id + ".nii.gz"));
       const auto one = comodal::prepare_case(files, plan.prepare);
@@ -98,12 +101,14 @@ int predict(const predict_arguments& arguments) {
         if (std::find(outputs.begin(), outputs.end(), result.name) == outputs.end()) outputs.push_back(result.name);
       }
       written.push_back(one.id);
+    } catch (const comodal::io_error& failure) {
+      failed(failure.what());  // names its file
     } catch (const comodal::error& failure) {
-      failures += (failures.empty() ? "" : "\n") + std::string(failure.what());
+      failed(text(files.id, ": ", failure.what()));
     }
-    if (::isatty(STDERR_FILENO)) std::fprintf(stderr, "\r%zu of %zu cases ", ++done, cases.size());
+    if (terminal) std::fprintf(stderr, "%zu of %zu cases ", ++done, cases.size());
   }
-  if (::isatty(STDERR_FILENO)) std::fputs("\r\033[K", stderr);
+  if (terminal) std::fputs("\r\033[K", stderr);
 
   write_description(arguments.folder, arguments.model, plan, outputs, written);
   if (!failures.empty()) throw comodal::io_error(failures);

@@ -41,7 +41,7 @@ description read_description(const path& predictions) {
     for (const auto& c : j.at("labels")) d.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
     return d;
   } catch (const nlohmann::json::exception& failure) {
-    throw comodal::io_error(text(file.string(), ": is damaged (", failure.what(), ")"));
+    throw comodal::io_error(text(file.string(), ": is damaged or of another version (", failure.what(), ")"));
   }
 }
 

@@ -115,13 +115,11 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   std::vector<const comodal::case_data*> all;
   for (const auto& one : labelled) all.push_back(&one.data);
   for (const auto& one : unlabelled) all.push_back(&one);
-  for (const auto& one : validation) all.push_back(&one.data);
   std::vector<comodal::geometry> grids;
-  for (const auto* one : all) {
-    print_warnings(one->warnings);
-    grids.push_back(one->grid.canonical);
-  }
+  for (const auto* one : all) grids.push_back(one->grid.canonical);
   const auto spacing = comodal::median_spacing(grids);
+  for (const auto& one : validation) all.push_back(&one.data);
+  for (const auto* one : all) print_warnings(one->warnings);
   print_spacing_warning(all, spacing);
   std::vector<comodal::labelled_training_case> labelled_cases;
   std::vector<comodal::unlabelled_training_case> unlabelled_cases;

@@ -167,6 +167,9 @@ gunzip plain/*.gz plain_labels/*.gz
 "$comodal" evaluate plain_predictions --labels plain_labels >/dev/null
 grep ",fused," whole/predictions/scores.csv >fused.csv
 grep ",fused," plain_predictions/scores.csv | cmp - fused.csv || fail "files that are not packed give other scores"
+for file in plain/phantom_5000_*; do printf '\000\000\000\000' | dd of="$file" bs=1 seek=252 conv=notrunc 2>/dev/null; done
+"$comodal" predict whole/model.safetensors plain plain_predictions 2>out.txt >/dev/null
+grep -q "warning: .*phantom_5000_.*has neither qform nor sform" out.txt || { cat out.txt >&2; fail "predict does not say that left and right are unknown"; }
 refuses 2 "holds both" sh -c "cp cohort/imagesTs/phantom_5000_* plain; '$comodal' predict whole/model.safetensors plain p"
 "$comodal" phantom fine --seed 3 --phantom.grid '[32, 32, 16]' --phantom.spacing '[3.0, 5.0, 9.0]' --phantom.labelled 1 --phantom.unlabelled 0 --phantom.test 1 >/dev/null
 "$comodal" predict whole/model.safetensors fine/imagesTs fine_predictions 2>out.txt >/dev/null

@@ -102,7 +102,7 @@ struct run_of_ten_steps : bench {
   static std::function<bool()> before_step(std::uint32_t step) {
     return [step, calls = std::uint32_t{0}]() mutable { return calls++ == step; };
   }
-  static std::string step_of(const std::filesystem::path& file, const char* entry = "comodal.step") { return read_safetensors(file).metadata.at(entry); }
+  static std::string step_of(const std::filesystem::path& checkpoint) { return read_safetensors(checkpoint).metadata.at("comodal.step"); }
 };
 
 BOOST_AUTO_TEST_CASE(the_update_comes_between_step_and_after_update) {
@@ -171,6 +171,10 @@ BOOST_AUTO_TEST_CASE(what_is_not_finite_never_replaces_a_checkpoint) {
     BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("at step 5; lower optimiser.rate"));
     BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
     BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
+    // Nor does it where the run is stopped right after.
+    run_of_ten_steps stopped(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 4, kind);
+    BOOST_CHECK_EXCEPTION((void)stopped.loop.run(run_of_ten_steps::before_step(5)), error, says("at step 4; lower optimiser.rate"));
+    BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
   }
 }
 

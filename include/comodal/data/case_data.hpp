@@ -107,7 +107,7 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
 }
 /// The same for an unlabelled case.
 [[nodiscard]] inline case_data prepare_case(const unlabelled_case& one, const prepare_options& options) { return prepare_case(one.files, options); }
-/// The same for a labelled case, with its label on the same grid.
+/// The same for a labelled case, with its label on the same grid. Foreground that the head box leaves out is a warning.
 [[nodiscard]] inline labelled_case_data prepare_case(const labelled_case& one, const prepare_options& options) {
   loaded_images loaded = load_images(one.files);
   label_volume label = load_label(one, options.labels, loaded);

@@ -113,7 +113,7 @@ inline std::vector<int> region_order(const nlohmann::ordered_json& json, const s
   for (const int value : declared)
     if (const auto regions = regions_of(value); !regions.empty() && regions_of(order[regions.back()]) != regions)
       throw io_error(text(name, ": \"regions_class_order\": voxels of label ", value, " would be written as ", order[regions.back()],
-                          ", which is not in the same regions; list for each region a label that no later region holds"));
+                          ", which is not in the same regions; declare outer regions first, and list for each a label that no later one holds"));
   return order;
 }
 

@@ -24,7 +24,7 @@ struct train_options {
   index log_every = 10;          // steps
   index validate_every = 0;      // steps; 0: never
   index checkpoint_every = 200;  // steps; the last step always writes one
-  double memory = 0;             // GiB of tensors that a step may take; above it, stages are computed again (model.checkpointed); 0: no limit
+  double memory = 0;             // GiB that a step may take from the system for tensors; above it, stages are computed again (model.checkpointed); 0: no limit
 };
 
 /// Calls `visit(name, reference)` for every option; names are keys of the table `train` of an experiment file.
@@ -105,10 +105,12 @@ class trainer {
     prefetcher<Maker> batches(*m_maker, m_step, m_prefetch);
     train_result result;
     result.first_step = m_step;
+    variable<Backend> loss, norm;  // of the last step; norm: (norm of the gradient, factor that clipped it)
 
     while (m_step < steps) {
       if (stop()) {
         line.clear();
+        refuse_divergence(loss, norm);
         save_checkpoint();
         result.steps_done = m_step;
         result.seconds = seconds_since(start);
@@ -121,13 +123,14 @@ class trainer {
       const double rate = learning_rate(m_optimiser_options, m_step, steps);
       m_method->parameters().zero_grad();
       const auto values = m_method->step(batch, at);
-      const auto norm = m_optimiser.update(m_method->parameters(), rate, m_step);
+      loss = detach(values[0].second);
+      norm = m_optimiser.update(m_method->parameters(), rate, m_step);
       m_method->after_update(at);
       batches.recycle(std::move(batch));
       ++m_step;
 
       const bool logs = m_step % m_options.log_every == 0 || m_step == steps, saves = m_step % m_options.checkpoint_every == 0 || m_step == steps;
-      if (logs || saves) refuse_divergence(item(values[0].second), item(slice(norm, 0, 0, 1)));
+      if (logs || saves) refuse_divergence(loss, norm);
       if (logs) {
         log_row row{m_step - 1, {{"rate", rate}}};
         for (const auto& [name, value] : values) row.values.emplace_back(name, item(value));
@@ -155,9 +158,12 @@ class trainer {
   }
 
   // A gradient that is not finite has gone into the weights: they must not take the place of good ones.
-  void refuse_divergence(double loss, double norm) const {
-    if (!std::isfinite(loss) || !std::isfinite(norm))
-      throw error(text("the loss is ", loss, " and the gradient's norm ", norm, " at step ", m_step - 1, "; lower optimiser.rate, or look for broken images with `comodal check`"));
+  void refuse_divergence(const variable<Backend>& loss, const variable<Backend>& norm) const {
+    if (!loss) return;  // no step yet
+    const double value = item(loss), length = item(slice(norm, 0, 0, 1));
+    if (!std::isfinite(value) || !std::isfinite(length))
+      throw error(text("the loss is ", value, " and the gradient's norm ", length, " at step ", m_step - 1,
+                       "; lower optimiser.rate, or look for broken images with `comodal check`"));
   }
 
   // From two fifths of the run on, at five points.
