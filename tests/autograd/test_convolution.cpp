@@ -61,6 +61,25 @@ BOOST_AUTO_TEST_CASE(a_mean_far_from_zero_leaves_the_variance_right) {
   BOOST_TEST(difference(to_host(ctx.space(), far.value()), to_host(ctx.space(), near.value())) < 1e-8);
 }
 
+BOOST_AUTO_TEST_CASE(without_gradients_a_norm_takes_the_memory_of_what_nobody_else_holds) {
+  context<twofold> ctx;
+  tape<twofold> home(ctx);
+  const shape size{2, 4, 5, 3, 8};
+  const auto gamma = home.constant({8}, values(8, 2)), beta = home.constant({8}, values(8, 3));
+  const auto input = [&] { return home.constant(size, values(size.size(), 1)); };
+  const auto kept = input();
+  const auto expected = to_host(ctx.space(), instance_norm(kept, gamma, beta).value());
+  const no_grad_scope<twofold> quiet(home);
+  BOOST_TEST(to_host(ctx.space(), instance_norm(kept, gamma, beta).value()) == expected, boost::test_tools::per_element());
+  BOOST_TEST(to_host(ctx.space(), instance_norm(reshape(kept, size), gamma, beta).value()) == expected, boost::test_tools::per_element());
+  BOOST_TEST(to_host(ctx.space(), kept.value()) == to_host(ctx.space(), input().value()), boost::test_tools::per_element());
+  auto last = input();
+  const auto* const own = last.value().data();
+  const auto y = instance_norm(std::move(last), gamma, beta);
+  BOOST_TEST(to_host(ctx.space(), y.value()) == expected, boost::test_tools::per_element());
+  BOOST_TEST(y.value().data() == own);
+}
+
 BOOST_AUTO_TEST_CASE(shapes_that_do_not_fit_name_the_operation) {
   context<twofold> ctx;
   tape<twofold> home(ctx);

@@ -18,6 +18,14 @@ BOOST_AUTO_TEST_CASE(broadcasting) {
   agree("rows and columns", {{{2, 3, 1, 4}}, {{3, 5, 1}}, {{2, 1, 1, 1}, 1, 2}}, f);
   agree("inner axes", {{{4, 1, 6}}, {{1, 5, 1}}, {{4, 1, 1}, 1, 2}}, f);
   agree("many elements", {{{3, 17, 13, 11}}, {{17, 1, 11}}, {{11}, 1, 2}}, f);
+  agree("long rows", {{{2, 5000}}, {{2, 1}}, {{1, 5000}, 1, 2}}, f);
+}
+
+BOOST_AUTO_TEST_CASE(nothing_broadcasts_to_nothing) {
+  context<kokkos_backend<default_space, float>> ctx;
+  tape<kokkos_backend<default_space, float>> home(ctx);
+  const auto y = home.constant({0, 3}, {}) + home.constant({1, 3}, {1, 2, 3});
+  BOOST_TEST((y.shape() == shape{0, 3}));
 }
 
 BOOST_AUTO_TEST_CASE(functions) {

@@ -12,10 +12,11 @@
 namespace comodal::tests {
 
 BOOST_AUTO_TEST_CASE(pooling) {
-  for (const extent3& window : {extent3{2, 2, 2}, extent3{1, 3, 2}, extent3{5, 1, 1}}) {
-    agree("max_pool3d", {{{2, 5, 7, 4, 3}}}, [&](const auto& v) { return max_pool3d(v[0], window); });
-    agree("average_pool3d", {{{2, 5, 7, 4, 3}}}, [&](const auto& v) { return average_pool3d(v[0], window); });
-  }
+  for (const extent3& window : {extent3{2, 2, 2}, extent3{1, 2, 2}, extent3{1, 3, 2}, extent3{5, 1, 1}})
+    for (const index channels : {3, 29}) {  // one at a time; sixteen, eight, four and one
+      agree("max_pool3d", {{{2, 5, 7, 4, channels}}}, [&](const auto& v) { return max_pool3d(v[0], window); });
+      agree("average_pool3d", {{{2, 5, 7, 4, channels}}}, [&](const auto& v) { return average_pool3d(v[0], window); });
+    }
 }
 
 template <class Backend>

@@ -139,10 +139,11 @@ template <tensor_backend Backend>
 }
 
 /// Instance normalisation and leaky ReLU in one: lrelu((x - mean) / sqrt(var + eps) * gamma + beta), moments over D, H, W of each
-/// sample and channel, biased variance. x (N, D, H, W, C), gamma and beta (C). `slope` 1 leaves the activation out.
+/// sample and channel, biased variance. x (N, D, H, W, C), gamma and beta (C). `slope` 1 leaves the activation out. While nothing is
+/// recorded, the result takes the memory of an x that nobody else holds (`instance_norm(conv3d(...), ...)`).
 /// @throws shape_error, also for a single voxel, whose variance is 0
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> instance_norm(const variable<Backend>& x, const variable<Backend>& gamma, const variable<Backend>& beta,
+[[nodiscard]] variable<Backend> instance_norm(variable<Backend> x, const variable<Backend>& gamma, const variable<Backend>& beta,
                                               double slope = 0.01, double eps = 1e-5) {
   using C = compute_type_t<typename Backend::scalar_type>;
   const shape xs = x.shape();
@@ -153,7 +154,7 @@ template <tensor_backend Backend>
   if (rows < 2) throw shape_error(text("instance_norm: ", xs.to_string(), " has one voxel a channel, whose variance is 0; use fewer stages or a larger patch"));
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "instance_norm");
-  auto y = ctx.make(xs);
+  auto y = !x.home().recording() && x.unique() ? x.value() : ctx.make(xs);
   auto means = ctx.template make_of<C>({groups, channels}), inverses = ctx.template make_of<C>({groups, channels});
   kernels<Backend>::norm_act_forward(ctx, groups, rows, channels, eps, static_cast<C>(slope), x.value().data(), gamma.value().data(),
                                      beta.value().data(), y.data(), means.data(), inverses.data());
@@ -235,7 +236,7 @@ template <tensor_backend Backend>
 #define COMODAL_CONVOLUTION(kind, Backend) \
   kind variable<Backend> conv3d(const std::vector<variable<Backend>>&, const variable<Backend>&, const extent3&, const variable<Backend>&); \
   kind variable<Backend> conv_transpose3d(const variable<Backend>&, const variable<Backend>&, const variable<Backend>&); \
-  kind variable<Backend> instance_norm(const variable<Backend>&, const variable<Backend>&, const variable<Backend>&, double, double); \
+  kind variable<Backend> instance_norm(variable<Backend>, const variable<Backend>&, const variable<Backend>&, double, double); \
   kind variable<Backend> max_pool3d(const variable<Backend>&, const extent3&); \
   kind variable<Backend> average_pool3d(const variable<Backend>&, const extent3&); \
   kind variable<Backend> upsample3d(const variable<Backend>&, const extent3&);

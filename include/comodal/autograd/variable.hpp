@@ -94,6 +94,8 @@ class variable {
   [[nodiscard]] tape<Backend>& home() const { return *m_home; }
   [[nodiscard]] context<Backend>& ctx() const { return *m_slot->ctx; }
   explicit operator bool() const { return static_cast<bool>(m_value); }
+  /// True if no other variable, tensor or recorded operation holds the value.
+  [[nodiscard]] bool unique() const { return m_value.use_count() == 1 && m_value->unique(); }
 
   /// Drops the gradient.
   void zero_grad() const { m_slot->grad = tensor_type{}; }

@@ -4,14 +4,15 @@
 #ifndef COMODAL_INFER_SLIDING_WINDOW_HPP
 #define COMODAL_INFER_SLIDING_WINDOW_HPP
 
+#include <comodal/core/loops.hpp>
 #include <comodal/data/volume.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/model/network.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <cstring>
-#include <functional>
+#include <cstdint>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -53,16 +54,41 @@ struct probability_map {
 
 namespace detail {
 
-// Copies a window of a volume, padded with its minimum, optionally flipped, to `out` (D, H, W).
-inline void cut_window(const image_volume& from, const extent3& size, const extent3& at, const extent3& window, unsigned flips, float pad, float* out) {
-  for (index d = 0; d < window[0]; ++d)
-    for (index h = 0; h < window[1]; ++h)
-      for (index w = 0; w < window[2]; ++w) {
-        const index z = at[0] + (flips & 1 ? window[0] - 1 - d : d), y = at[1] + (flips & 2 ? window[1] - 1 - h : h),
-                    x = at[2] + (flips & 4 ? window[2] - 1 - w : w);
-        const bool inside = z < size[0] && y < size[1] && x < size[2];
-        *out++ = inside ? from.values[static_cast<std::size_t>((z * size[1] + y) * size[2] + x)] : pad;
+// Copies a window of a volume, padded with `pad`, optionally flipped, to `out` (D, H, W).
+template <class T>
+void cut_window(const image_volume& from, const extent3& size, const extent3& at, const extent3& window, unsigned flips, float pad, T* out) {
+  const index inside = std::clamp<index>(size[2] - at[2], 0, window[2]);
+  host_loop(window[0], true, [&](index d) {
+    for (index h = 0; h < window[1]; ++h) {
+      const index z = at[0] + (flips & 1 ? window[0] - 1 - d : d), y = at[1] + (flips & 2 ? window[1] - 1 - h : h);
+      T* const row = out + (d * window[1] + h) * window[2];
+      const bool outside = z >= size[0] || y >= size[1];
+      const float* const values = outside ? nullptr : from.values.data() + (z * size[1] + y) * size[2] + at[2];
+      for (index w = 0; w < window[2]; ++w) row[flips & 4 ? window[2] - 1 - w : w] = static_cast<T>(outside || w >= inside ? pad : values[w]);
+    }
+  });
+}
+
+// Adds a window's probabilities p (D, H, W, C), which may be flipped, times its weights to a map, and the weights to `total` where it is not null.
+template <class T>
+void add_window(const T* p, const std::array<std::vector<double>, 3>& weights, const extent3& at, const extent3& window, unsigned flips, probability_map& map,
+                float* total) {
+  const extent3& size = map.size;
+  const index voxels = size[0] * size[1] * size[2], width = std::min(window[2], size[2] - at[2]), step = (flips & 4 ? -1 : 1) * map.channels;
+  host_loop(std::min(window[0], size[0] - at[0]), true, [&](index d) {
+    for (index h = 0; h < std::min(window[1], size[1] - at[1]); ++h) {
+      const double plane = weights[0][static_cast<std::size_t>(d)] * weights[1][static_cast<std::size_t>(h)], *const along = weights[2].data();
+      const index fd = flips & 1 ? window[0] - 1 - d : d, fh = flips & 2 ? window[1] - 1 - h : h;
+      const T* const row = p + ((fd * window[1] + fh) * window[2] + (flips & 4 ? window[2] - 1 : 0)) * map.channels;
+      const index first = ((at[0] + d) * size[1] + at[1] + h) * size[2] + at[2];
+      for (index w = 0; total && w < width; ++w) total[first + w] += static_cast<float>(plane * along[w]);
+      for (index c = 0; c < map.channels; ++c) {
+        float* const out = map.values.data() + c * voxels + first;
+#pragma omp simd
+        for (index w = 0; w < width; ++w) out[w] += static_cast<float>(plane * along[w]) * static_cast<float>(row[w * step + c]);
       }
+    }
+  });
 }
 
 }  // namespace detail
@@ -102,12 +128,10 @@ template <tensor_backend Backend, class Predict>
   for (unsigned flip = 0; flip < 8; ++flip)
     if ((flip & ~mirrored) == 0) flips.push_back(flip);
 
-  const index voxels = window[0] * window[1] * window[2];
-  std::array<std::vector<double>, 3> axis_weights{window_weights(window[0]), window_weights(window[1]), window_weights(window[2])};
+  const std::array<std::vector<double>, 3> weights{window_weights(window[0]), window_weights(window[1]), window_weights(window[2])};
   std::vector<float> total(static_cast<std::size_t>(size[0] * size[1] * size[2]), 0.f);
   std::vector<probability_map> maps;
-  std::vector<T> cut(static_cast<std::size_t>(voxels));
-  std::vector<float> raw(static_cast<std::size_t>(voxels));
+  std::vector<T> cut(static_cast<std::size_t>(window[0] * window[1] * window[2]));
 
   for (const index z : window_positions(size[0], window[0], options.step))
     for (const index y : window_positions(size[1], window[1], options.step))
@@ -115,54 +139,59 @@ template <tensor_backend Backend, class Predict>
         for (const unsigned flip : flips) {
           std::vector<variable<Backend>> volumes;
           for (std::size_t m = 0; m < images.size(); ++m) {
-            if (images[m] && present[m] == 1) {
-              detail::cut_window(*images[m], size, {z, y, x}, window, flip, pads[m], raw.data());
-              std::copy(raw.begin(), raw.end(), cut.begin());
-            } else {
+            if (images[m] && present[m] == 1)
+              detail::cut_window(*images[m], size, {z, y, x}, window, flip, pads[m], cut.data());
+            else
               std::fill(cut.begin(), cut.end(), T(0));
-            }
             volumes.push_back(home.constant({1, window[0], window[1], window[2], 1}, cut));
           }
           const std::vector<variable<Backend>> logits = predict(volumes, mask);
           for (std::size_t k = 0; k < logits.size(); ++k) {
             const index channels = logits[k].extent(-1);
-            if (maps.size() <= k)
-              maps.push_back({size, channels, std::vector<float>(static_cast<std::size_t>(channels * size[0] * size[1] * size[2]), 0.f)});
-            const auto p = to_host(ctx.space(), probabilities(logits[k], kind).value());
-            auto& out = maps[k].values;
-#pragma omp parallel for schedule(static)
-            for (index d = 0; d < std::min(window[0], size[0] - z); ++d)
-              for (index h = 0; h < std::min(window[1], size[1] - y); ++h)
-                for (index w = 0; w < std::min(window[2], size[2] - x); ++w) {
-                  const index fd = flip & 1 ? window[0] - 1 - d : d, fh = flip & 2 ? window[1] - 1 - h : h, fw = flip & 4 ? window[2] - 1 - w : w;
-                  const auto weight = static_cast<float>(axis_weights[0][static_cast<std::size_t>(d)] * axis_weights[1][static_cast<std::size_t>(h)] *
-                                                         axis_weights[2][static_cast<std::size_t>(w)]);
-                  const index at = ((z + d) * size[1] + y + h) * size[2] + x + w, from = ((fd * window[1] + fh) * window[2] + fw) * channels;
-                  if (k == 0) total[static_cast<std::size_t>(at)] += weight;
-                  for (index c = 0; c < channels; ++c)
-                    out[static_cast<std::size_t>(c * size[0] * size[1] * size[2] + at)] += weight * static_cast<float>(p[static_cast<std::size_t>(from + c)]);
-                }
+            if (maps.size() <= k) maps.push_back({size, channels, std::vector<float>(static_cast<std::size_t>(channels) * total.size(), 0.f)});
+            const auto p = probabilities(logits[k], kind);
+            float* const sum = k == 0 ? total.data() : nullptr;
+            if constexpr (is_host_v<typename Backend::space_type>) {
+              ctx.fence();
+              detail::add_window(p.value().data(), weights, {z, y, x}, window, flip, maps[k], sum);
+            } else {
+              detail::add_window(to_host(ctx.space(), p.value()).data(), weights, {z, y, x}, window, flip, maps[k], sum);
+            }
           }
         }
   std::size_t broken = 0;
   for (auto& map : maps)
-    for (index c = 0; c < map.channels; ++c)
+    for (index c = 0; c < map.channels; ++c) {
+      float* const p = map.values.data() + c * static_cast<index>(total.size());
+#pragma omp parallel for reduction(+ : broken) schedule(static)
       for (std::size_t i = 0; i < total.size(); ++i) {
-        float& p = map.values[static_cast<std::size_t>(c) * total.size() + i];
-        p /= total[i];
-        broken += !std::isfinite(p);
+        p[i] /= total[i];
+        broken += !std::isfinite(p[i]);
       }
+    }
   if (broken > 0) throw error(text("sliding_window: ", broken, " probabilities are not finite: the weights or the images are broken"));
   return maps;
 }
 
 /// The class of the highest probability at each voxel; ties go to the lower class.
 [[nodiscard]] inline std::vector<std::uint8_t> most_probable(const probability_map& map) {
-  const std::size_t voxels = map.values.size() / static_cast<std::size_t>(map.channels);
-  std::vector<std::uint8_t> labels(voxels, 0);
-  for (std::size_t i = 0; i < voxels; ++i)
-    for (index c = 1; c < map.channels; ++c)
-      if (map.values[static_cast<std::size_t>(c) * voxels + i] > map.values[static_cast<std::size_t>(labels[i]) * voxels + i]) labels[i] = static_cast<std::uint8_t>(c);
+  constexpr index block = 4096;
+  const index voxels = static_cast<index>(map.values.size()) / map.channels;
+  std::vector<std::uint8_t> labels(static_cast<std::size_t>(voxels), 0);
+  detail::host_loop((voxels + block - 1) / block, true, [&](index t) {
+    const index first = t * block, count = std::min(block, voxels - first);
+    std::uint8_t* const chosen = labels.data() + first;
+    float best[block];
+    std::copy_n(map.values.data() + first, count, best);
+    for (index c = 1; c < map.channels; ++c) {
+      const float* const p = map.values.data() + c * voxels + first;
+#pragma omp simd
+      for (index i = 0; i < count; ++i) {
+        chosen[i] = p[i] > best[i] ? static_cast<std::uint8_t>(c) : chosen[i];
+        best[i] = p[i] > best[i] ? p[i] : best[i];
+      }
+    }
+  });
   return labels;
 }
 

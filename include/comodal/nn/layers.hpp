@@ -45,7 +45,7 @@ class normalised_activation {
  public:
   normalised_activation(const parameter_scope<Backend>& scope, index channels, double slope = 0.01)
       : m_gamma(scope.constant("gamma", {channels}, 1)), m_beta(scope.constant("beta", {channels}, 0)), m_slope(slope) {}
-  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return instance_norm(x, m_gamma, m_beta, m_slope); }
+  [[nodiscard]] variable<Backend> operator()(variable<Backend> x) const { return instance_norm(std::move(x), m_gamma, m_beta, m_slope); }
 
  private:
   variable<Backend> m_gamma, m_beta;

@@ -8,6 +8,8 @@
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/broadcast.hpp>
 
+#include <algorithm>
+
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
@@ -50,6 +52,40 @@ struct binary_rows_body {
     index ia = 0, ib = 0;
     plan.offsets(r, ia, ib);
     y[r * plan.inner + c] = T(f.value(C(a[ia + c * plan.a_step]), C(b[ib + c * plan.b_step])));
+  }
+};
+
+// Some rows of the above, or a piece of a long one, on the host: steps are decided once a row, so that every loop vectorises.
+template <class T, class Function>
+struct binary_rows_task {
+  using C = compute_type_t<T>;
+  binary_rows_body<T, Function> of;
+  static constexpr index longest = 4096;
+  [[nodiscard]] index pieces() const { return (of.plan.inner + longest - 1) / longest; }
+  [[nodiscard]] index grain() const { return std::max<index>(1, 2048 / of.plan.inner); }
+  [[nodiscard]] index count() const { return (of.plan.rows + grain() - 1) / grain() * pieces(); }
+
+  void operator()(index task) const {
+    const binary_rows_body<T, Function> own = of;
+    const index first = task % pieces() * longest, length = std::min(longest, own.plan.inner - first), r0 = task / pieces() * grain();
+    for (index r = r0; r < std::min(r0 + grain(), own.plan.rows); ++r) {
+      index ia = 0, ib = 0;
+      own.plan.offsets(r, ia, ib);
+      const T *const a = own.a + ia + first * own.plan.a_step, *const b = own.b + ib + first * own.plan.b_step;
+      T* const y = own.y + r * own.plan.inner + first;
+      if (own.plan.a_step == 0) {
+        const C value = C(a[0]);
+#pragma omp simd
+        for (index c = 0; c < length; ++c) y[c] = T(own.f.value(value, C(b[c])));
+      } else if (own.plan.b_step == 0) {
+        const C value = C(b[0]);
+#pragma omp simd
+        for (index c = 0; c < length; ++c) y[c] = T(own.f.value(C(a[c]), value));
+      } else {
+#pragma omp simd
+        for (index c = 0; c < length; ++c) y[c] = T(own.f.value(C(a[c]), C(b[c])));
+      }
+    }
   }
 };
 
@@ -149,10 +185,15 @@ struct portable_elementwise {
   template <class Function>
   static void binary(context<Backend>& ctx, const Function& f, const shape& a_shape, const T* a, const shape& b_shape, const T* b, T* y) {
     const broadcast_plan plan(a_shape, b_shape);
-    if (plan.same())
-      for_elements(ctx.space(), plan.inner, detail::binary_flat_body<T, Function>{f, a, b, y});
-    else
-      for_rows(ctx.space(), 1, plan.rows, plan.inner, detail::binary_rows_body<T, Function>{f, plan, a, b, y});
+    if (plan.same()) return for_elements(ctx.space(), plan.inner, detail::binary_flat_body<T, Function>{f, a, b, y});
+    if (plan.rows * plan.inner <= 0) return;
+    const detail::binary_rows_body<T, Function> body{f, plan, a, b, y};
+    if constexpr (is_host_v<typename Backend::space_type>) {
+      const detail::binary_rows_task<T, Function> task{body};
+      detail::host_loop(task.count(), plan.rows * plan.inner > serial_limit, task);
+    } else {
+      for_rows(ctx.space(), 1, plan.rows, plan.inner, body);
+    }
   }
 
   /// y (outer, inner) = sum of x (outer, extent, inner) over its middle axis, accumulated in double.

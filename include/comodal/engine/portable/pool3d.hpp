@@ -9,6 +9,8 @@
 #include <comodal/engine/pool3d_problem.hpp>
 
 #include <algorithm>
+#include <cstdint>
+#include <type_traits>
 
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
@@ -44,8 +46,34 @@ struct pool3d_sizes {
   }
 };
 
-// One line of outputs (n, od, oh) on the host: no division inside, `Lanes` channels side by side.
-template <class T>
+// Calls `body(corner, output)` for runs of channels of every window of a line of outputs (n, od, oh), on the host. `body` takes the run's
+// length as a compile-time constant, and the element where the window's first voxel and the output begin.
+template <class Body>
+void pool_line(const pool3d_sizes& s, index line, const Body& body) {
+  for (index r = line * s.out[2]; r < (line + 1) * s.out[2]; ++r) {
+    const index from = s.corner(r) * s.channels, to = r * s.channels;
+    index c = 0;
+    for (; c + 16 <= s.channels; c += 16) body(std::integral_constant<int, 16>{}, from + c, to + c);
+    for (; c + 8 <= s.channels; c += 8) body(std::integral_constant<int, 8>{}, from + c, to + c);
+    for (; c + 4 <= s.channels; c += 4) body(std::integral_constant<int, 4>{}, from + c, to + c);
+    for (; c < s.channels; ++c) body(std::integral_constant<int, 1>{}, from + c, to + c);
+  }
+}
+
+// Calls `body(element, tap)` for the voxels of a window, relative to its first one. D, H, W: its size where the compiler knows it, else 0.
+template <int D, int H, int W, class Body>
+inline void pool_window(const pool3d_sizes& s, const Body& body) {
+  const index depth = D > 0 ? D : s.window[0], height = H > 0 ? H : s.window[1], width = W > 0 ? W : s.window[2];
+  std::int32_t tap = 0;
+#pragma GCC unroll 2
+  for (index d = 0; d < depth; ++d)
+#pragma GCC unroll 2
+    for (index h = 0; h < height; ++h)
+#pragma GCC unroll 2
+      for (index w = 0; w < width; ++w, ++tap) body(((d * s.in[1] + h) * s.in[2] + w) * s.channels, tap);
+}
+
+template <class T, int D, int H, int W>
 struct max_pool_forward_line {
   using C = compute_type_t<T>;
   pool3d_sizes s;
@@ -53,37 +81,49 @@ struct max_pool_forward_line {
   T* y;
   std::uint8_t* chosen;
 
-  template <int Lanes>
-  void block(const T* in, T* out, std::uint8_t* tap_out) const {
-    C best[Lanes];
-    std::int32_t at[Lanes] = {};
-    for (int l = 0; l < Lanes; ++l) best[l] = in[l];
-    std::int32_t tap = 0;
-    for (index d = 0; d < s.window[0]; ++d)
-      for (index h = 0; h < s.window[1]; ++h)
-        for (index w = 0; w < s.window[2]; ++w, ++tap) {
-          const T* v = in + ((d * s.in[1] + h) * s.in[2] + w) * s.channels;
-#pragma omp simd
-          for (int l = 0; l < Lanes; ++l) {
-            const C u = v[l];
-            at[l] = u > best[l] ? tap : at[l];
-            best[l] = u > best[l] ? u : best[l];
-          }
-        }
-    for (int l = 0; l < Lanes; ++l) {
-      out[l] = exactly<T>(best[l]);
-      tap_out[l] = static_cast<std::uint8_t>(at[l]);
-    }
-  }
   void operator()(index line) const {
-    for (index w = 0; w < s.out[2]; ++w) {
-      const index r = line * s.out[2] + w;
-      const T* in = x + s.corner(r) * s.channels;
-      index c = 0;
-      for (; c + 16 <= s.channels; c += 16) block<16>(in + c, y + r * s.channels + c, chosen + r * s.channels + c);
-      for (; c + 8 <= s.channels; c += 8) block<8>(in + c, y + r * s.channels + c, chosen + r * s.channels + c);
-      for (; c < s.channels; ++c) block<1>(in + c, y + r * s.channels + c, chosen + r * s.channels + c);
-    }
+    pool_line(s, line, [this](auto lanes_of, index from, index to) {
+      constexpr int lanes = decltype(lanes_of)::value;
+      C best[lanes];
+      std::int32_t at[lanes] = {};
+      for (int l = 0; l < lanes; ++l) best[l] = x[from + l];
+      pool_window<D, H, W>(s, [&](index element, std::int32_t tap) {
+        const T* const v = x + from + element;
+#pragma omp simd
+        for (int l = 0; l < lanes; ++l) {
+          const C u = v[l];
+          const std::int32_t larger = -static_cast<std::int32_t>(u > best[l]);  // all bits or none: a choice would become a branch
+          at[l] = (tap & larger) | (at[l] & ~larger);
+          best[l] = u > best[l] ? u : best[l];
+        }
+      });
+      for (int l = 0; l < lanes; ++l) {
+        y[to + l] = exactly<T>(best[l]);
+        chosen[to + l] = static_cast<std::uint8_t>(at[l]);
+      }
+    });
+  }
+};
+
+template <class T>
+struct average_pool_forward_line {
+  using C = compute_type_t<T>;
+  pool3d_sizes s;
+  const T* x;
+  T* y;
+
+  void operator()(index line) const {
+    const C taps = static_cast<C>(s.taps());
+    pool_line(s, line, [this, taps](auto lanes_of, index from, index to) {
+      constexpr int lanes = decltype(lanes_of)::value;
+      C sum[lanes] = {};
+      pool_window<0, 0, 0>(s, [&](index element, std::int32_t) {
+        const T* const v = x + from + element;
+#pragma omp simd
+        for (int l = 0; l < lanes; ++l) sum[l] += C(v[l]);
+      });
+      for (int l = 0; l < lanes; ++l) y[to + l] = T(sum[l] / taps);
+    });
   }
 };
 
@@ -186,10 +226,17 @@ struct portable_pool3d {
   /// `chosen` has the shape of y: which voxel of its window each maximum is; backward needs it.
   static void max_pool3d_forward(context<Backend>& ctx, const pool3d_problem& p, const T* x, T* y, std::uint8_t* chosen) {
     const detail::pool3d_sizes s(p);
-    if constexpr (is_host_v<typename Backend::space_type>)
-      for_tasks(ctx.space(), p.output_rows() / s.out[2], detail::max_pool_forward_line<T>{s, x, y, chosen});
-    else
+    if constexpr (is_host_v<typename Backend::space_type>) {
+      const index lines = p.output_rows() / s.out[2];
+      if (p.window == extent3{2, 2, 2})
+        for_tasks(ctx.space(), lines, detail::max_pool_forward_line<T, 2, 2, 2>{s, x, y, chosen});
+      else if (p.window == extent3{1, 2, 2})
+        for_tasks(ctx.space(), lines, detail::max_pool_forward_line<T, 1, 2, 2>{s, x, y, chosen});
+      else
+        for_tasks(ctx.space(), lines, detail::max_pool_forward_line<T, 0, 0, 0>{s, x, y, chosen});
+    } else {
       for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::max_pool_forward_body<T>{s, x, y, chosen});
+    }
   }
   static void max_pool3d_backward(context<Backend>& ctx, const pool3d_problem& p, const T* dy, const std::uint8_t* chosen, T* dx) {
     const detail::pool3d_sizes s(p);
@@ -199,7 +246,11 @@ struct portable_pool3d {
       for_rows(ctx.space(), 1, p.input_rows(), p.channels, detail::max_pool_backward_body<T>{s, dy, chosen, dx});
   }
   static void average_pool3d_forward(context<Backend>& ctx, const pool3d_problem& p, const T* x, T* y) {
-    for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::average_pool_forward_body<T>{detail::pool3d_sizes(p), x, y});
+    const detail::pool3d_sizes s(p);
+    if constexpr (is_host_v<typename Backend::space_type>)
+      for_tasks(ctx.space(), p.output_rows() / s.out[2], detail::average_pool_forward_line<T>{s, x, y});
+    else
+      for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::average_pool_forward_body<T>{s, x, y});
   }
   static void average_pool3d_backward(context<Backend>& ctx, const pool3d_problem& p, const T* dy, T* dx) {
     for_rows(ctx.space(), 1, p.input_rows(), p.channels, detail::average_pool_backward_body<T>{detail::pool3d_sizes(p), dy, dx});
