@@ -7,6 +7,10 @@
 #include <comodal/ssl/any_method.hpp>
 #include <comodal/train/optimiser.hpp>
 
+#include <algorithm>
+#include <limits>
+#include <optional>
+
 namespace comodal::inline COMODAL_CONFIG {
 
 /// Bytes that one step of a method on `batch` takes from the system for tensors, with what the optimiser keeps a parameter.
@@ -21,18 +25,24 @@ template <tensor_backend Backend>
   return ctx.pool().statistics().held + (optimiser.name == "adamw" ? 2 : 1) * kept;
 }
 
-/// The smallest `network.checkpointed` with which a step stays within `gibibytes` of tensors (2^30 bytes); found by trying, so it takes the
-/// time of some steps. The sizes alone decide; the number changes last bits of a run. @throws config_error if no number of stages is enough
+/// The smallest `network.checkpointed` with which a step stays within `gibibytes` of tensors (2^30 bytes); found by trying from all stages
+/// down, so it takes the time of some steps, and hardly more memory than the budget. The sizes alone decide; the number changes last bits of a
+/// run. @throws config_error if no number of stages is enough
 template <tensor_backend Backend>
 [[nodiscard]] index checkpointed_within(double gibibytes, const method_options& method, network_options network, const optimiser_options& optimiser,
                                         index modalities, const target_map& targets, const step_batch& batch) {
-  double needed = 0;
-  for (network.checkpointed = 0; network.checkpointed <= network.stages(); ++network.checkpointed) {
+  std::optional<index> fits;
+  double least = std::numeric_limits<double>::infinity();
+  for (network.checkpointed = network.stages(); network.checkpointed >= 0; --network.checkpointed) {
     const double taken = static_cast<double>(step_bytes<Backend>(method, network, optimiser, modalities, targets, batch)) / (1 << 30);
-    if (taken <= gibibytes) return network.checkpointed;
-    needed = network.checkpointed == 0 ? taken : std::min(needed, taken);
+    if (taken <= gibibytes)
+      fits = network.checkpointed;
+    else if (fits || taken > least)
+      break;
+    least = std::min(least, taken);
   }
-  throw config_error(text("train.memory = ", gibibytes, " GiB: a step takes at least ", needed,
+  if (fits) return *fits;
+  throw config_error(text("train.memory = ", gibibytes, " GiB: a step takes at least ", least,
                           " GiB of tensors, however many stages are computed again; use a smaller batch.patch or fewer crops a step"));
 }
 

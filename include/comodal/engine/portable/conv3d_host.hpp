@@ -132,15 +132,15 @@ struct tap_row {
 
 inline constexpr int most_parts = 16;
 
-// out (Rows voxels, `valid` of Columns channels) = bias, where there is one, + sum over taps and input channels. `Edge`: some taps
-// may fall beside the row; they read `zeros`.
+// out (Rows voxels, `valid` of Columns channels) = bias (Columns) + sum over taps and input channels. `Edge`: some taps may fall beside the
+// row; they read `zeros`.
 template <int Rows, int Columns, bool Edge, class T, class Out>
 void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, index ow, const T* bias, const T* zeros, Out* out,
                index valid) {
-  T sums[Rows][Columns] = {};
-  if (bias)
-    for (int r = 0; r < Rows; ++r)
-      for (index j = 0; j < valid; ++j) sums[r][j] = bias[j];
+  T sums[Rows][Columns];
+  for (int r = 0; r < Rows; ++r)
+#pragma omp simd
+    for (int j = 0; j < Columns; ++j) sums[r][j] = bias[j];
   for (int t = 0; t < count; ++t) {
     const conv3d_part<T>& part = parts[rows[t].part];
     const index ci = part.ci, pitch = s.stride[2] * ci;
@@ -176,16 +176,19 @@ void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row
 template <int Columns, class T, class Out>
 void conv_block(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, const T* bias, const T* zeros, Out* out, index valid) {
   const index width = s.out[2];
+  T first[Columns] = {};  // what the sums begin with
+  if (bias) std::copy_n(bias, valid, first);
   index ow = 0;
-  for (; ow + tile_rows <= width; ow += tile_rows) {
+  for (; ow + tile_rows <= width && (tile_rows == 8 || width - ow != 8); ow += tile_rows) {  // eight are fours rather than six and two
     const bool inner = s.source(2, ow, 0) >= 0 && s.source(2, ow + tile_rows - 1, s.filter[2] - 1) < s.in[2];
     if (inner)
-      conv_tile<tile_rows, Columns, false>(s, parts, rows, count, ow, bias, zeros, out + ow * s.out_pitch, valid);
+      conv_tile<tile_rows, Columns, false>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
     else
-      conv_tile<tile_rows, Columns, true>(s, parts, rows, count, ow, bias, zeros, out + ow * s.out_pitch, valid);
+      conv_tile<tile_rows, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
   }
-  for (; ow + 4 <= width; ow += 4) conv_tile<4, Columns, true>(s, parts, rows, count, ow, bias, zeros, out + ow * s.out_pitch, valid);
-  for (; ow < width; ++ow) conv_tile<1, Columns, true>(s, parts, rows, count, ow, bias, zeros, out + ow * s.out_pitch, valid);
+  for (; ow + 4 <= width; ow += 4) conv_tile<4, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
+  for (; ow + 2 <= width; ow += 2) conv_tile<2, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
+  if (ow < width) conv_tile<1, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
 }
 
 // One row of outputs from its tap rows; `zeros` has the most channels of a part, `bias` co elements or none.
