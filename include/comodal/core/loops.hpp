@@ -9,6 +9,7 @@
 #include <comodal/core/shape.hpp>
 
 #include <algorithm>
+#include <type_traits>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -92,6 +93,16 @@ void for_worker_tasks(index count, const Body& body) {
 }
 
 namespace detail {
+
+// Calls `body(first, lanes)` for channels [0, count) in runs of 16, 8, 4 and 1, as compile-time constants, on the host.
+template <class Body>
+void in_lanes(index count, const Body& body) {
+  index c = 0;
+  for (; c + 16 <= count; c += 16) body(c, std::integral_constant<int, 16>{});
+  for (; c + 8 <= count; c += 8) body(c, std::integral_constant<int, 8>{});
+  for (; c + 4 <= count; c += 4) body(c, std::integral_constant<int, 4>{});
+  for (; c < count; ++c) body(c, std::integral_constant<int, 1>{});
+}
 
 template <class Body>
 struct rows_body {

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <type_traits>
 
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
@@ -46,18 +45,12 @@ struct pool3d_sizes {
   }
 };
 
-// Calls `body(corner, output)` for runs of channels of every window of a line of outputs (n, od, oh), on the host. `body` takes the run's
-// length as a compile-time constant, and the element where the window's first voxel and the output begin.
+// Calls `body(lanes, corner, output)` for runs of channels of every window of a line of outputs (n, od, oh), on the host: the run's length as a
+// compile-time constant, and the elements where the window's first voxel and the output begin.
 template <class Body>
 void pool_line(const pool3d_sizes& s, index line, const Body& body) {
-  for (index r = line * s.out[2]; r < (line + 1) * s.out[2]; ++r) {
-    const index from = s.corner(r) * s.channels, to = r * s.channels;
-    index c = 0;
-    for (; c + 16 <= s.channels; c += 16) body(std::integral_constant<int, 16>{}, from + c, to + c);
-    for (; c + 8 <= s.channels; c += 8) body(std::integral_constant<int, 8>{}, from + c, to + c);
-    for (; c + 4 <= s.channels; c += 4) body(std::integral_constant<int, 4>{}, from + c, to + c);
-    for (; c < s.channels; ++c) body(std::integral_constant<int, 1>{}, from + c, to + c);
-  }
+  for (index r = line * s.out[2]; r < (line + 1) * s.out[2]; ++r)
+    in_lanes(s.channels, [&](index c, auto lanes) { body(lanes, s.corner(r) * s.channels + c, r * s.channels + c); });
 }
 
 // Calls `body(element, tap)` for the voxels of a window, relative to its first one. D, H, W: its size where the compiler knows it, else 0.
@@ -65,11 +58,8 @@ template <int D, int H, int W, class Body>
 inline void pool_window(const pool3d_sizes& s, const Body& body) {
   const index depth = D > 0 ? D : s.window[0], height = H > 0 ? H : s.window[1], width = W > 0 ? W : s.window[2];
   std::int32_t tap = 0;
-#pragma GCC unroll 2
   for (index d = 0; d < depth; ++d)
-#pragma GCC unroll 2
     for (index h = 0; h < height; ++h)
-#pragma GCC unroll 2
       for (index w = 0; w < width; ++w, ++tap) body(((d * s.in[1] + h) * s.in[2] + w) * s.channels, tap);
 }
 

@@ -134,7 +134,7 @@ void winograd_inputs(const conv3d_sizes& s, const winograd_block& at, const conv
       for (int i = 0; i < number; channel += parts[i++].ci) {
         const index ci = parts[i].ci;
         const T* const volume = parts[i].x + (n * s.in[0] + id) * s.in[1] * s.in[2] * ci;
-        winograd_lanes(ci, [&](index c, auto lanes_of) {
+        in_lanes(ci, [&](index c, auto lanes_of) {
           constexpr int lanes = decltype(lanes_of)::value;
           C half[winograd_edge][winograd_edge][lanes];  // (w point, row)
           for (int y = 0; y < winograd_edge; ++y) {

@@ -5,9 +5,7 @@
 #ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_TRANSFORMS_HPP
 #define COMODAL_ENGINE_PORTABLE_WINOGRAD_TRANSFORMS_HPP
 
-#include <comodal/core/shape.hpp>
-
-#include <type_traits>
+#include <comodal/core/loops.hpp>
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
@@ -85,16 +83,6 @@ inline void winograd_taps(const C* const (&u)[winograd_edge], T* const (&g)[3]) 
     g[1][l] = static_cast<T>((u[2][l] - u[1][l]) * C(1.0 / 6) + (u[3][l] - u[4][l]) * C(1.0 / 12));
     g[2][l] = static_cast<T>(far * C(1.0 / 6) - near + u[5][l]);
   }
-}
-
-// Calls `body(first, lanes)` for channels [0, count) in runs whose lengths the compiler knows.
-template <class Body>
-inline void winograd_lanes(index count, const Body& body) {
-  index c = 0;
-  for (; c + 16 <= count; c += 16) body(c, std::integral_constant<int, 16>{});
-  for (; c + 8 <= count; c += 8) body(c, std::integral_constant<int, 8>{});
-  for (; c + 4 <= count; c += 4) body(c, std::integral_constant<int, 4>{});
-  for (; c < count; ++c) body(c, std::integral_constant<int, 1>{});
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::detail

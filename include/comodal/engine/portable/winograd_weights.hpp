@@ -18,7 +18,7 @@ void winograd_gradients(const conv3d_sizes& s, const winograd_block& at, const T
     for (index tile = 0; tile < at.across; ++tile, line += s.co) {
       const index oh = r * winograd_outputs, ow = tile * winograd_outputs;
       const T* const corner = dy + (((n * s.out[0] + d) * s.out[1] + oh) * s.out[2] + ow) * s.co;
-      winograd_lanes(s.co, [&](index c, auto lanes_of) {
+      in_lanes(s.co, [&](index c, auto lanes_of) {
         constexpr int lanes = decltype(lanes_of)::value;
         C half[winograd_edge][winograd_outputs][lanes];  // (w point, row)
         for (int v = 0; v < winograd_outputs; ++v) {
@@ -75,7 +75,7 @@ struct winograd_weights_sum_task {
 
   void operator()(index task) const {
     const index kd = task / pieces(), first = task % pieces() * grain;
-    winograd_lanes(std::min(grain, size - first), [&](index c, auto lanes_of) {
+    in_lanes(std::min(grain, size - first), [&](index c, auto lanes_of) {
       constexpr int lanes = decltype(lanes_of)::value;
       C u[winograd_edge][winograd_edge][lanes] = {}, half[3][winograd_edge][lanes];  // (h, w) points; (w tap, h point)
       for (index slab = 0; slab < slabs; ++slab)
