@@ -73,6 +73,8 @@ BOOST_AUTO_TEST_CASE(weighted_maps) {
 BOOST_AUTO_TEST_CASE(transposed_convolution) {
   const auto f = [](const auto& v) { return conv_transpose3d(v[0], v[1]); };
   agree("conv_transpose3d with a bias", {{{2, 2, 3, 9, 8}}, {{2, 2, 2, 8, 40}}, {{40}}}, [](const auto& v) { return conv_transpose3d(v[0], v[1], v[2]); });
+  for (const index width : {8, 14, 20})  // rows in tiles of six, four and two, eight as two fours
+    agree("conv_transpose3d, widths", {{{1, 2, 2, width, 8}}, {{2, 2, 2, 8, 16}}, {{16}}}, [](const auto& v) { return conv_transpose3d(v[0], v[1], v[2]); });
   agree("conv_transpose3d", {{{2, 3, 4, 5, 16}}, {{2, 2, 2, 16, 8}}}, f);
   agree("conv_transpose3d, odd sizes", {{{1, 2, 3, 1, 5}}, {{1, 3, 2, 5, 3}}}, f);
 }

@@ -218,6 +218,17 @@ BOOST_AUTO_TEST_CASE(labels_of_probabilities) {
   BOOST_TEST((most_probable(map) == std::vector<std::uint8_t>{1, 0, 1}));
 }
 
+BOOST_AUTO_TEST_CASE(labels_of_many_voxels) {
+  constexpr std::size_t voxels = 10001;
+  probability_map map{{1, 1, voxels}, 3, std::vector<float>(3 * voxels, 0.2f)};
+  std::vector<std::uint8_t> expected(voxels);
+  for (std::size_t i = 0; i < voxels; ++i) {
+    expected[i] = static_cast<std::uint8_t>(i * i % 7 % 3);
+    map.values[expected[i] * voxels + i] = 0.6f;
+  }
+  BOOST_TEST(most_probable(map) == expected, boost::test_tools::per_element());
+}
+
 BOOST_AUTO_TEST_CASE(labels_of_regions_by_their_order) {
   // Whole tumour, core, enhancing of four voxels; later regions in the order win, exactly 1/2 is not enough.
   const probability_map map{{1, 1, 4}, 3, {0.9f, 0.9f, 0.9f, 0.5f, 0.1f, 0.8f, 0.6f, 0.5f, 0.1f, 0.2f, 0.7f, 0.5f}};
