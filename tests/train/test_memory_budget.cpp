@@ -13,7 +13,7 @@ struct searched {
   std::vector<index> tried;
   // `bytes`: what 0, 1, 2 ... take
   searched(const std::vector<double>& bytes, double budget) {
-    const auto result = search_down(static_cast<index>(bytes.size()) - 1, budget, [&](index number) {
+    const auto result = detail::search_down(static_cast<index>(bytes.size()) - 1, budget, [&](index number) {
       tried.push_back(number);
       return bytes[static_cast<std::size_t>(number)];
     });
@@ -23,12 +23,12 @@ struct searched {
 };
 
 BOOST_AUTO_TEST_CASE(the_fewest_stages_that_fit_are_found_from_above) {
-  const searched middle({10, 7, 6, 5}, 6.5), all({10, 7, 6, 5}, 5), none({10, 7, 6, 5}, 20);
+  const searched middle({10, 7, 6, 5}, 6.5), tight({10, 7, 6, 5}, 5), ample({10, 7, 6, 5}, 20);
   BOOST_TEST((middle.found == 2));
   BOOST_TEST((middle.tried == std::vector<index>{3, 2, 1}));
-  BOOST_TEST((all.found == 3));
-  BOOST_TEST((all.tried == std::vector<index>{3, 2}));
-  BOOST_TEST((none.found == 0));
+  BOOST_TEST((tight.found == 3));
+  BOOST_TEST((tight.tried == std::vector<index>{3, 2}));
+  BOOST_TEST((ample.found == 0));
 }
 
 BOOST_AUTO_TEST_CASE(numbers_that_take_more_than_a_smaller_one_are_passed_over) {

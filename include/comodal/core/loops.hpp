@@ -29,9 +29,7 @@ inline constexpr index serial_limit = 4096;
 #endif
 }
 
-namespace detail {
-
-// Calls `body(t)` on the host for t in [0, count), in parallel if it pays. A parallel region of one thread would cost an allocation.
+/// Calls `body(t)` on the host for t in [0, count), in parallel if it pays: calls of even size. A parallel region of one thread would cost an allocation.
 template <class Body>
 void host_loop(index count, bool pays, const Body& body) {
   if (!pays || count == 1 || host_workers() == 1) {
@@ -42,8 +40,6 @@ void host_loop(index count, bool pays, const Body& body) {
   for (index t = 0; t < count; ++t) body(t);
 }
 
-}  // namespace detail
-
 /// Calls `body(i)` for i in [0, count). Calls are independent of each other.
 template <execution_space Space, class Body>
 void for_elements(const Space& space, index count, const Body& body) {
@@ -51,7 +47,7 @@ void for_elements(const Space& space, index count, const Body& body) {
   if constexpr (is_host_v<Space>) {
     constexpr index grain = 2048;
     const index blocks = (count + grain - 1) / grain;
-    detail::host_loop(blocks, count > serial_limit, [&](index b) {
+    host_loop(blocks, count > serial_limit, [&](index b) {
       const index first = b * grain, last = std::min(first + grain, count);
       const Body own = body;  // a copy that no store can reach: its members stay in registers, and the loop vectorises
 #pragma omp simd
@@ -92,9 +88,7 @@ void for_worker_tasks(index count, const Body& body) {
   for (index t = 0; t < count; ++t) body(index{0}, t);
 }
 
-namespace detail {
-
-// Calls `body(first, lanes)` for channels [0, count) in runs of 16, 8, 4 and 1, as compile-time constants, on the host.
+/// Calls `body(first, lanes)` for channels [0, count) in runs of 16, 8, 4 and 1, as compile-time constants, on the host.
 template <class Body>
 void in_lanes(index count, const Body& body) {
   index c = 0;
@@ -103,6 +97,8 @@ void in_lanes(index count, const Body& body) {
   for (; c + 4 <= count; c += 4) body(c, std::integral_constant<int, 4>{});
   for (; c < count; ++c) body(c, std::integral_constant<int, 1>{});
 }
+
+namespace detail {
 
 template <class Body>
 struct rows_body {
@@ -143,7 +139,7 @@ void for_rows(const Space& space, index groups, index rows, index channels, cons
   if (groups <= 0 || rows <= 0 || channels <= 0) return;
   if constexpr (is_host_v<Space>) {
     const index grain = std::max<index>(1, 2048 / channels), blocks = (rows + grain - 1) / grain;
-    detail::host_loop(groups * blocks, groups * rows * channels > serial_limit, [&](index t) {
+    host_loop(groups * blocks, groups * rows * channels > serial_limit, [&](index t) {
       const index first = t % blocks * grain;
       detail::rows_on_host(body, t / blocks, first, std::min(first + grain, rows), channels);
     });
@@ -197,11 +193,7 @@ struct partial_rows {
       for (int l = 0; l < Lanes; ++l) partial[((g * chunks + k) * Sums + s) * channels + first + l] = sums[s][l];
   }
   void host(index g, index k) const {
-    index c = 0;
-    for (; c + 16 <= channels; c += 16) lanes<16>(g, k, c);
-    for (; c + 8 <= channels; c += 8) lanes<8>(g, k, c);
-    for (; c + 4 <= channels; c += 4) lanes<4>(g, k, c);
-    for (; c < channels; ++c) lanes<1>(g, k, c);
+    in_lanes(channels, [&](index c, auto count) { lanes<decltype(count)::value>(g, k, c); });
   }
 };
 
@@ -237,7 +229,7 @@ void reduce_rows(const Space& space, index groups, index rows, index channels, c
   const index chunk = detail::rows_a_chunk(rows, channels), chunks = (rows + chunk - 1) / chunk;
   const detail::partial_rows<Accumulator, Sums, Body> first{body, scratch, rows, channels, chunk, chunks};
   if constexpr (is_host_v<Space>) {
-    detail::host_loop(groups * chunks, groups * rows * channels > serial_limit, [&](index t) { first.host(t / chunks, t % chunks); });
+    host_loop(groups * chunks, groups * rows * channels > serial_limit, [&](index t) { first.host(t / chunks, t % chunks); });
   } else {
     for_elements(space, groups * chunks * channels, first);
   }

@@ -178,7 +178,7 @@ template <tensor_backend Backend, class Predict>
   constexpr index block = 4096;
   const index voxels = static_cast<index>(map.values.size()) / map.channels;
   std::vector<std::uint8_t> labels(static_cast<std::size_t>(voxels), 0);
-  detail::host_loop((voxels + block - 1) / block, true, [&](index t) {
+  host_loop((voxels + block - 1) / block, true, [&](index t) {
     const index first = t * block, count = std::min(block, voxels - first);
     std::uint8_t* const chosen = labels.data() + first;
     float best[block];

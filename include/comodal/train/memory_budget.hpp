@@ -25,13 +25,15 @@ template <tensor_backend Backend>
   return ctx.pool().statistics().held + (optimiser.name == "adamw" ? 2 : 1) * kept;
 }
 
-/// What `search_down` found: the number, if any fits, and the least that was taken.
+namespace detail {
+
+// What `search_down` found: the number, if any fits, and the least that was taken.
 struct search_result {
   std::optional<index> found;
   double least = std::numeric_limits<double>::infinity();
 };
 
-/// Goes from `most` down to 0 while `taken(number)` is within `budget`; numbers before the first that is within are passed over.
+// Goes from `most` down to 0 while `taken(number)` is within `budget`; numbers before the first that is within are passed over.
 template <class Taken>
 [[nodiscard]] search_result search_down(index most, double budget, const Taken& taken) {
   search_result result;
@@ -46,13 +48,15 @@ template <class Taken>
   return result;
 }
 
+}  // namespace detail
+
 /// The fewest `network.checkpointed` with which a step stays within `gibibytes` of tensors (2^30 bytes); found by trying from all stages down,
 /// so it takes the time of some steps, and at most the memory of one with a stage fewer than fit. The sizes alone decide; the number changes
 /// last bits of a run. @throws config_error if no number of stages is enough
 template <tensor_backend Backend>
 [[nodiscard]] index checkpointed_within(double gibibytes, const method_options& method, network_options network, const optimiser_options& optimiser,
                                         index modalities, const target_map& targets, const step_batch& batch) {
-  const auto [found, least] = search_down(network.stages(), gibibytes, [&](index stages) {
+  const auto [found, least] = detail::search_down(network.stages(), gibibytes, [&](index stages) {
     network.checkpointed = stages;
     return static_cast<double>(step_bytes<Backend>(method, network, optimiser, modalities, targets, batch)) / (1 << 30);
   });

@@ -190,7 +190,7 @@ struct portable_elementwise {
     const detail::binary_rows_body<T, Function> body{f, plan, a, b, y};
     if constexpr (is_host_v<typename Backend::space_type>) {
       const detail::binary_rows_task<T, Function> task{body};
-      detail::host_loop(task.count(), plan.rows * plan.inner > serial_limit, task);
+      host_loop(task.count(), plan.rows * plan.inner > serial_limit, task);
     } else {
       for_rows(ctx.space(), 1, plan.rows, plan.inner, body);
     }

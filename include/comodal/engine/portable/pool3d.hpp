@@ -49,8 +49,10 @@ struct pool3d_sizes {
 // compile-time constant, and the elements where the window's first voxel and the output begin.
 template <class Body>
 void pool_line(const pool3d_sizes& s, index line, const Body& body) {
-  for (index r = line * s.out[2]; r < (line + 1) * s.out[2]; ++r)
-    in_lanes(s.channels, [&](index c, auto lanes) { body(lanes, s.corner(r) * s.channels + c, r * s.channels + c); });
+  for (index r = line * s.out[2]; r < (line + 1) * s.out[2]; ++r) {
+    const index corner = s.corner(r) * s.channels;
+    in_lanes(s.channels, [&](index c, auto lanes) { body(lanes, corner + c, r * s.channels + c); });
+  }
 }
 
 // Calls `body(element, tap)` for the voxels of a window, relative to its first one. D, H, W: its size where the compiler knows it, else 0.
@@ -238,7 +240,7 @@ struct portable_pool3d {
   static void average_pool3d_forward(context<Backend>& ctx, const pool3d_problem& p, const T* x, T* y) {
     const detail::pool3d_sizes s(p);
     if constexpr (is_host_v<typename Backend::space_type>)
-      for_tasks(ctx.space(), p.output_rows() / s.out[2], detail::average_pool_forward_line<T>{s, x, y});
+      host_loop(p.output_rows() / s.out[2], p.input_rows() * p.channels > serial_limit, detail::average_pool_forward_line<T>{s, x, y});
     else
       for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::average_pool_forward_body<T>{s, x, y});
   }

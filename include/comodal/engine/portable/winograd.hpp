@@ -7,6 +7,7 @@
 #ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_HPP
 #define COMODAL_ENGINE_PORTABLE_WINOGRAD_HPP
 
+#include <comodal/core/loops.hpp>
 #include <comodal/engine/portable/conv3d_host.hpp>
 #include <comodal/engine/portable/winograd_transforms.hpp>
 

@@ -5,7 +5,7 @@
 #ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_TRANSFORMS_HPP
 #define COMODAL_ENGINE_PORTABLE_WINOGRAD_TRANSFORMS_HPP
 
-#include <comodal/core/loops.hpp>
+#include <comodal/core/shape.hpp>
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 

@@ -5,6 +5,7 @@
 #ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_WEIGHTS_HPP
 #define COMODAL_ENGINE_PORTABLE_WINOGRAD_WEIGHTS_HPP
 
+#include <comodal/core/loops.hpp>
 #include <comodal/engine/portable/winograd.hpp>
 
 namespace comodal::inline COMODAL_CONFIG::detail {
