@@ -96,17 +96,24 @@ inline constexpr int tile_rows = 6, tile_columns = 16, vector_lanes = 8, most_su
 // is written first of a tap are its rows.
 enum class weight_order { plain, transposed, flipped };
 
+// Where the weight of a tap, input channel k and output channel c of the convolution stands.
+template <weight_order Order>
+[[nodiscard]] index weight_at(const conv3d_sizes& s, index tap, index k, index c) {
+  if constexpr (Order == weight_order::plain) return (tap * s.w_rows + s.w_first + k) * s.co + c;
+  const index from = Order == weight_order::flipped ? s.taps() - 1 - tap : tap;
+  return (from * s.w_rows + s.w_first + c) * s.ci + k;
+}
+
 // Weights as tiles read them: block after block of output channels, each (taps, ci, width) with zeros behind the last channel.
 template <weight_order Order, class C, class T>
 void pack_weights(const conv3d_sizes& s, const T* w, C* packed, index tap) {
-  const index taps = s.taps(), from_tap = Order == weight_order::flipped ? taps - 1 - tap : tap;
+  const index taps = s.taps();
   index before = 0;
   for (index c = 0; c < s.co;) {
     const index width = tile_width(s.co - c), valid = std::min(width, s.co - c);
     C* to = packed + before * taps * s.ci + tap * s.ci * width;
     for (index k = 0; k < s.ci; ++k, to += width) {
-      for (index j = 0; j < valid; ++j)
-        to[j] = static_cast<C>(Order == weight_order::plain ? w[(tap * s.w_rows + s.w_first + k) * s.co + c + j] : w[(from_tap * s.w_rows + s.w_first + c + j) * s.ci + k]);
+      for (index j = 0; j < valid; ++j) to[j] = static_cast<C>(w[weight_at<Order>(s, tap, k, c + j)]);
       std::fill(to + valid, to + width, C(0));
     }
     before += width;

@@ -95,12 +95,8 @@ void winograd_pack(const conv3d_sizes& s, const T* w, C* packed, index kd) {
       for (index j = 0; j < width; j += 4) {
         constexpr int lanes = 4;
         C g[9][lanes] = {}, half[winograd_edge][3][lanes];
-        for (index tap = 0; tap < 9; ++tap) {
-          const index at = kd * 9 + tap, from = Order == weight_order::flipped ? s.taps() - 1 - at : at;
-          for (int l = 0; l < std::min<index>(lanes, valid - j); ++l)
-            g[tap][l] = static_cast<C>(Order == weight_order::plain ? w[(from * s.w_rows + s.w_first + k) * s.co + c + j + l]
-                                                                    : w[(from * s.w_rows + s.w_first + c + j + l) * s.ci + k]);
-        }
+        for (index tap = 0; tap < 9; ++tap)
+          for (int l = 0; l < std::min<index>(lanes, valid - j); ++l) g[tap][l] = static_cast<C>(w[weight_at<Order>(s, kd * 9 + tap, k, c + j + l)]);
         for (int x = 0; x < 3; ++x) {
           const C* const column[3] = {g[x], g[3 + x], g[6 + x]};
           C* const to[winograd_edge] = {half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x]};

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// How a convolution on tile registers is cut into blocks, and the inputs of a block with their padding. Voxels of a block are numbered
+/// through its padded rows, q = (d rows + h) width + w, so that every tap is one distance, whatever the width of a map; sums of
+/// the columns behind a row are made and thrown away.
+#ifndef COMODAL_ENGINE_AMX_BLOCKS_HPP
+#define COMODAL_ENGINE_AMX_BLOCKS_HPP
+
+#include <comodal/core/bfloat16.hpp>
+#include <comodal/engine/amx/tiles.hpp>
+#include <comodal/engine/portable/conv3d_host.hpp>
+
+#include <algorithm>
+
+namespace comodal::inline COMODAL_CONFIG::detail {
+
+/// True for what kernels on tile registers compute.
+[[nodiscard]] inline bool tiles_serve(const conv3d_sizes& s) { return !s.is_strided(); }
+
+[[nodiscard]] constexpr index tiles_of(index channels) { return (channels + tile_edge - 1) / tile_edge; }
+
+/// The blocks of a convolution: outputs along the depth and rows of one sample; a function of the sizes alone.
+struct tile_blocks {
+  index depth = 1, rows = 1;
+
+  /// @param plane, whole input voxels that a plane and the whole of a block may have (one row of outputs is a block at least)
+  /// @param least blocks that there should be, for threads to share
+  tile_blocks(const conv3d_sizes& s, index plane, index whole, index least) {
+    const index width = s.in[2] + s.filter[2] - 1;
+    const auto fits = [&](index d, index r) {
+      const index voxels = (r + s.filter[1] - 1) * width;
+      return voxels <= plane && voxels * (d + s.filter[0] - 1) <= whole && s.batch * pieces(s.out[0], d) * pieces(s.out[1], r) >= least;
+    };
+    for (bool grows = true; grows;) {
+      grows = false;
+      if (rows < s.out[1] && fits(depth, rows + 1)) ++rows, grows = true;
+      if (depth < s.out[0] && fits(depth + 1, rows)) ++depth, grows = true;
+    }
+    rows = pieces(s.out[1], pieces(s.out[1], rows));  // of even size
+    depth = pieces(s.out[0], pieces(s.out[0], depth));
+  }
+  [[nodiscard]] index count(const conv3d_sizes& s) const { return s.batch * pieces(s.out[0], depth) * pieces(s.out[1], rows); }
+  static constexpr index pieces(index size, index piece) { return (size + piece - 1) / piece; }
+};
+
+/// One block: outputs [d0, d1) x [h0, h1) of sample n.
+struct tile_block {
+  index n, d0, d1, h0, h1, width, plane, planes;  // of the padded inputs: voxels of a row and of a plane, and how many planes
+  static constexpr index apart = 31;              // voxels at least between the last output of a plane and the first of the next
+
+  tile_block(const conv3d_sizes& s, const tile_blocks& blocks, index t) {
+    const index bands = blocks.pieces(s.out[1], blocks.rows), deep = blocks.pieces(s.out[0], blocks.depth);
+    h0 = t % bands * blocks.rows;
+    d0 = t / bands % deep * blocks.depth;
+    n = t / bands / deep;
+    h1 = std::min(h0 + blocks.rows, s.out[1]);
+    d1 = std::min(d0 + blocks.depth, s.out[0]);
+    width = s.in[2] + s.filter[2] - 1;
+    plane = std::max(rows(s) * width, outputs(s) + apart);
+    planes = d1 - d0 + s.filter[0] - 1;
+  }
+  [[nodiscard]] index rows(const conv3d_sizes& s) const { return h1 - h0 + s.filter[1] - 1; }
+  [[nodiscard]] index voxels() const { return planes * plane; }
+  /// From the first to the last output of a plane, all columns between them counted.
+  [[nodiscard]] index outputs(const conv3d_sizes& s) const { return (h1 - h0 - 1) * width + s.out[2]; }
+};
+
+/// The inputs of a block with zeros around the volume and behind each plane, the channels of all parts side by side and `channels` a voxel:
+/// (planes, plane, channels), and `behind` zeros behind the last.
+inline void tile_inputs(const conv3d_sizes& s, const tile_block& at, const conv3d_part<bfloat16>* parts, int number, index channels, index behind,
+                        bfloat16* to) {
+  const bfloat16 zero = bfloat16::from_bits(0);
+  const index rows = at.rows(s), left = s.pad[2] * channels, right = (at.width - s.in[2]) * channels - left;
+  for (index row = 0; row < at.planes * rows; ++row) {
+    const index d = at.d0 + row / rows - s.pad[0], h = at.h0 + row % rows - s.pad[1];
+    bfloat16* const line = to + (row / rows * at.plane + row % rows * at.width) * channels + left;
+    if (row % rows == rows - 1) std::fill_n(line - left + at.width * channels, (at.plane - rows * at.width) * channels, zero);
+    if (d < 0 || d >= s.in[0] || h < 0 || h >= s.in[1]) {
+      std::fill_n(line - left, at.width * channels, zero);
+      continue;
+    }
+    const index from = ((at.n * s.in[0] + d) * s.in[1] + h) * s.in[2];
+    std::fill_n(line - left, left, zero);
+    std::fill_n(line + s.in[2] * channels, right, zero);
+    index first = 0;
+    for (int i = 0; i < number; first += parts[i++].ci) {
+      const bfloat16* const x = parts[i].x + from * parts[i].ci;
+      if (parts[i].ci == channels)
+        std::copy_n(x, s.in[2] * channels, line);
+      else
+        for (index w = 0; w < s.in[2]; ++w) std::copy_n(x + w * parts[i].ci, parts[i].ci, line + w * channels + first);
+    }
+    for (index w = 0; first < channels && w < s.in[2]; ++w) std::fill_n(line + w * channels + first, channels - first, zero);
+  }
+  std::fill_n(to + at.voxels() * channels, behind, zero);
+}
+
+/// to[j] = (low[j], high[j]) for a tile's 16 columns: how the right operand of a product stands in memory.
+inline void tile_pairs(const bfloat16* low, const bfloat16* high, bfloat16* to) {
+#pragma omp simd
+  for (int j = 0; j < tile_edge; ++j) {
+    to[2 * j] = low[j];
+    to[2 * j + 1] = high[j];
+  }
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG::detail
+
+#endif

@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Convolutions of bfloat16 on tile registers, forward (and gradients of inputs, as convolutions with flipped weights). The taps along a
+/// row and their channels lie side by side in memory: of every (kd, kh), they are one product of (16 voxels, taps x channels) and
+/// (taps x channels, 16 output channels), 32 of its inner dimension at a time. Sums are floats, in an order that the sizes alone decide.
+#ifndef COMODAL_ENGINE_AMX_CONV3D_HPP
+#define COMODAL_ENGINE_AMX_CONV3D_HPP
+
+#include <comodal/core/context.hpp>
+#include <comodal/core/loops.hpp>
+#include <comodal/engine/amx/blocks.hpp>
+
+#include <utility>
+
+namespace comodal::inline COMODAL_CONFIG::detail {
+
+// Products of one (kd, kh), each 32 long, and elements of their weights.
+[[nodiscard]] inline index tile_steps(const conv3d_sizes& s) { return (s.filter[2] * s.ci + 31) / 32; }
+inline constexpr index tile_elements = tile_edge * 2 * tile_edge;
+
+// The weights as tiles: (16 output channels, kd, kh, steps), each (16 pairs, 16 channels, 2), zeros behind the last of both. A task is one
+// (16 output channels, kd, kh).
+template <weight_order Order>
+struct tile_pack_task {
+  conv3d_sizes s;
+  const bfloat16* w;
+  bfloat16* packed;
+  void operator()(index task) const {
+    const index steps = tile_steps(s), first = task / (s.filter[0] * s.filter[1]) * tile_edge, row = task % (s.filter[0] * s.filter[1]) * s.filter[2];
+    const index valid = std::min(tile_edge, s.co - first);
+    bfloat16* to = packed + task * steps * tile_elements;
+    const auto line = [&](index i, bfloat16* values) {
+      const index kw = i / s.ci, k = i % s.ci;
+      for (index j = 0; j < valid; ++j) values[j] = kw < s.filter[2] ? w[weight_at<Order>(s, row + kw, k, first + j)] : bfloat16::from_bits(0);
+    };
+    bfloat16 low[tile_edge] = {}, high[tile_edge] = {};
+    for (index i = 0; i < 32 * steps; i += 2, to += 2 * tile_edge) {
+      line(i, low);
+      line(i + 1, high);
+      tile_pairs(low, high, to);
+    }
+  }
+};
+
+inline constexpr int tile_sums = 4;  // tiles of 16 voxels that are summed at a time
+
+// Tiles [0, Sums) += products of `steps` steps: voxels `voxel` elements apart, from `in` on, times the weights from `w` on.
+template <class Tiles, int Sums>
+void tile_products(const bfloat16* in, index voxel, const bfloat16* w, index steps) {
+  const auto step = [&]<int Weights>(std::integral_constant<int, Weights>, index k) {
+    Tiles::template load<Weights>(w + k * tile_elements, tile_bytes);
+    [&]<int... Sum>(std::integer_sequence<int, Sum...>) {
+      ((Tiles::template load<4 + Sum % 2>(in + Sum * tile_edge * voxel + k * 32, 2 * voxel), Tiles::template multiply<Sum, 4 + Sum % 2, Weights>()), ...);
+    }(std::make_integer_sequence<int, Sums>{});
+  };
+  index k = 0;
+  for (; k + 2 <= steps; k += 2) {
+    step(std::integral_constant<int, 6>{}, k);
+    step(std::integral_constant<int, 7>{}, k + 1);
+  }
+  if (k < steps) step(std::integral_constant<int, 6>{}, k);
+}
+
+// One block of outputs, by one thread.
+template <class Tiles>
+struct tile_block_task {
+  conv3d_sizes s;
+  tile_blocks blocks;
+  conv3d_part<bfloat16> parts[most_parts];
+  int number;
+  const bfloat16 *packed, *bias;
+  bfloat16* y;
+  bfloat16* scratch;  // of each worker
+
+  // Elements behind the voxels of a block that its last tile reads; and of the scratch memory of a block.
+  [[nodiscard]] index behind() const { return (tile_edge + s.filter[2]) * s.ci + 32; }
+  [[nodiscard]] index scratch_elements() const { return (tile_block(s, blocks, 0).voxels() * s.ci + behind() + 31) / 32 * 32; }
+
+  void operator()(index worker, index block) const {
+    const tile_block at(s, blocks, block);
+    bfloat16* const in = scratch + worker * scratch_elements();
+    tile_inputs(s, at, parts, number, s.ci, behind(), in);
+    Tiles::configure(tile_shapes());
+    const index last = at.outputs(s);
+    for (index d = at.d0; d < at.d1; ++d) {
+      index q = 0;
+      for (; q + (tile_sums - 1) * tile_edge < last; q += tile_sums * tile_edge) voxels<tile_sums>(at, in, d, q);
+      if (q + tile_edge < last) voxels<2>(at, in, d, q), q += 2 * tile_edge;
+      if (q < last) voxels<1>(at, in, d, q);
+    }
+    Tiles::release();
+  }
+
+ private:
+  // Outputs [q, q + 16 Sums) of plane d.
+  template <int Sums>
+  void voxels(const tile_block& at, const bfloat16* in, index d, index q) const {
+    const index steps = tile_steps(s), first = std::max<index>(0, s.pad[0] - d), last = std::min(s.filter[0], s.in[0] + s.pad[0] - d);
+    const bfloat16* w = packed;
+    alignas(64) float sums[tile_sums * tile_edge][tile_edge];
+    for (index c = 0; c < s.co; c += tile_edge, w += s.filter[0] * s.filter[1] * steps * tile_elements) {
+      [&]<int... Sum>(std::integer_sequence<int, Sum...>) { (Tiles::template zero<Sum>(), ...); }(std::make_integer_sequence<int, Sums>{});
+      for (index kd = first; kd < last; ++kd)
+        for (index kh = 0; kh < s.filter[1]; ++kh)
+          tile_products<Tiles, Sums>(in + ((d - at.d0 + kd) * at.plane + kh * at.width + q) * s.ci, s.ci, w + (kd * s.filter[1] + kh) * steps * tile_elements, steps);
+      [&]<int... Sum>(std::integer_sequence<int, Sum...>) {
+        (Tiles::template store<Sum>(sums[Sum * tile_edge], tile_bytes), ...);
+      }(std::make_integer_sequence<int, Sums>{});
+      write(at, d, q, Sums * tile_edge, c, sums);
+    }
+  }
+
+  void write(const tile_block& at, index d, index q, index count, index c, const float (*sums)[tile_edge]) const {
+    const index valid = std::min(tile_edge, s.co - c);
+    float own[tile_edge] = {};
+    for (index j = 0; bias && j < valid; ++j) own[j] = bias[c + j];
+    for (index i = 0; i < count;) {
+      const index h = at.h0 + (q + i) / at.width, w = (q + i) % at.width;
+      if (h >= at.h1) return;
+      if (w >= s.out[2]) {  // columns of padding
+        i += at.width - w;
+        continue;
+      }
+      const index end = std::min(i + s.out[2] - w, count);
+      bfloat16* out = y + (((at.n * s.out[0] + d) * s.out[1] + h) * s.out[2] + w) * s.out_pitch + c;
+      for (; i < end; ++i, out += s.out_pitch) {
+        if (valid == tile_edge) {
+#pragma omp simd
+          for (int j = 0; j < tile_edge; ++j) out[j] = bfloat16(sums[i][j] + own[j]);
+        } else {
+          for (index j = 0; j < valid; ++j) out[j] = bfloat16(sums[i][j] + own[j]);
+        }
+      }
+    }
+  }
+};
+
+/// y = the convolution of maps side by side, stride 1, with the weights in `Order`. @param bias (out) or null
+template <class Tiles, weight_order Order, class Context>
+void tile_conv3d(Context& ctx, const conv3d_sizes& s, const conv3d_part<bfloat16>* parts, int number, const bfloat16* w, const bfloat16* bias, bfloat16* y) {
+  constexpr index most = 256 * 1024, least = 16;  // elements of the inputs of a block, which stay in the second cache; blocks
+  const index all = most / s.ci, packs = tiles_of(s.co) * s.filter[0] * s.filter[1];
+  auto packed = ctx.template make_of<bfloat16>({packs * tile_steps(s) * tile_elements});
+  for_tasks(ctx.space(), packs, tile_pack_task<Order>{s, w, packed.data()});
+  tile_block_task<Tiles> task{s, tile_blocks(s, all, all, least), {}, number, packed.data(), bias, y, nullptr};
+  std::copy_n(parts, number, task.parts);
+  auto scratch = ctx.template make_of<bfloat16>({host_workers(), task.scratch_elements()});
+  task.scratch = scratch.data();
+  for_worker_tasks(task.blocks.count(s), task);
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG::detail
+
+#endif

@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The tile registers of a processor with AMX (Intel, Advanced Matrix Extensions), as operations that kernels are templates over: tests put
+/// an emulation in their place.
+#ifndef COMODAL_ENGINE_AMX_TILES_HPP
+#define COMODAL_ENGINE_AMX_TILES_HPP
+
+#include <comodal/core/bfloat16.hpp>
+#include <comodal/core/shape.hpp>
+
+#include <concepts>
+#include <cstdint>
+
+// clang's assembler takes these instructions only where the whole program is compiled for them.
+#if defined(__x86_64__) && defined(__linux__) && defined(__AVX2__) && !defined(__NVCC__) && (!defined(__clang__) || defined(__AMX_BF16__))
+#define COMODAL_ENABLE_AMX
+#include <cpuid.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
+namespace comodal::inline COMODAL_CONFIG::detail {
+
+/// Rows of a tile, and bytes of a row: 16 floats, or 32 bfloat16.
+inline constexpr index tile_edge = 16, tile_bytes = 64;
+
+/// The shapes of the eight tiles, in the layout of the instruction LDTILECFG (Intel's manual, volume 1, 18.2).
+struct alignas(64) tile_shapes {
+  std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
+  std::uint16_t bytes[16] = {};
+  std::uint8_t rows[16] = {};
+
+  tile_shapes() {
+    for (int tile = 0; tile < 8; ++tile) set(tile, tile_edge, tile_bytes);
+  }
+  void set(int tile, index rows_of, index bytes_of) {
+    rows[tile] = static_cast<std::uint8_t>(rows_of);
+    bytes[tile] = static_cast<std::uint16_t>(bytes_of);
+  }
+};
+static_assert(sizeof(tile_shapes) == 64);
+
+/// Eight tile registers of the calling thread, numbered at compile time. Rows in memory are `pitch` bytes apart.
+template <class Tiles>
+concept tile_registers = requires(const tile_shapes& shapes, const void* from, void* to, index pitch) {
+  { Tiles::configure(shapes) };
+  { Tiles::release() };
+  { Tiles::template zero<0>() };
+  { Tiles::template load<0>(from, pitch) };
+  { Tiles::template store<0>(to, pitch) };
+  /// Tile 0 (rows, columns) of floats += tile 1 (rows, K) times tile 2 (K / 2, columns, 2), both of bfloat16.
+  { Tiles::template multiply<0, 1, 2>() };
+};
+
+#if defined(COMODAL_ENABLE_AMX)
+
+/// The processor's own.
+struct amx_tiles {
+  /// True where processor and system have them; asks the system for their use, once.
+  [[nodiscard]] static bool available() {
+    static const bool have = permitted();
+    return have;
+  }
+
+  static void configure(const tile_shapes& shapes) { asm volatile("ldtilecfg %0" ::"m"(shapes)); }
+  static void release() { asm volatile("tilerelease"); }
+  template <int Tile>
+  static void zero() {
+    asm volatile("tilezero %%tmm%c0" ::"i"(Tile));
+  }
+  template <int Tile>
+  static void load(const void* from, index pitch) {
+    asm volatile("tileloadd (%0,%1,1), %%tmm%c2" ::"r"(from), "r"(pitch), "i"(Tile) : "memory");
+  }
+  template <int Tile>
+  static void store(void* to, index pitch) {
+    asm volatile("tilestored %%tmm%c2, (%0,%1,1)" ::"r"(to), "r"(pitch), "i"(Tile) : "memory");
+  }
+  template <int Sum, int Left, int Right>
+  static void multiply() {
+    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(Sum), "i"(Left), "i"(Right));
+  }
+
+ private:
+  static bool permitted() {
+    unsigned a = 0, b = 0, c = 0, d = 0;
+    constexpr unsigned has_bf16 = 1u << 22, has_tiles = 1u << 24;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & has_bf16) || !(d & has_tiles)) return false;
+    constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM of Linux 5.16 and later
+    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
+  }
+};
+static_assert(tile_registers<amx_tiles>);
+
+#endif
+
+/// True where this processor multiplies tiles of bfloat16.
+[[nodiscard]] inline bool amx_available() {
+#if defined(COMODAL_ENABLE_AMX)
+  return amx_tiles::available();
+#else
+  return false;
+#endif
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG::detail
+
+#endif
