@@ -54,7 +54,7 @@ BOOST_AUTO_TEST_CASE(no_plan_for_a_layer_of_the_network_is_reference_code) {
 
 using narrow = kokkos_backend<default_space, bfloat16>;
 
-BOOST_AUTO_TEST_CASE(bfloat16_goes_to_the_vendor_where_the_processor_multiplies_it) {
+BOOST_AUTO_TEST_CASE(bfloat16_goes_to_our_tiles_or_to_the_vendor_where_the_processor_multiplies_it) {
   context<narrow> ctx;
   int hardware = 0, plans = 0, all = 0;
   for (const auto& [in, out, size] : layers)
@@ -66,7 +66,9 @@ BOOST_AUTO_TEST_CASE(bfloat16_goes_to_the_vendor_where_the_processor_multiplies_
       const conv3d_plan chosen = plan_conv3d(ctx, p, d);
       const bool fast = asked.implementation.find("avx512_core_bf16") != std::string::npos || asked.implementation.find("amx") != std::string::npos;
       BOOST_TEST_CONTEXT(name_of(d) << " " << in << " -> " << out << ": " << asked.engine << " " << asked.implementation << " " << asked.reason) {
-        BOOST_TEST((chosen.engine == (fast ? "onednn" : "portable")));
+        const bool tiles = detail::amx_available();
+        BOOST_TEST((chosen.engine == (fast && !tiles ? "onednn" : "portable")));
+        BOOST_TEST((chosen.implementation == "amx") == tiles);
         BOOST_TEST((asked.implementation.find("ref") == std::string::npos));
         BOOST_TEST((asked.engine == "onednn") == asked.reason.empty());
       }

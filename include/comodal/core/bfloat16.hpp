@@ -39,7 +39,7 @@ struct bfloat16 {
   KOKKOS_INLINE_FUNCTION static constexpr std::uint16_t rounded(float value) {
     const auto u = __builtin_bit_cast(std::uint32_t, value);
     const std::uint32_t up = (u + 0x7fffu + (u >> 16 & 1u)) >> 16, quiet = u >> 16 | 0x40u;
-    return static_cast<std::uint16_t>(value == value ? up : quiet);
+    return static_cast<std::uint16_t>((u & 0x7fffffffu) > 0x7f800000u ? quiet : up);
   }
   KOKKOS_INLINE_FUNCTION static constexpr float to_odd(double value) {
     const auto nearest = static_cast<float>(value);
@@ -68,6 +68,13 @@ struct compute_type_of<bfloat16> {
 };
 
 }  // namespace detail
+
+/// A computed number as it is stored. What `static_cast` does, as a function: GCC does not vectorise an `omp simd` loop whose body itself
+/// calls a constructor.
+template <tensor_scalar T>
+[[nodiscard]] KOKKOS_INLINE_FUNCTION constexpr T stored(std::conditional_t<std::same_as<T, bfloat16>, float, T> value) {
+  return static_cast<T>(value);
+}
 
 /// `value` where `wanted`, else 0; without arithmetic, so that loops over stored values vectorise.
 template <std::floating_point T>

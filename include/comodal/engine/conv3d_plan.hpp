@@ -24,7 +24,7 @@ enum class conv3d_direction { forward, backward_data, backward_weights };
 /// What an engine says of a problem and direction.
 struct conv3d_plan {
   std::string engine;          // "onednn", "portable" or "reference"
-  std::string implementation;  // the vendor's own name of its kernel; empty for ours
+  std::string implementation;  // the vendor's own name of its kernel; of ours "amx" on tile registers, else empty
   std::string reason;          // why this engine does not run it; empty where it does
   bool available = false;      // false: another engine has to
 };

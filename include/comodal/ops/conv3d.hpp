@@ -46,12 +46,22 @@ template <tensor_backend Backend>
   return without;
 }
 
-// Of bfloat16, a vendor's kernel that multiplies it in hardware is faster than ours, save for weight gradients of many channels, and another is not;
-// that there is none is a fallback.
+// True for convolutions that our own kernels run on the processor's tile registers.
+template <tensor_backend Backend>
+[[nodiscard]] bool runs_on_tiles(const conv3d_problem& p) {
+  if constexpr (kernels<Backend>::has_parts)
+    return kernels<Backend>::runs_on_tiles(comodal::detail::conv3d_sizes(p));
+  else
+    return false;
+}
+
+// Of bfloat16, our own kernels on tile registers are the first choice; then a vendor's that multiplies it in hardware, save for weight gradients
+// of many channels; that there is none is a fallback.
 template <tensor_backend Backend>
 [[nodiscard]] bool wants_vendor(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction) {
   if (ctx.engines != engine_choice::fastest) return ctx.engines == engine_choice::vendor;
   if constexpr (std::is_same_v<typename Backend::scalar_type, bfloat16>) {
+    if (runs_on_tiles<Backend>(p)) return false;
     const bool many_weights = direction == conv3d_direction::backward_weights && p.in_channels * p.out_channels >= 1024;
     return !(many_weights && portable_conv3d_is_faster(p, direction)) && vendor_multiplies_bfloat16(ctx, p, direction, true);
   } else {
@@ -65,7 +75,7 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] conv3d_plan plan_conv3d(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction) {
   p.check();
-  conv3d_plan ours{kernels<Backend>::name, "", "", true};
+  conv3d_plan ours{kernels<Backend>::name, ops::detail::runs_on_tiles<Backend>(p) ? "amx" : "", "", true};
 #if defined(COMODAL_ENABLE_ONEDNN)
   if constexpr (onednn_available_v<Backend>) {
     if (ops::detail::wants_vendor(ctx, p, direction)) {
@@ -134,7 +144,7 @@ using tensor_of = typename context<Backend>::tensor_type;
 template <tensor_backend Backend>
 [[nodiscard]] bool conv3d_prefers_joined(context<Backend>& ctx, const conv3d_problem& p) {
   return ctx.engines == engine_choice::vendor ||
-         (ctx.engines == engine_choice::fastest && detail::vendor_multiplies_bfloat16(ctx, p, conv3d_direction::forward, false));
+         (ctx.engines == engine_choice::fastest && !detail::runs_on_tiles<Backend>(p) && detail::vendor_multiplies_bfloat16(ctx, p, conv3d_direction::forward, false));
 }
 
 /// The problem that x (N, D, H, W, in) and w (KD, KH, KW, in, out) make. @throws shape_error if they do not fit

@@ -99,8 +99,8 @@ inline void tile_inputs(const conv3d_sizes& s, const tile_block& at, const conv3
 inline void tile_pairs(const bfloat16* low, const bfloat16* high, bfloat16* to) {
 #pragma omp simd
   for (int j = 0; j < tile_edge; ++j) {
-    to[2 * j] = low[j];
-    to[2 * j + 1] = high[j];
+    to[2 * j].bits = low[j].bits;
+    to[2 * j + 1].bits = high[j].bits;
   }
 }
 

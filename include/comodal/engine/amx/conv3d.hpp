@@ -126,9 +126,9 @@ struct tile_block_task {
       for (; i < end; ++i, out += s.out_pitch) {
         if (valid == tile_edge) {
 #pragma omp simd
-          for (int j = 0; j < tile_edge; ++j) out[j] = bfloat16(sums[i][j] + own[j]);
+          for (int j = 0; j < tile_edge; ++j) out[j] = stored<bfloat16>(sums[i][j] + own[j]);
         } else {
-          for (index j = 0; j < valid; ++j) out[j] = bfloat16(sums[i][j] + own[j]);
+          for (index j = 0; j < valid; ++j) out[j] = stored<bfloat16>(sums[i][j] + own[j]);
         }
       }
     }

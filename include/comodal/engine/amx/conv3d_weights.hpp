@@ -181,7 +181,7 @@ struct tile_gradient_sum_task {
 #pragma omp simd
       for (index i = 0; i < size; ++i) total[i] += sums[slab * slab_elements + task * size + i];
     for (index k = 0; k < std::min(tile_edge, s.ci - ci); ++k)
-      for (index c = 0; c < std::min(tile_edge, s.co - co); ++c) dw[(tap * s.ci + ci + k) * s.co + co + c] = bfloat16(total[c * tile_edge + k]);
+      for (index c = 0; c < std::min(tile_edge, s.co - co); ++c) dw[(tap * s.ci + ci + k) * s.co + co + c] = stored<bfloat16>(total[c * tile_edge + k]);
   }
 };
 

@@ -173,9 +173,9 @@ void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row
   for (int r = 0; r < Rows; ++r) {
     if (valid == Columns) {
 #pragma omp simd
-      for (int j = 0; j < Columns; ++j) out[r * s.out_pitch + j] = static_cast<Out>(sums[r][j]);
+      for (int j = 0; j < Columns; ++j) out[r * s.out_pitch + j] = stored<Out>(sums[r][j]);
     } else {
-      for (index j = 0; j < valid; ++j) out[r * s.out_pitch + j] = static_cast<Out>(sums[r][j]);
+      for (index j = 0; j < valid; ++j) out[r * s.out_pitch + j] = stored<Out>(sums[r][j]);
     }
   }
 }

@@ -6,6 +6,8 @@
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
+#include <comodal/engine/amx/conv3d.hpp>
+#include <comodal/engine/amx/conv3d_weights.hpp>
 #include <comodal/engine/portable/elementwise.hpp>
 #include <comodal/engine/portable/gemm.hpp>
 #include <comodal/engine/portable/winograd_tasks.hpp>
@@ -150,6 +152,11 @@ struct host_conv3d {
     index channels;
   };
 
+  /// True for convolutions that run on the processor's tile registers.
+  [[nodiscard]] static bool runs_on_tiles(const detail::conv3d_sizes& s) {
+    return std::is_same_v<T, bfloat16> && detail::tiles_serve(s) && detail::amx_available();
+  }
+
   /// The convolution of maps side by side; their channels add up to `p.in_channels`. @param bias (out) or null
   static void conv3d_forward_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
     by_rows<detail::weight_order::plain>(ctx, detail::conv3d_sizes(p), parts, w, bias, y);
@@ -173,6 +180,7 @@ struct host_conv3d {
 
   static void conv3d_backward_weights_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* dy, T* dw) {
     const detail::conv3d_sizes s(p);
+    if (on_tiles(s, parts, [&](auto tiles, const auto* maps, int number) { detail::tile_conv3d_weights<decltype(tiles)>(ctx, s, maps, number, dy, dw); })) return;
     if (detail::winograd_serves(s)) return winograd_weights(ctx, s, parts, dy, dw);
     const bool by_taps = detail::weight_gradient_by_taps(s);
     const index count = by_taps ? 1 : slab_count(p), size = p.weight_shape().size();
@@ -187,6 +195,7 @@ struct host_conv3d {
   /// A convolution on the host, a row of outputs at a time, of one map or of several side by side.
   template <detail::weight_order Order>
   static void by_rows(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
+    if (on_tiles(s, parts, [&](auto tiles, const auto* maps, int number) { detail::tile_conv3d<decltype(tiles), Order>(ctx, s, maps, number, w, bias, y); })) return;
     if (detail::winograd_serves(s)) return winograd<Order>(ctx, s, parts, w, bias, y);
     index widest = 0, all = 0;
     for (const part& one : parts) {
@@ -212,6 +221,21 @@ struct host_conv3d {
   }
 
  private:
+  // Calls `run(tiles, maps, number)` if the convolution runs on tile registers; false if not.
+  template <class Run>
+  static bool on_tiles([[maybe_unused]] const detail::conv3d_sizes& s, [[maybe_unused]] const std::vector<part>& parts, [[maybe_unused]] const Run& run) {
+#if defined(COMODAL_ENABLE_AMX)
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      if (!runs_on_tiles(s)) return false;
+      detail::conv3d_part<T> maps[detail::most_parts];
+      for (std::size_t i = 0; i < parts.size(); ++i) maps[i] = {parts[i].x, parts[i].channels, nullptr};
+      run(detail::amx_tiles{}, maps, static_cast<int>(parts.size()));
+      return true;
+    }
+#endif
+    return false;
+  }
+
   // Maps as the direct kernels take them: themselves, or copies in the scalar that is computed with.
   class computed {
    public:

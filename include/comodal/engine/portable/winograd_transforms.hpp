@@ -35,10 +35,10 @@ inline void winograd_from_points(const C* const (&m)[winograd_edge], const C* bi
   for (int l = 0; l < Lanes; ++l) {
     const C m0 = m[0][l], m1 = m[1][l], m2 = m[2][l], m3 = m[3][l], m4 = m[4][l], m5 = m[5][l];
     const C near = m1 + m2, apart = m1 - m2, far = m3 + m4, wide = m3 - m4;
-    to[0][l] = static_cast<T>(m0 + near + far + bias[l]);
-    to[1][l] = static_cast<T>(apart + 2 * wide + bias[l]);
-    to[2][l] = static_cast<T>(near + 4 * far + bias[l]);
-    to[3][l] = static_cast<T>(apart + 8 * wide + m5 + bias[l]);
+    to[0][l] = stored<T>(m0 + near + far + bias[l]);
+    to[1][l] = stored<T>(apart + 2 * wide + bias[l]);
+    to[2][l] = stored<T>(near + 4 * far + bias[l]);
+    to[3][l] = stored<T>(apart + 8 * wide + m5 + bias[l]);
   }
 }
 // G g: three taps become six points.
@@ -79,9 +79,9 @@ inline void winograd_taps(const C* const (&u)[winograd_edge], T* const (&g)[3]) 
 #pragma omp simd
   for (int l = 0; l < Lanes; ++l) {
     const C near = (u[1][l] + u[2][l]) * C(1.0 / 6), far = u[3][l] + u[4][l];
-    g[0][l] = static_cast<T>(u[0][l] * C(0.25) - near + far * C(1.0 / 24));
-    g[1][l] = static_cast<T>((u[2][l] - u[1][l]) * C(1.0 / 6) + (u[3][l] - u[4][l]) * C(1.0 / 12));
-    g[2][l] = static_cast<T>(far * C(1.0 / 6) - near + u[5][l]);
+    g[0][l] = stored<T>(u[0][l] * C(0.25) - near + far * C(1.0 / 24));
+    g[1][l] = stored<T>((u[2][l] - u[1][l]) * C(1.0 / 6) + (u[3][l] - u[4][l]) * C(1.0 / 12));
+    g[2][l] = stored<T>(far * C(1.0 / 6) - near + u[5][l]);
   }
 }
 
