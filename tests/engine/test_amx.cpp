@@ -165,7 +165,8 @@ void agree(const layer& l) {
   const auto bias = ctx.make({l.out}, converted<bfloat16>(values(l.out, 4)));
 
   std::vector<std::unique_ptr<guarded<bfloat16>>> maps;
-  std::vector<detail::conv3d_part<bfloat16>> parts;
+  detail::tile_source source;
+  source.number = 0;
   const auto all = to_host(ctx.space(), x);
   for (index first = 0; const index channels : l.in) {
     std::vector<bfloat16> own;
@@ -173,7 +174,7 @@ void agree(const layer& l) {
       for (index c = 0; c < channels; ++c) own.push_back(all[static_cast<std::size_t>(v * p.in_channels + first + c)]);
     maps.push_back(std::make_unique<guarded<bfloat16>>(static_cast<index>(own.size())));
     std::copy(own.begin(), own.end(), maps.back()->data());
-    parts.push_back({maps.back()->data(), channels, nullptr});
+    source.parts[source.number++] = {maps.back()->data(), channels, nullptr};
     first += channels;
   }
   const auto compare = [&](const char* what, const auto& found, const std::vector<double>& expected) {
@@ -182,38 +183,84 @@ void agree(const layer& l) {
   };
 
   const detail::conv3d_sizes s(p);
-  const int number = static_cast<int>(parts.size());
   auto y = ctx.make(p.output_shape()), dw = ctx.make(p.weight_shape());
   auto expected = to_host(reference.space(), ops::conv3d(reference, exact_x, exact_w));
-  detail::tile_conv3d<Tiles, detail::weight_order::plain>(memory, s, parts.data(), number, w.data(), nullptr, y.data());
+  detail::tile_conv3d<Tiles, detail::weight_order::plain>(memory, s, s, source, w.data(), nullptr, y.data());
   compare("forward", y, expected);
   for (std::size_t i = 0; i < expected.size(); ++i) expected[i] += static_cast<double>(static_cast<float>(bias.data()[i % static_cast<std::size_t>(l.out)]));
-  detail::tile_conv3d<Tiles, detail::weight_order::plain>(memory, s, parts.data(), number, w.data(), bias.data(), y.data());
+  detail::tile_conv3d<Tiles, detail::weight_order::plain>(memory, s, s, source, w.data(), bias.data(), y.data());
   compare("forward with a bias", y, expected);
 
   const auto data = to_host(reference.space(), ops::conv3d_backward_data(reference, p, exact_dy, exact_w));
-  const detail::conv3d_part<bfloat16> gradient{dy.data(), l.out, nullptr};
+  const detail::tile_source gradient{{{dy.data(), l.out, nullptr}}};
   for (index first = 0; const index channels : l.in) {
     std::vector<double> own;
     for (index v = 0; v < x.size() / p.in_channels; ++v)
       for (index c = 0; c < channels; ++c) own.push_back(data[static_cast<std::size_t>(v * p.in_channels + first + c)]);
     auto dx = ctx.make({l.batch, l.size[0], l.size[1], l.size[2], channels});
-    detail::tile_conv3d<Tiles, detail::weight_order::flipped>(memory, s.of_part(first, channels).of_backward_data(), &gradient, 1, w.data(), nullptr, dx.data());
+    const detail::conv3d_sizes back = s.of_part(first, channels).of_backward_data();
+    detail::tile_conv3d<Tiles, detail::weight_order::flipped>(memory, back, back, gradient, w.data(), nullptr, dx.data());
     compare("backward data", dx, own);
     first += channels;
   }
-  detail::tile_conv3d_weights<Tiles>(memory, s, parts.data(), number, dy.data(), dw.data());
+  detail::tile_conv3d_weights<Tiles, detail::weight_order::plain>(memory, s, s, source, dy.data(), dw.data());
   compare("backward weights", dw, to_host(reference.space(), ops::conv3d_backward_weights(reference, p, exact_x, exact_dy)));
+}
+
+struct transposed_layer {
+  const char* what;
+  conv_transpose3d_problem p;
+};
+
+const std::vector<transposed_layer> transposed_layers{{"twice as large", {2, {3, 4, 17}, 32, 16, {2, 2, 2}}},
+                                                      {"odd channels", {1, {2, 3, 9}, 5, 7, {2, 2, 2}}},
+                                                      {"flat", {1, {5, 6, 11}, 16, 24, {1, 2, 2}}},
+                                                      {"single", {1, {3, 2, 5}, 16, 16, {1, 1, 1}}},
+                                                      {"uneven", {1, {2, 9, 6}, 40, 33, {3, 1, 2}}},
+                                                      {"more than one block", {1, {12, 30, 30}, 64, 32, {2, 2, 2}}}};
+
+template <class Tiles>
+void agree(const transposed_layer& l) {
+  context<narrow> ctx;
+  context<exact> reference;
+  const guarded_context memory;
+  const auto both = [&](const shape& s, std::uint32_t key) {
+    auto small = std::make_unique<guarded<bfloat16>>(s.size());
+    const auto numbers = converted<bfloat16>(values(s.size(), key));
+    std::copy(numbers.begin(), numbers.end(), small->data());
+    return std::pair{std::move(small), reference.make(s, converted<double>(numbers))};
+  };
+  const auto [x, exact_x] = both(l.p.input_shape(), 1);
+  const auto [w, exact_w] = both(l.p.weight_shape(), 2);
+  const auto [dy, exact_dy] = both(l.p.output_shape(), 3);
+  const auto [bias, exact_bias] = both(shape{l.p.out_channels}, 4);
+  auto y = ctx.make(l.p.output_shape()), dx = ctx.make(l.p.input_shape()), dw = ctx.make(l.p.weight_shape());
+  auto exact_y = reference.make(l.p.output_shape()), exact_dx = reference.make(l.p.input_shape()), exact_dw = reference.make(l.p.weight_shape());
+  const auto compare = [&](const char* what, const auto& found, const auto& expected) {
+    const double off = rounded_difference(to_host(ctx.space(), found), to_host(reference.space(), expected));
+    BOOST_TEST(off <= rounding, "transposed, " << l.what << ", " << what << ": " << off);
+  };
+  kernels<exact>::conv_transpose3d_forward(reference, l.p, exact_x.data(), exact_w.data(), exact_bias.data(), exact_y.data());
+  kernels<exact>::conv_transpose3d_backward_data(reference, l.p, exact_dy.data(), exact_w.data(), exact_dx.data());
+  kernels<exact>::conv_transpose3d_backward_weights(reference, l.p, exact_x.data(), exact_dy.data(), exact_dw.data());
+  detail::tile_conv_transpose3d<Tiles>(memory, l.p, x->data(), w->data(), bias->data(), y.data());
+  detail::tile_conv_transpose3d_data<Tiles>(memory, l.p, dy->data(), w->data(), dx.data());
+  detail::tile_conv_transpose3d_weights<Tiles>(memory, l.p, x->data(), dy->data(), dw.data());
+  compare("forward with a bias", y, exact_y);
+  compare("backward data", dx, exact_dx);
+  compare("backward weights", dw, exact_dw);
 }
 
 BOOST_AUTO_TEST_CASE(emulated_tiles_agree_with_the_reference) {
   for (const layer& l : layers) agree<emulated_tiles>(l);
+  for (const transposed_layer& l : transposed_layers) agree<emulated_tiles>(l);
 }
 
 BOOST_AUTO_TEST_CASE(the_processors_tiles_agree_with_the_reference) {
 #if defined(COMODAL_ENABLE_AMX)
   if (detail::amx_available()) {
     for (const layer& l : layers) agree<detail::amx_tiles>(l);
+    for (const transposed_layer& l : transposed_layers) agree<detail::amx_tiles>(l);
     return;
   }
 #endif

@@ -65,35 +65,58 @@ struct tile_block {
   [[nodiscard]] index outputs(const conv3d_sizes& s) const { return (h1 - h0 - 1) * width + s.out[2]; }
 };
 
-/// The inputs of a block with zeros around the volume and behind each plane, the channels of all parts side by side and `channels` a voxel:
-/// (planes, plane, channels), and `behind` zeros behind the last.
-inline void tile_inputs(const conv3d_sizes& s, const tile_block& at, const conv3d_part<bfloat16>* parts, int number, index channels, index behind,
-                        bfloat16* to) {
-  const bfloat16 zero = bfloat16::from_bits(0);
-  const index rows = at.rows(s), left = s.pad[2] * channels, right = (at.width - s.in[2]) * channels - left;
-  for (index row = 0; row < at.planes * rows; ++row) {
-    const index d = at.d0 + row / rows - s.pad[0], h = at.h0 + row % rows - s.pad[1];
-    bfloat16* const line = to + (row / rows * at.plane + row % rows * at.width) * channels + left;
-    if (row % rows == rows - 1) std::fill_n(line - left + at.width * channels, (at.plane - rows * at.width) * channels, zero);
-    if (d < 0 || d >= s.in[0] || h < 0 || h >= s.in[1]) {
-      std::fill_n(line - left, at.width * channels, zero);
-      continue;
+/// What a convolution reads: maps whose channels stand side by side, or one map of which `factor` voxels along each axis, with all their
+/// channels, make one voxel (those that a stride as large as the filter brings together).
+struct tile_source {
+  conv3d_part<bfloat16> parts[most_parts] = {};
+  int number = 1;
+  index factor[3] = {1, 1, 1};
+
+  /// The inputs of a block with zeros around the volume and behind each plane, `channels` a voxel, zeros behind the last of them:
+  /// (planes, plane, channels), and `behind` zeros behind the last voxel.
+  void load(const conv3d_sizes& s, const tile_block& at, index channels, index behind, bfloat16* to) const {
+    const bfloat16 zero = bfloat16::from_bits(0);
+    const index rows = at.rows(s), left = s.pad[2] * channels, right = (at.width - s.in[2]) * channels - left;
+    for (index row = 0; row < at.planes * rows; ++row) {
+      const index d = at.d0 + row / rows - s.pad[0], h = at.h0 + row % rows - s.pad[1];
+      bfloat16* const line = to + (row / rows * at.plane + row % rows * at.width) * channels;
+      if (row % rows == rows - 1) std::fill_n(line + at.width * channels, (at.plane - rows * at.width) * channels, zero);
+      if (d < 0 || d >= s.in[0] || h < 0 || h >= s.in[1]) {
+        std::fill_n(line, at.width * channels, zero);
+        continue;
+      }
+      std::fill_n(line, left, zero);
+      std::fill_n(line + left + s.in[2] * channels, right, zero);
+      const index filled = factor[0] * factor[1] * factor[2] == 1 ? side_by_side(s, at.n, d, h, channels, line + left) : gathered(s, at.n, d, h, channels, line + left);
+      for (index w = 0; filled < channels && w < s.in[2]; ++w) std::fill_n(line + left + w * channels + filled, channels - filled, zero);
     }
-    const index from = ((at.n * s.in[0] + d) * s.in[1] + h) * s.in[2];
-    std::fill_n(line - left, left, zero);
-    std::fill_n(line + s.in[2] * channels, right, zero);
+    std::fill_n(to + at.voxels() * channels, behind, zero);
+  }
+
+ private:
+  // Row (n, d, h) of inputs, `channels` elements from voxel to voxel; returns how many of them it fills.
+  index side_by_side(const conv3d_sizes& s, index n, index d, index h, index channels, bfloat16* to) const {
+    const index from = ((n * s.in[0] + d) * s.in[1] + h) * s.in[2];
     index first = 0;
     for (int i = 0; i < number; first += parts[i++].ci) {
       const bfloat16* const x = parts[i].x + from * parts[i].ci;
       if (parts[i].ci == channels)
-        std::copy_n(x, s.in[2] * channels, line);
+        std::copy_n(x, s.in[2] * channels, to);
       else
-        for (index w = 0; w < s.in[2]; ++w) std::copy_n(x + w * parts[i].ci, parts[i].ci, line + w * channels + first);
+        for (index w = 0; w < s.in[2]; ++w) std::copy_n(x + w * parts[i].ci, parts[i].ci, to + w * channels + first);
     }
-    for (index w = 0; first < channels && w < s.in[2]; ++w) std::fill_n(line + w * channels + first, channels - first, zero);
+    return first;
   }
-  std::fill_n(to + at.voxels() * channels, behind, zero);
-}
+  index gathered(const conv3d_sizes& s, index n, index d, index h, index channels, bfloat16* to) const {
+    const index run = factor[2] * parts[0].ci;
+    for (index kd = 0; kd < factor[0]; ++kd)
+      for (index kh = 0; kh < factor[1]; ++kh, to += run) {
+        const bfloat16* const x = parts[0].x + (((n * s.in[0] + d) * factor[0] + kd) * s.in[1] * factor[1] + h * factor[1] + kh) * s.in[2] * run;
+        for (index w = 0; w < s.in[2]; ++w) std::copy_n(x + w * run, run, to + w * channels);
+      }
+    return factor[0] * factor[1] * run;
+  }
+};
 
 /// to[j] = (low[j], high[j]) for a tile's 16 columns: how the right operand of a product stands in memory.
 inline void tile_pairs(const bfloat16* low, const bfloat16* high, bfloat16* to) {

@@ -66,10 +66,10 @@ template <class Tiles>
 struct tile_block_task {
   conv3d_sizes s;
   tile_blocks blocks;
-  conv3d_part<bfloat16> parts[most_parts];
-  int number;
-  const bfloat16 *packed, *bias;
+  tile_source source;
+  const bfloat16 *packed, *bias;  // packed: (factor, ...)
   bfloat16* y;
+  index factor[3];    // outputs of a voxel along each axis, with weights of their own
   bfloat16* scratch;  // of each worker
 
   // Elements behind the voxels of a block that its last tile reads; and of the scratch memory of a block.
@@ -79,7 +79,7 @@ struct tile_block_task {
   void operator()(index worker, index block) const {
     const tile_block at(s, blocks, block);
     bfloat16* const in = scratch + worker * scratch_elements();
-    tile_inputs(s, at, parts, number, s.ci, behind(), in);
+    source.load(s, at, s.ci, behind(), in);
     Tiles::configure(tile_shapes());
     const index last = at.outputs(s);
     for (index d = at.d0; d < at.d1; ++d) {
@@ -92,13 +92,13 @@ struct tile_block_task {
   }
 
  private:
-  // Outputs [q, q + 16 Sums) of plane d.
+  // All outputs of voxels [q, q + 16 Sums) of plane d.
   template <int Sums>
   void voxels(const tile_block& at, const bfloat16* in, index d, index q) const {
     const index steps = tile_steps(s), first = std::max<index>(0, s.pad[0] - d), last = std::min(s.filter[0], s.in[0] + s.pad[0] - d);
     const bfloat16* w = packed;
     alignas(64) float sums[tile_sums * tile_edge][tile_edge];
-    for (index c = 0; c < s.co; c += tile_edge, w += s.filter[0] * s.filter[1] * steps * tile_elements) {
+    for (index block = 0; block < factor[0] * factor[1] * factor[2] * tiles_of(s.co); ++block, w += s.filter[0] * s.filter[1] * steps * tile_elements) {
       [&]<int... Sum>(std::integer_sequence<int, Sum...>) { (Tiles::template zero<Sum>(), ...); }(std::make_integer_sequence<int, Sums>{});
       for (index kd = first; kd < last; ++kd)
         for (index kh = 0; kh < s.filter[1]; ++kh)
@@ -106,11 +106,12 @@ struct tile_block_task {
       [&]<int... Sum>(std::integer_sequence<int, Sum...>) {
         (Tiles::template store<Sum>(sums[Sum * tile_edge], tile_bytes), ...);
       }(std::make_integer_sequence<int, Sums>{});
-      write(at, d, q, Sums * tile_edge, c, sums);
+      write(at, d, q, Sums * tile_edge, block / tiles_of(s.co), block % tiles_of(s.co) * tile_edge, sums);
     }
   }
 
-  void write(const tile_block& at, index d, index q, index count, index c, const float (*sums)[tile_edge]) const {
+  void write(const tile_block& at, index d, index q, index count, index tap, index c, const float (*sums)[tile_edge]) const {
+    const index kw = tap % factor[2], kh = tap / factor[2] % factor[1], kd = tap / factor[2] / factor[1], pitch = s.out_pitch * factor[2];
     const index valid = std::min(tile_edge, s.co - c);
     float own[tile_edge] = {};
     for (index j = 0; bias && j < valid; ++j) own[j] = bias[c + j];
@@ -122,8 +123,9 @@ struct tile_block_task {
         continue;
       }
       const index end = std::min(i + s.out[2] - w, count);
-      bfloat16* out = y + (((at.n * s.out[0] + d) * s.out[1] + h) * s.out[2] + w) * s.out_pitch + c;
-      for (; i < end; ++i, out += s.out_pitch) {
+      const index row = ((at.n * s.out[0] + d) * factor[0] + kd) * s.out[1] * factor[1] + h * factor[1] + kh;
+      bfloat16* out = y + (row * s.out[2] * factor[2] + w * factor[2] + kw) * s.out_pitch + c;
+      for (; i < end; ++i, out += pitch) {
         if (valid == tile_edge) {
 #pragma omp simd
           for (int j = 0; j < tile_edge; ++j) out[j] = stored<bfloat16>(sums[i][j] + own[j]);
@@ -135,18 +137,65 @@ struct tile_block_task {
   }
 };
 
-/// y = the convolution of maps side by side, stride 1, with the weights in `Order`. @param bias (out) or null
-template <class Tiles, weight_order Order, class Context>
-void tile_conv3d(Context& ctx, const conv3d_sizes& s, const conv3d_part<bfloat16>* parts, int number, const bfloat16* w, const bfloat16* bias, bfloat16* y) {
-  constexpr index most = 256 * 1024, least = 16;  // elements of the inputs of a block, which stay in the second cache; blocks
-  const index all = most / s.ci, packs = tiles_of(s.co) * s.filter[0] * s.filter[1];
-  auto packed = ctx.template make_of<bfloat16>({packs * tile_steps(s) * tile_elements});
-  for_tasks(ctx.space(), packs, tile_pack_task<Order>{s, w, packed.data()});
-  tile_block_task<Tiles> task{s, tile_blocks(s, all, all, least), {}, number, packed.data(), bias, y, nullptr};
-  std::copy_n(parts, number, task.parts);
+// Runs a task whose weights are packed.
+template <class Context, class Tiles>
+void run_tiles(Context& ctx, tile_block_task<Tiles>& task) {
   auto scratch = ctx.template make_of<bfloat16>({host_workers(), task.scratch_elements()});
   task.scratch = scratch.data();
-  for_worker_tasks(task.blocks.count(s), task);
+  for_worker_tasks(task.blocks.count(task.s), task);
+}
+
+// Blocks whose inputs stay in the second cache.
+[[nodiscard]] inline tile_blocks blocks_of_tiles(const conv3d_sizes& s) {
+  constexpr index most = 256 * 1024, least = 16;  // elements of a block; blocks
+  return {s, most / s.ci, most / s.ci, least};
+}
+
+/// y = the convolution of `source`, stride 1, with the weights in `Order`. @param bias (out) or null
+/// @param weights the convolution as the weights tell it: `s`, or with filter (1, 1, taps) where the source brings taps together
+template <class Tiles, weight_order Order, class Context>
+void tile_conv3d(Context& ctx, const conv3d_sizes& s, const conv3d_sizes& weights, const tile_source& source, const bfloat16* w, const bfloat16* bias, bfloat16* y) {
+  const index packs = tiles_of(weights.co) * weights.filter[0] * weights.filter[1];
+  auto packed = ctx.template make_of<bfloat16>({packs * tile_steps(weights) * tile_elements});
+  for_tasks(ctx.space(), packs, tile_pack_task<Order>{weights, w, packed.data()});
+  tile_block_task<Tiles> task{s, blocks_of_tiles(s), source, packed.data(), bias, y, {1, 1, 1}, nullptr};
+  run_tiles(ctx, task);
+}
+
+/// A point of a transposed convolution with filter = stride: the convolution of single taps that leads from an input to one of its outputs.
+[[nodiscard]] inline conv3d_sizes tile_point(const conv_transpose3d_problem& p) {
+  return conv3d_sizes(conv3d_problem{p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}});
+}
+/// The convolution of single taps that leads back, from all outputs of an input, and its weights' view.
+[[nodiscard]] inline conv3d_sizes tile_way_back(const conv_transpose3d_problem& p) {
+  return conv3d_sizes(conv3d_problem{p.batch, p.input, p.factor[0] * p.factor[1] * p.factor[2] * p.out_channels, p.in_channels, {1, 1, 1}});
+}
+[[nodiscard]] inline conv3d_sizes tile_way_back_weights(const conv_transpose3d_problem& p) {
+  conv3d_sizes s = conv3d_sizes::of_transposed(p);
+  s.filter[2] = s.taps();
+  s.filter[0] = s.filter[1] = 1;
+  return s;
+}
+[[nodiscard]] inline tile_source tile_way_back_source(const conv_transpose3d_problem& p, const bfloat16* dy) {
+  return {{{dy, p.out_channels, nullptr}}, 1, {p.factor[0], p.factor[1], p.factor[2]}};
+}
+
+/// Transposed convolution with filter = stride. @param bias (out) or null
+template <class Tiles, class Context>
+void tile_conv_transpose3d(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* x, const bfloat16* w, const bfloat16* bias, bfloat16* y) {
+  const conv3d_sizes s = tile_point(p);
+  const index taps = p.factor[0] * p.factor[1] * p.factor[2], elements = tiles_of(s.co) * tile_steps(s) * tile_elements;
+  auto packed = ctx.template make_of<bfloat16>({taps, elements});
+  for (index tap = 0; tap < taps; ++tap)
+    for_tasks(ctx.space(), tiles_of(s.co), tile_pack_task<weight_order::plain>{s, w + tap * s.ci * s.co, packed.data() + tap * elements});
+  tile_block_task<Tiles> task{s, blocks_of_tiles(s), {{{x, p.in_channels, nullptr}}}, packed.data(), bias, y, {p.factor[0], p.factor[1], p.factor[2]}, nullptr};
+  run_tiles(ctx, task);
+}
+
+/// Its gradient with respect to x.
+template <class Tiles, class Context>
+void tile_conv_transpose3d_data(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* dy, const bfloat16* w, bfloat16* dx) {
+  tile_conv3d<Tiles, weight_order::transposed>(ctx, tile_way_back(p), tile_way_back_weights(p), tile_way_back_source(p, dy), w, nullptr, dx);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::detail

@@ -6,9 +6,7 @@
 #ifndef COMODAL_ENGINE_AMX_CONV3D_WEIGHTS_HPP
 #define COMODAL_ENGINE_AMX_CONV3D_WEIGHTS_HPP
 
-#include <comodal/core/context.hpp>
-#include <comodal/core/loops.hpp>
-#include <comodal/engine/amx/blocks.hpp>
+#include <comodal/engine/amx/conv3d.hpp>
 
 #if defined(COMODAL_ENABLE_AMX)
 #include <immintrin.h>
@@ -74,8 +72,7 @@ template <class Tiles>
 struct tile_gradient_task {
   conv3d_sizes s;
   tile_blocks blocks;
-  conv3d_part<bfloat16> parts[most_parts];
-  int number;
+  tile_source source;
   const bfloat16* dy;
   bfloat16* scratch;  // of each worker
   float* sums;
@@ -107,7 +104,7 @@ struct tile_gradient_task {
     bfloat16* const gradients = memory;
     bfloat16* const pairs = gradients + tiles_of(s.co) * tile_edge * gradient_pitch(at);
     bfloat16* const in = pairs + 2 * in_channels() * pair_voxels(at);
-    tile_inputs(s, at, parts, number, in_channels(), in_channels() * (behind() + 1), in);
+    source.load(s, at, in_channels(), in_channels() * (behind() + 1), in);
     for (index c = 0; c < in_channels(); c += tile_edge)
       for (index q = 0; q < pair_voxels(at); ++q)
         tile_pairs(in + q * in_channels() + c, in + (q + 1) * in_channels() + c, pairs + (c * pair_voxels(at) + q * tile_edge) * 2);
@@ -166,9 +163,10 @@ struct tile_gradient_task {
   }
 };
 
-// dw (taps, ci, co) = the slabs' sums, added in order and rounded once. A task is 16 x 16 weights of a tap.
+// dw = the slabs' sums, added in order and rounded once, as the weights stand in `Order`. A task is 16 x 16 weights of a tap.
+template <weight_order Order>
 struct tile_gradient_sum_task {
-  conv3d_sizes s;
+  conv3d_sizes s, weights;
   const float* sums;
   index slabs, slab_elements;
   bfloat16* dw;
@@ -181,26 +179,31 @@ struct tile_gradient_sum_task {
 #pragma omp simd
       for (index i = 0; i < size; ++i) total[i] += sums[slab * slab_elements + task * size + i];
     for (index k = 0; k < std::min(tile_edge, s.ci - ci); ++k)
-      for (index c = 0; c < std::min(tile_edge, s.co - co); ++c) dw[(tap * s.ci + ci + k) * s.co + co + c] = stored<bfloat16>(total[c * tile_edge + k]);
+      for (index c = 0; c < std::min(tile_edge, s.co - co); ++c)
+        dw[weight_at<Order>(weights, tap + (ci + k) / weights.ci, (ci + k) % weights.ci, co + c)] = stored<bfloat16>(total[c * tile_edge + k]);
   }
 };
 
-/// dw = the gradient of the weights of a convolution of maps side by side, stride 1.
-template <class Tiles, class Context>
-void tile_conv3d_weights(Context& ctx, const conv3d_sizes& s, const conv3d_part<bfloat16>* parts, int number, const bfloat16* dy, bfloat16* dw) {
+/// dw = the gradient of the weights of a convolution of `source`, stride 1. @param weights as of `tile_conv3d`
+template <class Tiles, weight_order Order, class Context>
+void tile_conv3d_weights(Context& ctx, const conv3d_sizes& s, const conv3d_sizes& weights, const tile_source& source, const bfloat16* dy, bfloat16* dw) {
   constexpr index plane = 512, most = 16 * 1024;  // voxels x 16 channels, 64 bytes each as pairs: of the first cache and of the second
-  tile_gradient_task<Tiles> task{s, tile_blocks(s, plane, most / tiles_of(s.ci), 1), {}, number, dy, nullptr, nullptr, 1, plane};
-  const index size = task.sum_elements();
+  const index size = tiles_of(s.co) * tiles_of(s.ci) * s.taps() * tile_edge * tile_edge;
   const index wanted = size < 100000 ? 16 : size < 400000 ? 8 : 4;  // each slab holds a gradient
-  task.blocks = tile_blocks(s, plane, most / tiles_of(s.ci), wanted);
+  tile_gradient_task<Tiles> task{s, {s, plane, most / tiles_of(s.ci), wanted}, source, dy, nullptr, nullptr, 1, plane};
   task.slabs = std::min(wanted, task.blocks.count(s));
-  std::copy_n(parts, number, task.parts);
   auto sums = ctx.template make_of<float>({task.slabs, size});
   auto scratch = ctx.template make_of<bfloat16>({host_workers(), task.scratch_elements()});
   task.sums = sums.data();
   task.scratch = scratch.data();
   for_worker_tasks(task.slabs, task);
-  for_tasks(ctx.space(), size / (tile_edge * tile_edge), tile_gradient_sum_task{s, sums.data(), task.slabs, size, dw});
+  for_tasks(ctx.space(), size / (tile_edge * tile_edge), tile_gradient_sum_task<Order>{s, weights, sums.data(), task.slabs, size, dw});
+}
+
+/// dw = the gradient of the weights of a transposed convolution with filter = stride.
+template <class Tiles, class Context>
+void tile_conv_transpose3d_weights(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* x, const bfloat16* dy, bfloat16* dw) {
+  tile_conv3d_weights<Tiles, weight_order::transposed>(ctx, tile_way_back(p), tile_way_back_weights(p), tile_way_back_source(p, dy), x, dw);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::detail

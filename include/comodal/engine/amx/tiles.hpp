@@ -10,6 +10,7 @@
 
 #include <concepts>
 #include <cstdint>
+#include <type_traits>
 
 // clang's assembler takes these instructions only where the whole program is compiled for them.
 #if defined(__x86_64__) && defined(__linux__) && defined(__AVX2__) && !defined(__NVCC__) && (!defined(__clang__) || defined(__AMX_BF16__))
@@ -101,6 +102,18 @@ static_assert(tile_registers<amx_tiles>);
 #else
   return false;
 #endif
+}
+
+/// Calls `run(tiles)` where kernels of T run on the processor's tiles; false where they do not.
+template <class T, class Run>
+bool on_tiles([[maybe_unused]] const Run& run) {
+#if defined(COMODAL_ENABLE_AMX)
+  if constexpr (std::is_same_v<T, bfloat16>) {
+    if (amx_available()) run(amx_tiles{});
+    return amx_available();
+  }
+#endif
+  return false;
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::detail

@@ -180,7 +180,7 @@ struct host_conv3d {
 
   static void conv3d_backward_weights_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* dy, T* dw) {
     const detail::conv3d_sizes s(p);
-    if (on_tiles(s, parts, [&](auto tiles, const auto* maps, int number) { detail::tile_conv3d_weights<decltype(tiles)>(ctx, s, maps, number, dy, dw); })) return;
+    if (on_tiles(s, parts, [&](auto tiles, const auto& source) { detail::tile_conv3d_weights<decltype(tiles), detail::weight_order::plain>(ctx, s, s, source, dy, dw); })) return;
     if (detail::winograd_serves(s)) return winograd_weights(ctx, s, parts, dy, dw);
     const bool by_taps = detail::weight_gradient_by_taps(s);
     const index count = by_taps ? 1 : slab_count(p), size = p.weight_shape().size();
@@ -195,7 +195,7 @@ struct host_conv3d {
   /// A convolution on the host, a row of outputs at a time, of one map or of several side by side.
   template <detail::weight_order Order>
   static void by_rows(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
-    if (on_tiles(s, parts, [&](auto tiles, const auto* maps, int number) { detail::tile_conv3d<decltype(tiles), Order>(ctx, s, maps, number, w, bias, y); })) return;
+    if (on_tiles(s, parts, [&](auto tiles, const auto& source) { detail::tile_conv3d<decltype(tiles), Order>(ctx, s, s, source, w, bias, y); })) return;
     if (detail::winograd_serves(s)) return winograd<Order>(ctx, s, parts, w, bias, y);
     index widest = 0, all = 0;
     for (const part& one : parts) {
@@ -221,19 +221,15 @@ struct host_conv3d {
   }
 
  private:
-  // Calls `run(tiles, maps, number)` if the convolution runs on tile registers; false if not.
+  // Calls `run(tiles, source)` if the convolution runs on tile registers; false if not.
   template <class Run>
-  static bool on_tiles([[maybe_unused]] const detail::conv3d_sizes& s, [[maybe_unused]] const std::vector<part>& parts, [[maybe_unused]] const Run& run) {
-#if defined(COMODAL_ENABLE_AMX)
-    if constexpr (std::is_same_v<T, bfloat16>) {
-      if (!runs_on_tiles(s)) return false;
-      detail::conv3d_part<T> maps[detail::most_parts];
-      for (std::size_t i = 0; i < parts.size(); ++i) maps[i] = {parts[i].x, parts[i].channels, nullptr};
-      run(detail::amx_tiles{}, maps, static_cast<int>(parts.size()));
-      return true;
-    }
-#endif
-    return false;
+  static bool on_tiles(const detail::conv3d_sizes& s, const std::vector<part>& parts, const Run& run) {
+    return detail::tiles_serve(s) && detail::on_tiles<T>([&](auto tiles) {
+      detail::tile_source source;
+      source.number = static_cast<int>(parts.size());
+      for (std::size_t i = 0; i < parts.size(); ++i) source.parts[i] = {parts[i].x, parts[i].channels, nullptr};
+      run(tiles, source);
+    });
   }
 
   // Maps as the direct kernels take them: themselves, or copies in the scalar that is computed with.

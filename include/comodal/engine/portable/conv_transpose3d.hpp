@@ -129,6 +129,7 @@ struct portable_conv_transpose3d {
     if constexpr (!is_host_v<space_type>) {
       for_elements(ctx.space(), p.output_shape().size(), detail::conv_transpose3d_forward_body<T>{s, x, w, bias, y});
     } else if constexpr (converts) {
+      if (detail::on_tiles<T>([&](auto tiles) { detail::tile_conv_transpose3d<decltype(tiles)>(ctx, p, x, w, bias, y); })) return;
       auto weights = ctx.template make_of<C>(p.weight_shape());
       convert(ctx.space(), weights.size(), w, weights.data());
       auto scratch = scratch_of(ctx, s);
@@ -149,6 +150,7 @@ struct portable_conv_transpose3d {
     if constexpr (!is_host_v<space_type>) {
       for_elements(ctx.space(), p.input_shape().size(), detail::conv_transpose3d_backward_data_body<T>{s, dy, w, dx});
     } else if constexpr (converts) {
+      if (detail::on_tiles<T>([&](auto tiles) { detail::tile_conv_transpose3d_data<decltype(tiles)>(ctx, p, dy, w, dx); })) return;
       auto transposed = ctx.make(p.weight_shape());
       for_elements(ctx.space(), transposed.size(), detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
       auto weights = ctx.template make_of<C>(p.weight_shape());
@@ -163,6 +165,8 @@ struct portable_conv_transpose3d {
   }
 
   static void conv_transpose3d_backward_weights(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x, const T* dy, T* dw) {
+    if constexpr (is_host_v<space_type> && converts)
+      if (detail::on_tiles<T>([&](auto tiles) { detail::tile_conv_transpose3d_weights<decltype(tiles)>(ctx, p, x, dy, dw); })) return;
     const detail::conv_transpose3d_sizes s(p);
     const index count = std::min(slabs, p.batch * p.input[0] * p.input[1]), size = p.weight_shape().size();
     auto partial = ctx.template make_of<C>({count, size});
