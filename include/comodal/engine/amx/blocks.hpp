@@ -85,36 +85,43 @@ struct tile_source {
         std::fill_n(line, at.width * channels, zero);
         continue;
       }
-      std::fill_n(line, left, zero);
-      std::fill_n(line + left + s.in[2] * channels, right, zero);
-      const index filled = factor[0] * factor[1] * factor[2] == 1 ? side_by_side(s, at.n, d, h, channels, line + left) : gathered(s, at.n, d, h, channels, line + left);
-      for (index w = 0; filled < channels && w < s.in[2]; ++w) std::fill_n(line + left + w * channels + filled, channels - filled, zero);
+      if (channels == s.ci) {
+        std::fill_n(line, left, zero);
+        std::fill_n(line + left + s.in[2] * channels, right, zero);
+      } else {
+        std::fill_n(line, at.width * channels, zero);
+      }
+      if (factor[0] * factor[1] * factor[2] == 1)
+        side_by_side(s, at.n, d, h, channels, line + left);
+      else
+        gather(s, at.n, d, h, channels, line + left);
     }
     std::fill_n(to + at.voxels() * channels, behind, zero);
   }
 
  private:
-  // Row (n, d, h) of inputs, `channels` elements from voxel to voxel; returns how many of them it fills.
-  index side_by_side(const conv3d_sizes& s, index n, index d, index h, index channels, bfloat16* to) const {
-    const index from = ((n * s.in[0] + d) * s.in[1] + h) * s.in[2];
-    index first = 0;
-    for (int i = 0; i < number; first += parts[i++].ci) {
-      const bfloat16* const x = parts[i].x + from * parts[i].ci;
-      if (parts[i].ci == channels)
-        std::copy_n(x, s.in[2] * channels, to);
-      else
-        for (index w = 0; w < s.in[2]; ++w) std::copy_n(x + w * parts[i].ci, parts[i].ci, to + w * channels + first);
+  // `run` elements of each of `count` voxels.
+  static void copy(const bfloat16* from, index run, index count, bfloat16* to, index channels) {
+    if (run == channels) {
+      std::copy_n(from, count * run, to);
+    } else if (run % tile_edge == 0) {
+      for (index w = 0; w < count; ++w)
+        for (index c = 0; c < run; c += tile_edge) std::copy_n(from + w * run + c, tile_edge, to + w * channels + c);
+    } else {
+      for (index c = 0; c < run; ++c)
+        for (index w = 0; w < count; ++w) to[w * channels + c].bits = from[w * run + c].bits;
     }
-    return first;
   }
-  index gathered(const conv3d_sizes& s, index n, index d, index h, index channels, bfloat16* to) const {
+  // Row (n, d, h) of inputs, `channels` elements from voxel to voxel.
+  void side_by_side(const conv3d_sizes& s, index n, index d, index h, index channels, bfloat16* to) const {
+    const index from = ((n * s.in[0] + d) * s.in[1] + h) * s.in[2];
+    for (int i = 0; i < number; to += parts[i++].ci) copy(parts[i].x + from * parts[i].ci, parts[i].ci, s.in[2], to, channels);
+  }
+  void gather(const conv3d_sizes& s, index n, index d, index h, index channels, bfloat16* to) const {
     const index run = factor[2] * parts[0].ci;
     for (index kd = 0; kd < factor[0]; ++kd)
-      for (index kh = 0; kh < factor[1]; ++kh, to += run) {
-        const bfloat16* const x = parts[0].x + (((n * s.in[0] + d) * factor[0] + kd) * s.in[1] * factor[1] + h * factor[1] + kh) * s.in[2] * run;
-        for (index w = 0; w < s.in[2]; ++w) std::copy_n(x + w * run, run, to + w * channels);
-      }
-    return factor[0] * factor[1] * run;
+      for (index kh = 0; kh < factor[1]; ++kh, to += run)
+        copy(parts[0].x + (((n * s.in[0] + d) * factor[0] + kd) * s.in[1] * factor[1] + h * factor[1] + kh) * s.in[2] * run, run, s.in[2], to, channels);
   }
 };
 
