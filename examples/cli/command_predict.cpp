@@ -22,6 +22,8 @@ void print_bfloat16_engine() {
   const auto plan = comodal::plan_conv3d(context, {1, {16, 16, 16}, 32, 32}, comodal::conv3d_direction::forward);
   if (plan.engine == "onednn")
     std::printf("bf16: stored; multiplied in hardware by oneDNN (%s)\n", plan.implementation.c_str());
+  else if (plan.implementation == "amx")
+    std::printf("bf16: stored; multiplied in hardware by our own kernels (AMX)\n");
   else
     std::printf("bf16: stored; multiplied as float by our own kernels%s%s\n", plan.reason.empty() ? "" : ": ", plan.reason.c_str());
 }

@@ -23,24 +23,27 @@ namespace comodal::inline COMODAL_CONFIG::detail {
 struct tile_blocks {
   index depth = 1, rows = 1;
 
-  /// @param plane, whole input voxels that a plane and the whole of a block may have (one row of outputs is a block at least)
-  /// @param least blocks that there should be, for threads to share
-  tile_blocks(const conv3d_sizes& s, index plane, index whole, index least) {
-    const index width = s.in[2] + s.filter[2] - 1;
-    const auto fits = [&](index d, index r) {
-      const index voxels = (r + s.filter[1] - 1) * width;
-      return voxels <= plane && voxels * (d + s.filter[0] - 1) <= whole && s.batch * pieces(s.out[0], d) * pieces(s.out[1], r) >= least;
-    };
-    for (bool grows = true; grows;) {
-      grows = false;
-      if (rows < s.out[1] && fits(depth, rows + 1)) ++rows, grows = true;
-      if (depth < s.out[0] && fits(depth + 1, rows)) ++depth, grows = true;
-    }
-    rows = pieces(s.out[1], pieces(s.out[1], rows));  // of even size
-    depth = pieces(s.out[0], pieces(s.out[0], depth));
+  /// @param cost (depth, rows) -> what an output costs in such blocks; below 0 where they are too large. The cheapest are taken that leave some for threads
+  ///        to share; single rows if none do.
+  template <class Cost>
+  tile_blocks(const conv3d_sizes& s, const Cost& cost) {
+    constexpr index least = 8;
+    double lowest = 0;
+    for (index d = s.out[0]; d > 0; d = fewer(s.out[0], d))
+      for (index r = s.out[1]; r > 0; r = fewer(s.out[1], r)) {
+        const double found = s.batch * pieces(s.out[0], d) * pieces(s.out[1], r) >= least ? cost(d, r) : -1;
+        if (found < 0 || (lowest > 0 && found >= lowest)) continue;
+        lowest = found;
+        depth = d;
+        rows = r;
+      }
   }
   [[nodiscard]] index count(const conv3d_sizes& s) const { return s.batch * pieces(s.out[0], depth) * pieces(s.out[1], rows); }
   static constexpr index pieces(index size, index piece) { return (size + piece - 1) / piece; }
+
+ private:
+  // The next smaller piece of those that cut `size` evenly; 0 if there is none.
+  static constexpr index fewer(index size, index piece) { return piece == 1 ? 0 : pieces(size, pieces(size, piece - 1)); }
 };
 
 /// One block: outputs [d0, d1) x [h0, h1) of sample n.

@@ -145,10 +145,15 @@ void run_tiles(Context& ctx, tile_block_task<Tiles>& task) {
   for_worker_tasks(task.blocks.count(task.s), task);
 }
 
-// Blocks whose inputs stay in the second cache.
-[[nodiscard]] inline tile_blocks blocks_of_tiles(const conv3d_sizes& s) {
-  constexpr index most = 256 * 1024, least = 16;  // elements of a block; blocks
-  return {s, most / s.ci, most / s.ci, least};
+// Blocks whose inputs stay in the second cache, by cycles: a product takes 16, and the inputs are copied 16 bytes at a time.
+[[nodiscard]] inline tile_blocks blocks_of_tiles(const conv3d_sizes& s, index factor) {
+  constexpr index most = 256 * 1024;  // elements
+  const index width = s.in[2] + s.filter[2] - 1, products = factor * s.filter[0] * s.filter[1] * tile_steps(s) * tiles_of(s.co);
+  return {s, [&](index d, index r) {
+            const index inputs = (d + s.filter[0] - 1) * (r + s.filter[1] - 1) * width * s.ci;
+            if (inputs > most) return -1.0;
+            return static_cast<double>(products * 16 * tiles_of((r - 1) * width + s.out[2])) / static_cast<double>(r) + static_cast<double>(inputs) / static_cast<double>(8 * d * r);
+          }};
 }
 
 /// y = the convolution of `source`, stride 1, with the weights in `Order`. @param bias (out) or null
@@ -158,7 +163,7 @@ void tile_conv3d(Context& ctx, const conv3d_sizes& s, const conv3d_sizes& weight
   const index packs = tiles_of(weights.co) * weights.filter[0] * weights.filter[1];
   auto packed = ctx.template make_of<bfloat16>({packs * tile_steps(weights) * tile_elements});
   for_tasks(ctx.space(), packs, tile_pack_task<Order>{weights, w, packed.data()});
-  tile_block_task<Tiles> task{s, blocks_of_tiles(s), source, packed.data(), bias, y, {1, 1, 1}, nullptr};
+  tile_block_task<Tiles> task{s, blocks_of_tiles(s, 1), source, packed.data(), bias, y, {1, 1, 1}, nullptr};
   run_tiles(ctx, task);
 }
 
@@ -188,7 +193,7 @@ void tile_conv_transpose3d(Context& ctx, const conv_transpose3d_problem& p, cons
   auto packed = ctx.template make_of<bfloat16>({taps, elements});
   for (index tap = 0; tap < taps; ++tap)
     for_tasks(ctx.space(), tiles_of(s.co), tile_pack_task<weight_order::plain>{s, w + tap * s.ci * s.co, packed.data() + tap * elements});
-  tile_block_task<Tiles> task{s, blocks_of_tiles(s), {{{x, p.in_channels, nullptr}}}, packed.data(), bias, y, {p.factor[0], p.factor[1], p.factor[2]}, nullptr};
+  tile_block_task<Tiles> task{s, blocks_of_tiles(s, taps), {{{x, p.in_channels, nullptr}}}, packed.data(), bias, y, {p.factor[0], p.factor[1], p.factor[2]}, nullptr};
   run_tiles(ctx, task);
 }
 

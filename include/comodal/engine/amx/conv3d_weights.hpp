@@ -67,6 +67,23 @@ void tile_gradients(const bfloat16* dy, index pitch, const bfloat16* const* pair
   each([&](auto tap) { Tiles::template store<tap()>(sums[tap()], tile_bytes); });
 }
 
+// Planes whose pairs of voxels (64 bytes of 16 channels) one run of products goes through: they stay in the first cache.
+inline constexpr index most_pairs = 512;
+[[nodiscard]] constexpr index tile_planes(index plane) { return std::max<index>(1, most_pairs / plane); }
+
+// Blocks whose pairs stay in the second cache, by cycles: a product takes 16, reading and writing a tile of sums 24, and an input is copied, paired
+// and read.
+[[nodiscard]] inline tile_blocks blocks_of_gradients(const conv3d_sizes& s) {
+  constexpr index most = 16 * 1024;  // pairs
+  const index width = s.in[2] + s.filter[2] - 1, products = s.taps() * tiles_of(s.ci) * tiles_of(s.co);
+  return {s, [&](index d, index r) {
+            const index plane = (r + s.filter[1] - 1) * width, inputs = (d + s.filter[0] - 1) * plane * tiles_of(s.ci), planes = std::min(d, tile_planes(plane));
+            if (inputs > most || (plane > most_pairs && r > 1)) return -1.0;
+            const index steps = tile_blocks::pieces((planes - 1) * plane + (r - 1) * width + s.out[2], 32);
+            return static_cast<double>(products * (16 * steps + 24)) / static_cast<double>(planes * r) + static_cast<double>(8 * inputs) / static_cast<double>(d * r);
+          }};
+}
+
 // One slab of the gradient: some blocks, in order. Its sums are tiles (16 output channels, 16 input channels, taps).
 template <class Tiles>
 struct tile_gradient_task {
@@ -76,7 +93,7 @@ struct tile_gradient_task {
   const bfloat16* dy;
   bfloat16* scratch;  // of each worker
   float* sums;
-  index slabs, most_voxels;  // pairs that one run of products goes through: they stay in the first cache
+  index slabs;
 
   [[nodiscard]] index in_channels() const { return tiles_of(s.ci) * tile_edge; }
   [[nodiscard]] index sum_elements() const { return tiles_of(s.co) * tiles_of(s.ci) * s.taps() * tile_edge * tile_edge; }
@@ -109,7 +126,7 @@ struct tile_gradient_task {
       for (index q = 0; q < pair_voxels(at); ++q)
         tile_pairs(in + q * in_channels() + c, in + (q + 1) * in_channels() + c, pairs + (c * pair_voxels(at) + q * tile_edge) * 2);
     transpose(at, gradients);
-    const index planes = std::max<index>(1, most_voxels / at.plane);  // of a run
+    const index planes = tile_planes(at.plane);
     for (index d = at.d0; d < at.d1; d += planes)
       for (index co = 0; co < tiles_of(s.co); ++co)
         for (index ci = 0; ci < tiles_of(s.ci); ++ci)
@@ -187,10 +204,9 @@ struct tile_gradient_sum_task {
 /// dw = the gradient of the weights of a convolution of `source`, stride 1. @param weights as of `tile_conv3d`
 template <class Tiles, weight_order Order, class Context>
 void tile_conv3d_weights(Context& ctx, const conv3d_sizes& s, const conv3d_sizes& weights, const tile_source& source, const bfloat16* dy, bfloat16* dw) {
-  constexpr index plane = 512, most = 16 * 1024;  // voxels x 16 channels, 64 bytes each as pairs: of the first cache and of the second
   const index size = tiles_of(s.co) * tiles_of(s.ci) * s.taps() * tile_edge * tile_edge;
   const index wanted = size < 100000 ? 16 : size < 400000 ? 8 : 4;  // each slab holds a gradient
-  tile_gradient_task<Tiles> task{s, {s, plane, most / tiles_of(s.ci), wanted}, source, dy, nullptr, nullptr, 1, plane};
+  tile_gradient_task<Tiles> task{s, blocks_of_gradients(s), source, dy, nullptr, nullptr, 1};
   task.slabs = std::min(wanted, task.blocks.count(s));
   auto sums = ctx.template make_of<float>({task.slabs, size});
   auto scratch = ctx.template make_of<bfloat16>({host_workers(), task.scratch_elements()});
