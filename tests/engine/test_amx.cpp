@@ -144,8 +144,8 @@ const std::vector<layer> layers{{"16 channels", 2, {3, 5, 16}, {3, 3, 3}, {16}, 
                                 {"upright filter", 1, {5, 6, 12}, {3, 1, 1}, {8}, 24},
                                 {"odd filter", 1, {4, 8, 13}, {1, 5, 7}, {6}, 10},
                                 {"maps side by side", 2, {3, 6, 18}, {3, 3, 3}, {8, 3, 16}, 20},
-                                {"more than one block", 2, {10, 40, 40}, {3, 3, 3}, {16}, 16},
-                                {"more than one block of many channels", 1, {6, 12, 20}, {3, 3, 3}, {96, 32}, 16}};
+                                {"more than one block", 2, {6, 18, 24}, {3, 3, 3}, {16}, 16},
+                                {"more than one block of many channels", 1, {4, 8, 12}, {3, 3, 3}, {96, 32}, 16}};
 
 template <class Tiles>
 void agree(const layer& l) {
@@ -217,7 +217,7 @@ const std::vector<transposed_layer> transposed_layers{{"twice as large", {2, {3,
                                                       {"flat", {1, {5, 6, 11}, 16, 24, {1, 2, 2}}},
                                                       {"single", {1, {3, 2, 5}, 16, 16, {1, 1, 1}}},
                                                       {"uneven", {1, {2, 9, 6}, 40, 33, {3, 1, 2}}},
-                                                      {"more than one block", {1, {12, 30, 30}, 64, 32, {2, 2, 2}}}};
+                                                      {"more than one block", {1, {6, 10, 12}, 64, 32, {2, 2, 2}}}};
 
 template <class Tiles>
 void agree(const transposed_layer& l) {
