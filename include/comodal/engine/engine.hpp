@@ -5,6 +5,10 @@
 #ifndef COMODAL_ENGINE_ENGINE_HPP
 #define COMODAL_ENGINE_ENGINE_HPP
 
+#include <comodal/engine/amx/blocks.hpp>
+#include <comodal/engine/amx/conv3d.hpp>
+#include <comodal/engine/amx/conv3d_weights.hpp>
+#include <comodal/engine/amx/tiles.hpp>
 #include <comodal/engine/broadcast.hpp>
 #include <comodal/engine/conv3d_plan.hpp>
 #include <comodal/engine/conv3d_problem.hpp>
@@ -14,7 +18,6 @@
 #include <comodal/engine/portable/conv3d_host.hpp>
 #include <comodal/engine/portable/conv3d_tasks.hpp>
 #include <comodal/engine/portable/conv_transpose3d.hpp>
-#include <comodal/engine/portable/conv_transpose3d_converted.hpp>
 #include <comodal/engine/portable/conv_transpose3d_converted.hpp>
 #include <comodal/engine/portable/dropout.hpp>
 #include <comodal/engine/portable/elementwise.hpp>

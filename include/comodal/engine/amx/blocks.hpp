@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// How a convolution on tile registers is cut into blocks, and the inputs of a block with their padding. Voxels of a block are numbered
-/// through its padded rows, q = (d rows + h) width + w, so that every tap is one distance, whatever the width of a map; sums of
+/// through its padded rows, q = d plane + h width + w, so that every tap is one distance, whatever the width of a map; sums of
 /// the columns behind a row are made and thrown away.
 #ifndef COMODAL_ENGINE_AMX_BLOCKS_HPP
 #define COMODAL_ENGINE_AMX_BLOCKS_HPP
@@ -46,26 +46,31 @@ struct tile_blocks {
   static constexpr index fewer(index size, index piece) { return piece == 1 ? 0 : pieces(size, pieces(size, piece - 1)); }
 };
 
+// Voxels of a padded row; of `rows` outputs' planes, the voxels from the first to the last output with all columns between them, and of the padded plane,
+// with at least `gap` voxels between the last output of a plane and the first of the next.
+[[nodiscard]] inline index padded_width(const conv3d_sizes& s) { return s.in[2] + s.filter[2] - 1; }
+[[nodiscard]] inline index output_span(const conv3d_sizes& s, index rows) { return (rows - 1) * padded_width(s) + s.out[2]; }
+[[nodiscard]] inline index padded_plane(const conv3d_sizes& s, index rows, index gap) {
+  return std::max((rows + s.filter[1] - 1) * padded_width(s), output_span(s, rows) + gap);
+}
+
 /// One block: outputs [d0, d1) x [h0, h1) of sample n.
 struct tile_block {
   index n, d0, d1, h0, h1, width, plane, planes;  // of the padded inputs: voxels of a row and of a plane, and how many planes
-  static constexpr index apart = 31;              // voxels at least between the last output of a plane and the first of the next
 
-  tile_block(const conv3d_sizes& s, const tile_blocks& blocks, index t) {
+  tile_block(const conv3d_sizes& s, const tile_blocks& blocks, index t, index gap) {
     const index bands = blocks.pieces(s.out[1], blocks.rows), deep = blocks.pieces(s.out[0], blocks.depth);
     h0 = t % bands * blocks.rows;
     d0 = t / bands % deep * blocks.depth;
     n = t / bands / deep;
     h1 = std::min(h0 + blocks.rows, s.out[1]);
     d1 = std::min(d0 + blocks.depth, s.out[0]);
-    width = s.in[2] + s.filter[2] - 1;
-    plane = std::max(rows(s) * width, outputs(s) + apart);
+    width = padded_width(s);
+    plane = padded_plane(s, h1 - h0, gap);
     planes = d1 - d0 + s.filter[0] - 1;
   }
-  [[nodiscard]] index rows(const conv3d_sizes& s) const { return h1 - h0 + s.filter[1] - 1; }
   [[nodiscard]] index voxels() const { return planes * plane; }
-  /// From the first to the last output of a plane, all columns between them counted.
-  [[nodiscard]] index outputs(const conv3d_sizes& s) const { return (h1 - h0 - 1) * width + s.out[2]; }
+  [[nodiscard]] index span(const conv3d_sizes& s) const { return output_span(s, h1 - h0); }
 };
 
 /// What a convolution reads: maps whose channels stand side by side, or one map of which `factor` voxels along each axis, with all their
@@ -73,13 +78,13 @@ struct tile_block {
 struct tile_source {
   conv3d_part<bfloat16> parts[most_parts] = {};
   int number = 1;
-  index factor[3] = {1, 1, 1};
+  extent3 factor{1, 1, 1};
 
   /// The inputs of a block with zeros around the volume and behind each plane, `channels` a voxel, zeros behind the last of them:
   /// (planes, plane, channels), and `behind` zeros behind the last voxel.
   void load(const conv3d_sizes& s, const tile_block& at, index channels, index behind, bfloat16* to) const {
     const bfloat16 zero = bfloat16::from_bits(0);
-    const index rows = at.rows(s), left = s.pad[2] * channels, right = (at.width - s.in[2]) * channels - left;
+    const index rows = at.h1 - at.h0 + s.filter[1] - 1, left = s.pad[2] * channels, right = (at.width - s.in[2]) * channels - left;
     for (index row = 0; row < at.planes * rows; ++row) {
       const index d = at.d0 + row / rows - s.pad[0], h = at.h0 + row % rows - s.pad[1];
       bfloat16* const line = to + (row / rows * at.plane + row % rows * at.width) * channels;

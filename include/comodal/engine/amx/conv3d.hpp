@@ -67,21 +67,21 @@ struct tile_block_task {
   conv3d_sizes s;
   tile_blocks blocks;
   tile_source source;
-  const bfloat16 *packed, *bias;  // packed: (factor, ...)
+  const bfloat16 *packed, *bias;  // packed: (16 output channels, outputs of a voxel, ...)
   bfloat16* y;
-  index factor[3];    // outputs of a voxel along each axis, with weights of their own
+  extent3 factor;     // outputs of a voxel along each axis, with weights of their own
   bfloat16* scratch;  // of each worker
 
   // Elements behind the voxels of a block that its last tile reads; and of the scratch memory of a block.
-  [[nodiscard]] index behind() const { return (tile_edge + s.filter[2]) * s.ci + 32; }
-  [[nodiscard]] index scratch_elements() const { return (tile_block(s, blocks, 0).voxels() * s.ci + behind() + 31) / 32 * 32; }
+  [[nodiscard]] index behind() const { return tile_edge * s.ci + 32; }
+  [[nodiscard]] index scratch_elements() const { return (tile_block(s, blocks, 0, 0).voxels() * s.ci + behind() + 31) / 32 * 32; }
 
   void operator()(index worker, index block) const {
-    const tile_block at(s, blocks, block);
+    const tile_block at(s, blocks, block, 0);
     bfloat16* const in = scratch + worker * scratch_elements();
     source.load(s, at, s.ci, behind(), in);
     Tiles::configure(tile_shapes());
-    const index last = at.outputs(s);
+    const index last = at.span(s);
     for (index d = at.d0; d < at.d1; ++d) {
       index q = 0;
       for (; q + (tile_sums - 1) * tile_edge < last; q += tile_sums * tile_edge) voxels<tile_sums>(at, in, d, q);
@@ -95,10 +95,11 @@ struct tile_block_task {
   // All outputs of voxels [q, q + 16 Sums) of plane d.
   template <int Sums>
   void voxels(const tile_block& at, const bfloat16* in, index d, index q) const {
-    const index steps = tile_steps(s), first = std::max<index>(0, s.pad[0] - d), last = std::min(s.filter[0], s.in[0] + s.pad[0] - d);
+    const index outputs = factor[0] * factor[1] * factor[2], steps = tile_steps(s);
+    const index first = std::max<index>(0, s.pad[0] - d), last = std::min(s.filter[0], s.in[0] + s.pad[0] - d);
     const bfloat16* w = packed;
     alignas(64) float sums[tile_sums * tile_edge][tile_edge];
-    for (index block = 0; block < factor[0] * factor[1] * factor[2] * tiles_of(s.co); ++block, w += s.filter[0] * s.filter[1] * steps * tile_elements) {
+    for (index block = 0; block < tiles_of(s.co) * outputs; ++block, w += s.filter[0] * s.filter[1] * steps * tile_elements) {
       [&]<int... Sum>(std::integer_sequence<int, Sum...>) { (Tiles::template zero<Sum>(), ...); }(std::make_integer_sequence<int, Sums>{});
       for (index kd = first; kd < last; ++kd)
         for (index kh = 0; kh < s.filter[1]; ++kh)
@@ -106,7 +107,7 @@ struct tile_block_task {
       [&]<int... Sum>(std::integer_sequence<int, Sum...>) {
         (Tiles::template store<Sum>(sums[Sum * tile_edge], tile_bytes), ...);
       }(std::make_integer_sequence<int, Sums>{});
-      write(at, d, q, Sums * tile_edge, block / tiles_of(s.co), block % tiles_of(s.co) * tile_edge, sums);
+      write(at, d, q, Sums * tile_edge, block % outputs, block / outputs * tile_edge, sums);
     }
   }
 
@@ -137,70 +138,65 @@ struct tile_block_task {
   }
 };
 
-// Runs a task whose weights are packed.
-template <class Context, class Tiles>
-void run_tiles(Context& ctx, tile_block_task<Tiles>& task) {
-  auto scratch = ctx.template make_of<bfloat16>({host_workers(), task.scratch_elements()});
-  task.scratch = scratch.data();
-  for_worker_tasks(task.blocks.count(task.s), task);
-}
-
 // Blocks whose inputs stay in the second cache, by cycles: a product takes 16, and the inputs are copied 16 bytes at a time.
-[[nodiscard]] inline tile_blocks blocks_of_tiles(const conv3d_sizes& s, index factor) {
+[[nodiscard]] inline tile_blocks blocks_of_tiles(const conv3d_sizes& s, index outputs) {
   constexpr index most = 256 * 1024;  // elements
-  const index width = s.in[2] + s.filter[2] - 1, products = factor * s.filter[0] * s.filter[1] * tile_steps(s) * tiles_of(s.co);
+  const index products = outputs * s.filter[0] * s.filter[1] * tile_steps(s) * tiles_of(s.co);
   return {s, [&](index d, index r) {
-            const index inputs = (d + s.filter[0] - 1) * (r + s.filter[1] - 1) * width * s.ci;
+            const index inputs = (d + s.filter[0] - 1) * padded_plane(s, r, 0) * s.ci;
             if (inputs > most) return -1.0;
-            return static_cast<double>(products * 16 * tiles_of((r - 1) * width + s.out[2])) / static_cast<double>(r) + static_cast<double>(inputs) / static_cast<double>(8 * d * r);
+            return static_cast<double>(products * 16 * tiles_of(output_span(s, r))) / static_cast<double>(r) +
+                   static_cast<double>(inputs) / static_cast<double>(8 * d * r);
           }};
 }
 
 /// y = the convolution of `source`, stride 1, with the weights in `Order`. @param bias (out) or null
-/// @param weights the convolution as the weights tell it: `s`, or with filter (1, 1, taps) where the source brings taps together
+/// @param weights the convolution as the weights tell it: `s`; with filter (1, 1, taps) where the source brings taps together; with filter (outputs, 1, 1)
+///        where a voxel has outputs with weights of their own, @param factor along each axis
 template <class Tiles, weight_order Order, class Context>
-void tile_conv3d(Context& ctx, const conv3d_sizes& s, const conv3d_sizes& weights, const tile_source& source, const bfloat16* w, const bfloat16* bias, bfloat16* y) {
+void tile_conv3d(Context& ctx, const conv3d_sizes& s, const conv3d_sizes& weights, const tile_source& source, const extent3& factor, const bfloat16* w,
+                 const bfloat16* bias, bfloat16* y) {
   const index packs = tiles_of(weights.co) * weights.filter[0] * weights.filter[1];
   auto packed = ctx.template make_of<bfloat16>({packs * tile_steps(weights) * tile_elements});
   for_tasks(ctx.space(), packs, tile_pack_task<Order>{weights, w, packed.data()});
-  tile_block_task<Tiles> task{s, blocks_of_tiles(s, 1), source, packed.data(), bias, y, {1, 1, 1}, nullptr};
-  run_tiles(ctx, task);
+  tile_block_task<Tiles> task{s, blocks_of_tiles(s, factor[0] * factor[1] * factor[2]), source, packed.data(), bias, y, factor, nullptr};
+  auto scratch = ctx.template make_of<bfloat16>({host_workers(), task.scratch_elements()});
+  task.scratch = scratch.data();
+  for_worker_tasks(task.blocks.count(s), task);
+}
+template <class Tiles, weight_order Order, class Context>
+void tile_conv3d(Context& ctx, const conv3d_sizes& s, const tile_source& source, const bfloat16* w, const bfloat16* bias, bfloat16* y) {
+  tile_conv3d<Tiles, Order>(ctx, s, s, source, {1, 1, 1}, w, bias, y);
 }
 
-/// A point of a transposed convolution with filter = stride: the convolution of single taps that leads from an input to one of its outputs.
-[[nodiscard]] inline conv3d_sizes tile_point(const conv_transpose3d_problem& p) {
-  return conv3d_sizes(conv3d_problem{p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}});
-}
-/// The convolution of single taps that leads back, from all outputs of an input, and its weights' view.
-[[nodiscard]] inline conv3d_sizes tile_way_back(const conv_transpose3d_problem& p) {
-  return conv3d_sizes(conv3d_problem{p.batch, p.input, p.factor[0] * p.factor[1] * p.factor[2] * p.out_channels, p.in_channels, {1, 1, 1}});
-}
-[[nodiscard]] inline conv3d_sizes tile_way_back_weights(const conv_transpose3d_problem& p) {
-  conv3d_sizes s = conv3d_sizes::of_transposed(p);
-  s.filter[2] = s.taps();
-  s.filter[0] = s.filter[1] = 1;
-  return s;
-}
-[[nodiscard]] inline tile_source tile_way_back_source(const conv_transpose3d_problem& p, const bfloat16* dy) {
-  return {{{dy, p.out_channels, nullptr}}, 1, {p.factor[0], p.factor[1], p.factor[2]}};
-}
-
-/// Transposed convolution with filter = stride. @param bias (out) or null
+/// Transposed convolution with filter = stride: from every input, convolutions of single taps to its outputs. @param bias (out) or null
 template <class Tiles, class Context>
 void tile_conv_transpose3d(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* x, const bfloat16* w, const bfloat16* bias, bfloat16* y) {
-  const conv3d_sizes s = tile_point(p);
-  const index taps = p.factor[0] * p.factor[1] * p.factor[2], elements = tiles_of(s.co) * tile_steps(s) * tile_elements;
-  auto packed = ctx.template make_of<bfloat16>({taps, elements});
-  for (index tap = 0; tap < taps; ++tap)
-    for_tasks(ctx.space(), tiles_of(s.co), tile_pack_task<weight_order::plain>{s, w + tap * s.ci * s.co, packed.data() + tap * elements});
-  tile_block_task<Tiles> task{s, blocks_of_tiles(s, taps), {{{x, p.in_channels, nullptr}}}, packed.data(), bias, y, {p.factor[0], p.factor[1], p.factor[2]}, nullptr};
-  run_tiles(ctx, task);
+  const conv3d_sizes s(conv3d_problem{p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}});
+  conv3d_sizes weights = s;
+  weights.filter[0] = p.factor[0] * p.factor[1] * p.factor[2];
+  tile_conv3d<Tiles, weight_order::plain>(ctx, s, weights, {{{x, p.in_channels, nullptr}}}, p.factor, w, bias, y);
 }
 
-/// Its gradient with respect to x.
+/// The way back from the outputs of a transposed convolution: a convolution of single taps, whose source brings all outputs of an input together.
+struct tile_way_back {
+  conv3d_sizes s, weights;
+  tile_source source;
+
+  tile_way_back(const conv_transpose3d_problem& p, const bfloat16* dy)
+      : s(conv3d_problem{p.batch, p.input, p.factor[0] * p.factor[1] * p.factor[2] * p.out_channels, p.in_channels, {1, 1, 1}}),
+        weights(conv3d_sizes::of_transposed(p)),
+        source{{{dy, p.out_channels, nullptr}}, 1, p.factor} {
+    weights.filter[2] = weights.taps();
+    weights.filter[0] = weights.filter[1] = 1;
+  }
+};
+
+/// Gradient of a transposed convolution with filter = stride with respect to x.
 template <class Tiles, class Context>
 void tile_conv_transpose3d_data(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* dy, const bfloat16* w, bfloat16* dx) {
-  tile_conv3d<Tiles, weight_order::transposed>(ctx, tile_way_back(p), tile_way_back_weights(p), tile_way_back_source(p, dy), w, nullptr, dx);
+  const tile_way_back back(p, dy);
+  tile_conv3d<Tiles, weight_order::transposed>(ctx, back.s, back.weights, back.source, {1, 1, 1}, w, nullptr, dx);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::detail

@@ -8,7 +8,7 @@
 
 #include <comodal/engine/amx/conv3d.hpp>
 
-#if defined(COMODAL_ENABLE_AMX)
+#if defined(__AVX2__) && !defined(__NVCC__)
 #include <immintrin.h>
 #endif
 
@@ -18,7 +18,7 @@ namespace comodal::inline COMODAL_CONFIG::detail {
 
 // to (16, voxels `pitch` apart) = the transpose of from (16 voxels `voxel` apart, 16).
 inline void tile_transpose(const bfloat16* from, index voxel, bfloat16* to, index pitch) {
-#if defined(COMODAL_ENABLE_AMX)
+#if defined(__AVX2__) && !defined(__NVCC__)
   for (int half = 0; half < 2; ++half, from += 8) {
     __m256i a[8], b[8];  // voxel i below, i + 8 above; 8 channels
     for (int i = 0; i < 8; ++i) {
@@ -69,17 +69,18 @@ void tile_gradients(const bfloat16* dy, index pitch, const bfloat16* const* pair
 
 // Planes whose pairs of voxels (64 bytes of 16 channels) one run of products goes through: they stay in the first cache.
 inline constexpr index most_pairs = 512;
-[[nodiscard]] constexpr index tile_planes(index plane) { return std::max<index>(1, most_pairs / plane); }
+inline constexpr index pairs_gap = 31;  // a run's last product may reach as far behind the last output of its last plane
+[[nodiscard]] constexpr index planes_of_run(index plane) { return std::max<index>(1, most_pairs / plane); }
 
 // Blocks whose pairs stay in the second cache, by cycles: a product takes 16, reading and writing a tile of sums 24, and an input is copied, paired
 // and read.
 [[nodiscard]] inline tile_blocks blocks_of_gradients(const conv3d_sizes& s) {
   constexpr index most = 16 * 1024;  // pairs
-  const index width = s.in[2] + s.filter[2] - 1, products = s.taps() * tiles_of(s.ci) * tiles_of(s.co);
+  const index products = s.taps() * tiles_of(s.ci) * tiles_of(s.co);
   return {s, [&](index d, index r) {
-            const index plane = (r + s.filter[1] - 1) * width, inputs = (d + s.filter[0] - 1) * plane * tiles_of(s.ci), planes = std::min(d, tile_planes(plane));
+            const index plane = padded_plane(s, r, pairs_gap), inputs = (d + s.filter[0] - 1) * plane * tiles_of(s.ci), planes = std::min(d, planes_of_run(plane));
             if (inputs > most || (plane > most_pairs && r > 1)) return -1.0;
-            const index steps = tile_blocks::pieces((planes - 1) * plane + (r - 1) * width + s.out[2], 32);
+            const index steps = tile_blocks::pieces((planes - 1) * plane + output_span(s, r), 32);
             return static_cast<double>(products * (16 * steps + 24)) / static_cast<double>(planes * r) + static_cast<double>(8 * inputs) / static_cast<double>(d * r);
           }};
 }
@@ -97,13 +98,12 @@ struct tile_gradient_task {
 
   [[nodiscard]] index in_channels() const { return tiles_of(s.ci) * tile_edge; }
   [[nodiscard]] index sum_elements() const { return tiles_of(s.co) * tiles_of(s.ci) * s.taps() * tile_edge * tile_edge; }
-  // Voxels behind a block that its last products read; their gradients are 0.
-  [[nodiscard]] index behind() const { return 32 + s.filter[2]; }
+  static constexpr index behind = 32;  // voxels behind a block that its last products read; their gradients are 0
   // Voxels between two channels of transposed gradients: an odd number of cache lines.
   [[nodiscard]] static index gradient_pitch(const tile_block& at) { return (((at.d1 - at.d0) * at.plane + 32) / 32 | 1) * 32; }
-  [[nodiscard]] index pair_voxels(const tile_block& at) const { return at.voxels() + behind(); }
+  [[nodiscard]] index pair_voxels(const tile_block& at) const { return at.voxels() + behind; }
   [[nodiscard]] index scratch_elements() const {
-    const tile_block at(s, blocks, 0);
+    const tile_block at(s, blocks, 0, pairs_gap);
     return tiles_of(s.co) * tile_edge * gradient_pitch(at) + 2 * in_channels() * pair_voxels(at) + (in_channels() * (pair_voxels(at) + 1) + 31) / 32 * 32;
   }
 
@@ -112,7 +112,7 @@ struct tile_gradient_task {
     std::fill_n(own, sum_elements(), 0.0F);
     Tiles::configure(tile_shapes());
     const index count = blocks.count(s);
-    for (index block = count * slab / slabs; block < count * (slab + 1) / slabs; ++block) add(tile_block(s, blocks, block), scratch + worker * scratch_elements(), own);
+    for (index block = count * slab / slabs; block < count * (slab + 1) / slabs; ++block) add(tile_block(s, blocks, block, pairs_gap), scratch + worker * scratch_elements(), own);
     Tiles::release();
   }
 
@@ -121,12 +121,12 @@ struct tile_gradient_task {
     bfloat16* const gradients = memory;
     bfloat16* const pairs = gradients + tiles_of(s.co) * tile_edge * gradient_pitch(at);
     bfloat16* const in = pairs + 2 * in_channels() * pair_voxels(at);
-    source.load(s, at, in_channels(), in_channels() * (behind() + 1), in);
+    source.load(s, at, in_channels(), in_channels() * (behind + 1), in);
     for (index c = 0; c < in_channels(); c += tile_edge)
       for (index q = 0; q < pair_voxels(at); ++q)
         tile_pairs(in + q * in_channels() + c, in + (q + 1) * in_channels() + c, pairs + (c * pair_voxels(at) + q * tile_edge) * 2);
     transpose(at, gradients);
-    const index planes = tile_planes(at.plane);
+    const index planes = planes_of_run(at.plane);
     for (index d = at.d0; d < at.d1; d += planes)
       for (index co = 0; co < tiles_of(s.co); ++co)
         for (index ci = 0; ci < tiles_of(s.ci); ++ci)
@@ -134,7 +134,7 @@ struct tile_gradient_task {
             const index first = std::max(d, s.pad[0] - kd), last = std::min({d + planes, at.d1, s.in[0] + s.pad[0] - kd});
             if (first >= last) continue;
             run(at, gradients + co * tile_edge * gradient_pitch(at) + (first - at.d0) * at.plane,
-                pairs + (ci * pair_voxels(at) + (first - at.d0 + kd) * at.plane) * 2 * tile_edge, (last - first - 1) * at.plane + at.outputs(s),
+                pairs + (ci * pair_voxels(at) + (first - at.d0 + kd) * at.plane) * 2 * tile_edge, (last - first - 1) * at.plane + at.span(s),
                 own + ((co * tiles_of(s.ci) + ci) * s.taps() + kd * s.filter[1] * s.filter[2]) * tile_edge * tile_edge);
           }
   }
@@ -204,10 +204,9 @@ struct tile_gradient_sum_task {
 /// dw = the gradient of the weights of a convolution of `source`, stride 1. @param weights as of `tile_conv3d`
 template <class Tiles, weight_order Order, class Context>
 void tile_conv3d_weights(Context& ctx, const conv3d_sizes& s, const conv3d_sizes& weights, const tile_source& source, const bfloat16* dy, bfloat16* dw) {
-  const index size = tiles_of(s.co) * tiles_of(s.ci) * s.taps() * tile_edge * tile_edge;
-  const index wanted = size < 100000 ? 16 : size < 400000 ? 8 : 4;  // each slab holds a gradient
   tile_gradient_task<Tiles> task{s, blocks_of_gradients(s), source, dy, nullptr, nullptr, 1};
-  task.slabs = std::min(wanted, task.blocks.count(s));
+  const index size = task.sum_elements();
+  task.slabs = std::min(gradient_slabs(size), task.blocks.count(s));
   auto sums = ctx.template make_of<float>({task.slabs, size});
   auto scratch = ctx.template make_of<bfloat16>({host_workers(), task.scratch_elements()});
   task.sums = sums.data();
@@ -219,7 +218,8 @@ void tile_conv3d_weights(Context& ctx, const conv3d_sizes& s, const conv3d_sizes
 /// dw = the gradient of the weights of a transposed convolution with filter = stride.
 template <class Tiles, class Context>
 void tile_conv_transpose3d_weights(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* x, const bfloat16* dy, bfloat16* dw) {
-  tile_conv3d_weights<Tiles, weight_order::transposed>(ctx, tile_way_back(p), tile_way_back_weights(p), tile_way_back_source(p, dy), x, dw);
+  const tile_way_back back(p, dy);
+  tile_conv3d_weights<Tiles, weight_order::transposed>(ctx, back.s, back.weights, back.source, x, dw);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::detail

@@ -13,8 +13,8 @@
 #include <type_traits>
 
 // clang's assembler takes these instructions only where the whole program is compiled for them.
-#if defined(__x86_64__) && defined(__linux__) && defined(__AVX2__) && !defined(__NVCC__) && (!defined(__clang__) || defined(__AMX_BF16__))
-#define COMODAL_ENABLE_AMX
+#if defined(__x86_64__) && defined(__linux__) && !defined(__NVCC__) && (!defined(__clang__) || defined(__AMX_BF16__))
+#define COMODAL_HAS_AMX
 #include <cpuid.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -53,7 +53,7 @@ concept tile_registers = requires(const tile_shapes& shapes, const void* from, v
   { Tiles::template multiply<0, 1, 2>() };
 };
 
-#if defined(COMODAL_ENABLE_AMX)
+#if defined(COMODAL_HAS_AMX)
 
 /// The processor's own.
 struct amx_tiles {
@@ -97,7 +97,7 @@ static_assert(tile_registers<amx_tiles>);
 
 /// True where this processor multiplies tiles of bfloat16.
 [[nodiscard]] inline bool amx_available() {
-#if defined(COMODAL_ENABLE_AMX)
+#if defined(COMODAL_HAS_AMX)
   return amx_tiles::available();
 #else
   return false;
@@ -107,7 +107,7 @@ static_assert(tile_registers<amx_tiles>);
 /// Calls `run(tiles)` where kernels of T run on the processor's tiles; false where they do not.
 template <class T, class Run>
 bool on_tiles([[maybe_unused]] const Run& run) {
-#if defined(COMODAL_ENABLE_AMX)
+#if defined(COMODAL_HAS_AMX)
   if constexpr (std::is_same_v<T, bfloat16>) {
     if (amx_available()) run(amx_tiles{});
     return amx_available();

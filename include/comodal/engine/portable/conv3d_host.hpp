@@ -139,6 +139,9 @@ struct tap_row {
 
 inline constexpr int most_parts = 16;
 
+// Slabs that a gradient of so many weights is summed from: each holds one.
+[[nodiscard]] constexpr index gradient_slabs(index weights) { return weights < 100000 ? 16 : weights < 400000 ? 8 : 4; }
+
 // out (Rows voxels, `valid` of Columns channels) = bias (Columns) + sum over taps and input channels. `Edge`: some taps may fall beside the
 // row; they read `zeros`.
 template <int Rows, int Columns, bool Edge, class T, class Out>

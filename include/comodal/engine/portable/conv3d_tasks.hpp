@@ -195,7 +195,7 @@ struct host_conv3d {
   /// A convolution on the host, a row of outputs at a time, of one map or of several side by side.
   template <detail::weight_order Order>
   static void by_rows(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
-    if (on_tiles(s, parts, [&](auto tiles, const auto& source) { detail::tile_conv3d<decltype(tiles), Order>(ctx, s, s, source, w, bias, y); })) return;
+    if (on_tiles(s, parts, [&](auto tiles, const auto& source) { detail::tile_conv3d<decltype(tiles), Order>(ctx, s, source, w, bias, y); })) return;
     if (detail::winograd_serves(s)) return winograd<Order>(ctx, s, parts, w, bias, y);
     index widest = 0, all = 0;
     for (const part& one : parts) {
@@ -224,7 +224,7 @@ struct host_conv3d {
   // Calls `run(tiles, source)` if the convolution runs on tile registers; false if not.
   template <class Run>
   static bool on_tiles(const detail::conv3d_sizes& s, const std::vector<part>& parts, const Run& run) {
-    return detail::tiles_serve(s) && detail::on_tiles<T>([&](auto tiles) {
+    return runs_on_tiles(s) && detail::on_tiles<T>([&](auto tiles) {
       detail::tile_source source;
       source.number = static_cast<int>(parts.size());
       for (std::size_t i = 0; i < parts.size(); ++i) source.parts[i] = {parts[i].x, parts[i].channels, nullptr};
@@ -280,7 +280,7 @@ struct host_conv3d {
     detail::winograd_weights_work<C, T> work{s, blocks, {}, static_cast<int>(parts.size()), dy, zeros.data()};
     for (std::size_t i = 0; i < parts.size(); ++i) work.parts[i] = {parts[i].x, parts[i].channels, nullptr};
     const bool whole = blocks.whole(s);
-    const index count = whole ? 1 : std::min<index>(size < 100000 ? slabs : size < 400000 ? slabs / 2 : slabs / 4, blocks.count(s));
+    const index count = whole ? 1 : std::min(detail::gradient_slabs(size), blocks.count(s));
     auto du = ctx.template make_of<C>({count, size});
     auto scratch = ctx.template make_of<C>({whole ? 1 : host_workers(), work.input_elements() + work.gradient_elements()});
     if (whole) {
