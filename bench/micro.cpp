@@ -24,7 +24,10 @@ using comodal::text;
 constexpr double unit = 2.0 * 64 * 64 * 64 * 16 * sizeof(scalar);  // bytes of the map `finest`
 const shape finest{2, 64, 64, 64, 16}, narrow{2, 64, 64, 64, 8}, half{2, 32, 32, 32, 16}, logits{2, 64, 64, 64, 4}, channels{16};
 
-void add_convolutions(suite& all) {
+// @param suffix of their names
+template <class Backend>
+void add_convolutions(suite& all, const char* suffix) {
+  using T = typename Backend::scalar_type;
   struct layer {
     index size, in, out, filter, stride;
   };
@@ -32,16 +35,19 @@ void add_convolutions(suite& all) {
                          layer{32, 64, 32, 3, 1}, layer{16, 64, 64, 3, 1}, layer{16, 128, 64, 3, 1}, layer{8, 128, 128, 3, 1}, layer{48, 8, 8, 3, 1},
                          layer{48, 8, 16, 3, 2}}) {
     const conv3d_problem p{2, {l.size, l.size, l.size}, l.in, l.out, {l.filter, l.filter, l.filter}, {l.stride, l.stride, l.stride}};
-    const cost least{static_cast<double>(p.input_shape().size() + p.weight_shape().size() + p.output_shape().size()) * sizeof(scalar),
+    const cost least{static_cast<double>(p.input_shape().size() + p.weight_shape().size() + p.output_shape().size()) * sizeof(T),
                      2.0 * static_cast<double>(p.multiply_adds())};
     for (const auto d : {conv3d_direction::forward, conv3d_direction::backward_data, conv3d_direction::backward_weights})
       for (const auto engines : {engine_choice::vendor, engine_choice::portable})
         all.add(text(comodal::name_of(d), "/", l.in, "->", l.out, "/", l.size, "^3/filter ", l.filter, "/stride ", l.stride,
-                     engines == engine_choice::vendor ? "/vendor" : "/portable"),
+                     engines == engine_choice::vendor ? "/vendor" : "/portable", suffix),
                 least, [=](benchmark::State& state) {
-                  auto ctx = std::make_shared<comodal::context<backend>>();
+                  auto ctx = std::make_shared<comodal::context<Backend>>();
                   ctx->engines = engines;
-                  const auto make = [&](const shape& s) { return ctx->make(s, waves(s.size())); };
+                  const auto make = [&](const shape& s) {
+                    const auto numbers = waves(s.size());
+                    return ctx->make(s, std::vector<T>(numbers.begin(), numbers.end()));
+                  };
                   const auto x = make(p.input_shape()), w = make(p.weight_shape()), y = make(p.output_shape());
                   comodal::ops::detail::run_conv3d(*ctx, p, d, x.data(), w.data(), y.data());
                   state.SetLabel(std::string(ctx->runs().begin()->first.second));
@@ -200,7 +206,8 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("limit of copying", text(limits.bytes_per_second / 1e9, " GB/s"));
   benchmark::AddCustomContext("limit of multiply-adds", text(limits.flops_per_second / 1e9, " GFLOP/s"));
   suite all(limits);
-  add_convolutions(all);
+  add_convolutions<backend>(all, "");
+  add_convolutions<comodal::bfloat16_backend<backend>>(all, "/bf16");
   add_operations(all);
   add_updates(all);
   benchmark::RunSpecifiedBenchmarks();

@@ -46,14 +46,14 @@ inline void tile_transpose(const bfloat16* from, index voxel, bfloat16* to, inde
 #endif
 }
 
-inline constexpr int tile_streams = 5;  // taps that are summed at a time
+inline constexpr int taps_at_once = 5;  // taps that are summed at a time
 
-// Tiles [0, Streams) of sums (16, 16 floats each) += `steps` products of 32 voxels: dy (16 channels, voxels, `pitch` bytes apart) times the
+// Tiles [0, Taps) of sums (16, 16 floats each) += `steps` products of 32 voxels: dy (16 channels, voxels, `pitch` bytes apart) times the
 // pairs of each tap.
-template <class Tiles, int Streams>
+template <class Tiles, int Taps>
 void tile_gradients(const bfloat16* dy, index pitch, const bfloat16* const* pairs, index steps, float* const* sums) {
   const auto each = [](const auto& body) {
-    [&]<int... Tap>(std::integer_sequence<int, Tap...>) { (body(std::integral_constant<int, Tap>{}), ...); }(std::make_integer_sequence<int, Streams>{});
+    [&]<int... Tap>(std::integer_sequence<int, Tap...>) { (body(std::integral_constant<int, Tap>{}), ...); }(std::make_integer_sequence<int, Taps>{});
   };
   each([&](auto tap) { Tiles::template load<tap()>(sums[tap()], tile_bytes); });
   for (index k = 0; k < steps; ++k) {
@@ -163,10 +163,10 @@ struct tile_gradient_task {
 
   // Adds the taps of one kd, over voxels [0, count).
   void run(const tile_block& at, const bfloat16* gradients, const bfloat16* pairs, index count, float* own) const {
-    const index taps = s.filter[1] * s.filter[2], groups = tile_blocks::pieces(taps, tile_streams), steps = tile_blocks::pieces(count, 32);
+    const index taps = s.filter[1] * s.filter[2], groups = tile_blocks::pieces(taps, taps_at_once), steps = tile_blocks::pieces(count, 32);
     for (index g = 0; g < groups; ++g) {
-      const bfloat16* from[tile_streams];
-      float* to[tile_streams];
+      const bfloat16* from[taps_at_once];
+      float* to[taps_at_once];
       const index first = taps * g / groups, some = taps * (g + 1) / groups - first;
       for (index t = first; t < first + some; ++t) {
         from[t - first] = pairs + (t / s.filter[2] * at.width + t % s.filter[2]) * 2 * tile_edge;
@@ -175,7 +175,7 @@ struct tile_gradient_task {
       const auto sum = [&]<int... Less>(std::integer_sequence<int, Less...>) {
         ((some == Less + 1 ? tile_gradients<Tiles, Less + 1>(gradients, 2 * gradient_pitch(at), from, steps, to) : void()), ...);
       };
-      sum(std::make_integer_sequence<int, tile_streams>{});
+      sum(std::make_integer_sequence<int, taps_at_once>{});
     }
   }
 };
