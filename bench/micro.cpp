@@ -207,7 +207,7 @@ int main(int argc, char** argv) {
   benchmark::AddCustomContext("limit of multiply-adds", text(limits.flops_per_second / 1e9, " GFLOP/s"));
   suite all(limits);
   add_convolutions<backend>(all, "");
-  add_convolutions<comodal::bfloat16_backend<backend>>(all, "/bf16");
+  add_convolutions<comodal::kokkos_backend<comodal::default_space, comodal::bfloat16>>(all, "/bf16");
   add_operations(all);
   add_updates(all);
   benchmark::RunSpecifiedBenchmarks();
