@@ -13,7 +13,7 @@
 #include <type_traits>
 
 // clang's assembler takes these instructions only where the whole program is compiled for them.
-#if defined(__x86_64__) && defined(__linux__) && !defined(__NVCC__) && (!defined(__clang__) || defined(__AMX_BF16__))
+#if defined(__x86_64__) && defined(__linux__) && !defined(__NVCC__) && (!defined(__clang__) || defined(__AMX_BF16__) || defined(__AMXBF16__))
 #define COMODAL_HAS_AMX
 #include <cpuid.h>
 #include <sys/syscall.h>
