@@ -6,7 +6,6 @@
 
 #include <comodal/engine/reference.hpp>
 
-#include <comodal/engine/amx/conv3d.hpp>
 #include <comodal/engine/amx/conv3d_weights.hpp>
 #include <comodal/ops/conv3d.hpp>
 
@@ -24,7 +23,6 @@
 
 namespace comodal::tests {
 
-using narrow = kokkos_backend<default_space, bfloat16>;
 using exact = xtensor_backend<double>;
 
 // What the instructions do (Intel's manual, volume 2), but for denormal numbers, which they take as 0.

@@ -150,7 +150,8 @@ struct tile_block_task {
           }};
 }
 
-/// y = the convolution of `source`, stride 1, with the weights in `Order`. @param bias (out) or null
+/// y (N, D, H, W, out) = the convolution of `source`, stride 1 and zero padding of half the filter, with the weights w in `Order`.
+/// @param bias (out) or null
 /// @param weights the convolution as the weights tell it: `s`; with filter (1, 1, taps) where the source brings taps together; with filter (outputs, 1, 1)
 ///        where a voxel has outputs with weights of their own, @param factor along each axis
 template <class Tiles, weight_order Order, class Context>
@@ -169,7 +170,8 @@ void tile_conv3d(Context& ctx, const conv3d_sizes& s, const tile_source& source,
   tile_conv3d<Tiles, Order>(ctx, s, s, source, {1, 1, 1}, w, bias, y);
 }
 
-/// Transposed convolution with filter = stride: from every input, convolutions of single taps to its outputs. @param bias (out) or null
+/// Transposed convolution with filter = stride: from every input, convolutions of single taps to its outputs. x, w and y have the shapes that
+/// `conv_transpose3d_problem` says. @param bias (out) or null
 template <class Tiles, class Context>
 void tile_conv_transpose3d(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* x, const bfloat16* w, const bfloat16* bias, bfloat16* y) {
   const conv3d_sizes s(conv3d_problem{p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}});
@@ -192,7 +194,7 @@ struct tile_way_back {
   }
 };
 
-/// Gradient of a transposed convolution with filter = stride with respect to x.
+/// dx = the gradient of a transposed convolution with filter = stride with respect to x, from dy and w.
 template <class Tiles, class Context>
 void tile_conv_transpose3d_data(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* dy, const bfloat16* w, bfloat16* dx) {
   const tile_way_back back(p, dy);

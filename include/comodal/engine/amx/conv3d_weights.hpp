@@ -201,7 +201,7 @@ struct tile_gradient_sum_task {
   }
 };
 
-/// dw = the gradient of the weights of a convolution of `source`, stride 1. @param weights as of `tile_conv3d`
+/// dw, in `Order`, = the gradient of the weights of a convolution of `source`, stride 1, from dy (N, D, H, W, out). @param weights as of `tile_conv3d`
 template <class Tiles, weight_order Order, class Context>
 void tile_conv3d_weights(Context& ctx, const conv3d_sizes& s, const conv3d_sizes& weights, const tile_source& source, const bfloat16* dy, bfloat16* dw) {
   tile_gradient_task<Tiles> task{s, blocks_of_gradients(s), source, dy, nullptr, nullptr, 1};

@@ -25,18 +25,17 @@ namespace comodal::inline COMODAL_CONFIG::detail {
 /// Rows of a tile, and bytes of a row: 16 floats, or 32 bfloat16.
 inline constexpr index tile_edge = 16, tile_bytes = 64;
 
-/// The shapes of the eight tiles, in the layout of the instruction LDTILECFG (Intel's manual, volume 1, 18.2).
+/// The shapes of the eight tiles, all of 16 rows of 64 bytes, in the layout of the instruction LDTILECFG (Intel's manual, volume 1, 18.2).
 struct alignas(64) tile_shapes {
   std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
   std::uint16_t bytes[16] = {};
   std::uint8_t rows[16] = {};
 
   tile_shapes() {
-    for (int tile = 0; tile < 8; ++tile) set(tile, tile_edge, tile_bytes);
-  }
-  void set(int tile, index rows_of, index bytes_of) {
-    rows[tile] = static_cast<std::uint8_t>(rows_of);
-    bytes[tile] = static_cast<std::uint16_t>(bytes_of);
+    for (int tile = 0; tile < 8; ++tile) {
+      rows[tile] = static_cast<std::uint8_t>(tile_edge);
+      bytes[tile] = static_cast<std::uint16_t>(tile_bytes);
+    }
   }
 };
 static_assert(sizeof(tile_shapes) == 64);
