@@ -76,14 +76,14 @@ struct binary_rows_task {
       if (own.plan.a_step == 0) {
         const C value = C(a[0]);
 #pragma omp simd
-        for (index c = 0; c < length; ++c) y[c] = T(own.f.value(value, C(b[c])));
+        for (index c = 0; c < length; ++c) y[c] = stored<T>(own.f.value(value, C(b[c])));
       } else if (own.plan.b_step == 0) {
         const C value = C(b[0]);
 #pragma omp simd
-        for (index c = 0; c < length; ++c) y[c] = T(own.f.value(C(a[c]), value));
+        for (index c = 0; c < length; ++c) y[c] = stored<T>(own.f.value(C(a[c]), value));
       } else {
 #pragma omp simd
-        for (index c = 0; c < length; ++c) y[c] = T(own.f.value(C(a[c]), C(b[c])));
+        for (index c = 0; c < length; ++c) y[c] = stored<T>(own.f.value(C(a[c]), C(b[c])));
       }
     }
   }

@@ -50,7 +50,7 @@ struct weigh_backward_body {
 #pragma omp simd reduction(+ : dot)
     for (index c = 0; c < channels; ++c) {
       dot += C(from[c]) * C(gradient[c]);
-      to[c] = T(w * C(gradient[c]));
+      to[c] = stored<T>(w * C(gradient[c]));
     }
     if (dweights) dweights[i * weight.modalities + weight.m] = T(dot);
   }

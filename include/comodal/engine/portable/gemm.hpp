@@ -51,7 +51,7 @@ inline void gemm_block(index inner, const A* a, index a_pitch, const B* b, index
   }
   for (int r = 0; r < Rows; ++r) {
 #pragma omp simd
-    for (int j = 0; j < Columns; ++j) c[r * c_pitch + j] = Out(sums[r][j]);
+    for (int j = 0; j < Columns; ++j) c[r * c_pitch + j] = stored<Out>(sums[r][j]);
   }
 }
 

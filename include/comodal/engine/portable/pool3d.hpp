@@ -114,7 +114,7 @@ struct average_pool_forward_line {
 #pragma omp simd
         for (int l = 0; l < lanes; ++l) sum[l] += C(v[l]);
       });
-      for (int l = 0; l < lanes; ++l) y[to + l] = T(sum[l] / taps);
+      for (int l = 0; l < lanes; ++l) y[to + l] = stored<T>(sum[l] / taps);
     });
   }
 };

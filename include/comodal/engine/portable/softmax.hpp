@@ -83,7 +83,7 @@ struct softmax_narrow_forward_body {
       for (int l = 0; l < lanes; ++l) sum[l] += v[k][l] = vector_exp(v[k][l] - largest[l]);
     }
     for (int k = 0; k < Extent; ++k)
-      for (index l = 0; l < rows; ++l) y[(first + l) * Extent + k] = T(present[k] ? v[k][l] / sum[l] : C(0));
+      for (index l = 0; l < rows; ++l) y[(first + l) * Extent + k] = stored<T>(present[k] ? v[k][l] / sum[l] : C(0));
   }
 };
 
