@@ -90,6 +90,7 @@ BOOST_AUTO_TEST_CASE(shapes_that_do_not_fit_name_the_operation) {
   BOOST_CHECK_EXCEPTION((void)conv3d(x, tensor({2, 3, 3, 2, 2})), shape_error, says("conv3d: filter 2 along axis 0"));
   BOOST_CHECK_EXCEPTION((void)conv3d(x, tensor({3, 3, 3, 2, 2}), {1, 0, 1}), shape_error, says("conv3d: stride 0 along axis 1"));
   BOOST_CHECK_EXCEPTION((void)conv_transpose3d(x, tensor({2, 2, 2, 3, 1})), shape_error, says("conv_transpose3d: "));
+  BOOST_CHECK_EXCEPTION((void)conv_transpose3d(tensor({0, 2, 2, 2, 3}), tensor({2, 2, 2, 3, 1})), shape_error, says("conv_transpose3d: batch 0"));
   BOOST_CHECK_EXCEPTION((void)instance_norm(x, c3, c3), shape_error, says("instance_norm: x (1, 4, 4, 4, 2), gamma (3)"));
   BOOST_CHECK_EXCEPTION((void)instance_norm(tensor({3, 1, 1, 1, 2}), c2, c2), shape_error, says("one voxel a channel"));
   BOOST_CHECK_EXCEPTION((void)max_pool3d(x, {5, 1, 1}), shape_error, says("pool3d: window 5 along axis 0"));

@@ -35,6 +35,28 @@ struct moments {
   }
 };
 
+// Adds up in float, and says how wide what it adds to is.
+struct short_moments {
+  using run_sum = float;
+  const float* x;
+  index rows, channels;
+  template <class Sums>
+  KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c, Sums&& sums) const {
+    using S = std::remove_cvref_t<decltype(sums[0])>;
+    sums[0] += static_cast<S>(x[(g * rows + r) * channels + c]);
+    sums[1] += static_cast<S>(sizeof(S));
+  }
+};
+
+// Counts every visit, with the two numbers of its group and channel.
+struct numbered_visit {
+  float* to;
+  template <class Numbers>
+  KOKKOS_INLINE_FUNCTION void operator()(index i, const Numbers& k) const {
+    to[i] += k[0] + 1000 * k[1];
+  }
+};
+
 struct workshop {
   context<backend> ctx;
   tensor<float> zeros(index count) { return ctx.make({count}, std::vector<float>(static_cast<std::size_t>(count))); }
@@ -75,6 +97,26 @@ BOOST_FIXTURE_TEST_CASE(every_row_and_channel_is_visited_once, workshop) {
   for_rows(ctx.space(), 5, 0, 5, visit{nullptr, 0, 5});
 }
 
+BOOST_FIXTURE_TEST_CASE(every_row_is_visited_with_the_numbers_of_its_channel, workshop) {
+  for (const index groups : {1, 3})
+    for (const index rows : {1, 5, 2050})
+      for (const index channels : {1, 3, 4, 7, 8, 16, 31, 48, 2100}) {
+        if (groups * rows * channels > 2000000) continue;
+        std::vector<float> numbers;  // (groups, 2, channels)
+        for (index g = 0; g < groups; ++g)
+          for (int k = 0; k < 2; ++k)
+            for (index c = 0; c < channels; ++c) numbers.push_back(static_cast<float>(k == 0 ? c % 100 : g + 1));
+        const auto t = zeros(groups * rows * channels), of = ctx.make({groups, 2, channels}, numbers);
+        for_numbered_rows<2>(ctx.space(), groups, rows, channels, of.data(), numbered_visit{t.data()});
+        const auto found = to_host(ctx.space(), t);
+        std::size_t i = 0;
+        for (index g = 0; g < groups; ++g)
+          for (index r = 0; r < rows; ++r)
+            for (index c = 0; c < channels; ++c, ++i) BOOST_REQUIRE(found[i] == static_cast<float>(c % 100 + 1000 * (g + 1)));
+      }
+  for_numbered_rows<2>(ctx.space(), 0, 5, 5, static_cast<const float*>(nullptr), numbered_visit{nullptr});
+}
+
 struct sized {
   index groups, rows, channels;
 };
@@ -99,6 +141,33 @@ BOOST_FIXTURE_TEST_CASE(sums_over_rows_equal_plain_loops, workshop) {
         }
     BOOST_TEST(difference(to_host(ctx.space(), out), expected) < 1e-12, groups << " x " << rows << " x " << channels);
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_body_may_add_rows_in_a_shorter_type, workshop) {
+  if constexpr (is_host_v<default_space>) {  // what eight rows lose beside a large number, and no more
+    constexpr index count = 64;
+    std::vector<float> ones(count, 1.0F);
+    ones[0] = 0x1p24F;
+    const auto x = ctx.make({count}, ones);
+    const auto scratch = ctx.make_of<double>({reduce_rows_scratch(2, 1, count, 1)});
+    const auto out = ctx.make_of<double>({2});
+    reduce_rows<2>(ctx.space(), 1, count, 1, short_moments{x.data(), count, 1}, scratch.data(), out.data());
+    BOOST_TEST(to_host(ctx.space(), out)[0] == 0x1p24 + 56);
+  }
+  constexpr index groups = 2, rows = 5003, channels = 21;
+  const auto numbers = values(groups * rows * channels, 5);
+  const auto x = ctx.make({groups, rows, channels}, converted<float>(numbers));
+  const auto scratch = ctx.make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
+  const auto out = ctx.make_of<double>({groups, 2, channels});
+  reduce_rows<2>(ctx.space(), groups, rows, channels, short_moments{x.data(), rows, channels}, scratch.data(), out.data());
+  const auto found = to_host(ctx.space(), out);
+  for (index g = 0; g < groups; ++g)
+    for (index c = 0; c < channels; ++c) {
+      double expected = 0;
+      for (index r = 0; r < rows; ++r) expected += numbers[static_cast<std::size_t>((g * rows + r) * channels + c)];
+      BOOST_TEST(std::abs(found[static_cast<std::size_t>(2 * g * channels + c)] - expected) < 1e-3);  // a run's error is some 1e-7
+      if constexpr (is_host_v<default_space>) BOOST_TEST(found[static_cast<std::size_t>((2 * g + 1) * channels + c)] == static_cast<double>(rows * sizeof(float)));
+    }
 }
 
 BOOST_FIXTURE_TEST_CASE(sums_over_no_rows_are_zero, workshop) {

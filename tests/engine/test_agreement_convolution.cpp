@@ -63,11 +63,13 @@ BOOST_AUTO_TEST_CASE(convolution_of_parts) {
 }
 
 BOOST_AUTO_TEST_CASE(weighted_maps) {
-  const std::vector<operand> operands{{{2, 2, 3, 5, 4}}, {{2, 2, 3, 5, 6}}, {{2, 2, 3, 5, 2}}, {{1, 1, 1, 10, 7}}};
+  const std::vector<operand> operands{{{2, 2, 3, 5, 11}}, {{2, 2, 3, 5, 16}}, {{2, 2, 3, 5, 2}}, {{1, 1, 1, 27, 7}}};
   agree("weighted_conv3d", operands, [](const auto& v) { return weighted_conv3d({v[0], v[1]}, v[2], v[3]); });
   agree("weighted_conv3d by sample", {{{2, 2, 3, 5, 4}}, {{2, 2, 3, 5, 6}}, {{2, 2}}, {{1, 1, 1, 10, 7}}},
         [](const auto& v) { return add(weighted_conv3d({v[0], v[1]}, detach(v[2]), v[3]), weighted_conv3d({v[0], v[1]}, v[2], v[3])); });
-  agree("gated_add", {{{2, 3, 5, 6}}, {{2, 3, 5, 6}, -9, 9}, {{2, 3, 5, 6}}, {{6}}}, [](const auto& v) { return gated_add(v[0], v[1], v[2], v[3]); });
+  const auto gated = [](const auto& v) { return gated_add(v[0], v[1], v[2], v[3]); };
+  agree("gated_add", {{{2, 3, 5, 6}}, {{2, 3, 5, 6}, -9, 9}, {{2, 3, 5, 6}}, {{6}}}, gated);
+  agree("gated_add, many rows", {{{2, 12, 13, 7, 13}}, {{2, 12, 13, 7, 13}, -9, 9}, {{2, 12, 13, 7, 13}}, {{13}}}, gated);
 }
 
 BOOST_AUTO_TEST_CASE(transposed_convolution) {

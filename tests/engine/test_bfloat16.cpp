@@ -132,7 +132,7 @@ BOOST_AUTO_TEST_CASE(products) {
 
 BOOST_AUTO_TEST_CASE(gates) {
   agree("gated_add", {{{2, 5, 6, 16}}, {{2, 5, 6, 16}, -4, 4}, {{2, 5, 6, 16}}, {{16}}}, [](const auto& v) { return gated_add(v[0], v[1], v[2], v[3]); });
-  agree("weighted_conv3d", {{{2, 3, 4, 5, 8}}, {{2, 3, 4, 5, 8}}, {{2, 3, 4, 5, 2}, 0, 1}, {{1, 1, 1, 16, 16}}},
+  agree("weighted_conv3d", {{{2, 3, 4, 5, 11}}, {{2, 3, 4, 5, 16}}, {{2, 3, 4, 5, 2}, 0, 1}, {{1, 1, 1, 27, 16}}},
         [](const auto& v) { return weighted_conv3d(std::vector{v[0], v[1]}, v[2], v[3]); }, false, 3 * rounding);
 }
 
@@ -166,6 +166,8 @@ BOOST_AUTO_TEST_CASE(the_same_bytes_at_1_to_4_threads) {
   invariant("conv3d, stride 2", {{{2, 10, 13, 14, 16}}, {{3, 3, 3, 16, 32}}}, [](const auto& v) { return conv3d(v[0], v[1], {2, 2, 2}); });
   invariant("conv_transpose3d", {{{2, 6, 7, 8, 16}}, {{2, 2, 2, 16, 8}}}, [](const auto& v) { return conv_transpose3d(v[0], v[1]); });
   invariant("instance_norm", {{{2, 12, 13, 14, 16}}, {{16}}, {{16}}}, [](const auto& v) { return instance_norm(v[0], v[1], v[2]); });
+  invariant("gated_add", {{{2, 12, 13, 14, 16}}, {{2, 12, 13, 14, 16}, -4, 4}, {{2, 12, 13, 14, 16}}, {{16}}},
+            [](const auto& v) { return gated_add(v[0], v[1], v[2], v[3]); });
   invariant("max_pool3d", {{{2, 12, 13, 14, 8}}}, [](const auto& v) { return max_pool3d(v[0], {2, 2, 2}); });
   invariant("upsample3d", {{{2, 6, 7, 8, 8}}}, [](const auto& v) { return upsample3d(v[0], {2, 2, 2}); });
   invariant("softmax", {{{2, 12, 13, 14, 4}}}, [](const auto& v) { return softmax(v[0], -1); });

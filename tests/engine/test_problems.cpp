@@ -30,6 +30,15 @@ BOOST_AUTO_TEST_CASE(a_convolution_refuses_even_filters_and_empty_sizes) {
   refused({0, {4, 4, 4}, 1, 1}, "conv3d: batch 0");
 }
 
+BOOST_AUTO_TEST_CASE(a_transposed_convolution_refuses_empty_sizes) {
+  const auto refused = [](const conv_transpose3d_problem& p, const char* why) { BOOST_CHECK_EXCEPTION(p.check(), shape_error, says(why)); };
+  conv_transpose3d_problem{1, {1, 2, 3}, 4, 5, {1, 2, 3}}.check();
+  refused({1, {4, 4, 4}, 1, 1, {2, 0, 2}}, "conv_transpose3d: filter 0 along axis 1");
+  refused({1, {4, 4, 0}, 1, 1}, "conv_transpose3d: input extent 0 along axis 2");
+  refused({1, {4, 4, 4}, 1, 0}, "conv_transpose3d: batch 1, channels 1 -> 0");
+  refused({0, {4, 4, 4}, 1, 1}, "conv_transpose3d: batch 0");
+}
+
 BOOST_AUTO_TEST_CASE(slabs_cover_every_output_once_and_read_what_they_need) {
   for (const index batch : {1, 2, 5, 16, 40})
     for (const index depth : {1, 2, 7, 16, 33})

@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <comodal/autograd/convolution.hpp>
+#include <comodal/autograd/gating.hpp>
 #include <comodal/autograd/segmentation.hpp>
 #include <comodal/autograd/structure.hpp>
 
@@ -90,6 +91,8 @@ BOOST_AUTO_TEST_CASE(other_layers) {
   invariant_gradients("conv_transpose3d", {{{2, 6, 7, 8, 16}}, {{2, 2, 2, 16, 8}}}, [](const variables& v) { return conv_transpose3d(v[0], v[1]); });
   invariant_gradients("instance_norm", {{{2, 12, 13, 14, 16}}, {{16}}, {{16}}}, [](const variables& v) { return instance_norm(v[0], v[1], v[2]); });
   invariant_gradients("instance_norm, 5 channels", {{{2, 22, 23, 14, 5}}, {{5}}, {{5}}}, [](const variables& v) { return instance_norm(v[0], v[1], v[2]); });
+  invariant_gradients("gated_add", {{{2, 12, 13, 14, 16}}, {{2, 12, 13, 14, 16}, -9, 9}, {{2, 12, 13, 14, 16}}, {{16}}},
+                      [](const variables& v) { return gated_add(v[0], v[1], v[2], v[3]); });
   invariant_gradients("max_pool3d", {{{2, 12, 13, 14, 8}}}, [](const variables& v) { return max_pool3d(v[0], {2, 2, 2}); });
   invariant_gradients("upsample3d", {{{2, 6, 7, 8, 8}}}, [](const variables& v) { return upsample3d(v[0], {2, 2, 2}); });
 }

@@ -112,6 +112,7 @@ template <tensor_backend Backend>
     throw shape_error(text("conv_transpose3d: x ", xs.to_string(), " and w ", ws.to_string(), bias ? text(" and bias ", bias.shape().to_string()) : "",
                            ", expected (N, D, H, W, in) and (FD, FH, FW, in, out) and (out)"));
   const conv_transpose3d_problem p{xs[0], {xs[1], xs[2], xs[3]}, xs[4], ws[4], {ws[0], ws[1], ws[2]}};
+  p.check();
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "conv_transpose3d");
   auto y = ctx.make(p.output_shape());

@@ -130,6 +130,48 @@ void rows_on_host(const Body& body, index g, index first, index last, index chan
   }
 }
 
+// Calls `body(group, first row, last row)` on the host for blocks of rows that stay in the first cache.
+template <class Body>
+void blocks_of_rows(index groups, index rows, index channels, const Body& body) {
+  const index grain = std::max<index>(1, 2048 / channels), blocks = (rows + grain - 1) / grain;
+  host_loop(groups * blocks, groups * rows * channels > serial_limit, [&](index t) {
+    const index first = t % blocks * grain;
+    body(t / blocks, first, std::min(first + grain, rows));
+  });
+}
+
+// One channel's values among those of `Lanes` channels side by side.
+template <class T, int Lanes>
+struct lane_of {
+  T* first;
+  KOKKOS_INLINE_FUNCTION T& operator[](int k) const { return first[k * Lanes]; }
+};
+
+// Numbers of each (group, channel), for one element and, in local memory that no store reaches, for rows of `Lanes` channels.
+template <int Numbers, class C, class Body>
+struct numbered_rows {
+  Body body;
+  const C* numbers;  // (groups, Numbers, channels)
+  index rows, channels;
+
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    C own[Numbers];
+    for (int k = 0; k < Numbers; ++k) own[k] = numbers[(i / channels / rows * Numbers + k) * channels + i % channels];
+    body(i, static_cast<const C*>(own));
+  }
+
+  template <int Lanes>
+  void lanes(index g, index first, index last, index c) const {
+    C own[Numbers][Lanes];
+    for (int k = 0; k < Numbers; ++k) std::copy_n(numbers + (g * Numbers + k) * channels + c, Lanes, own[k]);
+    const Body mine = body;
+    for (index i = (g * rows + first) * channels + c; i < (g * rows + last) * channels; i += channels) {
+#pragma omp simd
+      for (int l = 0; l < Lanes; ++l) mine(i + l, lane_of<const C, Lanes>{&own[0][l]});
+    }
+  }
+};
+
 }  // namespace detail
 
 /// Calls `body(group, row, channel)` for every group in [0, groups), row in [0, rows) and channel in [0, channels):
@@ -138,13 +180,24 @@ template <execution_space Space, class Body>
 void for_rows(const Space& space, index groups, index rows, index channels, const Body& body) {
   if (groups <= 0 || rows <= 0 || channels <= 0) return;
   if constexpr (is_host_v<Space>) {
-    const index grain = std::max<index>(1, 2048 / channels), blocks = (rows + grain - 1) / grain;
-    host_loop(groups * blocks, groups * rows * channels > serial_limit, [&](index t) {
-      const index first = t % blocks * grain;
-      detail::rows_on_host(body, t / blocks, first, std::min(first + grain, rows), channels);
-    });
+    detail::blocks_of_rows(groups, rows, channels, [&](index g, index first, index last) { detail::rows_on_host(body, g, first, last, channels); });
   } else {
     for_elements(space, groups * rows * channels, detail::rows_body<Body>{body, rows, channels});
+  }
+}
+
+/// The same with numbers of each (group, channel), such as statistics, that the host keeps in registers: calls `body(i, k)` for every element i of
+/// (groups, rows, channels), with its numbers k[0] ... k[Numbers - 1] (k is of a type that the loop chooses). @param numbers (groups, Numbers, channels)
+template <int Numbers, execution_space Space, class C, class Body>
+void for_numbered_rows(const Space& space, index groups, index rows, index channels, const C* numbers, const Body& body) {
+  if (groups <= 0 || rows <= 0 || channels <= 0) return;
+  const detail::numbered_rows<Numbers, C, Body> all{body, numbers, rows, channels};
+  if constexpr (is_host_v<Space>) {
+    detail::blocks_of_rows(groups, rows, channels, [&](index g, index first, index last) {
+      in_lanes(channels, [&](index c, auto count) { all.template lanes<decltype(count)::value>(g, first, last, c); });
+    });
+  } else {
+    for_elements(space, groups * rows * channels, all);
   }
 }
 
@@ -157,15 +210,22 @@ namespace detail {
   return chunks <= 1 ? std::max<index>(rows, 1) : (rows + chunks - 1) / chunks;
 }
 
-// One channel's accumulators among `Lanes` channels that are summed side by side.
-template <class Accumulator, int Lanes>
-struct lane_of {
-  Accumulator* first;
-  Accumulator& operator[](int s) const { return first[s * Lanes]; }
+// What a body adds a few rows in before they are added to the sums: `Body::run_sum`, else the sums themselves.
+template <class Body, class Accumulator>
+struct run_sum_of {
+  using type = Accumulator;
+};
+template <class Body, class Accumulator>
+  requires requires { typename Body::run_sum; }
+struct run_sum_of<Body, Accumulator> {
+  using type = typename Body::run_sum;
 };
 
 template <class Accumulator, int Sums, class Body>
 struct partial_rows {
+  using run_sum = typename run_sum_of<Body, Accumulator>::type;
+  static constexpr index run = 8;  // rows
+
   Body body;
   Accumulator* partial;  // (groups, chunks, Sums, channels)
   index rows, channels, chunk, chunks;
@@ -185,9 +245,15 @@ struct partial_rows {
     Accumulator sums[Sums][Lanes] = {};
     const Body own = body;
     const index last = std::min((k + 1) * chunk, rows);
-    for (index r = k * chunk; r < last; ++r) {
+    for (index r = k * chunk; r < last; r += run) {
+      run_sum some[Sums][Lanes] = {};
+      for (index i = r; i < std::min(r + run, last); ++i) {
 #pragma omp simd
-      for (int l = 0; l < Lanes; ++l) own(g, r, first + l, lane_of<Accumulator, Lanes>{&sums[0][l]});
+        for (int l = 0; l < Lanes; ++l) own(g, i, first + l, lane_of<run_sum, Lanes>{&some[0][l]});
+      }
+      for (int s = 0; s < Sums; ++s)
+#pragma omp simd
+        for (int l = 0; l < Lanes; ++l) sums[s][l] += some[s][l];
     }
     for (int s = 0; s < Sums; ++s)
       for (int l = 0; l < Lanes; ++l) partial[((g * chunks + k) * Sums + s) * channels + first + l] = sums[s][l];
@@ -220,7 +286,8 @@ struct combine_rows {
 }
 
 /// Sums over rows: `body(group, row, channel, sums)` adds to `sums[0]` ... `sums[Sums - 1]` (its last argument is of a type that
-/// the loop chooses: take it as a template parameter); `out` is (groups, Sums, channels).
+/// the loop chooses: take it as a template parameter), and may write results of its element; `out` is (groups, Sums, channels). A body that names a shorter
+/// type, `run_sum`, has the host add eight rows at a time in it, before they are added to the sums.
 /// The order of additions depends on (rows, channels) alone: fixed chunks, combined in order.
 /// @param scratch `reduce_rows_scratch(Sums, groups, rows, channels)` elements in the memory of `Space`
 template <int Sums, class Accumulator, execution_space Space, class Out, class Body>

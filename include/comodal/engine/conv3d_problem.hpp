@@ -38,7 +38,7 @@ struct conv3d_problem {
     return batch * out[0] * out[1] * out[2] * filter[0] * filter[1] * filter[2] * in_channels * out_channels;
   }
 
-  /// @throws shape_error for a size or stride below 1 an even filter, or one above 15
+  /// @throws shape_error for a size or stride below 1, an even filter, or one above 15
   void check() const {
     for (std::size_t a = 0; a < 3; ++a) {
       if (filter[a] < 1 || filter[a] % 2 == 0)
@@ -70,6 +70,16 @@ struct conv_transpose3d_problem {
     return {batch, out[0], out[1], out[2], out_channels};
   }
   [[nodiscard]] shape weight_shape() const { return {factor[0], factor[1], factor[2], in_channels, out_channels}; }
+
+  /// @throws shape_error for a size or factor below 1
+  void check() const {
+    for (std::size_t a = 0; a < 3; ++a) {
+      if (factor[a] < 1) throw shape_error(text("conv_transpose3d: filter ", factor[a], " along axis ", a, ", expected 1 or more"));
+      if (input[a] < 1) throw shape_error(text("conv_transpose3d: input extent ", input[a], " along axis ", a, ", expected 1 or more"));
+    }
+    if (batch < 1 || in_channels < 1 || out_channels < 1)
+      throw shape_error(text("conv_transpose3d: batch ", batch, ", channels ", in_channels, " -> ", out_channels, ", expected 1 or more of each"));
+  }
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

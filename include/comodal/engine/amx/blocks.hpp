@@ -7,6 +7,7 @@
 #define COMODAL_ENGINE_AMX_BLOCKS_HPP
 
 #include <comodal/core/bfloat16.hpp>
+#include <comodal/core/loops.hpp>
 #include <comodal/engine/amx/tiles.hpp>
 #include <comodal/engine/portable/conv3d_host.hpp>
 
@@ -73,6 +74,19 @@ struct tile_block {
   [[nodiscard]] index span(const conv3d_sizes& s) const { return output_span(s, h1 - h0); }
 };
 
+// The first `run` channels of `count` voxels that lie `from_pitch` and `to_pitch` elements apart.
+inline void copy_channels(const bfloat16* from, index from_pitch, index run, index count, bfloat16* to, index to_pitch) {
+  if (run == from_pitch && run == to_pitch) {
+    std::copy_n(from, count * run, to);
+    return;
+  }
+  in_lanes(run, [&](index c, auto lanes) {
+    const bfloat16* source = from + c;
+    bfloat16* target = to + c;
+    for (index w = 0; w < count; ++w, source += from_pitch, target += to_pitch) std::copy_n(source, lanes(), target);
+  });
+}
+
 /// What a convolution reads: maps whose channels stand side by side, or one map of which `factor` voxels along each axis, with all their
 /// channels, make one voxel (those that a stride as large as the filter brings together).
 struct tile_source {
@@ -108,28 +122,16 @@ struct tile_source {
   }
 
  private:
-  // `run` elements of each of `count` voxels.
-  static void copy(const bfloat16* from, index run, index count, bfloat16* to, index channels) {
-    if (run == channels) {
-      std::copy_n(from, count * run, to);
-    } else if (run % tile_edge == 0) {
-      for (index w = 0; w < count; ++w)
-        for (index c = 0; c < run; c += tile_edge) std::copy_n(from + w * run + c, tile_edge, to + w * channels + c);
-    } else {
-      for (index c = 0; c < run; ++c)
-        for (index w = 0; w < count; ++w) to[w * channels + c].bits = from[w * run + c].bits;
-    }
-  }
   // Row (n, d, h) of inputs, `channels` elements from voxel to voxel.
   void side_by_side(const conv3d_sizes& s, index n, index d, index h, index channels, bfloat16* to) const {
     const index from = ((n * s.in[0] + d) * s.in[1] + h) * s.in[2];
-    for (int i = 0; i < number; to += parts[i++].ci) copy(parts[i].x + from * parts[i].ci, parts[i].ci, s.in[2], to, channels);
+    for (int i = 0; i < number; to += parts[i++].ci) copy_channels(parts[i].x + from * parts[i].ci, parts[i].ci, parts[i].ci, s.in[2], to, channels);
   }
   void gather(const conv3d_sizes& s, index n, index d, index h, index channels, bfloat16* to) const {
     const index run = factor[2] * parts[0].ci;
     for (index kd = 0; kd < factor[0]; ++kd)
       for (index kh = 0; kh < factor[1]; ++kh, to += run)
-        copy(parts[0].x + (((n * s.in[0] + d) * factor[0] + kd) * s.in[1] * factor[1] + h * factor[1] + kh) * s.in[2] * run, run, s.in[2], to, channels);
+        copy_channels(parts[0].x + (((n * s.in[0] + d) * factor[0] + kd) * s.in[1] * factor[1] + h * factor[1] + kh) * s.in[2] * run, run, run, s.in[2], to, channels);
   }
 };
 

@@ -126,14 +126,19 @@ struct tile_block_task {
       const index end = std::min(i + s.out[2] - w, count);
       const index row = ((at.n * s.out[0] + d) * factor[0] + kd) * s.out[1] * factor[1] + h * factor[1] + kh;
       bfloat16* out = y + (row * s.out[2] * factor[2] + w * factor[2] + kw) * s.out_pitch + c;
-      for (; i < end; ++i, out += pitch) {
-        if (valid == tile_edge) {
-#pragma omp simd
-          for (int j = 0; j < tile_edge; ++j) out[j] = stored<bfloat16>(sums[i][j] + own[j]);
-        } else {
-          for (index j = 0; j < valid; ++j) out[j] = stored<bfloat16>(sums[i][j] + own[j]);
-        }
-      }
+      in_lanes(valid, [&](index j, auto lanes) { write_run<lanes()>(sums[i] + j, own + j, end - i, out + j, pitch); });
+      i = end;
+    }
+  }
+
+  // out (count voxels `pitch` apart, `Lanes` channels) = sums (count, tile_edge) + bias
+  template <int Lanes>
+  static void write_run(const float* sums, const float* bias, index count, bfloat16* out, index pitch) {
+    for (index i = 0; i < count; ++i, sums += tile_edge, out += pitch) {
+      if constexpr (Lanes >= 8)
+        Tiles::template round<Lanes>(sums, bias, out);
+      else
+        for (int l = 0; l < Lanes; ++l) out[l] = stored<bfloat16>(sums[l] + bias[l]);
     }
   }
 };

@@ -16,32 +16,30 @@
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
-// to (16, voxels `pitch` apart) = the transpose of from (16 voxels `voxel` apart, 16).
+// to (8 channels, 16 voxels; channels `pitch` apart) = the transpose of from (16 voxels, 8 channels; voxels `voxel` apart).
 inline void tile_transpose(const bfloat16* from, index voxel, bfloat16* to, index pitch) {
 #if defined(__AVX2__) && !defined(__NVCC__)
-  for (int half = 0; half < 2; ++half, from += 8) {
-    __m256i a[8], b[8];  // voxel i below, i + 8 above; 8 channels
-    for (int i = 0; i < 8; ++i) {
-      const auto load = [&](int v) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + v * voxel)); };
-      a[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(load(i)), load(i + 8), 1);
+  __m256i a[8], b[8];  // voxel i below, i + 8 above; 8 channels
+  for (int i = 0; i < 8; ++i) {
+    const auto load = [&](int v) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(from + v * voxel)); };
+    a[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(load(i)), load(i + 8), 1);
+  }
+  for (int i = 0; i < 4; ++i) {  // of two voxels: channels 0 to 3, and 4 to 7
+    b[2 * i] = _mm256_unpacklo_epi16(a[2 * i], a[2 * i + 1]);
+    b[2 * i + 1] = _mm256_unpackhi_epi16(a[2 * i], a[2 * i + 1]);
+  }
+  for (int i = 0; i < 2; ++i)  // of four voxels: channels 0 and 1, 2 and 3, ...
+    for (int k = 0; k < 2; ++k) {
+      a[4 * i + 2 * k] = _mm256_unpacklo_epi32(b[4 * i + k], b[4 * i + 2 + k]);
+      a[4 * i + 2 * k + 1] = _mm256_unpackhi_epi32(b[4 * i + k], b[4 * i + 2 + k]);
     }
-    for (int i = 0; i < 4; ++i) {  // of two voxels: channels 0 to 3, and 4 to 7
-      b[2 * i] = _mm256_unpacklo_epi16(a[2 * i], a[2 * i + 1]);
-      b[2 * i + 1] = _mm256_unpackhi_epi16(a[2 * i], a[2 * i + 1]);
-    }
-    for (int i = 0; i < 2; ++i)  // of four voxels: channels 0 and 1, 2 and 3, ...
-      for (int k = 0; k < 2; ++k) {
-        a[4 * i + 2 * k] = _mm256_unpacklo_epi32(b[4 * i + k], b[4 * i + 2 + k]);
-        a[4 * i + 2 * k + 1] = _mm256_unpackhi_epi32(b[4 * i + k], b[4 * i + 2 + k]);
-      }
-    for (int k = 0; k < 4; ++k) {
-      const auto store = [&](int c, __m256i values) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + (8 * half + c) * pitch), values); };
-      store(2 * k, _mm256_unpacklo_epi64(a[k], a[4 + k]));
-      store(2 * k + 1, _mm256_unpackhi_epi64(a[k], a[4 + k]));
-    }
+  for (int k = 0; k < 4; ++k) {
+    const auto store = [&](int c, __m256i values) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(to + c * pitch), values); };
+    store(2 * k, _mm256_unpacklo_epi64(a[k], a[4 + k]));
+    store(2 * k + 1, _mm256_unpackhi_epi64(a[k], a[4 + k]));
   }
 #else
-  for (index c = 0; c < tile_edge; ++c)
+  for (index c = 0; c < 8; ++c)
     for (index v = 0; v < tile_edge; ++v) to[c * pitch + v] = from[v * voxel + c];
 #endif
 }
@@ -85,7 +83,8 @@ inline constexpr index pairs_gap = 31;  // a run's last product may reach as far
           }};
 }
 
-// One slab of the gradient: some blocks, in order. Its sums are tiles (16 output channels, 16 input channels, taps).
+// One slab of the gradient, which is some blocks, in order, or one of the groups of output channels that its sums fall into where there are at least
+// twice as many workers as slabs (each group loads the slab's inputs for itself). Its sums are tiles (16 output channels, 16 input channels, taps).
 template <class Tiles>
 struct tile_gradient_task {
   conv3d_sizes s;
@@ -94,7 +93,7 @@ struct tile_gradient_task {
   const bfloat16* dy;
   bfloat16* scratch;  // of each worker
   float* sums;
-  index slabs;
+  index slabs, groups;
 
   [[nodiscard]] index in_channels() const { return tiles_of(s.ci) * tile_edge; }
   [[nodiscard]] index sum_elements() const { return tiles_of(s.co) * tiles_of(s.ci) * s.taps() * tile_edge * tile_edge; }
@@ -107,17 +106,24 @@ struct tile_gradient_task {
     return tiles_of(s.co) * tile_edge * gradient_pitch(at) + 2 * in_channels() * pair_voxels(at) + (in_channels() * (pair_voxels(at) + 1) + 31) / 32 * 32;
   }
 
-  void operator()(index worker, index slab) const {
+  void operator()(index worker, index task) const {
+    const index slab = task / groups, group = task % groups, tiles = tiles_of(s.co), a_tile = tiles_of(s.ci) * s.taps() * tile_edge * tile_edge;
+    const span outputs{tiles * group / groups, tiles * (group + 1) / groups};
     float* const own = sums + slab * sum_elements();
-    std::fill_n(own, sum_elements(), 0.0F);
+    std::fill_n(own + outputs.first * a_tile, (outputs.last - outputs.first) * a_tile, 0.0F);
     Tiles::configure(tile_shapes());
     const index count = blocks.count(s);
-    for (index block = count * slab / slabs; block < count * (slab + 1) / slabs; ++block) add(tile_block(s, blocks, block, pairs_gap), scratch + worker * scratch_elements(), own);
+    for (index block = count * slab / slabs; block < count * (slab + 1) / slabs; ++block)
+      add(tile_block(s, blocks, block, pairs_gap), outputs, scratch + worker * scratch_elements(), own);
     Tiles::release();
   }
 
  private:
-  void add(const tile_block& at, bfloat16* memory, float* own) const {
+  struct span {
+    index first, last;  // tiles of output channels
+  };
+
+  void add(const tile_block& at, const span& outputs, bfloat16* memory, float* own) const {
     bfloat16* const gradients = memory;
     bfloat16* const pairs = gradients + tiles_of(s.co) * tile_edge * gradient_pitch(at);
     bfloat16* const in = pairs + 2 * in_channels() * pair_voxels(at);
@@ -125,10 +131,10 @@ struct tile_gradient_task {
     for (index c = 0; c < in_channels(); c += tile_edge)
       for (index q = 0; q < pair_voxels(at); ++q)
         tile_pairs(in + q * in_channels() + c, in + (q + 1) * in_channels() + c, pairs + (c * pair_voxels(at) + q * tile_edge) * 2);
-    transpose(at, gradients);
+    transpose(at, outputs, gradients);
     const index planes = planes_of_run(at.plane);
     for (index d = at.d0; d < at.d1; d += planes)
-      for (index co = 0; co < tiles_of(s.co); ++co)
+      for (index co = outputs.first; co < outputs.last; ++co)
         for (index ci = 0; ci < tiles_of(s.ci); ++ci)
           for (index kd = 0; kd < s.filter[0]; ++kd) {
             const index first = std::max(d, s.pad[0] - kd), last = std::min({d + planes, at.d1, s.in[0] + s.pad[0] - kd});
@@ -140,23 +146,23 @@ struct tile_gradient_task {
   }
 
   // Gradients of the outputs as (co, voxels of the block), zeros where a voxel is no output.
-  void transpose(const tile_block& at, bfloat16* to) const {
-    const index pitch = gradient_pitch(at);
-    std::fill_n(to, tiles_of(s.co) * tile_edge * pitch, bfloat16::from_bits(0));
+  void transpose(const tile_block& at, const span& outputs, bfloat16* to) const {
+    const index pitch = gradient_pitch(at), c0 = outputs.first * tile_edge, c1 = std::min(outputs.last * tile_edge, s.co);
+    std::fill_n(to + c0 * pitch, (outputs.last - outputs.first) * tile_edge * pitch, bfloat16::from_bits(0));
     for (index d = at.d0; d < at.d1; ++d)
       for (index h = at.h0; h < at.h1; ++h) {
         const bfloat16* const row = dy + ((at.n * s.out[0] + d) * s.out[1] + h) * s.out[2] * s.co;
         bfloat16* const line = to + (d - at.d0) * at.plane + (h - at.h0) * at.width;
         for (index w = 0; w < s.out[2]; w += tile_edge)  // zeros behind a row may be written into the next, which comes later
-          for (index c = 0; c < s.co; c += tile_edge) {
-            const index voxels = std::min(tile_edge, s.out[2] - w), channels = std::min(tile_edge, s.co - c);
-            if (voxels == tile_edge && channels == tile_edge) {
+          for (index c = c0; c < c1; c += 8) {
+            const index voxels = std::min(tile_edge, s.out[2] - w), channels = std::min<index>(8, c1 - c);
+            if (voxels == tile_edge && channels == 8) {
               tile_transpose(row + w * s.co + c, s.co, line + c * pitch + w, pitch);
               continue;
             }
-            bfloat16 edge[tile_edge * tile_edge] = {};
-            for (index v = 0; v < voxels; ++v) std::copy_n(row + (w + v) * s.co + c, channels, edge + v * tile_edge);
-            tile_transpose(edge, tile_edge, line + c * pitch + w, pitch);
+            bfloat16 edge[tile_edge * 8] = {};
+            copy_channels(row + w * s.co + c, s.co, channels, voxels, edge, 8);
+            tile_transpose(edge, 8, line + c * pitch + w, pitch);
           }
       }
   }
@@ -204,14 +210,15 @@ struct tile_gradient_sum_task {
 /// dw, in `Order`, = the gradient of the weights of a convolution of `source`, stride 1, from dy (N, D, H, W, out). @param weights as of `tile_conv3d`
 template <class Tiles, weight_order Order, class Context>
 void tile_conv3d_weights(Context& ctx, const conv3d_sizes& s, const conv3d_sizes& weights, const tile_source& source, const bfloat16* dy, bfloat16* dw) {
-  tile_gradient_task<Tiles> task{s, blocks_of_gradients(s), source, dy, nullptr, nullptr, 1};
+  tile_gradient_task<Tiles> task{s, blocks_of_gradients(s), source, dy, nullptr, nullptr, 1, 1};
   const index size = task.sum_elements();
   task.slabs = std::min(gradient_slabs(size), task.blocks.count(s));
+  task.groups = std::clamp<index>(host_workers() / task.slabs, 1, tiles_of(s.co));
   auto sums = ctx.template make_of<float>({task.slabs, size});
   auto scratch = ctx.template make_of<bfloat16>({host_workers(), task.scratch_elements()});
   task.sums = sums.data();
   task.scratch = scratch.data();
-  for_worker_tasks(task.slabs, task);
+  for_worker_tasks(task.slabs * task.groups, task);
   for_tasks(ctx.space(), size / (tile_edge * tile_edge), tile_gradient_sum_task<Order>{s, weights, sums.data(), task.slabs, size, dw});
 }
 

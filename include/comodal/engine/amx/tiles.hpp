@@ -13,7 +13,8 @@
 #include <type_traits>
 
 // clang's assembler takes these instructions only where the whole program is compiled for them.
-#if defined(__x86_64__) && defined(__linux__) && !defined(__NVCC__) && (!defined(__clang__) || defined(__AMX_BF16__) || defined(__AMXBF16__))
+#if defined(__x86_64__) && defined(__linux__) && !defined(__NVCC__) && \
+    (!defined(__clang__) || ((defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__AVX512BF16__) && defined(__AVX512VL__)))
 #define COMODAL_HAS_AMX
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -42,7 +43,7 @@ static_assert(sizeof(tile_shapes) == 64);
 
 /// Eight tile registers of the calling thread, numbered at compile time. Rows in memory are `pitch` bytes apart.
 template <class Tiles>
-concept tile_registers = requires(const tile_shapes& shapes, const void* from, void* to, index pitch) {
+concept tile_registers = requires(const tile_shapes& shapes, const void* from, void* to, index pitch, const float* sums, bfloat16* results) {
   { Tiles::configure(shapes) };
   { Tiles::release() };
   { Tiles::template zero<0>() };
@@ -50,11 +51,24 @@ concept tile_registers = requires(const tile_shapes& shapes, const void* from, v
   { Tiles::template store<0>(to, pitch) };
   /// Tile 0 (rows, columns) of floats += tile 1 (rows, K) times tile 2 (K / 2, columns, 2), both of bfloat16.
   { Tiles::template multiply<0, 1, 2>() };
+  /// to[i] = sums[i] + bias[i], rounded, for 16 or 8 channels; denormal numbers may become 0.
+  { Tiles::template round<16>(sums, sums, results) };
 };
 
 #if defined(COMODAL_HAS_AMX)
 
-/// The processor's own.
+// Rounds by way of register 16, which no program that is compiled for an older processor uses.
+#if defined(__AVX512F__)
+#define COMODAL_REGISTER_16 , "xmm16"
+#else
+#define COMODAL_REGISTER_16
+#endif
+#define COMODAL_ROUND(wide, narrow)                                                                                                              \
+  asm volatile("vmovups (%0), %%" wide "\n\tvaddps (%1), %%" wide ", %%" wide "\n\tvcvtneps2bf16 %%" wide ", %%" narrow "\n\tvmovdqu32 %%" narrow ", (%2)" \
+               ::"r"(sums), "r"(bias), "r"(to)                                                                                                   \
+               : "memory" COMODAL_REGISTER_16)
+
+/// The processor's own, with its instructions for bfloat16 (AVX-512 BF16).
 struct amx_tiles {
   /// True where processor and system have them; asks the system for their use, once.
   [[nodiscard]] static bool available() {
@@ -80,17 +94,29 @@ struct amx_tiles {
   static void multiply() {
     asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0" ::"i"(Sum), "i"(Left), "i"(Right));
   }
+  template <int Channels>
+  static void round(const float* sums, const float* bias, bfloat16* to) {
+    static_assert(Channels == 16 || Channels == 8);
+    if constexpr (Channels == 16)
+      COMODAL_ROUND("zmm16", "ymm16");
+    else
+      COMODAL_ROUND("ymm16", "xmm16");
+  }
 
  private:
   static bool permitted() {
     unsigned a = 0, b = 0, c = 0, d = 0;
     constexpr unsigned has_bf16 = 1u << 22, has_tiles = 1u << 24;
+    if (!__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bf16")) return false;
     if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & has_bf16) || !(d & has_tiles)) return false;
     constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM of Linux 5.16 and later
     return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
   }
 };
 static_assert(tile_registers<amx_tiles>);
+
+#undef COMODAL_ROUND
+#undef COMODAL_REGISTER_16
 
 #endif
 

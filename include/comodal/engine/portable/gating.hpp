@@ -47,12 +47,22 @@ struct weigh_backward_body {
     const T *from = x + i * channels, *gradient = d + i * channels;
     T* to = dx + i * channels;
     C dot = 0;
+    index c = 0;
+    for (; c + 8 <= channels; c += 8) dot += some<8>(w, from + c, gradient + c, to + c);
+    for (; c < channels; ++c) dot += some<1>(w, from + c, gradient + c, to + c);
+    if (dweights) dweights[i * weight.modalities + weight.m] = T(dot);
+  }
+
+ private:
+  template <int Channels>
+  KOKKOS_INLINE_FUNCTION static C some(C w, const T* from, const T* gradient, T* to) {
+    C dot = 0;
 #pragma omp simd reduction(+ : dot)
-    for (index c = 0; c < channels; ++c) {
+    for (int c = 0; c < Channels; ++c) {
       dot += C(from[c]) * C(gradient[c]);
       to[c] = stored<T>(w * C(gradient[c]));
     }
-    if (dweights) dweights[i * weight.modalities + weight.m] = T(dot);
+    return dot;
   }
 };
 
@@ -85,29 +95,20 @@ struct gated_add_forward_body {
   }
 };
 
+// The gradients of gate and r, and the sum that is gamma's.
 template <class T>
 struct gated_add_backward_body {
   using C = compute_type_t<T>;
   const T *gate, *r, *gamma, *dy;
   T *dgate, *dr;
   index channels;
-  KOKKOS_INLINE_FUNCTION void operator()(index, index row, index c) const {
-    const index i = row * channels + c;
-    const C s = gate_of(C(gate[i])), d = C(dy[i]) * C(gamma[c]);
-    dgate[i] = T(d * C(r[i]) * s * (C(1) - s));
-    dr[i] = T(d * s);
-  }
-};
-
-template <class T>
-struct gated_add_gamma_body {
-  using C = compute_type_t<T>;
-  const T *gate, *r, *dy;
-  index channels;
   template <class Sums>
   KOKKOS_INLINE_FUNCTION void operator()(index, index row, index c, Sums&& sums) const {
     const index i = row * channels + c;
-    sums[0] += static_cast<double>(C(dy[i]) * C(r[i]) * gate_of(C(gate[i])));
+    const C s = gate_of(C(gate[i])), d = C(dy[i]) * C(gamma[c]);
+    dgate[i] = stored<T>(d * C(r[i]) * s * (C(1) - s));
+    dr[i] = stored<T>(d * s);
+    sums[0] += static_cast<double>(C(dy[i]) * C(r[i]) * s);
   }
 };
 
@@ -140,9 +141,8 @@ struct portable_gating {
   /// Gradients of the above but that of x, which is dy itself.
   static void gated_add_backward(context<Backend>& ctx, index rows, index channels, const T* gate, const T* r, const T* gamma, const T* dy, T* dgate, T* dr,
                                  T* dgamma) {
-    for_rows(ctx.space(), 1, rows, channels, detail::gated_add_backward_body<T>{gate, r, gamma, dy, dgate, dr, channels});
     auto scratch = ctx.template make_of<double>({reduce_rows_scratch(1, 1, rows, channels)});
-    reduce_rows<1>(ctx.space(), 1, rows, channels, detail::gated_add_gamma_body<T>{gate, r, dy, channels}, scratch.data(), dgamma);
+    reduce_rows<1>(ctx.space(), 1, rows, channels, detail::gated_add_backward_body<T>{gate, r, gamma, dy, dgate, dr, channels}, scratch.data(), dgamma);
   }
 };
 

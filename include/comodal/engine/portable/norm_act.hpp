@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Instance normalisation fused with leaky ReLU, portable: sums in double, statistics in what is computed with, one pass forward, two
-/// backward.
+/// Instance normalisation fused with leaky ReLU, portable: sums in double (of bfloat16 a few rows at a time in float), statistics in what is computed with; forward and backward each
+/// one pass for sums and one for results.
 #ifndef COMODAL_ENGINE_PORTABLE_NORM_ACT_HPP
 #define COMODAL_ENGINE_PORTABLE_NORM_ACT_HPP
 
@@ -11,13 +11,19 @@
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {
 
+// What the host adds a few rows in: squares of bfloat16 are exact in float (below 6e18, where eight would be infinite).
+template <class T>
+using run_sum_t = std::conditional_t<std::is_same_v<T, bfloat16>, float, double>;
+
 template <class T>
 struct moments_body {
+  using run_sum = run_sum_t<T>;
   const T* x;
   index rows, channels;
   template <class Sums>
   KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c, Sums&& sums) const {
-    const double v = static_cast<double>(x[(g * rows + r) * channels + c]);
+    using S = std::remove_cvref_t<decltype(sums[0])>;
+    const S v = static_cast<S>(x[(g * rows + r) * channels + c]);
     sums[0] += v;
     sums[1] += v * v;
   }
@@ -40,77 +46,95 @@ struct statistics_body {
   }
 };
 
+// The first three of `Numbers` of each (group, channel): mean, scale and shift of what the activation is applied to, (x - mean) scale + shift.
+template <class T, int Numbers>
+struct norm_act_numbers_body {
+  using C = compute_type_t<T>;
+  const T *gamma, *beta;
+  const C *mean, *inverse;
+  C* numbers;  // (groups, Numbers, channels)
+  index channels;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    const index c = i % channels;
+    C* const own = numbers + i / channels * Numbers * channels + c;
+    own[0] = mean[i];
+    own[channels] = inverse[i] * C(gamma[c]);
+    own[2 * channels] = beta[c];
+  }
+};
+
 template <class T>
 struct norm_act_forward_body {
   using C = compute_type_t<T>;
-  const T *x, *gamma, *beta;
-  const C *mean, *inverse;
+  const T* x;
   T* y;
-  index rows, channels;
   C slope;
-  KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c) const {
-    const index i = (g * rows + r) * channels + c, j = g * channels + c;
-    const C v = (C(x[i]) - mean[j]) * inverse[j] * C(gamma[c]) + C(beta[c]);
-    y[i] = T(v > C(0) ? v : slope * v);
+  template <class Numbers>
+  KOKKOS_INLINE_FUNCTION void operator()(index i, const Numbers& k) const {
+    const C v = (C(x[i]) - k[0]) * k[1] + k[2];
+    y[i] = stored<T>(v > C(0) ? v : slope * v);
   }
 };
 
-// The normalised value and the gradient before the activation, recomputed from x.
-template <class T>
-struct norm_act_gradient {
-  using C = compute_type_t<T>;
-  const T *x, *gamma, *beta;
-  const C *mean, *inverse;
-  const T* dy;
-  index rows, channels;
-  C slope;
-  KOKKOS_INLINE_FUNCTION C normalised(index i, index j) const { return (C(x[i]) - mean[j]) * inverse[j]; }
-  KOKKOS_INLINE_FUNCTION C before_activation(index i, index c, C h) const {
-    const C d = dy[i];
-    return h * C(gamma[c]) + C(beta[c]) > C(0) ? d : slope * d;
-  }
-};
+// The gradient before the activation; @param h = x - mean, which is computed again
+template <class C, class Numbers>
+[[nodiscard]] KOKKOS_INLINE_FUNCTION C norm_act_before(C h, C dy, C slope, const Numbers& k) {
+  return h * k[1] + k[2] > C(0) ? dy : slope * dy;
+}
+
+// Numbers of the backward pass: the three above and, d the gradient before the activation, the means of d and of d h / (variance + eps).
+inline constexpr int norm_act_backward_numbers = 5;
 
 template <class T>
 struct norm_act_sums_body {
-  norm_act_gradient<T> of;
+  using C = compute_type_t<T>;
+  using run_sum = run_sum_t<T>;
+  const T *x, *dy;
+  const C* numbers;
+  index rows, channels;
+  C slope;
   template <class Sums>
   KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c, Sums&& sums) const {
-    const index i = (g * of.rows + r) * of.channels + c;
-    const compute_type_t<T> h = of.normalised(i, g * of.channels + c), d = of.before_activation(i, c, h);
-    sums[0] += static_cast<double>(d);
-    sums[1] += static_cast<double>(d) * static_cast<double>(h);
+    using S = std::remove_cvref_t<decltype(sums[0])>;
+    const index i = (g * rows + r) * channels + c;
+    const C* const first = numbers + g * norm_act_backward_numbers * channels + c;
+    const C k[3] = {first[0], first[channels], first[2 * channels]};
+    const C h = C(x[i]) - k[0], d = norm_act_before<C>(h, dy[i], slope, k);
+    sums[0] += static_cast<S>(d);
+    sums[1] += static_cast<S>(d) * static_cast<S>(h);
   }
 };
 
 template <class T>
 struct norm_act_backward_body {
   using C = compute_type_t<T>;
-  norm_act_gradient<T> of;
-  const C* means;  // (groups, 2, channels): of d and of d h
+  const T *x, *dy;
   T* dx;
-  KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c) const {
-    const index i = (g * of.rows + r) * of.channels + c, j = g * of.channels + c;
-    const C h = of.normalised(i, j), d = of.before_activation(i, c, h);
-    dx[i] = T(C(of.gamma[c]) * of.inverse[j] * (d - means[2 * g * of.channels + c] - h * means[(2 * g + 1) * of.channels + c]));
+  C slope;
+  template <class Numbers>
+  KOKKOS_INLINE_FUNCTION void operator()(index i, const Numbers& k) const {
+    const C h = C(x[i]) - k[0], d = norm_act_before<C>(h, dy[i], slope, k);
+    dx[i] = stored<T>(k[1] * (d - k[3] - h * k[4]));
   }
 };
 
 template <class T>
 struct norm_act_parameters_body {
   using C = compute_type_t<T>;
-  const double* sums;  // (groups, 2, channels)
-  C* means;
+  const double* sums;  // (groups, 2, channels): of d and of d h
+  const C* inverse;
+  C* numbers;
   T *dgamma, *dbeta;
   index groups, rows, channels;
   KOKKOS_INLINE_FUNCTION void operator()(index c) const {
     double b = 0, h = 0;
     for (index g = 0; g < groups; ++g) {
-      const index at_b = 2 * g * channels + c, at_h = at_b + channels;
-      b += sums[at_b];
-      h += sums[at_h];
-      means[at_b] = static_cast<C>(sums[at_b] / static_cast<double>(rows));
-      means[at_h] = static_cast<C>(sums[at_h] / static_cast<double>(rows));
+      const double by = static_cast<double>(inverse[g * channels + c]), d = sums[2 * g * channels + c], dh = by * sums[(2 * g + 1) * channels + c];
+      C* const own = numbers + g * norm_act_backward_numbers * channels + c;
+      own[3 * channels] = static_cast<C>(d / static_cast<double>(rows));
+      own[4 * channels] = static_cast<C>(by * dh / static_cast<double>(rows));
+      b += d;
+      h += dh;
     }
     dbeta[c] = static_cast<T>(b);
     dgamma[c] = static_cast<T>(h);
@@ -132,19 +156,22 @@ struct portable_norm_act {
     auto sums = ctx.template make_of<double>({groups, 2, channels});
     reduce_rows<2>(ctx.space(), groups, rows, channels, detail::moments_body<T>{x, rows, channels}, scratch.data(), sums.data());
     for_elements(ctx.space(), groups * channels, detail::statistics_body<C>{sums.data(), mean, inverse, rows, channels, eps});
-    for_rows(ctx.space(), groups, rows, channels, detail::norm_act_forward_body<T>{x, gamma, beta, mean, inverse, y, rows, channels, slope});
+    auto numbers = ctx.template make_of<C>({groups, 3, channels});
+    for_elements(ctx.space(), groups * channels, detail::norm_act_numbers_body<T, 3>{gamma, beta, mean, inverse, numbers.data(), channels});
+    for_numbered_rows<3>(ctx.space(), groups, rows, channels, numbers.data(), detail::norm_act_forward_body<T>{x, y, slope});
   }
 
   /// Gradients of the above from dy; all outputs are overwritten.
   static void norm_act_backward(context<Backend>& ctx, index groups, index rows, index channels, C slope, const T* x, const T* gamma,
                                 const T* beta, const C* mean, const C* inverse, const T* dy, T* dx, T* dgamma, T* dbeta) {
-    const detail::norm_act_gradient<T> of{x, gamma, beta, mean, inverse, dy, rows, channels, slope};
+    constexpr int count = detail::norm_act_backward_numbers;
+    auto numbers = ctx.template make_of<C>({groups, count, channels});
+    for_elements(ctx.space(), groups * channels, detail::norm_act_numbers_body<T, count>{gamma, beta, mean, inverse, numbers.data(), channels});
     auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
     auto sums = ctx.template make_of<double>({groups, 2, channels});
-    reduce_rows<2>(ctx.space(), groups, rows, channels, detail::norm_act_sums_body<T>{of}, scratch.data(), sums.data());
-    auto means = ctx.template make_of<C>({groups, 2, channels});
-    for_elements(ctx.space(), channels, detail::norm_act_parameters_body<T>{sums.data(), means.data(), dgamma, dbeta, groups, rows, channels});
-    for_rows(ctx.space(), groups, rows, channels, detail::norm_act_backward_body<T>{of, means.data(), dx});
+    reduce_rows<2>(ctx.space(), groups, rows, channels, detail::norm_act_sums_body<T>{x, dy, numbers.data(), rows, channels, slope}, scratch.data(), sums.data());
+    for_elements(ctx.space(), channels, detail::norm_act_parameters_body<T>{sums.data(), inverse, numbers.data(), dgamma, dbeta, groups, rows, channels});
+    for_numbered_rows<count>(ctx.space(), groups, rows, channels, numbers.data(), detail::norm_act_backward_body<T>{x, dy, dx, slope});
   }
 };
 
