@@ -100,7 +100,7 @@ BOOST_FIXTURE_TEST_CASE(every_row_and_channel_is_visited_once, workshop) {
 BOOST_FIXTURE_TEST_CASE(every_row_is_visited_with_the_numbers_of_its_channel, workshop) {
   for (const index groups : {1, 3})
     for (const index rows : {1, 5, 2050})
-      for (const index channels : {1, 3, 4, 7, 8, 16, 31, 48, 2100}) {
+      for (const index channels : {1, 2, 3, 4, 7, 8, 16, 31, 48, 2100}) {
         if (groups * rows * channels > 2000000) continue;
         std::vector<float> numbers;  // (groups, 2, channels)
         for (index g = 0; g < groups; ++g)

@@ -147,27 +147,41 @@ struct lane_of {
   KOKKOS_INLINE_FUNCTION T& operator[](int k) const { return first[k * Lanes]; }
 };
 
-// Numbers of each (group, channel), for one element and, in local memory that no store reaches, for rows of `Lanes` channels.
-template <int Numbers, class C, class Body>
+// Numbers of each (group, channel), for one element and, in local memory that no store reaches, for rows.
+template <int Numbers, class N, class Body>
 struct numbered_rows {
   Body body;
-  const C* numbers;  // (groups, Numbers, channels)
+  const N* numbers;  // (groups, Numbers, channels)
   index rows, channels;
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    C own[Numbers];
+    N own[Numbers];
     for (int k = 0; k < Numbers; ++k) own[k] = numbers[(i / channels / rows * Numbers + k) * channels + i % channels];
-    body(i, static_cast<const C*>(own));
+    body(i, static_cast<const N*>(own));
   }
 
+  // Rows [first, last) of a group; of few channels some side by side, so that vectors are whole.
+  void host(index g, index first, index last) const {
+    constexpr int side_by_side = 16;
+    if (channels < side_by_side && side_by_side % channels == 0) {
+      const index end = last - (last - first) % (side_by_side / channels);
+      lanes<side_by_side>(g, first, end, 0, side_by_side);
+      first = end;
+    }
+    in_lanes(channels, [&](index c, auto count) { lanes<decltype(count)::value>(g, first, last, c, channels); });
+  }
+
+ private:
+  // `Lanes` elements from channel c on, `step` elements from one time to the next.
   template <int Lanes>
-  void lanes(index g, index first, index last, index c) const {
-    C own[Numbers][Lanes];
-    for (int k = 0; k < Numbers; ++k) std::copy_n(numbers + (g * Numbers + k) * channels + c, Lanes, own[k]);
+  void lanes(index g, index first, index last, index c, index step) const {
+    N own[Numbers][Lanes];
+    for (int k = 0; k < Numbers; ++k)
+      for (int l = 0; l < Lanes; ++l) own[k][l] = numbers[(g * Numbers + k) * channels + (c + l) % channels];
     const Body mine = body;
-    for (index i = (g * rows + first) * channels + c; i < (g * rows + last) * channels; i += channels) {
+    for (index i = (g * rows + first) * channels + c; i < (g * rows + last) * channels; i += step) {
 #pragma omp simd
-      for (int l = 0; l < Lanes; ++l) mine(i + l, lane_of<const C, Lanes>{&own[0][l]});
+      for (int l = 0; l < Lanes; ++l) mine(i + l, lane_of<const N, Lanes>{&own[0][l]});
     }
   }
 };
@@ -188,14 +202,12 @@ void for_rows(const Space& space, index groups, index rows, index channels, cons
 
 /// The same with numbers of each (group, channel), such as statistics, that the host keeps in registers: calls `body(i, k)` for every element i of
 /// (groups, rows, channels), with its numbers k[0] ... k[Numbers - 1] (k is of a type that the loop chooses). @param numbers (groups, Numbers, channels)
-template <int Numbers, execution_space Space, class C, class Body>
-void for_numbered_rows(const Space& space, index groups, index rows, index channels, const C* numbers, const Body& body) {
+template <int Numbers, execution_space Space, class N, class Body>
+void for_numbered_rows(const Space& space, index groups, index rows, index channels, const N* numbers, const Body& body) {
   if (groups <= 0 || rows <= 0 || channels <= 0) return;
-  const detail::numbered_rows<Numbers, C, Body> all{body, numbers, rows, channels};
+  const detail::numbered_rows<Numbers, N, Body> all{body, numbers, rows, channels};
   if constexpr (is_host_v<Space>) {
-    detail::blocks_of_rows(groups, rows, channels, [&](index g, index first, index last) {
-      in_lanes(channels, [&](index c, auto count) { all.template lanes<decltype(count)::value>(g, first, last, c); });
-    });
+    detail::blocks_of_rows(groups, rows, channels, [&](index g, index first, index last) { all.host(g, first, last); });
   } else {
     for_elements(space, groups * rows * channels, all);
   }

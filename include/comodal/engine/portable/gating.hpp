@@ -86,12 +86,11 @@ KOKKOS_INLINE_FUNCTION T gate_of(T g) {
 template <class T>
 struct gated_add_forward_body {
   using C = compute_type_t<T>;
-  const T *x, *gate, *r, *gamma;
+  const T *x, *gate, *r;
   T* y;
-  index channels;
-  KOKKOS_INLINE_FUNCTION void operator()(index, index row, index c) const {
-    const index i = row * channels + c;
-    y[i] = T(C(x[i]) + gate_of(C(gate[i])) * C(r[i]) * C(gamma[c]));
+  template <class Numbers>
+  KOKKOS_INLINE_FUNCTION void operator()(index i, const Numbers& gamma) const {
+    y[i] = stored<T>(C(x[i]) + gate_of(C(gate[i])) * C(r[i]) * C(gamma[0]));
   }
 };
 
@@ -136,7 +135,7 @@ struct portable_gating {
 
   /// y = x + sigmoid(gate) r gamma: all (rows, channels), gamma (channels).
   static void gated_add_forward(context<Backend>& ctx, index rows, index channels, const T* x, const T* gate, const T* r, const T* gamma, T* y) {
-    for_rows(ctx.space(), 1, rows, channels, detail::gated_add_forward_body<T>{x, gate, r, gamma, y, channels});
+    for_numbered_rows<1>(ctx.space(), 1, rows, channels, gamma, detail::gated_add_forward_body<T>{x, gate, r, y});
   }
   /// Gradients of the above but that of x, which is dy itself.
   static void gated_add_backward(context<Backend>& ctx, index rows, index channels, const T* gate, const T* r, const T* gamma, const T* dy, T* dgate, T* dr,
