@@ -3,9 +3,9 @@
 #define BOOST_TEST_MODULE engine_problems
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/engine/broadcast.hpp>
+#include <comodal/engine/problem/broadcast.hpp>
 #include <comodal/engine/conv3d_plan.hpp>
-#include <comodal/engine/pool3d_problem.hpp>
+#include <comodal/engine/problem/pool3d.hpp>
 
 #include <core/support.hpp>
 

@@ -3,7 +3,7 @@
 #define BOOST_TEST_MODULE engine_vector_math
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/engine/portable/vector_math.hpp>
+#include <comodal/engine/host/vector_math.hpp>
 
 #include <algorithm>
 #include <cmath>

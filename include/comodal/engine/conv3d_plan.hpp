@@ -4,7 +4,7 @@
 #ifndef COMODAL_ENGINE_CONV3D_PLAN_HPP
 #define COMODAL_ENGINE_CONV3D_PLAN_HPP
 
-#include <comodal/engine/conv3d_problem.hpp>
+#include <comodal/engine/problem/conv3d.hpp>
 
 #include <algorithm>
 #include <string>

@@ -5,17 +5,17 @@
 #ifndef COMODAL_ENGINE_KERNELS_HPP
 #define COMODAL_ENGINE_KERNELS_HPP
 
-#include <comodal/engine/portable/conv3d.hpp>
-#include <comodal/engine/portable/conv_transpose3d.hpp>
-#include <comodal/engine/portable/dropout.hpp>
-#include <comodal/engine/portable/elementwise.hpp>
-#include <comodal/engine/portable/gating.hpp>
-#include <comodal/engine/portable/matmul.hpp>
-#include <comodal/engine/portable/norm_act.hpp>
-#include <comodal/engine/portable/pool3d.hpp>
-#include <comodal/engine/portable/segmentation_sums.hpp>
-#include <comodal/engine/portable/softmax.hpp>
-#include <comodal/engine/portable/upsample3d.hpp>
+#include <comodal/engine/host/conv3d.hpp>
+#include <comodal/engine/host/conv_transpose3d.hpp>
+#include <comodal/engine/host/dropout.hpp>
+#include <comodal/engine/host/elementwise.hpp>
+#include <comodal/engine/host/gating.hpp>
+#include <comodal/engine/host/matmul.hpp>
+#include <comodal/engine/host/norm_act.hpp>
+#include <comodal/engine/host/pool3d.hpp>
+#include <comodal/engine/host/segmentation_sums.hpp>
+#include <comodal/engine/host/softmax.hpp>
+#include <comodal/engine/host/upsample3d.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 

@@ -9,7 +9,7 @@
 #include <comodal/core/bfloat16.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/amx/tiles.hpp>
-#include <comodal/engine/portable/conv3d_host.hpp>
+#include <comodal/engine/host/conv3d_sizes.hpp>
 
 #include <algorithm>
 

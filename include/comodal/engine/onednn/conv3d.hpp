@@ -9,7 +9,7 @@
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/conv3d_plan.hpp>
 #include <comodal/engine/onednn/adapter.hpp>
-#include <comodal/engine/portable/conv3d_tasks.hpp>
+#include <comodal/engine/host/conv3d_tasks.hpp>
 
 #include <algorithm>
 #include <map>

@@ -5,7 +5,7 @@
 #ifndef COMODAL_ENGINE_REFERENCE_CONVOLUTION_HPP
 #define COMODAL_ENGINE_REFERENCE_CONVOLUTION_HPP
 
-#include <comodal/engine/conv3d_problem.hpp>
+#include <comodal/engine/problem/conv3d.hpp>
 #include <comodal/engine/reference/xtensor.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {

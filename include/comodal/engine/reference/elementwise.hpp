@@ -5,8 +5,8 @@
 #ifndef COMODAL_ENGINE_REFERENCE_ELEMENTWISE_HPP
 #define COMODAL_ENGINE_REFERENCE_ELEMENTWISE_HPP
 
-#include <comodal/engine/broadcast.hpp>
-#include <comodal/engine/portable/segmentation_sums.hpp>
+#include <comodal/engine/problem/broadcast.hpp>
+#include <comodal/engine/host/segmentation_sums.hpp>
 #include <comodal/engine/reference/xtensor.hpp>
 
 #include <cstdint>

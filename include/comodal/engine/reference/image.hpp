@@ -4,7 +4,7 @@
 #ifndef COMODAL_ENGINE_REFERENCE_IMAGE_HPP
 #define COMODAL_ENGINE_REFERENCE_IMAGE_HPP
 
-#include <comodal/engine/pool3d_problem.hpp>
+#include <comodal/engine/problem/pool3d.hpp>
 #include <comodal/engine/reference/xtensor.hpp>
 
 #include <algorithm>

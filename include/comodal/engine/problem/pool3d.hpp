@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// The sizes of pooling and of trilinear up-sampling.
-#ifndef COMODAL_ENGINE_POOL3D_PROBLEM_HPP
-#define COMODAL_ENGINE_POOL3D_PROBLEM_HPP
+#ifndef COMODAL_ENGINE_PROBLEM_POOL3D_HPP
+#define COMODAL_ENGINE_PROBLEM_POOL3D_HPP
 
 #include <comodal/core/shape.hpp>
 

@@ -2,12 +2,12 @@
 /// @file
 /// Transposed convolution with filter = stride, portable: a dense product for every position in the block and a scatter that
 /// never meets itself; its gradients are those of the strided convolution that leads back.
-#ifndef COMODAL_ENGINE_PORTABLE_CONV_TRANSPOSE3D_HPP
-#define COMODAL_ENGINE_PORTABLE_CONV_TRANSPOSE3D_HPP
+#ifndef COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_HPP
+#define COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_HPP
 
-#include <comodal/engine/portable/conv3d.hpp>
-#include <comodal/engine/portable/conv_transpose3d_converted.hpp>
-#include <comodal/engine/portable/elementwise.hpp>
+#include <comodal/engine/host/conv3d.hpp>
+#include <comodal/engine/host/conv_transpose3d_converted.hpp>
+#include <comodal/engine/host/elementwise.hpp>
 
 #include <algorithm>
 #include <type_traits>

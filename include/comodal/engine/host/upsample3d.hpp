@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Trilinear up-sampling, portable; backward gathers, so that nothing is added by two threads.
-#ifndef COMODAL_ENGINE_PORTABLE_UPSAMPLE3D_HPP
-#define COMODAL_ENGINE_PORTABLE_UPSAMPLE3D_HPP
+#ifndef COMODAL_ENGINE_HOST_UPSAMPLE3D_HPP
+#define COMODAL_ENGINE_HOST_UPSAMPLE3D_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
-#include <comodal/engine/pool3d_problem.hpp>
+#include <comodal/engine/problem/pool3d.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// The sums that cross-entropy and soft Dice are made of, in one pass over the logits, portable.
-#ifndef COMODAL_ENGINE_PORTABLE_SEGMENTATION_SUMS_HPP
-#define COMODAL_ENGINE_PORTABLE_SEGMENTATION_SUMS_HPP
+#ifndef COMODAL_ENGINE_HOST_SEGMENTATION_SUMS_HPP
+#define COMODAL_ENGINE_HOST_SEGMENTATION_SUMS_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
-#include <comodal/engine/portable/vector_math.hpp>
+#include <comodal/engine/host/vector_math.hpp>
 
 #include <algorithm>
 #include <type_traits>

@@ -2,11 +2,11 @@
 /// @file
 /// The weight gradient of convolutions with 3 x 3 taps in the plane of the rows by F(4x4, 3x3): the transpose of the forward algorithm,
 /// with the same 36 products for 16 outputs.
-#ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_WEIGHTS_HPP
-#define COMODAL_ENGINE_PORTABLE_WINOGRAD_WEIGHTS_HPP
+#ifndef COMODAL_ENGINE_HOST_WINOGRAD_WEIGHTS_HPP
+#define COMODAL_ENGINE_HOST_WINOGRAD_WEIGHTS_HPP
 
 #include <comodal/core/loops.hpp>
-#include <comodal/engine/portable/winograd.hpp>
+#include <comodal/engine/host/winograd.hpp>
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 

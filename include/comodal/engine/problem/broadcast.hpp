@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// NumPy's broadcasting of two shapes, with neighbouring axes that behave alike merged into one.
-#ifndef COMODAL_ENGINE_BROADCAST_HPP
-#define COMODAL_ENGINE_BROADCAST_HPP
+#ifndef COMODAL_ENGINE_PROBLEM_BROADCAST_HPP
+#define COMODAL_ENGINE_PROBLEM_BROADCAST_HPP
 
 #include <comodal/core/kokkos.hpp>
 #include <comodal/core/shape.hpp>

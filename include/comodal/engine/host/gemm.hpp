@@ -3,8 +3,8 @@
 /// Small dense products on one host thread, blocked for registers: what convolutions and matrix products are made of.
 /// The order of additions over the inner extent is fixed. Operands of bfloat16 are multiplied and added as floats; a result of bfloat16
 /// is rounded once a call.
-#ifndef COMODAL_ENGINE_PORTABLE_GEMM_HPP
-#define COMODAL_ENGINE_PORTABLE_GEMM_HPP
+#ifndef COMODAL_ENGINE_HOST_GEMM_HPP
+#define COMODAL_ENGINE_HOST_GEMM_HPP
 
 #include <comodal/core/bfloat16.hpp>
 #include <comodal/core/shape.hpp>

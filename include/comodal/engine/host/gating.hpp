@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Maps weighted by voxel or by a learned gate, each in one pass over memory, portable.
-#ifndef COMODAL_ENGINE_PORTABLE_GATING_HPP
-#define COMODAL_ENGINE_PORTABLE_GATING_HPP
+#ifndef COMODAL_ENGINE_HOST_GATING_HPP
+#define COMODAL_ENGINE_HOST_GATING_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
-#include <comodal/engine/portable/vector_math.hpp>
+#include <comodal/engine/host/vector_math.hpp>
 
 #include <algorithm>
 

@@ -2,12 +2,12 @@
 /// @file
 /// Transposed convolution with filter = stride on the host, of maps that are stored in another scalar than they are computed with:
 /// small dense products of rows that were converted first. The same bytes for any number of threads.
-#ifndef COMODAL_ENGINE_PORTABLE_CONV_TRANSPOSE3D_CONVERTED_HPP
-#define COMODAL_ENGINE_PORTABLE_CONV_TRANSPOSE3D_CONVERTED_HPP
+#ifndef COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_CONVERTED_HPP
+#define COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_CONVERTED_HPP
 
 #include <comodal/core/kokkos.hpp>
-#include <comodal/engine/conv3d_problem.hpp>
-#include <comodal/engine/portable/gemm.hpp>
+#include <comodal/engine/problem/conv3d.hpp>
+#include <comodal/engine/host/gemm.hpp>
 
 #include <algorithm>
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Pooling over windows that do not overlap (window = stride), portable.
-#ifndef COMODAL_ENGINE_PORTABLE_POOL3D_HPP
-#define COMODAL_ENGINE_PORTABLE_POOL3D_HPP
+#ifndef COMODAL_ENGINE_HOST_POOL3D_HPP
+#define COMODAL_ENGINE_HOST_POOL3D_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
-#include <comodal/engine/pool3d_problem.hpp>
+#include <comodal/engine/problem/pool3d.hpp>
 
 #include <algorithm>
 #include <cstdint>

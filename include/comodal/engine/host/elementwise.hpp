@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Elementwise functions of one and two tensors (with broadcasting), reductions over an axis, and copies of blocks, portable.
-#ifndef COMODAL_ENGINE_PORTABLE_ELEMENTWISE_HPP
-#define COMODAL_ENGINE_PORTABLE_ELEMENTWISE_HPP
+#ifndef COMODAL_ENGINE_HOST_ELEMENTWISE_HPP
+#define COMODAL_ENGINE_HOST_ELEMENTWISE_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
-#include <comodal/engine/broadcast.hpp>
+#include <comodal/engine/problem/broadcast.hpp>
 
 #include <algorithm>
 

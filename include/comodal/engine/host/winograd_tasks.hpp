@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// How F(4x4, 3x3) runs on the host: the tasks of a convolution and of its weight gradient, by blocks or in steps.
-#ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_TASKS_HPP
-#define COMODAL_ENGINE_PORTABLE_WINOGRAD_TASKS_HPP
+#ifndef COMODAL_ENGINE_HOST_WINOGRAD_TASKS_HPP
+#define COMODAL_ENGINE_HOST_WINOGRAD_TASKS_HPP
 
-#include <comodal/engine/portable/winograd_weights.hpp>
+#include <comodal/engine/host/winograd_weights.hpp>
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 

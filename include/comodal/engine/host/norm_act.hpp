@@ -2,8 +2,8 @@
 /// @file
 /// Instance normalisation fused with leaky ReLU, portable: sums in double (of bfloat16 a few rows at a time in float), statistics in what is computed with; forward and backward each
 /// one pass for sums and one for results.
-#ifndef COMODAL_ENGINE_PORTABLE_NORM_ACT_HPP
-#define COMODAL_ENGINE_PORTABLE_NORM_ACT_HPP
+#ifndef COMODAL_ENGINE_HOST_NORM_ACT_HPP
+#define COMODAL_ENGINE_HOST_NORM_ACT_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>

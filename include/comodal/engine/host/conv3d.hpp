@@ -2,10 +2,10 @@
 /// @file
 /// 3-D convolution, portable: on the host as small dense products in tiles of registers, on a device one thread an output. The same
 /// bytes for any number of threads.
-#ifndef COMODAL_ENGINE_PORTABLE_CONV3D_HPP
-#define COMODAL_ENGINE_PORTABLE_CONV3D_HPP
+#ifndef COMODAL_ENGINE_HOST_CONV3D_HPP
+#define COMODAL_ENGINE_HOST_CONV3D_HPP
 
-#include <comodal/engine/portable/conv3d_tasks.hpp>
+#include <comodal/engine/host/conv3d_tasks.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {

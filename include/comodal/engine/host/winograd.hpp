@@ -4,12 +4,14 @@
 /// (Lavin and Gray, CVPR 2016, section 4): 36 products for 16 outputs instead of 144; taps along the depth are summed. Maps are stored
 /// as T, everything between is of the wider type C. Rounding errors: docs/numerics.md. The order of additions is a function of the
 /// sizes alone.
-#ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_HPP
-#define COMODAL_ENGINE_PORTABLE_WINOGRAD_HPP
+#ifndef COMODAL_ENGINE_HOST_WINOGRAD_HPP
+#define COMODAL_ENGINE_HOST_WINOGRAD_HPP
 
 #include <comodal/core/loops.hpp>
-#include <comodal/engine/portable/conv3d_host.hpp>
-#include <comodal/engine/portable/winograd_transforms.hpp>
+#include <comodal/core/bfloat16.hpp>
+#include <comodal/engine/host/conv3d_forward.hpp>
+#include <comodal/engine/host/conv3d_weight_gradient.hpp>
+#include <comodal/engine/host/winograd_transforms.hpp>
 
 #if defined(__NVCC__)  // does not know "GCC unroll"; these products run on the host alone
 #pragma nv_diagnostic push

@@ -2,8 +2,8 @@
 /// @file
 /// exp and log of floats by arithmetic alone, so that loops over voxels vectorise and their bytes do not depend on the C library.
 /// Other scalars, and devices, take the usual functions.
-#ifndef COMODAL_ENGINE_PORTABLE_VECTOR_MATH_HPP
-#define COMODAL_ENGINE_PORTABLE_VECTOR_MATH_HPP
+#ifndef COMODAL_ENGINE_HOST_VECTOR_MATH_HPP
+#define COMODAL_ENGINE_HOST_VECTOR_MATH_HPP
 
 #include <comodal/core/kokkos.hpp>
 

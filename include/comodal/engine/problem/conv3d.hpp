@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// The sizes of a 3-D convolution or transposed convolution: values that check themselves.
-#ifndef COMODAL_ENGINE_CONV3D_PROBLEM_HPP
-#define COMODAL_ENGINE_CONV3D_PROBLEM_HPP
+#ifndef COMODAL_ENGINE_PROBLEM_CONV3D_HPP
+#define COMODAL_ENGINE_PROBLEM_CONV3D_HPP
 
 #include <comodal/core/shape.hpp>
 

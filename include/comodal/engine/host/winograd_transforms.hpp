@@ -2,8 +2,8 @@
 /// @file
 /// The transforms of Winograd's F(4, 3) along one axis (Lavin and Gray, CVPR 2016, section 4.1, points 0, 1, -1, 2, -2 and infinity), forward and
 /// transposed, for channels side by side: F(4x4, 3x3) applies them along two axes in turn.
-#ifndef COMODAL_ENGINE_PORTABLE_WINOGRAD_TRANSFORMS_HPP
-#define COMODAL_ENGINE_PORTABLE_WINOGRAD_TRANSFORMS_HPP
+#ifndef COMODAL_ENGINE_HOST_WINOGRAD_TRANSFORMS_HPP
+#define COMODAL_ENGINE_HOST_WINOGRAD_TRANSFORMS_HPP
 
 #include <comodal/core/shape.hpp>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Random masks for dropout, portable: every element's draw depends on its index and the key alone.
-#ifndef COMODAL_ENGINE_PORTABLE_DROPOUT_HPP
-#define COMODAL_ENGINE_PORTABLE_DROPOUT_HPP
+#ifndef COMODAL_ENGINE_HOST_DROPOUT_HPP
+#define COMODAL_ENGINE_HOST_DROPOUT_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>

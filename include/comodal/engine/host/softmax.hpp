@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Soft-max over one axis, portable, with an optional mask of the entries that take part.
-#ifndef COMODAL_ENGINE_PORTABLE_SOFTMAX_HPP
-#define COMODAL_ENGINE_PORTABLE_SOFTMAX_HPP
+#ifndef COMODAL_ENGINE_HOST_SOFTMAX_HPP
+#define COMODAL_ENGINE_HOST_SOFTMAX_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
-#include <comodal/engine/portable/vector_math.hpp>
+#include <comodal/engine/host/vector_math.hpp>
 
 #include <limits>
 #include <type_traits>

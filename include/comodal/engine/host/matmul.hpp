@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Batched matrix product, portable.
-#ifndef COMODAL_ENGINE_PORTABLE_MATMUL_HPP
-#define COMODAL_ENGINE_PORTABLE_MATMUL_HPP
+#ifndef COMODAL_ENGINE_HOST_MATMUL_HPP
+#define COMODAL_ENGINE_HOST_MATMUL_HPP
 
-#include <comodal/engine/portable/conv3d.hpp>
+#include <comodal/engine/host/conv3d.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 namespace detail {

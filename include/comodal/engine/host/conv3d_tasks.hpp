@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// How the portable convolution runs on the host: packs weights, cuts the work into tasks and chooses the algorithm.
-#ifndef COMODAL_ENGINE_PORTABLE_CONV3D_TASKS_HPP
-#define COMODAL_ENGINE_PORTABLE_CONV3D_TASKS_HPP
+#ifndef COMODAL_ENGINE_HOST_CONV3D_TASKS_HPP
+#define COMODAL_ENGINE_HOST_CONV3D_TASKS_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/amx/conv3d.hpp>
 #include <comodal/engine/amx/conv3d_weights.hpp>
-#include <comodal/engine/portable/elementwise.hpp>
-#include <comodal/engine/portable/gemm.hpp>
-#include <comodal/engine/portable/winograd_tasks.hpp>
+#include <comodal/engine/host/elementwise.hpp>
+#include <comodal/engine/host/gemm.hpp>
+#include <comodal/engine/host/winograd_tasks.hpp>
 
 #include <algorithm>
 #include <type_traits>
