@@ -26,11 +26,14 @@ using scalar = backend::scalar_type;
 using variable = comodal::variable<backend>;
 using variables = std::vector<variable>;
 
-inline double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+inline double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
 
 inline std::vector<scalar> waves(comodal::index count) {
   std::vector<scalar> values(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < values.size(); ++i) values[i] = static_cast<scalar>(std::sin(0.37 * static_cast<double>(i)));
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<scalar>(std::sin(0.37 * static_cast<double>(i)));
   return values;
 }
 
@@ -39,12 +42,14 @@ struct cost {
   double bytes = 0, flops = 0;
 };
 
-// What all threads together reach, the best of a second of tries each: a copy between two arrays of 32 MiB (bytes read and written),
-// and multiply-adds in registers, in float whatever the scalar is.
+// What all threads together reach, the best of a second of tries each: a copy between two arrays of 32 MiB (bytes read
+// and written), and multiply-adds in registers, in float whatever the scalar is.
 struct machine_limits {
   double bytes_per_second = 0, flops_per_second = 0;
 
-  [[nodiscard]] double seconds(const cost& c) const { return std::max(c.bytes / bytes_per_second, c.flops / flops_per_second); }
+  [[nodiscard]] double seconds(const cost& c) const {
+    return std::max(c.bytes / bytes_per_second, c.flops / flops_per_second);
+  }
 
   static double best(const std::function<void()>& work) {
     double least = std::numeric_limits<double>::infinity();
@@ -70,7 +75,8 @@ struct machine_limits {
     const int threads = comodal::host_threads();
     const double copying = best([&] {
 #pragma omp parallel for simd num_threads(threads) schedule(static)
-      for (comodal::index i = 0; i < count; ++i) to[static_cast<std::size_t>(i)] = 2.f * from[static_cast<std::size_t>(i)];
+      for (comodal::index i = 0; i < count; ++i)
+        to[static_cast<std::size_t>(i)] = 2.f * from[static_cast<std::size_t>(i)];
       benchmark::ClobberMemory();
     });
     const double computing = best([&] {
@@ -96,59 +102,66 @@ class suite {
   // `run()` returns the seconds of one run; whatever it does besides is not timed.
   void add(const std::string& name, const cost& least, std::function<std::function<double()>(benchmark::State&)> make) {
     const double floor = m_limits.seconds(least);
-    benchmark::RegisterBenchmark(name.c_str(), [this, name, least, floor, make = std::move(make)](benchmark::State& state) {
-      const auto run = make(state);
-      double fastest = std::numeric_limits<double>::infinity();
-      (void)run();  // pages and plans
-      for (auto _ : state) {
-        const double seconds = run();
-        fastest = std::min(fastest, seconds);
-        state.SetIterationTime(seconds);
-      }
-      const auto rate = [&](double amount) {
-        return benchmark::Counter(amount / fastest, benchmark::Counter::kDefaults, benchmark::Counter::kIs1000);
-      };
-      if (least.bytes > 0) state.counters["bytes/s"] = rate(least.bytes);
-      if (least.flops > 0) state.counters["FLOP/s"] = rate(least.flops);
-      state.counters["% of limit"] = 100 * floor / fastest;
-      double& share = m_shares[name];
-      share = std::max(share, floor / fastest);
-    })->UseManualTime()->Unit(benchmark::kMillisecond);
+    benchmark::RegisterBenchmark(name.c_str(),
+                                 [this, name, least, floor, make = std::move(make)](benchmark::State& state) {
+                                   const auto run = make(state);
+                                   double fastest = std::numeric_limits<double>::infinity();
+                                   (void)run();  // pages and plans
+                                   for (auto _ : state) {
+                                     const double seconds = run();
+                                     fastest = std::min(fastest, seconds);
+                                     state.SetIterationTime(seconds);
+                                   }
+                                   const auto rate = [&](double amount) {
+                                     return benchmark::Counter(amount / fastest, benchmark::Counter::kDefaults,
+                                                               benchmark::Counter::kIs1000);
+                                   };
+                                   if (least.bytes > 0) state.counters["bytes/s"] = rate(least.bytes);
+                                   if (least.flops > 0) state.counters["FLOP/s"] = rate(least.flops);
+                                   state.counters["% of limit"] = 100 * floor / fastest;
+                                   double& share = m_shares[name];
+                                   share = std::max(share, floor / fastest);
+                                 })
+        ->UseManualTime()
+        ->Unit(benchmark::kMillisecond);
   }
 
   // f's forward pass alone, and its backward pass alone from a given gradient of its result.
-  void add(const std::string& name, const std::vector<comodal::shape>& inputs, const cost& forward, const cost& backward,
-           std::function<variable(const variables&)> f) {
+  void add(const std::string& name, const std::vector<comodal::shape>& inputs, const cost& forward,
+           const cost& backward, std::function<variable(const variables&)> f) {
     for (const bool back : {false, true}) {
       if (back && backward.bytes == 0 && backward.flops == 0) continue;
-      add(comodal::text(name, back ? "/backward" : "/forward"), back ? backward : forward, [inputs, back, f](benchmark::State&) {
-        auto ctx = std::make_shared<comodal::context<backend>>();
-        auto home = std::make_shared<comodal::tape<backend>>(*ctx);
-        variables leaves;
-        for (const auto& s : inputs) leaves.push_back(home->leaf(ctx->make(s, waves(s.size()))));
-        variable::tensor_type gradient;
-        return std::function<double()>([=]() mutable {
-          double start = now();
-          if (back) {
-            if (!gradient) {
-              const comodal::no_grad_scope<backend> quiet(*home);
-              const auto extents = f(leaves).shape();
-              gradient = ctx->make(extents, waves(extents.size()));
-            }
-            home->replay([&] {
-              const auto y = f(leaves);
-              start = now();
-              return y;
-            }, gradient);
-          } else {
-            const comodal::no_grad_scope<backend> quiet(*home);
-            benchmark::DoNotOptimize(f(leaves).value().data());
-          }
-          const double seconds = now() - start;
-          for (const auto& leaf : leaves) leaf.zero_grad();
-          return seconds;
-        });
-      });
+      add(comodal::text(name, back ? "/backward" : "/forward"), back ? backward : forward,
+          [inputs, back, f](benchmark::State&) {
+            auto ctx = std::make_shared<comodal::context<backend>>();
+            auto home = std::make_shared<comodal::tape<backend>>(*ctx);
+            variables leaves;
+            for (const auto& s : inputs) leaves.push_back(home->leaf(ctx->make(s, waves(s.size()))));
+            variable::tensor_type gradient;
+            return std::function<double()>([=]() mutable {
+              double start = now();
+              if (back) {
+                if (!gradient) {
+                  const comodal::no_grad_scope<backend> quiet(*home);
+                  const auto extents = f(leaves).shape();
+                  gradient = ctx->make(extents, waves(extents.size()));
+                }
+                home->replay(
+                    [&] {
+                      const auto y = f(leaves);
+                      start = now();
+                      return y;
+                    },
+                    gradient);
+              } else {
+                const comodal::no_grad_scope<backend> quiet(*home);
+                benchmark::DoNotOptimize(f(leaves).value().data());
+              }
+              const double seconds = now() - start;
+              for (const auto& leaf : leaves) leaf.zero_grad();
+              return seconds;
+            });
+          });
     }
   }
 

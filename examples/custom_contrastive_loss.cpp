@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A contrastive loss of one's own in contrastive mutual learning: a triplet loss on the prediction maps of the modalities. It is
-// a pure function from maps to one value a sample and class; which maps are contrasted, and the queue, belong to the method.
+// A contrastive loss of one's own in contrastive mutual learning: a triplet loss on the prediction maps of the
+// modalities. It is a pure function from maps to one value a sample and class; which maps are contrasted, and the
+// queue, belong to the method.
 #include <comodal/core/runtime.hpp>
 #include <comodal/model/network_options.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
@@ -12,16 +13,19 @@
 struct triplet_contrast {
   double margin = 0.1;
 
-  // anchor, partner (N, V, K), negatives (J, V, K) or empty, allowed (N, J, K) of zeros and ones -> (N, K). Gradients are for the
-  // anchor alone.
+  // anchor, partner (N, V, K), negatives (J, V, K) or empty, allowed (N, J, K) of zeros and ones -> (N, K). Gradients
+  // are for the anchor alone.
   template <comodal::tensor_backend Backend>
-  comodal::variable<Backend> operator()(const comodal::variable<Backend>& anchor, const comodal::variable<Backend>& partner,
-                                        const comodal::variable<Backend>& negatives, const comodal::variable<Backend>& allowed) const {
+  comodal::variable<Backend> operator()(const comodal::variable<Backend>& anchor,
+                                        const comodal::variable<Backend>& partner,
+                                        const comodal::variable<Backend>& negatives,
+                                        const comodal::variable<Backend>& allowed) const {
     const comodal::index n = anchor.extent(0), voxels = anchor.extent(1), classes = anchor.extent(2);
     const auto pull = distance(anchor, comodal::detach(partner));  // (N, 1, K)
     if (!negatives) return comodal::reshape(pull, {n, classes});
     const comodal::index count = negatives.extent(0);
-    const auto push = distance(comodal::reshape(anchor, {n, 1, voxels, classes}), comodal::reshape(comodal::detach(negatives), {1, count, voxels, classes}));
+    const auto push = distance(comodal::reshape(anchor, {n, 1, voxels, classes}),
+                               comodal::reshape(comodal::detach(negatives), {1, count, voxels, classes}));
     const auto excess = comodal::shift(pull - comodal::reshape(push, {n, count, classes}), margin);
     const auto hinge = comodal::leaky_relu(excess, 0) * allowed;
     return comodal::reshape(comodal::sum(hinge, {1}) / comodal::shift(comodal::sum(allowed, {1}), 1e-6), {n, classes});

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A modality encoder of one's own in a network that is composed at compile time. The encoder has dense stages: a stage sees its
-// input and what its first convolution made of it, side by side. Three members make it a `modality_encoder`, no base class.
+// A modality encoder of one's own in a network that is composed at compile time. The encoder has dense stages: a stage
+// sees its input and what its first convolution made of it, side by side. Three members make it a `modality_encoder`,
+// no base class.
 #include <comodal/core/runtime.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
 #include <comodal/model/network.hpp>
@@ -37,7 +38,8 @@ using fusion = comodal::multi_stage_fusion<comodal::gated_fusion, backend>;
 using decoder = comodal::unet_decoder<backend>;
 using network = comodal::multimodal_network<backend, dense_encoder<backend>, fusion, decoder>;
 
-// Two modalities, two stages of 4 and 8 channels a stream, 8 and 16 fused; the paths name the parameters in a model file.
+// Two modalities, two stages of 4 and 8 channels a stream, 8 and 16 fused; the paths name the parameters in a model
+// file.
 network make(comodal::tape<backend>& tape, comodal::index classes) {
   auto store = std::make_shared<comodal::parameter_store<backend>>(tape, 1);
   const comodal::parameter_scope<backend> root(*store);
@@ -74,7 +76,8 @@ int main() {
     target.insert(target.end(), {positive ? 0.f : 1.f, positive ? 1.f : 0.f});
   }
   const auto out = net.forward({tape.constant(size, values[0]), tape.constant(size, values[1])}, {tape, 1, 2, {1, 1}});
-  const auto loss = comodal::mean(comodal::dice_cross_entropy{}(out.fused, tape.constant({1, 4, 8, 8, classes}, target)));
+  const auto loss =
+      comodal::mean(comodal::dice_cross_entropy{}(out.fused, tape.constant({1, 4, 8, 8, classes}, target)));
   const double before = comodal::item(loss);
   tape.backward(loss);
 
@@ -86,6 +89,7 @@ int main() {
     const auto g = p.value.grad();
     reached += g && comodal::item(comodal::sum(comodal::power(tape.constant(g), 2))) > 0;
   }
-  std::printf("%ld parameters, loss %.3f; gradients of %d of %d arrays of the encoders\n", static_cast<long>(net.parameters().count()), before, reached, all);
+  std::printf("%ld parameters, loss %.3f; gradients of %d of %d arrays of the encoders\n",
+              static_cast<long>(net.parameters().count()), before, reached, all);
   return reached == all ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A fusion block of one's own: the strongest response of the present modalities, mixed by a 1x1x1 convolution. A tag, a
-// specialisation and the forward pass are all that it takes; the tape derives the gradients, and check_gradient proves them.
+// specialisation and the forward pass are all that it takes; the tape derives the gradients, and check_gradient proves
+// them.
 #include <comodal/autograd/check_gradient.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/model/fusion_stage.hpp>
@@ -14,11 +15,13 @@ struct comodal::fusion_block<strongest_fusion, Backend> {
   fusion_block(const parameter_scope<Backend>& scope, const fusion_sizes& sizes)
       : m_mix(scope / "mix", sizes.stream_channels, sizes.fused_channels, {1, 1, 1}, true) {}
 
-  // M maps (N, D, H, W, c) -> (N, D, H, W, C). An absent modality is pushed far down, so that it never is the strongest.
+  // M maps (N, D, H, W, c) -> (N, D, H, W, C). An absent modality is pushed far down, so that it never is the
+  // strongest.
   variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const {
     const auto push = scale(shift(present.mask(), -1), 1e4);  // (N, M): 0 or -10000
     std::vector<variable<Backend>> candidates;
-    for (std::size_t m = 0; m < maps.size(); ++m) candidates.push_back(maps[m] + weight_of(push, static_cast<index>(m)));
+    for (std::size_t m = 0; m < maps.size(); ++m)
+      candidates.push_back(maps[m] + weight_of(push, static_cast<index>(m)));
     return m_mix(reshape(max(stack(candidates, 1), 1), maps[0].shape()));
   }
 
@@ -46,8 +49,9 @@ int main() {
   }
   for (const auto& p : parameters.all()) inputs.push_back(p.value);
 
-  const auto report = comodal::check_gradient(
-      [&](const auto& x) { return stage.fuse({x[0], x[1], x[2]}, present, {}); }, inputs);
-  std::printf("%ld derivatives, largest relative error %.1e\n%s\n", static_cast<long>(report.compared), report.worst, report.place.c_str());
+  const auto report =
+      comodal::check_gradient([&](const auto& x) { return stage.fuse({x[0], x[1], x[2]}, present, {}); }, inputs);
+  std::printf("%ld derivatives, largest relative error %.1e\n%s\n", static_cast<long>(report.compared), report.worst,
+              report.place.c_str());
   return report.passed() ? 0 : 1;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quickstart: synthetic heads with lesions in four modalities, two of them labelled and four not. Trains a small network by
-// contrastive mutual learning, segments a head that it has never seen, and prints the Dice score. Seconds on a laptop.
+// Quickstart: synthetic heads with lesions in four modalities, two of them labelled and four not. Trains a small
+// network by contrastive mutual learning, segments a head that it has never seen, and prints the Dice score. Seconds on
+// a laptop.
 #include <comodal/core/runtime.hpp>
 #include <comodal/data/batch_maker.hpp>
 #include <comodal/data/normalise.hpp>
@@ -30,7 +31,9 @@ struct head {
     const auto mask = comodal::head_mask(images);
     for (auto& image : images) comodal::normalise(image, mask, comodal::normalisation::head);
   }
-  std::vector<const comodal::image_volume*> modalities() const { return {&images[0], &images[1], &images[2], &images[3]}; }
+  std::vector<const comodal::image_volume*> modalities() const {
+    return {&images[0], &images[1], &images[2], &images[3]};
+  }
 };
 
 int main() {
@@ -45,8 +48,13 @@ int main() {
   // What each step sees: crops of labelled heads, and a weak and a strong view of crops of unlabelled ones.
   comodal::batch_options crops;
   crops.patch = {16, 24, 24};
-  comodal::batch_maker<> batches(crops, {{"0", heads[0].modalities(), &heads[0].label}, {"1", heads[1].modalities(), &heads[1].label}},
-                                 {{"2", heads[2].modalities()}, {"3", heads[3].modalities()}, {"4", heads[4].modalities()}, {"5", heads[5].modalities()}}, 1);
+  comodal::batch_maker<> batches(
+      crops, {{"0", heads[0].modalities(), &heads[0].label}, {"1", heads[1].modalities(), &heads[1].label}},
+      {{"2", heads[2].modalities()},
+       {"3", heads[3].modalities()},
+       {"4", heads[4].modalities()},
+       {"5", heads[5].modalities()}},
+      1);
 
   // What learns: a network of three stages; one output channel, the lesion, which is made of labels 1, 2 and 3.
   comodal::network_options network;
@@ -54,7 +62,8 @@ int main() {
   network.fused_channels = {8, 16, 32};
   comodal::method_options method_options;
   method_options.ema = 0.8;  // a short run: the teacher must keep up
-  auto method = comodal::make_method<backend>(tape, method_options, network, 4, comodal::target_map::of_regions({{1, 2, 3}}), 1);
+  auto method =
+      comodal::make_method<backend>(tape, method_options, network, 4, comodal::target_map::of_regions({{1, 2, 3}}), 1);
   comodal::optimiser_options rates;
   rates.rate = 0.1;
   auto optimiser = comodal::make_optimiser<backend>(rates);
@@ -74,11 +83,13 @@ int main() {
 
   // Windows over the whole head, the mean of their probabilities, the averaged weights of the teacher.
   const comodal::window_options windows{crops.patch, 0.5, {}};
-  const auto maps = comodal::sliding_window(tape, unseen.modalities(), {1, 1, 1, 1}, comodal::label_kind::regions, windows,
-                                            [&](const auto& volumes, const auto& present) {
-                                              return std::vector{method.predict(volumes, present, comodal::prediction_weights::ema,
-                                                                                comodal::network_outputs::fused_only).fused};
-                                            });
+  const auto maps = comodal::sliding_window(
+      tape, unseen.modalities(), {1, 1, 1, 1}, comodal::label_kind::regions, windows,
+      [&](const auto& volumes, const auto& present) {
+        return std::vector{
+            method.predict(volumes, present, comodal::prediction_weights::ema, comodal::network_outputs::fused_only)
+                .fused};
+      });
   const comodal::label_volume predicted{unseen.label.geometry, comodal::labels_of_regions(maps[0], {1})};
   const double dice = comodal::dice(comodal::count_overlap(predicted, unseen.label, {"lesion", {1, 2, 3}}));
   std::printf("Dice of the lesion in an unseen head: %.2f\n", dice);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// `comodal benchmark`: how long a training step or the prediction of a volume takes on this machine, on made-up volumes.
+// `comodal benchmark`: how long a training step or the prediction of a volume takes on this machine, on made-up
+// volumes.
 #include "commands.hpp"
 #include "experiment.hpp"
 #include "session.hpp"
@@ -65,12 +66,14 @@ struct made_up_case {
     for (index c = 1; c < classes; ++c)
       for (index k = size[2] / 4; k < size[2] / 2; ++k)
         for (index j = size[1] / 4; j < size[1] / 2; ++j)
-          for (index i = size[0] * c / (classes + 1); i < size[0] * (c + 1) / (classes + 1); ++i) label.at(i, j, k) = static_cast<std::uint8_t>(c);
+          for (index i = size[0] * c / (classes + 1); i < size[0] * (c + 1) / (classes + 1); ++i)
+            label.at(i, j, k) = static_cast<std::uint8_t>(c);
     for (index m = 0; m < modalities; ++m) {
       auto& volume = volumes.emplace_back();
       volume.geometry.size = size;
       volume.values.resize(label.values.size());
-      for (std::size_t v = 0; v < volume.values.size(); ++v) volume.values[v] = static_cast<float>(draw.uniform(-1, 1) + 0.5 * label.values[v]);
+      for (std::size_t v = 0; v < volume.values.size(); ++v)
+        volume.values[v] = static_cast<float>(draw.uniform(-1, 1) + 0.5 * label.values[v]);
       images.push_back(&volume);
     }
   }
@@ -81,14 +84,16 @@ struct measurement {
   std::vector<double> seconds, convolution_seconds, profiled_seconds;
   std::vector<std::size_t> pool_allocations;
   std::size_t peak_bytes = 0, pool_bytes = 0;
-  // From the start of the program to the beginning of the first step, without making volumes; making them; the first step.
+  // From the start of the program to the beginning of the first step, without making volumes; making them; the first
+  // step.
   double start_seconds = 0, volumes_seconds = 0, first_step_seconds = 0;
   double loss = 0;
   index parameters = 0;
 };
 
 // Runs `work` for warm-up, then timed, then again under the recorder.
-void measure(session& on, const benchmark_arguments& arguments, comodal::profile& recorder, measurement& result, const std::function<void()>& work) {
+void measure(session& on, const benchmark_arguments& arguments, comodal::profile& recorder, measurement& result,
+             const std::function<void()>& work) {
   auto& pool = on.context.pool();
   result.start_seconds = process_age() - result.volumes_seconds;
   const double first = now();
@@ -126,20 +131,24 @@ struct table_row {
 
 void print_rows(const std::map<std::string, table_row>& rows, const char* heading, double steps, double step_seconds) {
   std::vector<std::pair<std::string, table_row>> sorted(rows.begin(), rows.end());
-  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) { return a.second.forward + a.second.backward > b.second.forward + b.second.backward; });
+  std::stable_sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    return a.second.forward + a.second.backward > b.second.forward + b.second.backward;
+  });
   std::printf("\n%-40s %10s %11s %7s %7s %9s\n", heading, "forward ms", "backward ms", "% step", "calls", "kept MiB");
   for (const auto& [name, row] : sorted)
-    std::printf("%-40s %10.2f %11.2f %7.1f %7.0f %9.1f\n", name.c_str(), 1e3 * row.forward / steps, 1e3 * row.backward / steps,
-                100 * (row.forward + row.backward) / steps / step_seconds, static_cast<double>(row.calls) / steps,
-                static_cast<double>(row.kept) / steps / (1 << 20));
+    std::printf("%-40s %10.2f %11.2f %7.1f %7.0f %9.1f\n", name.c_str(), 1e3 * row.forward / steps,
+                1e3 * row.backward / steps, 100 * (row.forward + row.backward) / steps / step_seconds,
+                static_cast<double>(row.calls) / steps, static_cast<double>(row.kept) / steps / (1 << 20));
 }
 
 // Kept memory is that of forward calls: what stands in memory when the backward pass begins.
 void print_profile(const comodal::profile& recorder, const measurement& result) {
-  const double steps = static_cast<double>(result.profiled_seconds.size()), step_seconds = median(result.profiled_seconds);
+  const double steps = static_cast<double>(result.profiled_seconds.size()),
+               step_seconds = median(result.profiled_seconds);
   std::map<std::string, table_row> layers, operations;
   for (const auto& [what, sums] : recorder.all()) {
-    const std::string operation = std::string(what.operation) + (what.engine.empty() ? "" : text(" [", what.engine, "]"));
+    const std::string operation =
+        std::string(what.operation) + (what.engine.empty() ? "" : text(" [", what.engine, "]"));
     for (table_row* row : {&layers[what.layer.empty() ? "(no layer)" : what.layer], &operations[operation]}) {
       (what.backward ? row->backward : row->forward) += sums.seconds;
       row->calls += sums.calls;
@@ -149,11 +158,12 @@ void print_profile(const comodal::profile& recorder, const measurement& result) 
   print_rows(layers, "layer", steps, step_seconds);
   print_rows(operations, "operation", steps, step_seconds);
   const double inside = recorder.seconds() / steps;
-  std::printf("\na profiled step %.1f ms, outside operations %.1f ms (%.1f %%)\n", 1e3 * step_seconds, 1e3 * (step_seconds - inside),
-              100 * (1 - inside / step_seconds));
+  std::printf("\na profiled step %.1f ms, outside operations %.1f ms (%.1f %%)\n", 1e3 * step_seconds,
+              1e3 * (step_seconds - inside), 100 * (1 - inside / step_seconds));
 }
 
-void write_json(const path& file, const experiment& e, const benchmark_arguments& arguments, const measurement& result) {
+void write_json(const path& file, const experiment& e, const benchmark_arguments& arguments,
+                const measurement& result) {
   nlohmann::ordered_json out{{"program", "comodal " COMODAL_VERSION},
                              {"work", arguments.work},
                              {"precision", e.network.precision},
@@ -243,23 +253,27 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
     result.parameters = network.parameters().count();
     const std::vector<float> present(static_cast<std::size_t>(modalities), 1.f);
     measure(on, arguments, recorder, result, [&] {
-      const auto maps = comodal::sliding_window<backend>(on.tape, one.images, present, comodal::label_kind::classes, {e.batch.patch, 0.5, {}},
-                                                         [&](const auto& volumes, const auto& mask) {
-                                                           return std::vector{network.forward(volumes, mask, comodal::network_outputs::fused_only).fused};
-                                                         });
+      const auto maps = comodal::sliding_window<backend>(
+          on.tape, one.images, present, comodal::label_kind::classes, {e.batch.patch, 0.5, {}},
+          [&](const auto& volumes, const auto& mask) {
+            return std::vector{network.forward(volumes, mask, comodal::network_outputs::fused_only).fused};
+          });
       (void)comodal::most_probable(maps[0]);
     });
   }
 
   if (arguments.profile) print_profile(recorder, result);
   if (!arguments.json.empty()) write_json(arguments.json, e, arguments, result);
-  std::printf("start to first step %.2f s without making volumes (%.2f s), first step %.1f ms\n", result.start_seconds, result.volumes_seconds,
-              1e3 * result.first_step_seconds);
-  std::printf("%s: median %.1f ms of %zu (%.1f to %.1f), convolutions %.1f ms of a profiled %.1f ms, %d threads, process peak %.2f GiB, tensor pool peak %.2f GiB\n",
-              arguments.work.c_str(), 1e3 * median(result.seconds), result.seconds.size(), 1e3 * *std::min_element(result.seconds.begin(), result.seconds.end()),
-              1e3 * *std::max_element(result.seconds.begin(), result.seconds.end()), 1e3 * median(result.convolution_seconds),
-              1e3 * median(result.profiled_seconds), comodal::host_threads(), static_cast<double>(result.peak_bytes) / (1 << 30),
-              static_cast<double>(result.pool_bytes) / (1 << 30));
+  std::printf("start to first step %.2f s without making volumes (%.2f s), first step %.1f ms\n", result.start_seconds,
+              result.volumes_seconds, 1e3 * result.first_step_seconds);
+  std::printf(
+      "%s: median %.1f ms of %zu (%.1f to %.1f), convolutions %.1f ms of a profiled %.1f ms, %d threads, process peak "
+      "%.2f GiB, tensor pool peak %.2f GiB\n",
+      arguments.work.c_str(), 1e3 * median(result.seconds), result.seconds.size(),
+      1e3 * *std::min_element(result.seconds.begin(), result.seconds.end()),
+      1e3 * *std::max_element(result.seconds.begin(), result.seconds.end()), 1e3 * median(result.convolution_seconds),
+      1e3 * median(result.profiled_seconds), comodal::host_threads(),
+      static_cast<double>(result.peak_bytes) / (1 << 30), static_cast<double>(result.pool_bytes) / (1 << 30));
   return 0;
 }
 

@@ -25,7 +25,8 @@ void print_bfloat16_engine() {
   else if (plan.implementation == "amx")
     std::printf("bf16: stored; multiplied in hardware by our own kernels (AMX)\n");
   else
-    std::printf("bf16: stored; multiplied as float by our own kernels%s%s\n", plan.reason.empty() ? "" : ": ", plan.reason.c_str());
+    std::printf("bf16: stored; multiplied as float by our own kernels%s%s\n", plan.reason.empty() ? "" : ": ",
+                plan.reason.c_str());
 }
 
 // The folders of all outputs that a network of these modalities may have.
@@ -42,14 +43,16 @@ void refuse_foreign_volumes(const path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (name.ends_with(".nii.gz") || name.ends_with(".nii"))
-      throw comodal::config_error(text(folder.string(), ": holds ", name, ", which `comodal predict` did not write; name a new folder"));
+      throw comodal::config_error(
+          text(folder.string(), ": holds ", name, ", which `comodal predict` did not write; name a new folder"));
   }
 }
 
 // What `evaluate` needs to know of a folder of masks.
-void write_description(const path& folder, const path& model, const comodal::model_plan& plan, const std::vector<std::string>& outputs,
-                       const std::vector<std::string>& cases) {
-  nlohmann::ordered_json description{{"model", model.string()}, {"outputs", outputs}, {"modalities", plan.modalities}, {"cases", cases}};
+void write_description(const path& folder, const path& model, const comodal::model_plan& plan,
+                       const std::vector<std::string>& outputs, const std::vector<std::string>& cases) {
+  nlohmann::ordered_json description{
+      {"model", model.string()}, {"outputs", outputs}, {"modalities", plan.modalities}, {"cases", cases}};
   for (const auto& c : plan.labels) description["labels"].push_back({{"name", c.name}, {"values", c.values}});
   comodal::write_text(folder / "predictions.json", description.dump(2) + "\n");
 }
@@ -59,27 +62,30 @@ void write_description(const path& folder, const path& model, const comodal::mod
 int predict(const predict_arguments& arguments) {
   const auto content = comodal::read_safetensors(arguments.model);
   const auto plan = comodal::plan_of(content, arguments.model);
-  if (!std::filesystem::is_directory(arguments.images)) throw comodal::io_error(text(arguments.images.string(), ": there is no such folder of images"));
+  if (!std::filesystem::is_directory(arguments.images))
+    throw comodal::io_error(text(arguments.images.string(), ": there is no such folder of images"));
   std::vector<comodal::finding> findings;
   const std::string ending = comodal::volume_ending(arguments.images);
   const auto cases = comodal::read_nnunet_images(arguments.images, plan.modalities.size(), ending, findings);
   print_warnings(findings);
   comodal::refuse_errors(findings);
   if (cases.empty())
-    throw comodal::io_error(text(arguments.images.string(), ": holds no image CASE_0000", ending, " ... CASE_", modality_number(plan.modalities.size() - 1), ending));
+    throw comodal::io_error(text(arguments.images.string(), ": holds no image CASE_0000", ending, " ... CASE_",
+                                 modality_number(plan.modalities.size() - 1), ending));
 
   refuse_foreign_volumes(arguments.folder);
 
   const comodal::runtime scope(arguments.threads);
   session on;
-  const auto network =
-      comodal::make_network<backend>(on.tape, plan.network, static_cast<comodal::index>(plan.modalities.size()), plan.channels(), plan.seed);
+  const auto network = comodal::make_network<backend>(
+      on.tape, plan.network, static_cast<comodal::index>(plan.modalities.size()), plan.channels(), plan.seed);
   comodal::load_parameters(network.parameters(), arguments.student ? "student." : "ema.", content);
   comodal::window_options windows{plan.patch, arguments.step, {}};
   for (const auto& axis : arguments.mirror) windows.mirror.push_back(axis == "i" ? 2 : axis == "j" ? 1 : 0);
 
   std::filesystem::create_directories(arguments.folder);
-  // What stands there from another model or run is not to be taken for this one's: not after a failure, not after a kill.
+  // What stands there from another model or run is not to be taken for this one's: not after a failure, not after a
+  // kill.
   std::vector<std::string> outputs, written;
   write_description(arguments.folder, arguments.model, plan, outputs, written);
   std::size_t done = 0;
@@ -89,17 +95,21 @@ int predict(const predict_arguments& arguments) {
   for (const auto& files : cases) {
     if (terminal) std::fputs("\r\033[K", stderr);  // the case's warnings begin a line
     try {
-      for (const auto& folder : output_folders(arguments.folder, plan.modalities)) std::filesystem::remove(folder / (files.id + ".nii.gz"));
+      for (const auto& folder : output_folders(arguments.folder, plan.modalities))
+        std::filesystem::remove(folder / (files.id + ".nii.gz"));
       const auto one = comodal::prepare_case(files, plan.prepare);
       print_warnings(one.warnings);
       if (const std::string words = comodal::spacing_warning(one.grid.canonical, plan.spacing); !words.empty())
         std::fprintf(stderr, "warning: %s: %s\n", one.id.c_str(), words.c_str());
       for (const auto& result :
            comodal::predict_case<backend>(on.tape, plan, one, {true, arguments.branches, arguments.only}, windows,
-                                          [&](const auto& volumes, const auto& present, auto which) { return network.forward(volumes, present, which); })) {
+                                          [&](const auto& volumes, const auto& present, auto which) {
+                                            return network.forward(volumes, present, which);
+                                          })) {
         const path folder = arguments.folder / folder_of(result.name);
         std::filesystem::create_directories(folder);
-        comodal::write_nifti_labels(folder / (one.id + ".nii.gz"), comodal::restore(result.labels, one.grid), one.header);
+        comodal::write_nifti_labels(folder / (one.id + ".nii.gz"), comodal::restore(result.labels, one.grid),
+                                    one.header);
         if (std::find(outputs.begin(), outputs.end(), result.name) == outputs.end()) outputs.push_back(result.name);
       }
       written.push_back(one.id);
@@ -122,8 +132,8 @@ int predict(const predict_arguments& arguments) {
 int info(const path& model) {
   if (model.empty()) {
     const comodal::runtime scope;
-    std::printf("comodal %s\nKokkos %s, default space %s\nhost threads %d\n", COMODAL_VERSION, comodal::kokkos_version().c_str(),
-                comodal::default_space::name(), comodal::host_threads());
+    std::printf("comodal %s\nKokkos %s, default space %s\nhost threads %d\n", COMODAL_VERSION,
+                comodal::kokkos_version().c_str(), comodal::default_space::name(), comodal::host_threads());
 #if defined(COMODAL_ENABLE_ONEDNN)
     const auto* v = dnnl_version();
     std::printf("oneDNN %d.%d.%d\n", v->major, v->minor, v->patch);
@@ -143,8 +153,9 @@ int info(const path& model) {
   comodal::index parameters = 0;
   for (const auto& [name, array] : content.arrays)
     if (name.rfind("ema.", 0) == 0) parameters += array.shape.size();
-  std::printf("%s: %s after %u steps, seed %llu, %ld parameters, %s\nmodalities:", model.c_str(), plan.method.c_str(), plan.steps,
-              static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters), plan.network.precision.c_str());
+  std::printf("%s: %s after %u steps, seed %llu, %ld parameters, %s\nmodalities:", model.c_str(), plan.method.c_str(),
+              plan.steps, static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters),
+              plan.network.precision.c_str());
   for (const auto& name : plan.modalities) std::printf(" %s", name.c_str());
   std::printf("\nlabels:");
   for (const auto& c : plan.labels) {

@@ -32,13 +32,17 @@ struct description {
 description read_description(const path& predictions) {
   const path file = predictions / "predictions.json";
   if (!std::filesystem::is_regular_file(file))
-    throw comodal::io_error(text(predictions.string(), ": is no folder that `comodal predict` wrote (it has no predictions.json)"));
+    throw comodal::io_error(
+        text(predictions.string(), ": is no folder that `comodal predict` wrote (it has no predictions.json)"));
   const auto bytes = comodal::read_file(file);
   try {
     const auto j = nlohmann::json::parse(bytes.begin(), bytes.end());
-    description d{j.at("outputs").get<std::vector<std::string>>(), j.at("modalities").get<std::vector<std::string>>(),
-                  j.at("cases").get<std::vector<std::string>>(), {}};
-    for (const auto& c : j.at("labels")) d.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
+    description d{j.at("outputs").get<std::vector<std::string>>(),
+                  j.at("modalities").get<std::vector<std::string>>(),
+                  j.at("cases").get<std::vector<std::string>>(),
+                  {}};
+    for (const auto& c : j.at("labels"))
+      d.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
     return d;
   } catch (const nlohmann::json::exception& failure) {
     throw comodal::io_error(text(file.string(), ": is damaged or of another version (", failure.what(), ")"));
@@ -47,12 +51,14 @@ description read_description(const path& predictions) {
 
 /// The masks of a folder by case, sorted; all .nii.gz, or all .nii.
 std::map<std::string, path> masks_of(const path& folder) {
-  if (!std::filesystem::is_directory(folder)) throw comodal::io_error(text(folder.string(), ": there is no such folder of masks"));
+  if (!std::filesystem::is_directory(folder))
+    throw comodal::io_error(text(folder.string(), ": there is no such folder of masks"));
   const std::string ending = comodal::volume_ending(folder);
   std::map<std::string, path> masks;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name.size() > ending.size() && name.ends_with(ending)) masks[name.substr(0, name.size() - ending.size())] = entry.path();
+    if (name.size() > ending.size() && name.ends_with(ending))
+      masks[name.substr(0, name.size() - ending.size())] = entry.path();
   }
   return masks;
 }
@@ -60,18 +66,22 @@ std::map<std::string, path> masks_of(const path& folder) {
 /// The masks of an output that the run which wrote the folder's description made: others are left from another run.
 std::map<std::string, path> predicted_masks(const path& predictions, const description& d, const std::string& output) {
   auto masks = masks_of(predictions / folder_of(output));
-  std::erase_if(masks, [&](const auto& entry) { return std::find(d.cases.begin(), d.cases.end(), entry.first) == d.cases.end(); });
+  std::erase_if(masks, [&](const auto& entry) {
+    return std::find(d.cases.begin(), d.cases.end(), entry.first) == d.cases.end();
+  });
   return masks;
 }
 
 /// A mask of declared labels only: with another value it would count as background.
 comodal::label_volume read_mask(const path& file, const std::vector<comodal::label_class>& classes) {
   auto mask = comodal::read_nifti_labels(file);
-  if (const auto words = comodal::undeclared_labels(mask, classes); !words.empty()) throw comodal::io_error(text(file.string(), ": ", words.front()));
+  if (const auto words = comodal::undeclared_labels(mask, classes); !words.empty())
+    throw comodal::io_error(text(file.string(), ": ", words.front()));
   return mask;
 }
 
-std::vector<comodal::case_score> score_folder(const path& predictions, const path& labels, const comodal::score_options& options) {
+std::vector<comodal::case_score> score_folder(const path& predictions, const path& labels,
+                                              const comodal::score_options& options) {
   const description d = read_description(predictions);
   const auto truth = masks_of(labels);
   std::vector<comodal::case_score> scores;
@@ -79,22 +89,29 @@ std::vector<comodal::case_score> score_folder(const path& predictions, const pat
     const auto masks = predicted_masks(predictions, d, output);
     if (output == "fused")
       for (const auto& [id, file] : truth)
-        if (!masks.contains(id)) throw comodal::io_error(text(predictions.string(), ": has no prediction of case ", id, ", whose label is ", file.string()));
+        if (!masks.contains(id))
+          throw comodal::io_error(
+              text(predictions.string(), ": has no prediction of case ", id, ", whose label is ", file.string()));
     for (const auto& [id, file] : masks) {
       const auto found = truth.find(id);
       if (found == truth.end()) throw comodal::io_error(text(file.string(), ": has no label in ", labels.string()));
-      const auto one = comodal::score_case(read_mask(file, d.labels), read_mask(found->second, d.labels), d.labels, id, output, options);
+      const auto one = comodal::score_case(read_mask(file, d.labels), read_mask(found->second, d.labels), d.labels, id,
+                                           output, options);
       scores.insert(scores.end(), one.begin(), one.end());
     }
   }
-  if (scores.empty()) throw comodal::io_error(text(predictions.string(), ": there is nothing to score: `comodal predict` finished no case"));
+  if (scores.empty())
+    throw comodal::io_error(
+        text(predictions.string(), ": there is nothing to score: `comodal predict` finished no case"));
   return scores;
 }
 
 comodal::score_options options_of(const std::string& unit, const std::string& hd95) {
   comodal::score_options options;
   options.unit = unit == "voxel" ? comodal::length_unit::voxel : comodal::length_unit::mm;
-  options.hd95 = hd95 == "medpy" ? comodal::hd95_convention::medpy : hd95 == "pymic" ? comodal::hd95_convention::pymic : comodal::hd95_convention::monai;
+  options.hd95 = hd95 == "medpy"   ? comodal::hd95_convention::medpy
+                 : hd95 == "pymic" ? comodal::hd95_convention::pymic
+                                   : comodal::hd95_convention::monai;
   return options;
 }
 
@@ -104,7 +121,8 @@ std::string name_of(const path& predictions) {
   return clean.filename() == "predictions" ? clean.parent_path().filename().string() : clean.filename().string();
 }
 
-void write_scores(const path& predictions, const std::vector<comodal::case_score>& scores, const path& labels, const comodal::score_options& options) {
+void write_scores(const path& predictions, const std::vector<comodal::case_score>& scores, const path& labels,
+                  const comodal::score_options& options) {
   comodal::write_case_csv(predictions / "scores.csv", scores, options);
   const std::string ending = comodal::volume_ending(labels);
   comodal::write_summary_json(predictions / "summary.json", scores, "fused", options, [&](const std::string& id) {
@@ -113,8 +131,8 @@ void write_scores(const path& predictions, const std::vector<comodal::case_score
 }
 
 // The curves of a log: every series of it that is named.
-comodal::curve_plot plot_of(const std::vector<comodal::series>& log, const std::string& title, const std::string& y, const std::vector<std::string>& names,
-                            comodal::index smoothing = 0) {
+comodal::curve_plot plot_of(const std::vector<comodal::series>& log, const std::string& title, const std::string& y,
+                            const std::vector<std::string>& names, comodal::index smoothing = 0) {
   comodal::curve_plot plot{title, "step", y, {}, false, smoothing};
   for (const auto& one : log)
     if (std::find(names.begin(), names.end(), one.name) != names.end()) plot.curves.push_back(one);
@@ -170,7 +188,8 @@ int evaluate(const evaluate_arguments& arguments) {
     methods.push_back({name_of(predictions), score_folder(predictions, arguments.labels, options)});
     write_scores(predictions, methods.back().scores, arguments.labels, options);
   }
-  const auto table = methods.size() == 1 ? comodal::summary_table(methods[0].scores, options) : comodal::comparison_table(methods, options);
+  const auto table = methods.size() == 1 ? comodal::summary_table(methods[0].scores, options)
+                                         : comodal::comparison_table(methods, options);
   std::printf("%s%s\n", comodal::to_text(table).c_str(), comodal::describe_conventions(options).c_str());
   return 0;
 }
@@ -179,7 +198,9 @@ int report(const report_arguments& arguments) {
   const auto options = options_of(arguments.unit, "monai");
   comodal::html_report html(arguments.title);
   std::vector<comodal::method_scores> methods;
-  for (const path& run : arguments.runs) methods.push_back({(run / "").parent_path().filename().string(), score_folder(run / "predictions", arguments.labels, options)});
+  for (const path& run : arguments.runs)
+    methods.push_back(
+        {(run / "").parent_path().filename().string(), score_folder(run / "predictions", arguments.labels, options)});
   if (methods.size() > 1) {
     html.heading("Comparison");
     html.table(comodal::comparison_table(methods, options));

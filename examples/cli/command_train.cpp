@@ -13,8 +13,8 @@
 
 #include <csignal>
 #include <cstdio>
-#include <set>
 #include <fstream>
+#include <set>
 
 namespace cli {
 namespace {
@@ -31,8 +31,11 @@ void print_spacing_warning(const std::vector<const comodal::case_data*>& cases, 
   std::string first;
   std::size_t number = 0;
   for (const auto* one : cases)
-    if (const std::string words = comodal::spacing_warning(one->grid.canonical, median); !words.empty() && number++ == 0) first = one->id + ": " + words;
-  if (number > 0) std::fprintf(stderr, "warning: %s (%zu of %zu cases differ so)\n", first.c_str(), number, cases.size());
+    if (const std::string words = comodal::spacing_warning(one->grid.canonical, median);
+        !words.empty() && number++ == 0)
+      first = one->id + ": " + words;
+  if (number > 0)
+    std::fprintf(stderr, "warning: %s (%zu of %zu cases differ so)\n", first.c_str(), number, cases.size());
 }
 
 // The mean Dice over cases and foreground classes of the fused output on cases that were kept apart.
@@ -62,18 +65,20 @@ comodal::label_volume coarse_mask(const comodal::label_volume& fine) {
   return mask;
 }
 
-// What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it reports.
-// `fitted`: whether model.checkpointed is known, which a budget of memory chooses when the cases have been read.
+// What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it
+// reports. `fitted`: whether model.checkpointed is known, which a budget of memory chooses when the cases have been
+// read.
 void refuse_other_settings(const settings& now, const path& file, bool fitted) {
   experiment begun;
   settings before = begun.keys();
   before.read_file(file);
-  std::set<std::string> free{"data.folder", "data.splits", "compute.threads", "prefetch.threads", "prefetch.depth", "train.log_every", "train.checkpoint_every",
-                             "train.validate_every"};
+  std::set<std::string> free{"data.folder",    "data.splits",     "compute.threads",        "prefetch.threads",
+                             "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every"};
   if (!fitted) free.insert("model.checkpointed");
   const auto [here, there] = now.first_difference(before, free);
   if (!here.empty())
-    throw config_error(text(file.string(), ": the run was begun with ", there, ", --resume was given ", here, "; take the same settings, or name a new folder"));
+    throw config_error(text(file.string(), ": the run was begun with ", there, ", --resume was given ", here,
+                            "; take the same settings, or name a new folder"));
 }
 
 }  // namespace
@@ -96,7 +101,8 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   const bool exists = std::filesystem::exists(arguments.folder) && !std::filesystem::is_empty(arguments.folder);
   if (exists && !arguments.resume)
     throw config_error(text(arguments.folder.string(), ": exists already; name a new folder, or go on with --resume"));
-  const bool budget = e.train.memory > 0, begun = arguments.resume && std::filesystem::exists(arguments.folder / "experiment.toml");
+  const bool budget = e.train.memory > 0,
+             begun = arguments.resume && std::filesystem::exists(arguments.folder / "experiment.toml");
   if (begun) refuse_other_settings(keys, arguments.folder / "experiment.toml", !budget);
   auto prepare = e.prepare(cohort);
   std::filesystem::create_directories(arguments.folder);
@@ -108,9 +114,11 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
     }
 
   const comodal::runtime scope(static_cast<int>(e.threads));
-  std::fprintf(stderr, "reading %zu labelled, %zu unlabelled and %zu validation cases\n", cohort.labelled.size(), cohort.unlabelled.size(), cohort.validation.size());
+  std::fprintf(stderr, "reading %zu labelled, %zu unlabelled and %zu validation cases\n", cohort.labelled.size(),
+               cohort.unlabelled.size(), cohort.validation.size());
   const auto labelled = comodal::prepare_cases(cohort.labelled, prepare);
-  const auto unlabelled = e.batch.unlabelled > 0 ? comodal::prepare_cases(cohort.unlabelled, prepare) : std::vector<comodal::case_data>{};
+  const auto unlabelled =
+      e.batch.unlabelled > 0 ? comodal::prepare_cases(cohort.unlabelled, prepare) : std::vector<comodal::case_data>{};
   const auto validation = comodal::prepare_cases(cohort.validation, prepare);
   std::vector<const comodal::case_data*> all;
   for (const auto& one : labelled) all.push_back(&one.data);
@@ -144,28 +152,35 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   plan.seed = seed;
 
   session on;
-  auto method = comodal::make_method<backend>(on.tape, e.method, e.network, static_cast<comodal::index>(cohort.modalities.size()),
-                                              targets, seed);
+  auto method = comodal::make_method<backend>(on.tape, e.method, e.network,
+                                              static_cast<comodal::index>(cohort.modalities.size()), targets, seed);
   comodal::trainer<backend> trainer(method, e.optimiser, maker, e.prefetch, e.train, plan, arguments.folder);
   const auto segment_with = [&](const comodal::case_data& one, double step) {
-    return comodal::predict_case<backend>(on.tape, plan, one, {}, {plan.patch, step, {}}, [&](const auto& volumes, const auto& present, auto outputs) {
-      return method.predict(volumes, present, comodal::prediction_weights::ema, outputs);
-    })[0].labels;
+    return comodal::predict_case<backend>(on.tape, plan, one, {}, {plan.patch, step, {}},
+                                          [&](const auto& volumes, const auto& present, auto outputs) {
+                                            return method.predict(volumes, present, comodal::prediction_weights::ema,
+                                                                  outputs);
+                                          })[0]
+        .labels;
   };
   const auto segment = [&](const comodal::case_data& one) { return segment_with(one, 0.5); };
   if (!validation.empty())
-    trainer.validate = [&] { return std::vector<std::pair<std::string, double>>{{"dice", mean_dice(validation, plan, segment)}}; };
+    trainer.validate = [&] {
+      return std::vector<std::pair<std::string, double>>{{"dice", mean_dice(validation, plan, segment)}};
+    };
   if (e.batch.unlabelled > 0 && e.batch.centre == comodal::unlabelled_sampling::teacher)
     trainer.guide = [&] {
       std::vector<comodal::label_volume> masks;
-      for (const auto& one : unlabelled) masks.push_back(coarse_mask(segment_with(one, 1)));  // a coarse mask needs no overlap
+      for (const auto& one : unlabelled)
+        masks.push_back(coarse_mask(segment_with(one, 1)));  // a coarse mask needs no overlap
       return masks;
     };
   if (arguments.resume && std::filesystem::exists(trainer.checkpoint_file())) trainer.resume(trainer.checkpoint_file());
 
   comodal::write_text(arguments.folder / "experiment.toml", keys.resolved());
-  std::fprintf(stderr, "%s: %ld parameters, %d threads, %ld steps\n", e.method.name.c_str(), static_cast<long>(method.parameters().count()),
-               comodal::host_threads(), static_cast<long>(e.train.steps));
+  std::fprintf(stderr, "%s: %ld parameters, %d threads, %ld steps\n", e.method.name.c_str(),
+               static_cast<long>(method.parameters().count()), comodal::host_threads(),
+               static_cast<long>(e.train.steps));
   std::signal(SIGINT, ask_to_stop);
   std::signal(SIGTERM, ask_to_stop);
   const auto result = trainer.run([] { return stop_asked != 0; });
@@ -177,10 +192,15 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   const double steps = std::max(1.0, static_cast<double>(result.steps_done - result.first_step));
   const std::string loss = result.logged ? text("loss ", result.last_loss) : "no loss logged";
   std::printf("%s: step %u of %ld, %s, %.1f s (%.3f s a step), process peak %.2f GiB, tensor pool peak %.2f GiB\n",
-              arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), loss.c_str(), result.seconds, result.seconds / steps,
-              static_cast<double>(usage.ru_maxrss) / (1 << 20), static_cast<double>(on.context.pool().statistics().peak) / (1 << 30));
-  if (result.best_validation >= 0) std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n", result.best_validation);
-  if (!result.finished) std::printf("stopped on request; go on with: comodal train %s %s --resume\n", arguments.config.c_str(), arguments.folder.c_str());
+              arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), loss.c_str(),
+              result.seconds, result.seconds / steps, static_cast<double>(usage.ru_maxrss) / (1 << 20),
+              static_cast<double>(on.context.pool().statistics().peak) / (1 << 30));
+  if (result.best_validation >= 0)
+    std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n",
+                result.best_validation);
+  if (!result.finished)
+    std::printf("stopped on request; go on with: comodal train %s %s --resume\n", arguments.config.c_str(),
+                arguments.folder.c_str());
   return result.finished ? 0 : 1;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The commands of the `comodal` program. Each returns an exit status: 0, or 1 for a failure; bad input throws comodal::error.
+// The commands of the `comodal` program. Each returns an exit status: 0, or 1 for a failure; bad input throws
+// comodal::error.
 #ifndef COMODAL_EXAMPLES_CLI_COMMANDS_HPP
 #define COMODAL_EXAMPLES_CLI_COMMANDS_HPP
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The `comodal` program: reads the command line and calls a command. Exit status 0: done; 1: failed; 2: bad input, one line says what.
+// The `comodal` program: reads the command line and calls a command. Exit status 0: done; 1: failed; 2: bad input, one
+// line says what.
 #include "commands.hpp"
 
 #include <comodal/core/runtime.hpp>
@@ -44,7 +45,8 @@ int main(int argc, char** argv) {
   phantom_command->add_flag("--hard", phantom.hard, "more noise, more distractors");
   phantom_command->add_flag("--copies", phantom.copies, "control: all modalities are the same image");
   phantom_command->allow_extras();
-  phantom_command->footer([] { return "Every number can be set by --phantom.KEY VALUE. Keys and defaults:\n\n" + cli::phantom_keys(); });
+  phantom_command->footer(
+      [] { return "Every number can be set by --phantom.KEY VALUE. Keys and defaults:\n\n" + cli::phantom_keys(); });
 
   std::filesystem::path check_folder;
   auto* check_command = app.add_subcommand("check", "read every file of a data set and report all that is wrong");
@@ -53,12 +55,15 @@ int main(int argc, char** argv) {
   cli::train_arguments train;
   auto* train_command = app.add_subcommand("train", "train a network as an experiment file says");
   train_command->add_option("experiment", train.config, "TOML file")->required();
-  train_command->add_option("folder", train.folder, "where the run's files go; new, or with --resume an earlier run's")->required();
+  train_command->add_option("folder", train.folder, "where the run's files go; new, or with --resume an earlier run's")
+      ->required();
   train_command->add_flag("--resume", train.resume, "go on from the checkpoint in the folder, if there is one");
-  const char* memory_help = "GiB of tensors that a step may take (train.memory); stages are computed again until it fits. 0: no limit";
+  const char* memory_help =
+      "GiB of tensors that a step may take (train.memory); stages are computed again until it fits. 0: no limit";
   train_command->add_option("--memory", train.memory, memory_help)->check(CLI::NonNegativeNumber);
   train_command->allow_extras();
-  train_command->footer([] { return "Every key can be set by --SECTION.KEY VALUE. Keys and defaults:\n\n" + cli::train_keys(); });
+  train_command->footer(
+      [] { return "Every key can be set by --SECTION.KEY VALUE. Keys and defaults:\n\n" + cli::train_keys(); });
 
   cli::predict_arguments predict;
   auto* predict_command = app.add_subcommand("predict", "segment a folder of images; masks have the inputs' own grids");
@@ -68,16 +73,20 @@ int main(int argc, char** argv) {
   predict_command->add_flag("--branches", predict.branches, "also each modality's own branch, in branch_NAME/");
   predict_command->add_flag("--only", predict.only, "also the fused output from each modality alone, in only_NAME/");
   predict_command->add_flag("--student", predict.student, "use the trained weights instead of their moving average");
-  predict_command->add_option("--step", predict.step, "distance of windows, as a part of the window")->check(CLI::Range(0.05, 1.0));
-  predict_command->add_option("--mirror", predict.mirror, "average over flips along these axes: i, j, k")->check(CLI::IsMember({"i", "j", "k"}));
+  predict_command->add_option("--step", predict.step, "distance of windows, as a part of the window")
+      ->check(CLI::Range(0.05, 1.0));
+  predict_command->add_option("--mirror", predict.mirror, "average over flips along these axes: i, j, k")
+      ->check(CLI::IsMember({"i", "j", "k"}));
   predict_command->add_option("--threads", predict.threads, "0: all cores")->check(CLI::NonNegativeNumber);
 
   cli::evaluate_arguments evaluate;
-  auto* evaluate_command = app.add_subcommand("evaluate", "score predictions against labels; several folders are compared");
+  auto* evaluate_command =
+      app.add_subcommand("evaluate", "score predictions against labels; several folders are compared");
   evaluate_command->add_option("predictions", evaluate.predictions, "folders that `predict` wrote")->required();
   evaluate_command->add_option("--labels", evaluate.labels, "folder of the true masks")->required();
   evaluate_command->add_option("--unit", evaluate.unit, "of distances")->check(CLI::IsMember({"mm", "voxel"}));
-  evaluate_command->add_option("--hd95", evaluate.hd95, "convention of the 95 % Hausdorff distance")->check(CLI::IsMember({"monai", "medpy", "pymic"}));
+  evaluate_command->add_option("--hd95", evaluate.hd95, "convention of the 95 % Hausdorff distance")
+      ->check(CLI::IsMember({"monai", "medpy", "pymic"}));
 
   cli::report_arguments report;
   auto* report_command = app.add_subcommand("report", "one HTML file with curves, tables and pictures of runs");
@@ -90,20 +99,26 @@ int main(int argc, char** argv) {
   report_command->add_option("--cases", report.cases, "cases with pictures")->check(CLI::NonNegativeNumber);
 
   cli::benchmark_arguments benchmark;
-  auto* benchmark_command = app.add_subcommand("benchmark", "time a training step, or the prediction of a volume, on made-up volumes");
+  auto* benchmark_command =
+      app.add_subcommand("benchmark", "time a training step, or the prediction of a volume, on made-up volumes");
   benchmark_command->add_option("--config", benchmark.config, "experiment file; without it, the defaults");
   benchmark_command->add_option("--work", benchmark.work, "what to time")->check(CLI::IsMember({"train", "predict"}));
-  benchmark_command->add_option("--precision", benchmark.precision, "of the network's maps (model.precision)")->check(CLI::IsMember({"fp32", "bf16"}));
+  benchmark_command->add_option("--precision", benchmark.precision, "of the network's maps (model.precision)")
+      ->check(CLI::IsMember({"fp32", "bf16"}));
   benchmark_command->add_option("--modalities", benchmark.modalities, "volumes a case")->check(CLI::Range(1, 16));
   benchmark_command->add_option("--classes", benchmark.classes, "background included")->check(CLI::Range(2, 16));
-  benchmark_command->add_option("--volume", benchmark.volume, "voxels along i, j, k of the volume to predict")->expected(3)->check(CLI::Range(1, 2048));
+  benchmark_command->add_option("--volume", benchmark.volume, "voxels along i, j, k of the volume to predict")
+      ->expected(3)
+      ->check(CLI::Range(1, 2048));
   benchmark_command->add_option("--steps", benchmark.steps, "timed repetitions")->check(CLI::Range(1, 100000));
-  benchmark_command->add_option("--warm", benchmark.warm, "untimed repetitions before them")->check(CLI::Range(1, 100000));
+  benchmark_command->add_option("--warm", benchmark.warm, "untimed repetitions before them")
+      ->check(CLI::Range(1, 100000));
   benchmark_command->add_option("--memory", benchmark.memory, memory_help)->check(CLI::NonNegativeNumber);
   benchmark_command->add_flag("--profile", benchmark.profile, "where time and memory go, by layer and by operation");
   benchmark_command->add_option("--json", benchmark.json, "file for all that was measured");
   benchmark_command->allow_extras();
-  benchmark_command->footer([] { return "Every key of an experiment can be set by --SECTION.KEY VALUE; comodal train --help lists them."; });
+  benchmark_command->footer(
+      [] { return "Every key of an experiment can be set by --SECTION.KEY VALUE; comodal train --help lists them."; });
 
   std::filesystem::path info_model;
   auto* info_command = app.add_subcommand("info", "what this program was built with, or what a model file holds");

@@ -6,7 +6,8 @@
 namespace cli {
 namespace {
 
-// The number of insertions, deletions, changes and swaps of neighbours between two words (Damerau's distance, adjacent swaps once).
+// The number of insertions, deletions, changes and swaps of neighbours between two words (Damerau's distance, adjacent
+// swaps once).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
   for (std::size_t i = 0; i <= a.size(); ++i)
@@ -16,7 +17,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
         continue;
       }
       d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + (a[i - 1] != b[j - 1])});
-      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
 }
@@ -34,7 +36,8 @@ toml::value parse_word(const std::string& word) {
 }  // namespace
 
 void settings::read_file(const std::filesystem::path& file) {
-  if (!std::filesystem::is_regular_file(file)) throw config_error(text(file.string(), ": there is no such experiment file"));
+  if (!std::filesystem::is_regular_file(file))
+    throw config_error(text(file.string(), ": there is no such experiment file"));
   toml::value root;
   try {
     root = toml::parse(file);
@@ -78,7 +81,8 @@ std::string settings::resolved() const {
   return top + sections;
 }
 
-std::pair<std::string, std::string> settings::first_difference(const settings& other, const std::set<std::string>& free) const {
+std::pair<std::string, std::string> settings::first_difference(const settings& other,
+                                                               const std::set<std::string>& free) const {
   for (const std::string& key : m_order) {
     const std::string here = m_keys.at(key).show(), there = other.m_keys.at(key).show();
     if (here != there && free.count(key) == 0) return {key + " = " + here, key + " = " + there};
@@ -96,7 +100,8 @@ const settings::bound& settings::find(const std::string& key, const std::string&
       best = d;
       nearest = name;
     }
-  throw config_error(text(where, ": there is no key '", key, "'; did you mean '", nearest, "'? (comodal train --help lists all keys)"));
+  throw config_error(text(where, ": there is no key '", key, "'; did you mean '", nearest,
+                          "'? (comodal train --help lists all keys)"));
 }
 
 void settings::read_table(const toml::value& table, const std::string& prefix, const std::string& where) {

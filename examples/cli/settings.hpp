@@ -38,16 +38,22 @@ struct is_vector<std::vector<T>> : std::true_type {};
 
 template <class T>
 [[nodiscard]] std::string kind_of() {
-  if constexpr (std::is_same_v<T, bool>) return "true or false";
-  else if constexpr (std::is_integral_v<T>) return "a whole number";
-  else if constexpr (std::is_floating_point_v<T>) return "a number";
+  if constexpr (std::is_same_v<T, bool>)
+    return "true or false";
+  else if constexpr (std::is_integral_v<T>)
+    return "a whole number";
+  else if constexpr (std::is_floating_point_v<T>)
+    return "a number";
   else if constexpr (std::is_enum_v<T>) {
     std::string names;
     for (const auto name : choice_names(T{})) names += (names.empty() ? "\"" : ", \"") + std::string(name) + "\"";
     return "one of " + names;
-  } else if constexpr (std::is_same_v<T, std::string>) return "a text in quotes";
-  else if constexpr (is_array<T>::value) return text("a list of ", std::tuple_size_v<T>, ", each ", kind_of<typename T::value_type>());
-  else return "a list, each " + kind_of<typename T::value_type>();
+  } else if constexpr (std::is_same_v<T, std::string>)
+    return "a text in quotes";
+  else if constexpr (is_array<T>::value)
+    return text("a list of ", std::tuple_size_v<T>, ", each ", kind_of<typename T::value_type>());
+  else
+    return "a list, each " + kind_of<typename T::value_type>();
 }
 
 // Reads a TOML value into `out`; false if it is of another kind.
@@ -60,8 +66,10 @@ template <class T>
     if (value.is_integer()) out = static_cast<T>(value.as_integer());
     return value.is_integer();
   } else if constexpr (std::is_floating_point_v<T>) {
-    if (value.is_floating()) out = value.as_floating();
-    else if (value.is_integer()) out = static_cast<T>(value.as_integer());
+    if (value.is_floating())
+      out = value.as_floating();
+    else if (value.is_integer())
+      out = static_cast<T>(value.as_integer());
     return value.is_floating() || value.is_integer();
   } else if constexpr (std::is_enum_v<T>) {
     if (!value.is_string()) return false;
@@ -91,17 +99,21 @@ template <class T>
 
 template <class T>
 [[nodiscard]] std::string show_value(const T& value) {
-  if constexpr (std::is_same_v<T, bool>) return value ? "true" : "false";
-  else if constexpr (std::is_integral_v<T>) return std::to_string(value);
+  if constexpr (std::is_same_v<T, bool>)
+    return value ? "true" : "false";
+  else if constexpr (std::is_integral_v<T>)
+    return std::to_string(value);
   else if constexpr (std::is_floating_point_v<T>) {
     for (int digits = 6; digits <= 17; ++digits) {
       std::ostringstream out;
       out.precision(digits);
       out << value;
-      if (std::stod(out.str()) == value || digits == 17) return out.str().find_first_of(".en") == std::string::npos ? out.str() + ".0" : out.str();
+      if (std::stod(out.str()) == value || digits == 17)
+        return out.str().find_first_of(".en") == std::string::npos ? out.str() + ".0" : out.str();
     }
     return {};
-  } else if constexpr (std::is_enum_v<T>) return "\"" + std::string(choice_names(T{})[static_cast<std::size_t>(value)]) + "\"";
+  } else if constexpr (std::is_enum_v<T>)
+    return "\"" + std::string(choice_names(T{})[static_cast<std::size_t>(value)]) + "\"";
   else if constexpr (std::is_same_v<T, std::string>) {
     std::string out = "\"";
     for (const char c : value) out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
@@ -157,8 +169,10 @@ class settings {
   /// The whole experiment as TOML, every key with its value.
   [[nodiscard]] std::string resolved() const;
 
-  /// The first key, but for those in `free`, whose value differs from that in `other`, as "key = value" here and there; empty if there is none.
-  [[nodiscard]] std::pair<std::string, std::string> first_difference(const settings& other, const std::set<std::string>& free) const;
+  /// The first key, but for those in `free`, whose value differs from that in `other`, as "key = value" here and there;
+  /// empty if there is none.
+  [[nodiscard]] std::pair<std::string, std::string> first_difference(const settings& other,
+                                                                     const std::set<std::string>& free) const;
 
  private:
   struct bound {

@@ -8,7 +8,8 @@
 
 namespace comodal::tests {
 
-const std::vector<operand> broadcast{{{2, 3, 1, 4}}, {{3, 2, 1}, 1, 2}}, one{{{3, 7}, -3, 3}}, positive{{{3, 7}, 0.5, 3}};
+const std::vector<operand> broadcast{{{2, 3, 1, 4}}, {{3, 2, 1}, 1, 2}}, one{{{3, 7}, -3, 3}},
+    positive{{{3, 7}, 0.5, 3}};
 
 BOOST_AUTO_TEST_CASE(gradients_of_arithmetic) {
   gradients("add", broadcast, [](const variables& v) { return v[0] + v[1]; });

@@ -18,9 +18,11 @@ struct workshop {
 // x^2 whose backward says `factor` x times the gradient: 2 is right.
 variable<twofold> square(const variable<twofold>& x, double factor) {
   auto& ctx = x.ctx();
-  return x.home().result(ops::binary(ctx, "square", ops::times{}, x.value(), x.value()), {&x}, [&ctx, factor, to = x.sink(), in = x.value()](const auto& d) {
-    to.accumulate(ops::unary(ctx, detail::scale_function<double>{factor}, ops::binary(ctx, "square", ops::times{}, d, in)));
-  });
+  return x.home().result(ops::binary(ctx, "square", ops::times{}, x.value(), x.value()), {&x},
+                         [&ctx, factor, to = x.sink(), in = x.value()](const auto& d) {
+                           to.accumulate(ops::unary(ctx, detail::scale_function<double>{factor},
+                                                    ops::binary(ctx, "square", ops::times{}, d, in)));
+                         });
 }
 
 BOOST_FIXTURE_TEST_CASE(a_right_backward_passes, workshop) {
@@ -30,21 +32,25 @@ BOOST_FIXTURE_TEST_CASE(a_right_backward_passes, workshop) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_broken_backward_is_caught, workshop) {
-  const auto slightly = check_gradient<twofold>([](const variables& v) { return square(v[0], 2.001); }, inputs({{{3, 4}}}));
+  const auto slightly =
+      check_gradient<twofold>([](const variables& v) { return square(v[0], 2.001); }, inputs({{{3, 4}}}));
   BOOST_TEST(!slightly.passed());
   BOOST_TEST(slightly.place.find("input 0, element ") == 0u);
-  BOOST_TEST(!check_gradient<twofold>([](const variables& v) { return square(v[0], -2); }, inputs({{{3, 4}}})).passed());
+  BOOST_TEST(
+      !check_gradient<twofold>([](const variables& v) { return square(v[0], -2); }, inputs({{{3, 4}}})).passed());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_missing_gradient_is_caught, workshop) {
-  const auto report = check_gradient<twofold>([](const variables& v) { return v[0] * detach(v[1]); }, inputs({{{3}}, {{3}}}));
+  const auto report =
+      check_gradient<twofold>([](const variables& v) { return v[0] * detach(v[1]); }, inputs({{{3}}, {{3}}}));
   BOOST_TEST(!report.passed());
   BOOST_TEST(report.place.find("input 1") == 0u);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_gradient_that_is_not_a_number_is_caught, workshop) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
-  BOOST_TEST(!check_gradient<twofold>([nan](const variables& v) { return square(v[0], nan); }, inputs({{{3}}})).passed());
+  BOOST_TEST(
+      !check_gradient<twofold>([nan](const variables& v) { return square(v[0], nan); }, inputs({{{3}}})).passed());
 }
 
 BOOST_FIXTURE_TEST_CASE(nothing_compared_is_no_pass, workshop) { BOOST_TEST(!gradient_report{}.passed()); }

@@ -31,8 +31,11 @@ struct outcome {
 outcome run(int nested) {
   context<single> ctx;
   tape<single> home(ctx);
-  const auto leaf = [&](const shape& s, std::uint32_t key) { return home.leaf(ctx.make(s, converted<float>(values(s.size(), key)))); };
-  const auto x = leaf({2, 4, 6, 8, 4}, 1), w = leaf({3, 3, 3, 6, 8}, 2), v = leaf({3, 3, 3, 8, 8}, 3), gamma = leaf({8}, 4), beta = leaf({8}, 5);
+  const auto leaf = [&](const shape& s, std::uint32_t key) {
+    return home.leaf(ctx.make(s, converted<float>(values(s.size(), key))));
+  };
+  const auto x = leaf({2, 4, 6, 8, 4}, 1), w = leaf({3, 3, 3, 6, 8}, 2), v = leaf({3, 3, 3, 8, 8}, 3),
+             gamma = leaf({8}, 4), beta = leaf({8}, 5);
   const auto constant = home.constant({2, 4, 6, 8, 2}, converted<float>(values(2 * 4 * 6 * 8 * 2, 6)));
   const block f{w, v, gamma, beta};
   const auto once = [&](const std::vector<variable<single>>& in) { return checkpoint(in, f); };
@@ -66,7 +69,8 @@ BOOST_AUTO_TEST_CASE(the_same_bytes_from_less_memory) {
 
 BOOST_AUTO_TEST_CASE(gradients_of_a_checkpoint) {
   gradients("checkpoint", {{{2, 3, 4}}, {{2, 3, 4}}}, [](const variables& v) {
-    return checkpoint<twofold>({v[0], v[1]}, [](const variables& in) { return multiply(exp(in[0]), add(in[1], in[0])); });
+    return checkpoint<twofold>({v[0], v[1]},
+                               [](const variables& in) { return multiply(exp(in[0]), add(in[1], in[0])); });
   });
 }
 
@@ -82,7 +86,8 @@ BOOST_AUTO_TEST_CASE(without_gradients_it_is_the_function) {
   });
   BOOST_TEST(calls == 1);
   BOOST_TEST(to_host(ctx.space(), y.value()) == (std::vector<float>{3, 6}), boost::test_tools::per_element());
-  BOOST_CHECK_EXCEPTION((void)checkpoint<single>({}, [](const auto& in) { return in[0]; }), shape_error, says("checkpoint: no input"));
+  BOOST_CHECK_EXCEPTION((void)checkpoint<single>({}, [](const auto& in) { return in[0]; }), shape_error,
+                        says("checkpoint: no input"));
 }
 
 }  // namespace comodal::tests

@@ -59,7 +59,8 @@ struct bench {
       home.backward(sum(multiply(output, constant(stored.at("direction")))));
       BOOST_TEST(stored.at("gradients").size() == names.size());
       for (std::size_t i = 0; i < names.size(); ++i)
-        BOOST_TEST(difference(host(inputs[i].grad()), numbers(stored.at("gradients").at(names[i]))) <= tolerance, "gradient of " << names[i]);
+        BOOST_TEST(difference(host(inputs[i].grad()), numbers(stored.at("gradients").at(names[i]))) <= tolerance,
+                   "gradient of " << names[i]);
     }
   }
 };
@@ -71,7 +72,8 @@ BOOST_FIXTURE_TEST_CASE(convolution, bench) {
 }
 
 BOOST_FIXTURE_TEST_CASE(normalisation_and_activation, bench) {
-  compare("instance_norm", {"x", "gamma", "beta"}, [](const variables& v) { return instance_norm(v[0], v[1], v[2], 0.01, 1e-5); });
+  compare("instance_norm", {"x", "gamma", "beta"},
+          [](const variables& v) { return instance_norm(v[0], v[1], v[2], 0.01, 1e-5); });
 }
 
 BOOST_FIXTURE_TEST_CASE(resampling, bench) {
@@ -85,7 +87,8 @@ BOOST_FIXTURE_TEST_CASE(soft_max, bench) {
 }
 
 BOOST_FIXTURE_TEST_CASE(cross_entropy_and_dice_sums, bench) {
-  for (const auto& [name, kind] : {std::pair{"segmentation_classes", label_kind::classes}, std::pair{"segmentation_regions", label_kind::regions}}) {
+  for (const auto& [name, kind] : {std::pair{"segmentation_classes", label_kind::classes},
+                                   std::pair{"segmentation_regions", label_kind::regions}}) {
     const json& inputs = golden().at(name).at("inputs");
     const auto y = constant(inputs.at("y")), w = constant(inputs.at("w"));
     compare(name, {"z"}, [&](const variables& v) { return segmentation_sums(v[0], y, w, kind); });
@@ -120,7 +123,8 @@ BOOST_FIXTURE_TEST_CASE(two_steps_of_gradient_descent, bench) {
     }
   }
   for (std::size_t i = 0; i < names.size(); ++i)
-    BOOST_TEST(difference(host(p[i].value()), numbers(stored.at("after").at(names[i]))) <= tolerance, "parameter " << names[i]);
+    BOOST_TEST(difference(host(p[i].value()), numbers(stored.at("after").at(names[i]))) <= tolerance,
+               "parameter " << names[i]);
 }
 
 }  // namespace comodal::tests

@@ -22,8 +22,11 @@ BOOST_AUTO_TEST_CASE(gradients_of_reductions) {
 }
 
 BOOST_AUTO_TEST_CASE(gradients_of_soft_max) {
-  for (const int axis : {0, 1, 2, -1}) gradients("softmax", cube, [axis](const variables& v) { return softmax(v[0], axis); });
-  gradients("masked_softmax", cube, [](const variables& v) { return masked_softmax(v[0], v[0].home().constant({2, 4}, {1, 0, 1, 1, 0, 1, 0, 0})); });
+  for (const int axis : {0, 1, 2, -1})
+    gradients("softmax", cube, [axis](const variables& v) { return softmax(v[0], axis); });
+  gradients("masked_softmax", cube, [](const variables& v) {
+    return masked_softmax(v[0], v[0].home().constant({2, 4}, {1, 0, 1, 1, 0, 1, 0, 0}));
+  });
 }
 
 BOOST_AUTO_TEST_CASE(gradients_of_the_matrix_product) {
@@ -56,7 +59,8 @@ BOOST_FIXTURE_TEST_CASE(soft_max_of_large_numbers_stays_finite, workshop) {
 BOOST_FIXTURE_TEST_CASE(masked_entries_are_never_read_and_an_empty_row_is_zero, workshop) {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const auto x = home.constant({2, 1, 3}, {0, nan, 0, nan, nan, nan}), mask = home.constant({2, 3}, {1, 0, 1, 0, 0, 0});
-  BOOST_TEST(host(masked_softmax(x, mask)) == (std::vector<double>{0.5, 0, 0.5, 0, 0, 0}), boost::test_tools::per_element());
+  BOOST_TEST(host(masked_softmax(x, mask)) == (std::vector<double>{0.5, 0, 0.5, 0, 0, 0}),
+             boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(a_gradient_goes_to_the_first_of_equal_maxima, workshop) {
@@ -66,7 +70,8 @@ BOOST_FIXTURE_TEST_CASE(a_gradient_goes_to_the_first_of_equal_maxima, workshop) 
 }
 
 BOOST_FIXTURE_TEST_CASE(shapes_that_do_not_fit_name_the_operation, workshop) {
-  const auto a = home.constant({2, 3}, values(6, 1)), square = home.constant({3, 3}, values(9, 1)), row = home.constant({3}, values(3, 1));
+  const auto a = home.constant({2, 3}, values(6, 1)), square = home.constant({3, 3}, values(9, 1)),
+             row = home.constant({3}, values(3, 1));
   BOOST_CHECK_EXCEPTION((void)matmul(a, a), shape_error, says("matmul: (2, 3) and (2, 3)"));
   BOOST_CHECK_EXCEPTION((void)matmul(row, row), shape_error, says("matmul: "));
   BOOST_CHECK_EXCEPTION((void)masked_softmax(a, square), shape_error, says("masked_softmax: x (2, 3) and mask (3, 3)"));

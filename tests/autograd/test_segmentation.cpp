@@ -15,10 +15,12 @@ BOOST_AUTO_TEST_CASE(gradients_of_the_sums) {
     gradients("segmentation_sums", {{{2, 3, 2, 2, 3}, -3, 3}}, [kind](const variables& v) {
       auto weight = values(24, 5, 0, 1);
       weight[3] = weight[14] = 0;
-      return segmentation_sums(v[0], v[0].home().constant({2, 3, 2, 2, 3}, values(72, 4, 0, 1)), v[0].home().constant({2, 3, 2, 2}, weight), kind);
+      return segmentation_sums(v[0], v[0].home().constant({2, 3, 2, 2, 3}, values(72, 4, 0, 1)),
+                               v[0].home().constant({2, 3, 2, 2}, weight), kind);
     });
-    gradients("segmentation_sums without weights", {{{2, 5, 16}, -3, 3}},
-              [kind](const variables& v) { return segmentation_sums(v[0], v[0].home().constant({2, 5, 16}, values(160, 4, 0, 1)), {}, kind); });
+    gradients("segmentation_sums without weights", {{{2, 5, 16}, -3, 3}}, [kind](const variables& v) {
+      return segmentation_sums(v[0], v[0].home().constant({2, 5, 16}, values(160, 4, 0, 1)), {}, kind);
+    });
   }
 }
 
@@ -54,9 +56,11 @@ BOOST_FIXTURE_TEST_CASE(large_logits_stay_finite, workshop) {
 
 BOOST_FIXTURE_TEST_CASE(shapes_that_do_not_fit_name_the_operation, workshop) {
   const auto tensor = [&](const shape& s) { return home.constant(s, values(s.size(), 1)); };
-  BOOST_CHECK_EXCEPTION((void)segmentation_sums(tensor({1, 4, 2}), tensor({1, 4, 3})), shape_error, says("segmentation_sums: logits (1, 4, 2) and targets (1, 4, 3)"));
+  BOOST_CHECK_EXCEPTION((void)segmentation_sums(tensor({1, 4, 2}), tensor({1, 4, 3})), shape_error,
+                        says("segmentation_sums: logits (1, 4, 2) and targets (1, 4, 3)"));
   BOOST_CHECK_EXCEPTION((void)segmentation_sums(tensor({1, 4, 17}), tensor({1, 4, 17})), shape_error, says("C <= 16"));
-  BOOST_CHECK_EXCEPTION((void)segmentation_sums(tensor({1, 4, 2}), tensor({1, 4, 2}), tensor({3})), shape_error, says("segmentation_sums: weights (3)"));
+  BOOST_CHECK_EXCEPTION((void)segmentation_sums(tensor({1, 4, 2}), tensor({1, 4, 2}), tensor({3})), shape_error,
+                        says("segmentation_sums: weights (3)"));
 }
 
 }  // namespace comodal::tests

@@ -16,8 +16,12 @@ using backend = kokkos_backend<default_space, double>;
 struct workshop {
   context<backend> ctx;
   tape<backend> home{ctx};
-  variable<backend> leaf(const std::vector<double>& v) { return home.leaf(ctx.make({static_cast<index>(v.size())}, v)); }
-  std::vector<double> grad(const variable<backend>& v) { return v.grad() ? to_host(ctx.space(), v.grad()) : std::vector<double>{}; }
+  variable<backend> leaf(const std::vector<double>& v) {
+    return home.leaf(ctx.make({static_cast<index>(v.size())}, v));
+  }
+  std::vector<double> grad(const variable<backend>& v) {
+    return v.grad() ? to_host(ctx.space(), v.grad()) : std::vector<double>{};
+  }
 };
 
 const auto each = boost::test_tools::per_element();
@@ -117,7 +121,8 @@ BOOST_FIXTURE_TEST_CASE(only_inner_values_drop_their_gradients, workshop) {
 
 BOOST_FIXTURE_TEST_CASE(misuse_is_refused_in_plain_words, workshop) {
   const auto x = leaf({2, 3});
-  BOOST_CHECK_EXCEPTION(home.backward(x), shape_error, says("backward: the loss has shape (2), expected one element; take sum() or mean() first"));
+  BOOST_CHECK_EXCEPTION(home.backward(x), shape_error,
+                        says("backward: the loss has shape (2), expected one element; take sum() or mean() first"));
   BOOST_CHECK_EXCEPTION((void)item(x), shape_error, says("item: (2) has more than one element"));
   BOOST_CHECK_EXCEPTION(x.assign(ctx.make({3})), shape_error, says("assign: (3) to a variable (2)"));
 }
@@ -134,7 +139,8 @@ struct training {
   using T = typename Backend::scalar_type;
   context<Backend> ctx;
   tape<Backend> home{ctx};
-  std::vector<variable<Backend>> p = leaves(home, {{{3, 3, 3, 2, 8}}, {{8}}, {{8}}, {{1, 1, 1, 8, 3}}, {{2, 2, 2, 3, 3}}});
+  std::vector<variable<Backend>> p =
+      leaves(home, {{{3, 3, 3, 2, 8}}, {{8}}, {{8}}, {{1, 1, 1, 8, 3}}, {{2, 2, 2, 3, 3}}});
   variable<Backend> x = home.constant({2, 6, 8, 10, 2}, converted<T>(values(2 * 480 * 2, 7)));
   variable<Backend> y = home.constant({2, 6, 8, 10, 3}, converted<T>(values(2 * 480 * 3, 8, 0, 1)));
 
@@ -145,7 +151,8 @@ struct training {
     const auto loss = mean(slice(segmentation_sums(logits, y), 1, 1, 2)) + mean(logits * logits);
     home.backward(loss);
     for (const auto& parameter : p) {
-      parameter.assign(ops::binary(ctx, "step", ops::minus{}, parameter.value(), ops::unary(ctx, detail::scale_function<T>{T(1e-4)}, parameter.grad())));
+      parameter.assign(ops::binary(ctx, "step", ops::minus{}, parameter.value(),
+                                   ops::unary(ctx, detail::scale_function<T>{T(1e-4)}, parameter.grad())));
       parameter.zero_grad();
     }
   }

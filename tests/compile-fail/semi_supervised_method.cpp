@@ -7,7 +7,8 @@ using volumes = std::vector<comodal::variable<B>>;
 struct complete {
   comodal::named_scalars<B> step(const comodal::step_batch&, const comodal::progress&);
   void after_update(const comodal::progress&);
-  comodal::network_output<B> predict(const volumes&, const comodal::presence<B>&, comodal::prediction_weights, comodal::network_outputs) const;
+  comodal::network_output<B> predict(const volumes&, const comodal::presence<B>&, comodal::prediction_weights,
+                                     comodal::network_outputs) const;
   const comodal::parameter_store<B>& parameters() const;
   const comodal::parameter_store<B>& averaged() const;
   void save(comodal::safetensors_file&) const;

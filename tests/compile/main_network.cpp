@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The main network on Kokkos' default execution space, from random volumes to a scored prediction: what the compile matrix
-// builds for every back end. Where it can run, it prints numbers that are the same for every host Kokkos and every number of
-// threads: the losses, the norm of the gradient, hashes of the trained parameters and of the prediction, and a sum over the
-// operations that the network does not use.
+// The main network on Kokkos' default execution space, from random volumes to a scored prediction: what the compile
+// matrix builds for every back end. Where it can run, it prints numbers that are the same for every host Kokkos and
+// every number of threads: the losses, the norm of the gradient, hashes of the trained parameters and of the
+// prediction, and a sum over the operations that the network does not use.
 #include <comodal/comodal.hpp>
 
 #include <bit>
@@ -27,7 +27,8 @@ struct whole_trainer {
 template <class Scalar>
 std::uint64_t hash_of(const std::vector<Scalar>& values, std::uint64_t hash = 14695981039346656037u) {
   for (const Scalar value : values)
-    for (const auto byte : std::bit_cast<std::array<unsigned char, sizeof(Scalar)>>(value)) hash = (hash ^ byte) * 1099511628211u;
+    for (const auto byte : std::bit_cast<std::array<unsigned char, sizeof(Scalar)>>(value))
+      hash = (hash ^ byte) * 1099511628211u;
   return hash;
 }
 
@@ -51,7 +52,8 @@ struct random_case {
     for (index k = 0; k < size[2]; ++k)
       for (index j = 0; j < size[1]; ++j)
         for (index i = 0; i < size[0]; ++i) {
-          const double x = static_cast<double>(i) - centre[0], y = static_cast<double>(j) - centre[1], z = static_cast<double>(k) - centre[2];
+          const double x = static_cast<double>(i) - centre[0], y = static_cast<double>(j) - centre[1],
+                       z = static_cast<double>(k) - centre[2];
           const bool inside = x * x + y * y + z * z < 16;
           first.values.push_back(static_cast<float>(draw.uniform(-1, 1) + (inside ? 1.0 : 0.0)));
           second.values.push_back(static_cast<float>(draw.uniform(-1, 1) + (inside ? 0.5 : 0.0)));
@@ -86,7 +88,8 @@ double other_operations() {
   auto y = comodal::max_pool3d(comodal::upsample3d(x, {1, 2, 2}), {2, 2, 2});
   y = comodal::dropout(y, 0.25, 1, 2, 3) + comodal::l2_normalize(comodal::average_pool3d(x, {2, 1, 1}), 4);
   y = comodal::elementwise(y, cube{}, cube_slope{}) - comodal::power(comodal::shift(y, 1), 1.5);
-  y = comodal::stack<Backend>({y, comodal::sqrt(comodal::exp(y)), comodal::log(comodal::shift(comodal::sigmoid(y), 1))}, 1);
+  y = comodal::stack<Backend>({y, comodal::sqrt(comodal::exp(y)), comodal::log(comodal::shift(comodal::sigmoid(y), 1))},
+                              1);
   y = comodal::leaky_relu(comodal::softmax(y, 1) / comodal::shift(comodal::max(y, -1), 4));
   const auto a = comodal::reshape(y, {2, y.shape().size() / 24, 12}), b = comodal::reshape(x, {2, 12, 16});
   home.backward(comodal::mean(comodal::matmul(a, b)));
@@ -104,7 +107,8 @@ int run(int threads) {
   for (std::uint32_t n = 0; n < 5; ++n) cases.emplace_back(n);
   comodal::batch_options options;
   options.patch = {8, 16, 16};
-  comodal::batch_maker<> maker(options, {{"a", cases[0].images(), &cases[0].label}, {"b", cases[1].images(), &cases[1].label}},
+  comodal::batch_maker<> maker(options,
+                               {{"a", cases[0].images(), &cases[0].label}, {"b", cases[1].images(), &cases[1].label}},
                                {{"c", cases[2].images()}, {"d", cases[3].images()}}, 11);
 
   comodal::network_options network;
@@ -127,17 +131,20 @@ int run(int threads) {
   std::printf("student %016llx\nteacher %016llx\n", static_cast<unsigned long long>(hash_of(method.parameters())),
               static_cast<unsigned long long>(hash_of(method.averaged())));
 
-  const auto maps = comodal::sliding_window(home, cases[4].images(), {1, 1}, comodal::label_kind::classes, {{8, 16, 16}, 0.5, {2}},
-                                            [&](const auto& volumes, const auto& present) {
-                                              const auto out = method.predict(volumes, present, comodal::prediction_weights::student,
-                                                                              comodal::network_outputs::all);
+  const auto maps = comodal::sliding_window(home, cases[4].images(), {1, 1}, comodal::label_kind::classes,
+                                            {{8, 16, 16}, 0.5, {2}}, [&](const auto& volumes, const auto& present) {
+                                              const auto out =
+                                                  method.predict(volumes, present, comodal::prediction_weights::student,
+                                                                 comodal::network_outputs::all);
                                               return std::vector{out.fused, out.branches[0]};
                                             });
   comodal::label_volume prediction = cases[4].label;
   prediction.values = comodal::most_probable(maps[0]);
   const auto scores = comodal::score_case(prediction, cases[4].label, {{"ball", {1}}}, "e");
-  std::printf("maps %016llx dice %.9g\n", static_cast<unsigned long long>(hash_of(maps[1].values, hash_of(maps[0].values))), scores[0].dice);
-  std::printf("others %.9g %.17g\n", other_operations<backend>(), other_operations<comodal::kokkos_backend<comodal::default_space, double>>());
+  std::printf("maps %016llx dice %.9g\n",
+              static_cast<unsigned long long>(hash_of(maps[1].values, hash_of(maps[0].values))), scores[0].dice);
+  std::printf("others %.9g %.17g\n", other_operations<backend>(),
+              other_operations<comodal::kokkos_backend<comodal::default_space, double>>());
   return 0;
 }
 
@@ -146,6 +153,7 @@ int run(int threads) {
 template struct whole_trainer<backend>;
 
 int main(int count, char** arguments) {
-  std::fprintf(stderr, "Kokkos %s, execution space %s\n", comodal::kokkos_version().c_str(), comodal::default_space::name());
+  std::fprintf(stderr, "Kokkos %s, execution space %s\n", comodal::kokkos_version().c_str(),
+               comodal::default_space::name());
   return run(count > 1 ? std::atoi(arguments[1]) : 0);
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The agreement of every operation with the reference engine, computed by the bodies that devices run. On a machine without a GPU
-// nothing else calls them.
+// The agreement of every operation with the reference engine, computed by the bodies that devices run. On a machine
+// without a GPU nothing else calls them.
 #define BOOST_TEST_MODULE compile_device_bodies
 #include <boost/test/unit_test.hpp>
 

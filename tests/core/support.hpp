@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// What the tests of the numerical layers share: Kokkos for the whole program, reproducible values, comparison of arrays.
+/// What the tests of the numerical layers share: Kokkos for the whole program, reproducible values, comparison of
+/// arrays.
 #ifndef COMODAL_TESTS_CORE_SUPPORT_HPP
 #define COMODAL_TESTS_CORE_SUPPORT_HPP
 

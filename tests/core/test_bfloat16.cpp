@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The 16-bit scalar: every value there and back, rounding to nearest with ties to even, infinities, NaN and subnormal numbers.
+// The 16-bit scalar: every value there and back, rounding to nearest with ties to even, infinities, NaN and subnormal
+// numbers.
 #define BOOST_TEST_MODULE core_bfloat16
 #include <boost/test/unit_test.hpp>
 
@@ -20,8 +21,11 @@ std::uint16_t bits_of(float value) { return bfloat16(value).bits; }
 std::uint16_t nearest(double value) {
   const auto sign = static_cast<std::uint16_t>(std::signbit(value) ? 0x8000 : 0);
   const double magnitude = std::fabs(value);
-  // Bits of positive numbers are in the order of the numbers; beyond the largest, rounding goes on as if there were one more exponent.
-  const auto number = [](std::uint32_t bits) { return bits == 0x7f80 ? 0x1p128 : static_cast<double>(from_bits(bits << 16)); };
+  // Bits of positive numbers are in the order of the numbers; beyond the largest, rounding goes on as if there were one
+  // more exponent.
+  const auto number = [](std::uint32_t bits) {
+    return bits == 0x7f80 ? 0x1p128 : static_cast<double>(from_bits(bits << 16));
+  };
   std::uint32_t low = 0, high = 0x7f80;
   if (magnitude >= 0x1p128) return static_cast<std::uint16_t>(sign | 0x7f80);
   while (high - low > 1) {
@@ -55,8 +59,8 @@ BOOST_AUTO_TEST_CASE(between_two_values_the_nearer_one_and_of_equals_the_even_on
         const float f = from_bits(sign | b << 16 | rest);
         BOOST_REQUIRE_EQUAL(bits_of(f), nearest(static_cast<double>(f)));
       }
-  BOOST_TEST(bits_of(1 + 0x1p-8f) == bits_of(1.f));                // a tie, to the even neighbour below
-  BOOST_TEST(bits_of(1 + 3 * 0x1p-8f) == bits_of(1 + 0x1p-6f));    // a tie, to the even neighbour above
+  BOOST_TEST(bits_of(1 + 0x1p-8f) == bits_of(1.f));              // a tie, to the even neighbour below
+  BOOST_TEST(bits_of(1 + 3 * 0x1p-8f) == bits_of(1 + 0x1p-6f));  // a tie, to the even neighbour above
 }
 
 BOOST_AUTO_TEST_CASE(doubles_are_rounded_once) {
@@ -78,13 +82,14 @@ BOOST_AUTO_TEST_CASE(the_ends_of_the_range) {
   const float infinity = std::numeric_limits<float>::infinity(), most = std::numeric_limits<float>::max();
   BOOST_TEST(bits_of(infinity) == 0x7f80);
   BOOST_TEST(bits_of(-infinity) == 0xff80);
-  BOOST_TEST(bits_of(most) == 0x7f80);                       // nearer to 2^128 than to the largest value
+  BOOST_TEST(bits_of(most) == 0x7f80);  // nearer to 2^128 than to the largest value
   BOOST_TEST(bits_of(from_bits(0x7f7f7fff)) == 0x7f7f);
   BOOST_TEST(bits_of(-0.f) == 0x8000);
-  BOOST_TEST(bits_of(from_bits(1)) == 0);                    // the smallest float
-  BOOST_TEST(bits_of(from_bits(0x8001)) == 1);               // subnormal, up to the smallest bfloat16
-  BOOST_TEST(bits_of(from_bits(0x8000)) == 0);               // a tie
-  BOOST_TEST(std::isnan(static_cast<float>(bfloat16(from_bits(0x7f800001)))));  // its upper half alone would be infinity
+  BOOST_TEST(bits_of(from_bits(1)) == 0);       // the smallest float
+  BOOST_TEST(bits_of(from_bits(0x8001)) == 1);  // subnormal, up to the smallest bfloat16
+  BOOST_TEST(bits_of(from_bits(0x8000)) == 0);  // a tie
+  BOOST_TEST(
+      std::isnan(static_cast<float>(bfloat16(from_bits(0x7f800001)))));  // its upper half alone would be infinity
   BOOST_TEST(std::isnan(static_cast<float>(bfloat16(from_bits(0xffffffff)))));
 }
 

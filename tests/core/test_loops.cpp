@@ -21,7 +21,9 @@ struct increment {
 struct visit {
   float* to;
   index rows, channels;
-  KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c) const { to[(g * rows + r) * channels + c] += static_cast<float>(1 + g + 10 * r % 97 + c % 5); }
+  KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c) const {
+    to[(g * rows + r) * channels + c] += static_cast<float>(1 + g + 10 * r % 97 + c % 5);
+  }
 };
 
 struct moments {
@@ -67,7 +69,8 @@ BOOST_FIXTURE_TEST_CASE(every_element_is_visited_once, workshop) {
     const auto t = zeros(count);
     for_elements(ctx.space(), count, increment{t.data()});
     const auto found = to_host(ctx.space(), t);
-    for (index i = 0; i < count; ++i) BOOST_REQUIRE(found[static_cast<std::size_t>(i)] == static_cast<float>(i % 1000 + 1));
+    for (index i = 0; i < count; ++i)
+      BOOST_REQUIRE(found[static_cast<std::size_t>(i)] == static_cast<float>(i % 1000 + 1));
   }
 }
 
@@ -76,7 +79,8 @@ BOOST_FIXTURE_TEST_CASE(every_task_runs_once, workshop) {
     const auto t = zeros(count);
     for_tasks(ctx.space(), count, increment{t.data()});
     const auto found = to_host(ctx.space(), t);
-    for (index i = 0; i < count; ++i) BOOST_REQUIRE(found[static_cast<std::size_t>(i)] == static_cast<float>(i % 1000 + 1));
+    for (index i = 0; i < count; ++i)
+      BOOST_REQUIRE(found[static_cast<std::size_t>(i)] == static_cast<float>(i % 1000 + 1));
   }
 }
 
@@ -91,7 +95,8 @@ BOOST_FIXTURE_TEST_CASE(every_row_and_channel_is_visited_once, workshop) {
         std::size_t i = 0;
         for (index g = 0; g < groups; ++g)
           for (index r = 0; r < rows; ++r)
-            for (index c = 0; c < channels; ++c, ++i) BOOST_REQUIRE(found[i] == static_cast<float>(1 + g + 10 * r % 97 + c % 5));
+            for (index c = 0; c < channels; ++c, ++i)
+              BOOST_REQUIRE(found[i] == static_cast<float>(1 + g + 10 * r % 97 + c % 5));
       }
   for_rows(ctx.space(), 0, 5, 5, visit{nullptr, 5, 5});
   for_rows(ctx.space(), 5, 0, 5, visit{nullptr, 0, 5});
@@ -112,7 +117,8 @@ BOOST_FIXTURE_TEST_CASE(every_row_is_visited_with_the_numbers_of_its_channel, wo
         std::size_t i = 0;
         for (index g = 0; g < groups; ++g)
           for (index r = 0; r < rows; ++r)
-            for (index c = 0; c < channels; ++c, ++i) BOOST_REQUIRE(found[i] == static_cast<float>(c % 100 + 1000 * (g + 1)));
+            for (index c = 0; c < channels; ++c, ++i)
+              BOOST_REQUIRE(found[i] == static_cast<float>(c % 100 + 1000 * (g + 1)));
       }
   for_numbered_rows<2>(ctx.space(), 0, 5, 5, static_cast<const float*>(nullptr), numbered_visit{nullptr});
 }
@@ -121,8 +127,9 @@ struct sized {
   index groups, rows, channels;
 };
 
-const std::vector<sized> reductions{{1, 1, 1},   {1, 64, 1},   {2, 65, 3},    {3, 1000, 5},  {1, 40000, 1}, {2, 5000, 4},
-                                    {1, 999, 7}, {1, 7, 1000}, {2, 3001, 16}, {1, 4099, 24}, {4, 300, 33},  {1, 30000, 2}};
+const std::vector<sized> reductions{{1, 1, 1},     {1, 64, 1},    {2, 65, 3},   {3, 1000, 5},
+                                    {1, 40000, 1}, {2, 5000, 4},  {1, 999, 7},  {1, 7, 1000},
+                                    {2, 3001, 16}, {1, 4099, 24}, {4, 300, 33}, {1, 30000, 2}};
 
 BOOST_FIXTURE_TEST_CASE(sums_over_rows_equal_plain_loops, workshop) {
   for (const auto& [groups, rows, channels] : reductions) {
@@ -159,14 +166,18 @@ BOOST_FIXTURE_TEST_CASE(a_body_may_add_rows_in_a_shorter_type, workshop) {
   const auto x = ctx.make({groups, rows, channels}, converted<float>(numbers));
   const auto scratch = ctx.make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
   const auto out = ctx.make_of<double>({groups, 2, channels});
-  reduce_rows<2>(ctx.space(), groups, rows, channels, short_moments{x.data(), rows, channels}, scratch.data(), out.data());
+  reduce_rows<2>(ctx.space(), groups, rows, channels, short_moments{x.data(), rows, channels}, scratch.data(),
+                 out.data());
   const auto found = to_host(ctx.space(), out);
   for (index g = 0; g < groups; ++g)
     for (index c = 0; c < channels; ++c) {
       double expected = 0;
       for (index r = 0; r < rows; ++r) expected += numbers[static_cast<std::size_t>((g * rows + r) * channels + c)];
-      BOOST_TEST(std::abs(found[static_cast<std::size_t>(2 * g * channels + c)] - expected) < 1e-3);  // a run's error is some 1e-7
-      if constexpr (is_host_v<default_space>) BOOST_TEST(found[static_cast<std::size_t>((2 * g + 1) * channels + c)] == static_cast<double>(rows * sizeof(float)));
+      BOOST_TEST(std::abs(found[static_cast<std::size_t>(2 * g * channels + c)] - expected) <
+                 1e-3);  // a run's error is some 1e-7
+      if constexpr (is_host_v<default_space>)
+        BOOST_TEST(found[static_cast<std::size_t>((2 * g + 1) * channels + c)] ==
+                   static_cast<double>(rows * sizeof(float)));
     }
 }
 
@@ -198,10 +209,12 @@ BOOST_FIXTURE_TEST_CASE(sums_have_the_same_bytes_at_any_number_of_threads, works
     for (const int threads : {1, 2, 3, 4}) {
       omp_set_num_threads(threads);
       const auto out = ctx.make_of<double>({groups, 2, channels});
-      reduce_rows<2>(ctx.space(), groups, rows, channels, moments{x.data(), rows, channels}, scratch.data(), out.data());
+      reduce_rows<2>(ctx.space(), groups, rows, channels, moments{x.data(), rows, channels}, scratch.data(),
+                     out.data());
       const auto found = to_host(ctx.space(), out);
       if (threads == 1) expected = found;
-      BOOST_TEST(std::memcmp(found.data(), expected.data(), found.size() * sizeof(double)) == 0, rows << " x " << channels << " at " << threads);
+      BOOST_TEST(std::memcmp(found.data(), expected.data(), found.size() * sizeof(double)) == 0,
+                 rows << " x " << channels << " at " << threads);
     }
   }
   omp_set_num_threads(before);

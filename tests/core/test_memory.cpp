@@ -117,7 +117,8 @@ BOOST_FIXTURE_TEST_CASE(size_classes_waste_an_eighth_at_most, pooled) {
 
 BOOST_FIXTURE_TEST_CASE(host_buffers_are_aligned_to_a_cache_line, pooled) {
   if constexpr (is_host_v<default_space>)
-    for (const std::size_t bytes : {1u, 100u, 5000u, 300000u}) BOOST_TEST(reinterpret_cast<std::uintptr_t>(pool->allocate(bytes).get()) % 64 == 0u);
+    for (const std::size_t bytes : {1u, 100u, 5000u, 300000u})
+      BOOST_TEST(reinterpret_cast<std::uintptr_t>(pool->allocate(bytes).get()) % 64 == 0u);
 }
 
 BOOST_FIXTURE_TEST_CASE(release_returns_what_is_not_handed_out, pooled) {

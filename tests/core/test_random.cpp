@@ -13,7 +13,8 @@ namespace comodal::tests {
 // Random123's known answers of philox4x32 with ten rounds (its file kat_vectors).
 BOOST_AUTO_TEST_CASE(known_answers) {
   random_stream zero(0, static_cast<random_purpose>(0), 0, 0);
-  for (const std::uint32_t expected : {0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u}) BOOST_TEST(zero.bits() == expected);
+  for (const std::uint32_t expected : {0x6627e8d5u, 0xe169c58du, 0xbc57ac4cu, 0x9b00dbd8u})
+    BOOST_TEST(zero.bits() == expected);
 
   constexpr std::uint32_t ones = 0xffffffffu;
   const r123::Philox4x32::ctr_type full = r123::Philox4x32()({{ones, ones, ones, ones}}, {{ones, ones}});
@@ -44,9 +45,10 @@ double correlation(random_stream a, random_stream b, int count) {
 BOOST_AUTO_TEST_CASE(streams_of_different_keys_are_independent) {
   constexpr int count = 20000;
   const random_stream base(5, random_purpose::sampling, 1, 1);
-  const random_stream others[] = {random_stream(6, random_purpose::sampling, 1, 1), random_stream(5, random_purpose::mixing, 1, 1),
-                                  random_stream(5, random_purpose::sampling, 2, 1), random_stream(5, random_purpose::sampling, 1, 2),
-                                  random_stream(5 + (1ull << 32), random_purpose::sampling, 1, 1)};
+  const random_stream others[] = {
+      random_stream(6, random_purpose::sampling, 1, 1), random_stream(5, random_purpose::mixing, 1, 1),
+      random_stream(5, random_purpose::sampling, 2, 1), random_stream(5, random_purpose::sampling, 1, 2),
+      random_stream(5 + (1ull << 32), random_purpose::sampling, 1, 1)};
   const double limit = 5 / std::sqrt(static_cast<double>(count));  // five standard deviations
   for (const random_stream& other : others) BOOST_TEST(std::fabs(correlation(base, other, count)) < limit);
   BOOST_TEST(correlation(base, base, count) > 0.9);

@@ -40,7 +40,8 @@ BOOST_FIXTURE_TEST_CASE(a_reshaped_tensor_is_the_same_buffer, pooled) {
 
 BOOST_FIXTURE_TEST_CASE(the_number_of_values_must_fit, pooled) {
   const tensor<double> t(*pool, {2, 2});
-  BOOST_CHECK_EXCEPTION(copy_from_host(space, {1, 2, 3}, t), shape_error, says("copy_from_host: 3 values for a tensor (2, 2)"));
+  BOOST_CHECK_EXCEPTION(copy_from_host(space, {1, 2, 3}, t), shape_error,
+                        says("copy_from_host: 3 values for a tensor (2, 2)"));
 }
 
 BOOST_FIXTURE_TEST_CASE(empty_tensors, pooled) {

@@ -41,7 +41,8 @@ inline void write_text(const std::filesystem::path& path, std::string_view words
 }
 
 /// A bright noisy ellipsoid in a dark noisy background, 20 x 18 x 12 voxels of 1 x 1 x 2 mm; another one for each key.
-inline comodal::image_volume image(std::uint32_t key, comodal::affine3x4 affine = {{{-1, 0, 0, 9}, {0, 1, 0, -5}, {0, 0, 2, 4}}}) {
+inline comodal::image_volume image(std::uint32_t key,
+                                   comodal::affine3x4 affine = {{{-1, 0, 0, 9}, {0, 1, 0, -5}, {0, 0, 2, 4}}}) {
   comodal::image_volume v{{{20, 18, 12}, affine}, {}};
   v.values.resize(20 * 18 * 12);
   comodal::random_stream random(1, comodal::random_purpose::test, key);
@@ -55,7 +56,8 @@ inline comodal::image_volume image(std::uint32_t key, comodal::affine3x4 affine 
 }
 
 /// Label `value` in a small block inside the ellipsoid.
-inline comodal::label_volume label(std::uint8_t value, comodal::affine3x4 affine = {{{-1, 0, 0, 9}, {0, 1, 0, -5}, {0, 0, 2, 4}}}) {
+inline comodal::label_volume label(std::uint8_t value,
+                                   comodal::affine3x4 affine = {{{-1, 0, 0, 9}, {0, 1, 0, -5}, {0, 0, 2, 4}}}) {
   comodal::label_volume v{{{20, 18, 12}, affine}, std::vector<std::uint8_t>(20 * 18 * 12)};
   for (comodal::index k = 5; k < 7; ++k)
     for (comodal::index j = 8; j < 11; ++j)
@@ -63,7 +65,8 @@ inline comodal::label_volume label(std::uint8_t value, comodal::affine3x4 affine
   return v;
 }
 
-/// An nnU-Net raw folder: cases a, b, c of two modalities with labels, d without label and second modality, e in imagesTs.
+/// An nnU-Net raw folder: cases a, b, c of two modalities with labels, d without label and second modality, e in
+/// imagesTs.
 inline void make_nnunet_raw(const std::filesystem::path& root) {
   for (const char* sub : {"imagesTr", "labelsTr", "imagesTs"}) std::filesystem::create_directories(root / sub);
   write_text(root / "dataset.json", R"({"channel_names": {"0": "flair", "1": "t1"},

@@ -52,7 +52,8 @@ BOOST_AUTO_TEST_CASE(noise_is_normal) {
     BOOST_TEST(std::abs(moments[3]) < 0.03);
     BOOST_TEST(std::abs(moments[4] - 3) < 0.08);
     const double expected[5] = {0.02275, 0.15866, 0.5, 0.84134, 0.97725};
-    for (std::size_t k = 0; k < 5; ++k) BOOST_TEST(std::abs(below[k] / static_cast<double>(count) - expected[k]) < 0.005);
+    for (std::size_t k = 0; k < 5; ++k)
+      BOOST_TEST(std::abs(below[k] / static_cast<double>(count) - expected[k]) < 0.005);
     // Neighbours and pairs are not correlated.
     for (const std::size_t lag : {1u, 256u}) {
       double sum = 0;
@@ -82,7 +83,9 @@ BOOST_AUTO_TEST_CASE(gamma_keeps_the_range_and_the_order) {
 BOOST_AUTO_TEST_CASE(blur_is_a_gaussian) {
   const extent3 size{9, 10, 11};
   std::vector<float> values(990, 0.f);
-  const auto at = [&](index d, index h, index w) -> float& { return values[static_cast<std::size_t>((d * 10 + h) * 11 + w)]; };
+  const auto at = [&](index d, index h, index w) -> float& {
+    return values[static_cast<std::size_t>((d * 10 + h) * 11 + w)];
+  };
   at(4, 5, 6) = 1;
   const double sigma = 0.8;
   blur(values, size, sigma);
@@ -93,7 +96,8 @@ BOOST_AUTO_TEST_CASE(blur_is_a_gaussian) {
       for (index w = 0; w < 11; ++w) {
         const auto r2 = static_cast<double>((d - 4) * (d - 4) + (h - 5) * (h - 5) + (w - 6) * (w - 6));
         const bool in = std::abs(d - 4) <= 3 && std::abs(h - 5) <= 3 && std::abs(w - 6) <= 3;
-        BOOST_REQUIRE(std::abs(at(d, h, w) - (in ? std::exp(-r2 / (2 * sigma * sigma)) / (norm * norm * norm) : 0)) < 1e-6);
+        BOOST_REQUIRE(std::abs(at(d, h, w) - (in ? std::exp(-r2 / (2 * sigma * sigma)) / (norm * norm * norm) : 0)) <
+                      1e-6);
       }
   std::vector<float> constant(990, 4.f);
   blur(constant, size, 1);

@@ -76,7 +76,8 @@ BOOST_AUTO_TEST_CASE(parts_of_a_batch) {
 BOOST_AUTO_TEST_CASE(streams_of_a_batch_differ) {
   std::set<std::uint32_t> first;
   int count = 0;
-  for (const auto part : {detail::batch_part::labelled, detail::batch_part::unlabelled, detail::batch_part::weak, detail::batch_part::strong})
+  for (const auto part : {detail::batch_part::labelled, detail::batch_part::unlabelled, detail::batch_part::weak,
+                          detail::batch_part::strong})
     for (index n = 0; n < 4; ++n)
       for (index m = 0; m < 5; ++m)
         for (std::uint32_t step = 0; step < 3; ++step, ++count)

@@ -12,7 +12,8 @@
 namespace comodal::tests {
 namespace {
 
-// Labels are 1 + a pattern of the place in a blob, and the value of modality 0 tells the case and the place of each voxel.
+// Labels are 1 + a pattern of the place in a blob, and the value of modality 0 tells the case and the place of each
+// voxel.
 struct cohort {
   std::deque<image_volume> images;
   std::deque<label_volume> labels;
@@ -25,7 +26,8 @@ struct cohort {
       image_volume& v = images.emplace_back();
       v.geometry.size = size;
       for (index i = 0; i < v.geometry.voxels(); ++i)
-        v.values.push_back(static_cast<float>(i % 4096) / 1024 + static_cast<float>(number) * 0.001f + static_cast<float>(m));
+        v.values.push_back(static_cast<float>(i % 4096) / 1024 + static_cast<float>(number) * 0.001f +
+                           static_cast<float>(m));
       result.push_back(&v);
     }
     return result;
@@ -65,8 +67,8 @@ bool same(const crop_batch& a, const crop_batch& b) {
   const auto bytes = [](const auto& x, const auto& y) {
     return x.size() == y.size() && (x.empty() || std::memcmp(x.data(), y.data(), x.size() * sizeof x[0]) == 0);
   };
-  bool equal = a.images.size() == b.images.size() && bytes(a.present, b.present) && bytes(a.labels, b.labels) && bytes(a.known, b.known) &&
-               bytes(a.cases, b.cases);
+  bool equal = a.images.size() == b.images.size() && bytes(a.present, b.present) && bytes(a.labels, b.labels) &&
+               bytes(a.known, b.known) && bytes(a.cases, b.cases);
   for (std::size_t m = 0; equal && m < a.images.size(); ++m) equal = bytes(a.images[m], b.images[m]);
   return equal;
 }
@@ -168,9 +170,11 @@ BOOST_AUTO_TEST_CASE(labels_of_other_cases_do_not_matter) {
     for (index n = 0; n < 2; ++n) {
       if (after.labelled.cases[static_cast<std::size_t>(n)] == 2) continue;
       ++compared;
-      BOOST_TEST(std::memcmp(after.labelled.label(n).data(), before[step].labelled.label(n).data(), after.labelled.label(n).size()) == 0);
+      BOOST_TEST(std::memcmp(after.labelled.label(n).data(), before[step].labelled.label(n).data(),
+                             after.labelled.label(n).size()) == 0);
       for (index m = 0; m < 3; ++m)
-        for (const auto& [x, y] : {std::pair{&after.labelled, &before[step].labelled}, {&after.strong, &before[step].strong}})
+        for (const auto& [x, y] :
+             {std::pair{&after.labelled, &before[step].labelled}, {&after.strong, &before[step].strong}})
           BOOST_TEST(std::memcmp(x->image(n, m).data(), y->image(n, m).data(), x->image(n, m).size_bytes()) == 0);
     }
   }
@@ -286,7 +290,8 @@ BOOST_AUTO_TEST_CASE(labels_follow_their_voxels) {
   // An image that equals its label: without interpolation the crops agree everywhere but in the padding.
   cohort c;
   c.add_labelled(1, {20, 18, 12}, 1);
-  for (std::size_t v = 0; v < c.images[0].values.size(); ++v) c.images[0].values[v] = static_cast<float>(c.labels[0].values[v]);
+  for (std::size_t v = 0; v < c.images[0].values.size(); ++v)
+    c.images[0].values[v] = static_cast<float>(c.labels[0].values[v]);
   batch_options o = small_options();
   o.unlabelled = 0;
   o.foreground = 1;
@@ -298,7 +303,8 @@ BOOST_AUTO_TEST_CASE(labels_follow_their_voxels) {
   const plain_maker turned = make_plain(o, c);
   for (std::uint32_t step = 0; step < 10; ++step) {
     const step_batch a = exact.make(step);
-    for (std::size_t v = 0; v < a.labelled.labels.size(); ++v) BOOST_REQUIRE(a.labelled.images[0][v] == a.labelled.labels[v]);
+    for (std::size_t v = 0; v < a.labelled.labels.size(); ++v)
+      BOOST_REQUIRE(a.labelled.images[0][v] == a.labelled.labels[v]);
     const step_batch b = turned.make(step);
     for (std::size_t v = 0; v < b.labelled.labels.size(); ++v) {
       // A label is that of one of the eight neighbours.

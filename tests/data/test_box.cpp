@@ -43,7 +43,8 @@ BOOST_AUTO_TEST_CASE(crop_keeps_the_place_of_voxels) {
       for (index i = 0; i < 3; ++i) {
         BOOST_CHECK_EQUAL(part.at(i, j, k), v.at(i + 1, j, k + 1));
         const auto d = [](index n) { return static_cast<double>(n); };
-        BOOST_CHECK((transform(part.geometry.affine, {d(i), d(j), d(k)}) == transform(v.geometry.affine, {d(i + 1), d(j), d(k + 1)})));
+        BOOST_CHECK((transform(part.geometry.affine, {d(i), d(j), d(k)}) ==
+                     transform(v.geometry.affine, {d(i + 1), d(j), d(k + 1)})));
       }
   const label_volume back = uncrop(part, b, v.geometry, std::uint8_t{99});
   for (index k = 0; k < 3; ++k)

@@ -79,7 +79,8 @@ BOOST_AUTO_TEST_CASE(results_return_to_the_files_own_grid) {
   std::size_t quarter = 0;
   for (const float v : outside.values) quarter += v == 0.25f;
   BOOST_CHECK_EQUAL(quarter, probability.values.size());
-  BOOST_CHECK_EQUAL(outside.values.size() - quarter, static_cast<std::size_t>(std::count(outside.values.begin(), outside.values.end(), 0.5f)));
+  BOOST_CHECK_EQUAL(outside.values.size() - quarter,
+                    static_cast<std::size_t>(std::count(outside.values.begin(), outside.values.end(), 0.5f)));
   probability.geometry.size[0] -= 1;
   BOOST_CHECK_THROW(static_cast<void>(restore(probability, c.data.grid)), geometry_error);
 }
@@ -152,9 +153,11 @@ BOOST_AUTO_TEST_CASE(options_are_checked) {
   const cohort c = read_nnunet_raw(folder.path());
   prepare_options options;
   options.normalise = {normalisation::head, normalisation::head, normalisation::head};
-  BOOST_CHECK_EXCEPTION(static_cast<void>(prepare_cases(c.unlabelled, options)), config_error, test::says("3 values for 2 modalities"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(prepare_cases(c.unlabelled, options)), config_error,
+                        test::says("3 values for 2 modalities"));
   options.normalise = {normalisation::ct};
-  BOOST_CHECK_EXCEPTION(static_cast<void>(prepare_case(c.unlabelled[0], options)), config_error, test::says("statistics of 0 modalities"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(prepare_case(c.unlabelled[0], options)), config_error,
+                        test::says("statistics of 0 modalities"));
   options.normalise = {normalisation::nonzero, normalisation::none};
   BOOST_CHECK_EQUAL(prepare_cases(c.labelled, options).size(), 3);
 }

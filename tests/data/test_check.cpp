@@ -59,19 +59,23 @@ BOOST_AUTO_TEST_CASE(everything_is_reported_in_one_run) {
   BOOST_TEST_MESSAGE(found);
   const std::vector<std::string> expected{
       "warning: " + in("dataset.json") + ": \"numTraining\" is 3, but labelsTr holds 4 labels",
-      "error: " + in("labelsTr/z.nii.gz") + ": is a label without images: imagesTr holds no z_0000.nii.gz or other modality of it",
+      "error: " + in("labelsTr/z.nii.gz") +
+          ": is a label without images: imagesTr holds no z_0000.nii.gz or other modality of it",
       "error: " + in("imagesTr/a_0000.nii.gz") + ": damaged gzip file, it ends early (",
-      "error: " + in("imagesTr/b_0001.nii.gz") + ": is on another grid than b_0000.nii.gz: orientation RAS, expected LAS",
+      "error: " + in("imagesTr/b_0001.nii.gz") +
+          ": is on another grid than b_0000.nii.gz: orientation RAS, expected LAS",
       "error: " + in("labelsTr/b.nii.gz") + ": holds label 7 in 18 voxels; declared are 0, 1, 2, 3, 4",
       "error: " + in("imagesTr/c_0000.nii.gz") + ": holds 2 NaN and 1 infinite values among 4320 voxels",
       "warning: " + in("imagesTr/c_0001.nii.gz") + ": is constant: every voxel is 3",
-      "error: " + in("labelsTr/c.nii.gz") + ": is on another grid than c_0000.nii.gz: origin (9, -5, 5) mm, expected (9, -5, 4) mm",
+      "error: " + in("labelsTr/c.nii.gz") +
+          ": is on another grid than c_0000.nii.gz: origin (9, -5, 5) mm, expected (9, -5, 4) mm",
       "warning: " + in("labelsTr/c.nii.gz") + ": is empty: every voxel is background",
       "error: " + in("imagesTs/e_0001.nii.gz") + ": is a web page, not a gzip file",
   };
   BOOST_REQUIRE_EQUAL(findings.size(), expected.size());
   for (std::size_t i = 0; i < expected.size(); ++i)
-    BOOST_CHECK_MESSAGE(to_line(findings[i]).starts_with(expected[i]), "expected " << expected[i] << "\nfound    " << to_line(findings[i]));
+    BOOST_CHECK_MESSAGE(to_line(findings[i]).starts_with(expected[i]),
+                        "expected " << expected[i] << "\nfound    " << to_line(findings[i]));
 }
 
 BOOST_AUTO_TEST_CASE(the_order_does_not_depend_on_threads) {
@@ -93,11 +97,13 @@ BOOST_AUTO_TEST_CASE(preparation_refuses_with_the_same_words) {
   const cohort c = read_nnunet_raw(folder.path());
   std::string expected;
   for (const finding& f : check_cohort(c))
-    if (f.severity == finding::level::error && f.file.parent_path().filename() != "imagesTs" && f.file.filename() != "z.nii.gz")
+    if (f.severity == finding::level::error && f.file.parent_path().filename() != "imagesTs" &&
+        f.file.filename() != "z.nii.gz")
       expected += (expected.empty() ? "" : "\n") + to_line(f);
   prepare_options options;
   options.labels = c.labels;
-  BOOST_CHECK_EXCEPTION(static_cast<void>(prepare_cases(c.labelled, options)), io_error, [&](const io_error& e) { return e.what() == expected; });
+  BOOST_CHECK_EXCEPTION(static_cast<void>(prepare_cases(c.labelled, options)), io_error,
+                        [&](const io_error& e) { return e.what() == expected; });
 }
 
 BOOST_AUTO_TEST_CASE(labels_of_unlabelled_cases_are_not_opened) {
@@ -121,7 +127,8 @@ BOOST_AUTO_TEST_CASE(the_odd_one_out_is_named) {
   const auto findings = load_images({"x", files}).findings;
   BOOST_REQUIRE_EQUAL(findings.size(), 1);
   BOOST_CHECK_EQUAL(findings[0].file.filename().string(), "x_0000.nii");
-  BOOST_CHECK_EQUAL(findings[0].reason, "is on another grid than x_0001.nii: spacing 1 x 1 x 3 mm, expected 1 x 1 x 2 mm");
+  BOOST_CHECK_EQUAL(findings[0].reason,
+                    "is on another grid than x_0001.nii: spacing 1 x 1 x 3 mm, expected 1 x 1 x 2 mm");
 }
 
 BOOST_AUTO_TEST_CASE(doubtful_headers_are_warnings) {
@@ -129,7 +136,8 @@ BOOST_AUTO_TEST_CASE(doubtful_headers_are_warnings) {
   const auto conflict = load_images({"x", {golden / "both.nii.gz"}}).findings;
   BOOST_REQUIRE_EQUAL(conflict.size(), 1);
   BOOST_CHECK(conflict[0].severity == finding::level::warning);
-  BOOST_CHECK(conflict[0].reason.starts_with("its qform and sform disagree (qform: spacing 0.9 x 1.1 x 4 mm, expected 1.5 x 2 x 3 mm"));
+  BOOST_CHECK(conflict[0].reason.starts_with(
+      "its qform and sform disagree (qform: spacing 0.9 x 1.1 x 4 mm, expected 1.5 x 2 x 3 mm"));
   const auto neither = load_images({"x", {golden / "neither.nii.gz"}}).findings;
   BOOST_REQUIRE_EQUAL(neither.size(), 1);
   BOOST_CHECK(neither[0].reason.starts_with("has neither qform nor sform"));

@@ -38,7 +38,8 @@ struct read_changes_the_reader {
 };
 
 static_assert(cohort_reader<one_case_reader> && cohort_reader<nnunet_raw_reader>);
-static_assert(!cohort_reader<without_layout> && !cohort_reader<without_recognises> && !cohort_reader<read_changes_the_reader> && !cohort_reader<int>);
+static_assert(!cohort_reader<without_layout> && !cohort_reader<without_recognises> &&
+              !cohort_reader<read_changes_the_reader> && !cohort_reader<int>);
 
 }  // namespace
 

@@ -29,7 +29,9 @@ struct source {
       if (v[a] < 0 || v[a] >= size[a]) return false;
     return true;
   }
-  [[nodiscard]] std::size_t at(const extent3& v) const { return static_cast<std::size_t>((v[0] * size[1] + v[1]) * size[2] + v[2]); }
+  [[nodiscard]] std::size_t at(const extent3& v) const {
+    return static_cast<std::size_t>((v[0] * size[1] + v[1]) * size[2] + v[2]);
+  }
 };
 
 struct crop {
@@ -47,7 +49,8 @@ crop take(const source& s, const crop_map& map, float outside = -5) {
 }
 
 float noise(index d, index h, index w) {
-  return static_cast<float>(random_stream(9, random_purpose::test, static_cast<std::uint32_t>((d * 64 + h) * 64 + w)).uniform(-1, 1));
+  return static_cast<float>(
+      random_stream(9, random_purpose::test, static_cast<std::uint32_t>((d * 64 + h) * 64 + w)).uniform(-1, 1));
 }
 
 // Every voxel of the crop is the voxel `place` of the volume, exactly; or outside.
@@ -70,7 +73,8 @@ void check_voxels(const source& s, const crop_map& map, const Place& place) {
 BOOST_AUTO_TEST_CASE(copies_and_flips_are_exact) {
   const source s({9, 11, 13}, noise);
   for (const extent3 patch : {extent3{4, 5, 6}, extent3{12, 5, 20}, extent3{1, 1, 1}})
-    for (const extent3 first : {extent3{2, 3, 4}, extent3{0, 0, 0}, extent3{-3, -1, -4}, extent3{7, 9, 10}, extent3{-30, 0, 0}, extent3{0, 0, 40}})
+    for (const extent3 first : {extent3{2, 3, 4}, extent3{0, 0, 0}, extent3{-3, -1, -4}, extent3{7, 9, 10},
+                                extent3{-30, 0, 0}, extent3{0, 0, 40}})
       for (int f = 0; f < 8; ++f) {
         const std::array<bool, 3> flip{(f & 1) != 0, (f & 2) != 0, (f & 4) != 0};
         const crop_map map = make_crop_map(patch, first, unit, flip, {0, 0, 0}, 1);
@@ -144,7 +148,8 @@ BOOST_AUTO_TEST_CASE(rotations_and_scales_are_in_millimetres) {
   for (std::size_t a = 0; a < 3; ++a)
     for (std::size_t b = 0; b < 3; ++b) {
       double dot = 0;
-      for (std::size_t r = 0; r < 3; ++r) dot += map.matrix[r][a] * spacing[r] / spacing[a] * map.matrix[r][b] * spacing[r] / spacing[b];
+      for (std::size_t r = 0; r < 3; ++r)
+        dot += map.matrix[r][a] * spacing[r] / spacing[a] * map.matrix[r][b] * spacing[r] / spacing[b];
       BOOST_TEST(std::abs(dot - (a == b ? 1 / (1.25 * 1.25) : 0)) < 1e-12);
     }
   const crop_map flat = make_crop_map({8, 8, 8}, {0, 0, 0}, spacing, {}, {12, 0, 0}, 1);

@@ -44,7 +44,8 @@ BOOST_AUTO_TEST_CASE(every_truncation_is_found) {
   for (std::size_t keep = 0; keep < packed.size(); ++keep)
     BOOST_CHECK_THROW(static_cast<void>(gunzip({packed.data(), keep}, "x")), io_error);
   const byte_buffer big = gzip(bytes(2000000));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(gunzip({big.data(), big.size() / 2}, "f.gz")), io_error, test::says("f.gz: damaged gzip file, it ends early"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(gunzip({big.data(), big.size() / 2}, "f.gz")), io_error,
+                        test::says("f.gz: damaged gzip file, it ends early"));
 }
 
 BOOST_AUTO_TEST_CASE(a_wrong_byte_is_found) {

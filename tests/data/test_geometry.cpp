@@ -71,18 +71,23 @@ BOOST_AUTO_TEST_CASE(every_orientation_goes_to_ras_and_back) {
 
 BOOST_AUTO_TEST_CASE(a_canonical_grid_of_another_size_is_refused) {
   const geometry g = grid({4, 5, 6}, {{{0, 1, 0, 0}, {1, 0, 0, 0}, {0, 0, 1, 0}}});
-  BOOST_CHECK_THROW(static_cast<void>(from_canonical(counted(grid({4, 5, 6}, {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}})), g)), geometry_error);
+  BOOST_CHECK_THROW(
+      static_cast<void>(from_canonical(counted(grid({4, 5, 6}, {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}})), g)),
+      geometry_error);
 }
 
 BOOST_AUTO_TEST_CASE(voxel_sizes_are_compared_with_the_median) {
-  const auto grid = [](double i, double j, double k) { return geometry{{4, 4, 4}, {{{i, 0, 0, 0}, {0, -j, 0, 0}, {0, 0, k, 0}}}}; };
+  const auto grid = [](double i, double j, double k) {
+    return geometry{{4, 4, 4}, {{{i, 0, 0, 0}, {0, -j, 0, 0}, {0, 0, k, 0}}}};
+  };
   BOOST_CHECK((median_spacing({}) == std::array<double, 3>{0, 0, 0}));
   BOOST_CHECK((median_spacing({grid(1, 2, 9)}) == std::array<double, 3>{1, 2, 9}));
   BOOST_CHECK((median_spacing({grid(3, 2, 9), grid(1, 4, 9), grid(2, 3, 1)}) == std::array<double, 3>{2, 3, 9}));
   BOOST_CHECK((median_spacing({grid(3, 2, 9), grid(1, 4, 8)}) == std::array<double, 3>{1, 2, 8}));
   const std::array<double, 3> trained{1, 1, 2};
   for (const double same : {0.81, 1.0, 1.24}) BOOST_CHECK(spacing_warning(grid(same, 1, 2), trained).empty());
-  for (const double other : {0.5, 0.79, 1.26, 2.0}) BOOST_CHECK(spacing_warning(grid(1, other, 2), trained).starts_with("has voxels of 1 x "));
+  for (const double other : {0.5, 0.79, 1.26, 2.0})
+    BOOST_CHECK(spacing_warning(grid(1, other, 2), trained).starts_with("has voxels of 1 x "));
   BOOST_CHECK(!spacing_warning(grid(2, 1, 1), trained).empty());
   BOOST_CHECK(spacing_warning(grid(9, 9, 9), {}).empty());
 }

@@ -12,7 +12,9 @@ namespace {
 const extent3 patch{6, 9, 12};
 
 // Image values that name their batch, sample, modality and voxel.
-float value(int batch, index n, index m, std::size_t v) { return static_cast<float>(100000 * batch + 10000 * n + 3000 * m) + static_cast<float>(v); }
+float value(int batch, index n, index m, std::size_t v) {
+  return static_cast<float>(100000 * batch + 10000 * n + 3000 * m) + static_cast<float>(v);
+}
 
 crop_batch make_batch(int number, bool known) {
   crop_batch b;
@@ -66,14 +68,16 @@ BOOST_AUTO_TEST_CASE(the_region_comes_from_the_labelled_crop_with_its_labels) {
         for (index w = 0; w < 12; ++w, ++v) {
           const bool box = d >= 1 && d < 5 && h >= 2 && h < 8 && w >= 3 && w < 11, mixed = box != complement;
           replaced += mixed;
-          for (index m = 0; m < 3; ++m) wrong += target.image(1, m)[v] != (mixed ? value(2, 0, m, v) : value(1, 1, m, v));
+          for (index m = 0; m < 3; ++m)
+            wrong += target.image(1, m)[v] != (mixed ? value(2, 0, m, v) : value(1, 1, m, v));
           wrong += target.known_label(1)[v] != (mixed ? 1 : 0);
           wrong += target.label(1)[v] != (mixed ? source.label(0)[v] : 0);
         }
     BOOST_TEST(wrong == 0u);
     BOOST_TEST(replaced == (complement ? 648 - 192 : 192));
     // The other sample is as it was.
-    for (index m = 0; m < 3; ++m) BOOST_TEST(std::equal(target.image(0, m).begin(), target.image(0, m).end(), before.image(0, m).begin()));
+    for (index m = 0; m < 3; ++m)
+      BOOST_TEST(std::equal(target.image(0, m).begin(), target.image(0, m).end(), before.image(0, m).begin()));
     BOOST_TEST(std::equal(target.known_label(0).begin(), target.known_label(0).end(), before.known_label(0).begin()));
   }
 }

@@ -11,7 +11,8 @@ namespace comodal::tests {
 namespace {
 
 const nlohmann::json& golden() {
-  static const nlohmann::json json = nlohmann::json::parse(std::ifstream(COMODAL_TEST_DATA "/morphology/morphology.json"));
+  static const nlohmann::json json =
+      nlohmann::json::parse(std::ifstream(COMODAL_TEST_DATA "/morphology/morphology.json"));
   return json;
 }
 

@@ -24,7 +24,8 @@ void check_grid(const geometry& g, const nlohmann::json& size, const nlohmann::j
   const auto rows = affine.get<std::vector<std::vector<double>>>();
   for (std::size_t r = 0; r < 3; ++r)
     for (std::size_t c = 0; c < 4; ++c)
-      BOOST_CHECK_MESSAGE(std::abs(g.affine[r][c] - rows[r][c]) < 1e-5, name << " affine " << r << ' ' << c << ": " << g.affine[r][c] << ", " << rows[r][c]);
+      BOOST_CHECK_MESSAGE(std::abs(g.affine[r][c] - rows[r][c]) < 1e-5,
+                          name << " affine " << r << ' ' << c << ": " << g.affine[r][c] << ", " << rows[r][c]);
 }
 
 }  // namespace
@@ -74,7 +75,8 @@ BOOST_AUTO_TEST_CASE(values_that_are_no_labels_are_refused) {
     write_nifti(folder / "l.nii.gz", v);
   };
   wrong(1.002f);
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti_labels(folder / "l.nii.gz")), io_error, test::says("l.nii.gz: label value 1.002 at voxel (3, 2, 1) and 1 more"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti_labels(folder / "l.nii.gz")), io_error,
+                        test::says("l.nii.gz: label value 1.002 at voxel (3, 2, 1) and 1 more"));
   wrong(1.0005f);
   BOOST_CHECK_EQUAL(read_nifti_labels(folder / "l.nii.gz").at(3, 2, 1), 1);
   for (const float value : {-1.0f, 256.0f, std::nanf(""), 1e30f}) {
@@ -86,9 +88,12 @@ BOOST_AUTO_TEST_CASE(values_that_are_no_labels_are_refused) {
 }
 
 BOOST_AUTO_TEST_CASE(what_is_no_scalar_volume_is_refused) {
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_folder / "refuse_two_volumes.nii.gz")), io_error, test::says("holds 2 volumes"));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_folder / "refuse_rgb.nii.gz")), io_error, test::says("RGB24"));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_folder / "refuse_complex.nii.gz")), io_error, test::says("COMPLEX64"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_folder / "refuse_two_volumes.nii.gz")), io_error,
+                        test::says("holds 2 volumes"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_folder / "refuse_rgb.nii.gz")), io_error,
+                        test::says("RGB24"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_folder / "refuse_complex.nii.gz")), io_error,
+                        test::says("COMPLEX64"));
 }
 
 BOOST_AUTO_TEST_CASE(written_masks_have_the_inputs_header) {
@@ -128,8 +133,10 @@ BOOST_AUTO_TEST_CASE(written_masks_have_the_inputs_header) {
 
 BOOST_AUTO_TEST_CASE(a_result_on_another_grid_is_refused) {
   const test::folder folder("nifti-grid");
-  label_volume mask{{{3, 4, 6}, read_nifti(golden_folder / "las.nii.gz").geometry.affine}, std::vector<std::uint8_t>(72)};
-  BOOST_CHECK_EXCEPTION(write_nifti_labels(folder / "m.nii.gz", mask, golden_folder / "las.nii.gz"), geometry_error, test::says("size 3 x 4 x 6, expected 3 x 4 x 5"));
+  label_volume mask{{{3, 4, 6}, read_nifti(golden_folder / "las.nii.gz").geometry.affine},
+                    std::vector<std::uint8_t>(72)};
+  BOOST_CHECK_EXCEPTION(write_nifti_labels(folder / "m.nii.gz", mask, golden_folder / "las.nii.gz"), geometry_error,
+                        test::says("size 3 x 4 x 6, expected 3 x 4 x 5"));
   BOOST_CHECK_EXCEPTION(write_nifti(folder / "m.png", mask), io_error, test::says(".nii or .nii.gz"));
   mask.values.pop_back();
   BOOST_CHECK_THROW(write_nifti(folder / "m.nii.gz", mask), geometry_error);
@@ -169,7 +176,8 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_refused) {
   refused("a.nii.gz", byte_buffer(packed.begin(), packed.end() - 20), "it ends early");
   refused("b.nii.gz", plain, "rename it to .nii");
   refused("c.nii", packed, "rename it");
-  refused("d.nii", byte_buffer(plain.begin(), plain.end() - 1), "truncated, 119 bytes of voxels, expected 3 x 4 x 5 voxels of 2 bytes");
+  refused("d.nii", byte_buffer(plain.begin(), plain.end() - 1),
+          "truncated, 119 bytes of voxels, expected 3 x 4 x 5 voxels of 2 bytes");
   refused("e.nii.gz", gzip(byte_buffer(plain.begin(), plain.end() - 1)), "truncated");
   refused("f.nii.gz", {}, "is empty");
   refused("g.nii", {}, "is not a NIfTI file");
@@ -190,7 +198,8 @@ BOOST_AUTO_TEST_CASE(damaged_files_are_refused) {
   refused("p.nii", patched(42, {0xff, 0x7f, 0xff, 0x7f, 0xff, 0x7f}), "truncated");
   refused("q.nii", patched(70, {3, 0}), "datatype 3");
   write_file(folder / "r.nii", patched(280, std::vector<unsigned char>(48, 0)));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(folder / "r.nii")), geometry_error, test::says("sform is singular"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(folder / "r.nii")), geometry_error,
+                        test::says("sform is singular"));
   BOOST_CHECK_THROW(static_cast<void>(read_nifti(folder / "missing.nii.gz")), io_error);
 }
 

@@ -49,10 +49,14 @@ BOOST_AUTO_TEST_CASE(lists_decide_whose_labels_are_seen) {
   BOOST_CHECK_EQUAL(ids(none.unlabelled), "b c d");
   BOOST_CHECK_EQUAL(ids(none.test), "");
   BOOST_CHECK_EQUAL(ids(read_nnunet_raw(folder.path(), {.validation = {"a"}}).labelled), "b c");
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.labelled = {{"x"}}})), config_error, test::says("labelled: imagesTr"));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.labelled = {{"d"}}})), config_error, test::says("case d has no label"));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.labelled = {{"a"}}, .validation = {"a"}})), config_error, test::says("both"));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.exclude = {"y"}})), config_error, test::says("no case y"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.labelled = {{"x"}}})), config_error,
+                        test::says("labelled: imagesTr"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.labelled = {{"d"}}})), config_error,
+                        test::says("case d has no label"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.labelled = {{"a"}}, .validation = {"a"}})),
+                        config_error, test::says("both"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.exclude = {"y"}})), config_error,
+                        test::says("no case y"));
 }
 
 // The type itself is the protection: no expression reaches a label from an unlabelled case.
@@ -70,8 +74,10 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_fit_are_reported) {
   test::write_text(folder / "labelsTr/z.nii.gz", "x");
   const cohort c = read_nnunet_raw(folder.path());
   BOOST_REQUIRE_EQUAL(c.findings.size(), 4);
-  BOOST_CHECK_EQUAL(to_line(c.findings[0]), "error: " + (folder / "imagesTr/a_0002.nii.gz").string() + ": has modality number 0002, but 2 modalities are declared");
-  BOOST_CHECK_EQUAL(to_line(c.findings[1]), "warning: " + (folder / "imagesTr/notes.txt").string() + ": is ignored: not named CASE_0000.nii.gz");
+  BOOST_CHECK_EQUAL(to_line(c.findings[0]), "error: " + (folder / "imagesTr/a_0002.nii.gz").string() +
+                                                ": has modality number 0002, but 2 modalities are declared");
+  BOOST_CHECK_EQUAL(to_line(c.findings[1]), "warning: " + (folder / "imagesTr/notes.txt").string() +
+                                                ": is ignored: not named CASE_0000.nii.gz");
   BOOST_CHECK(c.findings[2].reason.starts_with("\"numTraining\" is 3"));
   BOOST_CHECK(c.findings[3].reason.starts_with("is a label without images"));
   BOOST_CHECK_EQUAL(count_errors(c.findings), 2);
@@ -87,9 +93,11 @@ BOOST_AUTO_TEST_CASE(dataset_json_is_checked) {
     test::write_text(folder / "dataset.json", json);
     BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path())), io_error, test::says(words));
   };
-  const std::string channels = R"("channel_names": {"0": "flair", "1": "t1"})", labels = R"("labels": {"background": 0, "x": 1})",
-                    ending = R"("file_ending": ".nii.gz")";
-  const auto joined = [](const std::string& a, const std::string& b, const std::string& c) { return "{" + a + "," + b + "," + c + "}"; };
+  const std::string channels = R"("channel_names": {"0": "flair", "1": "t1"})",
+                    labels = R"("labels": {"background": 0, "x": 1})", ending = R"("file_ending": ".nii.gz")";
+  const auto joined = [](const std::string& a, const std::string& b, const std::string& c) {
+    return "{" + a + "," + b + "," + c + "}";
+  };
   refused("{", "not valid JSON");
   refused("{}", "has no modalities");
   refused(R"({"modality": {"0": "MR"}})", "Decathlon");
@@ -112,16 +120,20 @@ BOOST_AUTO_TEST_CASE(dataset_json_is_checked) {
   refused(joined(channels, regions, ending + R"(, "regions_class_order": [1, 4])"), "4 is no declared label");
   const std::string nested = R"("labels": {"background": 0, "whole": [1, 2, 3], "core": [1, 3], "rim": 3})",
                     inner_first = R"("labels": {"background": 0, "rim": 3, "core": [1, 3], "whole": [1, 2, 3]})";
-  refused(joined(channels, nested, ending + R"(, "regions_class_order": [1, 2, 3])"), "voxels of label 1 would be written as 2, which is not in the same regions");
-  refused(joined(channels, inner_first, ending + R"(, "regions_class_order": [3, 1, 2])"), "voxels of label 1 would be written as 2");
+  refused(joined(channels, nested, ending + R"(, "regions_class_order": [1, 2, 3])"),
+          "voxels of label 1 would be written as 2, which is not in the same regions");
+  refused(joined(channels, inner_first, ending + R"(, "regions_class_order": [3, 1, 2])"),
+          "voxels of label 1 would be written as 2");
   std::filesystem::remove(folder / "dataset.json");
   BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path())), io_error, test::says("cannot be opened"));
 
-  test::write_text(folder / "dataset.json", joined(channels, R"("labels": {"whole": [1, 2, 3], "background": 0, "core": [2, 3], "rim": 3})",
-                                                   ending + R"(, "regions_class_order": [1, 2, 3])"));
+  test::write_text(folder / "dataset.json",
+                   joined(channels, R"("labels": {"whole": [1, 2, 3], "background": 0, "core": [2, 3], "rim": 3})",
+                          ending + R"(, "regions_class_order": [1, 2, 3])"));
   const cohort c = read_nnunet_raw(folder.path());
   BOOST_CHECK(c.has_regions());
-  BOOST_CHECK_EQUAL(c.labels[0].name + c.labels[1].name + c.labels[2].name + c.labels[3].name, "backgroundwholecorerim");
+  BOOST_CHECK_EQUAL(c.labels[0].name + c.labels[1].name + c.labels[2].name + c.labels[3].name,
+                    "backgroundwholecorerim");
   BOOST_CHECK((declared_values(c.labels) == std::vector<int>{0, 1, 2, 3}));
   BOOST_CHECK((c.region_order == std::vector<int>{1, 2, 3}));
 }
@@ -130,7 +142,8 @@ BOOST_AUTO_TEST_CASE(splits_are_named_lists) {
   const test::folder folder("nnunet-splits");
   test::write_text(folder / "splits.json", R"({"labelled_2": ["a", "b"], "seed": 3})");
   BOOST_CHECK((read_split(folder / "splits.json", "labelled_2") == std::vector<std::string>{"a", "b"}));
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_split(folder / "splits.json", "train")), config_error, test::says("it has labelled_2, seed"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_split(folder / "splits.json", "train")), config_error,
+                        test::says("it has labelled_2, seed"));
   BOOST_CHECK_THROW(static_cast<void>(read_split(folder / "splits.json", "seed")), io_error);
 }
 

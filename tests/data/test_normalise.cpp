@@ -23,13 +23,15 @@ label_volume all_of(const image_volume& v) { return {v.geometry, std::vector<std
 BOOST_AUTO_TEST_CASE(names_go_both_ways) {
   for (const auto kind : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::none})
     BOOST_CHECK(normalisation_from(to_string(kind)) == kind);
-  BOOST_CHECK_EXCEPTION(static_cast<void>(normalisation_from("zscore")), config_error, test::says("normalise = \"zscore\", expected head, nonzero, ct or none"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(normalisation_from("zscore")), config_error,
+                        test::says("normalise = \"zscore\", expected head, nonzero, ct or none"));
 }
 
 BOOST_AUTO_TEST_CASE(quantiles_are_numpys) {
   const auto golden = nlohmann::json::parse(std::ifstream(COMODAL_TEST_DATA "/morphology/morphology.json"));
   auto values = golden["values"].get<std::vector<float>>();
-  for (const auto& [q, expected] : golden["quantiles"].items()) BOOST_CHECK_CLOSE(quantile(values, std::stod(q)), expected.get<double>(), 1e-9);
+  for (const auto& [q, expected] : golden["quantiles"].items())
+    BOOST_CHECK_CLOSE(quantile(values, std::stod(q)), expected.get<double>(), 1e-9);
   const auto [mean, deviation] = mean_and_deviation(values);
   BOOST_CHECK_CLOSE(mean, golden["mean"].get<double>(), 1e-9);
   BOOST_CHECK_CLOSE(deviation, golden["deviation"].get<double>(), 1e-9);
@@ -49,8 +51,8 @@ BOOST_AUTO_TEST_CASE(head_uses_the_quantiles_inside_the_mask) {
   BOOST_CHECK_SMALL(v.values[100], 1e-6f);
   BOOST_CHECK_CLOSE(v.values[0], -100 / scale, 1e-4f);
   BOOST_CHECK_CLOSE(v.values[199], 99 / scale, 1e-4f);
-  BOOST_CHECK_CLOSE(v.values[200], 99 / scale, 1e-4f);   // clipped
-  BOOST_CHECK_CLOSE(v.values[201], -140 / scale, 1e-4f); // background keeps its place
+  BOOST_CHECK_CLOSE(v.values[200], 99 / scale, 1e-4f);    // clipped
+  BOOST_CHECK_CLOSE(v.values[201], -140 / scale, 1e-4f);  // background keeps its place
   BOOST_CHECK_CLOSE(v.values[202], 99 / scale, 1e-4f);
 }
 
@@ -103,7 +105,8 @@ BOOST_AUTO_TEST_CASE(head_mask_finds_the_head) {
   for (index k = 0; k < 12; ++k)
     for (index j = 0; j < 18; ++j)
       for (index i = 0; i < 20; ++i) {
-        const double x = (static_cast<double>(i) - 10) / 6, y = (static_cast<double>(j) - 9) / 6, z = (static_cast<double>(k) - 6) / 4;
+        const double x = (static_cast<double>(i) - 10) / 6, y = (static_cast<double>(j) - 9) / 6,
+                     z = (static_cast<double>(k) - 6) / 4;
         const bool head = x * x + y * y + z * z < 1;
         inside += head;
         wrong += head != (mask.at(i, j, k) != 0);

@@ -66,7 +66,8 @@ BOOST_AUTO_TEST_CASE(a_cohort_has_the_layout_and_hides_labels) {
         BOOST_TEST(read.values == made.images[m].values);
         BOOST_TEST((read.geometry.size == o.grid));
         for (std::size_t a = 0; a < 3; ++a)
-          for (std::size_t b = 0; b < 4; ++b) BOOST_TEST(std::abs(read.geometry.affine[a][b] - made.images[m].geometry.affine[a][b]) < 1e-3);
+          for (std::size_t b = 0; b < 4; ++b)
+            BOOST_TEST(std::abs(read.geometry.affine[a][b] - made.images[m].geometry.affine[a][b]) < 1e-3);
       } else {
         ++missing;
       }
@@ -74,7 +75,8 @@ BOOST_AUTO_TEST_CASE(a_cohort_has_the_layout_and_hides_labels) {
   }
   BOOST_TEST(missing > 0);
   BOOST_TEST(files == expected, boost::test_tools::per_element());
-  BOOST_TEST(read_nifti_labels(scratch.path / "labelsTr/phantom_0001.nii.gz").values == make_phantom_case(o, 3, 1).labels.values);
+  BOOST_TEST(read_nifti_labels(scratch.path / "labelsTr/phantom_0001.nii.gz").values ==
+             make_phantom_case(o, 3, 1).labels.values);
 
   std::ifstream in(scratch.path / "dataset.json");
   const auto json = nlohmann::json::parse(in);

@@ -31,20 +31,23 @@ bool is_lesion(tissue t) { return t == tissue::oedema || t == tissue::rim || t =
 
 double lesion_ml(const phantom_anatomy& anatomy) {
   const auto& step = anatomy.grid.step;
-  return static_cast<double>(std::count_if(anatomy.tissues.begin(), anatomy.tissues.end(), is_lesion)) * step[0] * step[1] * step[2] / 1000;
+  return static_cast<double>(std::count_if(anatomy.tissues.begin(), anatomy.tissues.end(), is_lesion)) * step[0] *
+         step[1] * step[2] / 1000;
 }
 
 /// Calls visit(tissue, tissue) for every voxel of a lesion and each of its six neighbours.
 template <class Visit>
 void visit_lesion_neighbours(const phantom_anatomy& anatomy, Visit visit) {
   const sample_grid& g = anatomy.grid;
-  constexpr std::array<std::array<index, 3>, 6> steps{{{1, 0, 0}, {-1, 0, 0}, {0, 1, 0}, {0, -1, 0}, {0, 0, 1}, {0, 0, -1}}};
+  constexpr std::array<std::array<index, 3>, 6> steps{
+      {{1, 0, 0}, {-1, 0, 0}, {0, 1, 0}, {0, -1, 0}, {0, 0, 1}, {0, 0, -1}}};
   for (index k = 1; k + 1 < g.size[2]; ++k)
     for (index j = 1; j + 1 < g.size[1]; ++j)
       for (index i = 1; i + 1 < g.size[0]; ++i) {
         const tissue here = anatomy.tissues[static_cast<std::size_t>(g.offset(i, j, k))];
         if (!is_lesion(here)) continue;
-        for (const auto& s : steps) visit(here, anatomy.tissues[static_cast<std::size_t>(g.offset(i + s[0], j + s[1], k + s[2]))]);
+        for (const auto& s : steps)
+          visit(here, anatomy.tissues[static_cast<std::size_t>(g.offset(i + s[0], j + s[1], k + s[2]))]);
       }
 }
 
@@ -112,7 +115,8 @@ BOOST_AUTO_TEST_CASE(lesions_are_nested_and_inside_the_brain) {
         for (index i = 0; i < g.size[0]; ++i)
           if (is_lesion(anatomy.tissues[static_cast<std::size_t>(g.offset(i, j, k))])) {
             const tissue before = head.at(g.position(i, j, k));
-            BOOST_REQUIRE(before != tissue::air && before != tissue::fat && before != tissue::scalp && before != tissue::skull);
+            BOOST_REQUIRE(before != tissue::air && before != tissue::fat && before != tissue::scalp &&
+                          before != tissue::skull);
           }
   }
 }
@@ -128,8 +132,9 @@ BOOST_AUTO_TEST_CASE(labels_of_the_default_grid_are_nested_too) {
         const std::uint8_t here = made.labels.at(i, j, k);
         ++count[here];
         if (here != 1) continue;
-        for (const std::uint8_t next : {made.labels.at(i + 1, j, k), made.labels.at(i - 1, j, k), made.labels.at(i, j + 1, k),
-                                        made.labels.at(i, j - 1, k), made.labels.at(i, j, k + 1), made.labels.at(i, j, k - 1)}) {
+        for (const std::uint8_t next :
+             {made.labels.at(i + 1, j, k), made.labels.at(i - 1, j, k), made.labels.at(i, j + 1, k),
+              made.labels.at(i, j - 1, k), made.labels.at(i, j, k + 1), made.labels.at(i, j, k - 1)}) {
           ++core_faces;
           open_faces += next == 0 ? 1 : 0;
         }
@@ -191,7 +196,10 @@ BOOST_AUTO_TEST_CASE(a_clean_image_shows_the_table_of_contrasts) {
     for (index k = 0; k < o.grid[2]; ++k)
       for (index j = 0; j < o.grid[1]; ++j)
         for (index i = 0; i < o.grid[0]; ++i) {
-          const auto at = [&](index a) { return anatomy.tissues[static_cast<std::size_t>(anatomy.grid.offset(2 * i + (a & 1), 2 * j + (a >> 1 & 1), 2 * k + (a >> 2)))]; };
+          const auto at = [&](index a) {
+            return anatomy.tissues[static_cast<std::size_t>(
+                anatomy.grid.offset(2 * i + (a & 1), 2 * j + (a >> 1 & 1), 2 * k + (a >> 2)))];
+          };
           const tissue t = at(0);
           bool same = true;
           for (index a = 1; a < 8; ++a) same = same && at(a) == t;
@@ -201,10 +209,15 @@ BOOST_AUTO_TEST_CASE(a_clean_image_shows_the_table_of_contrasts) {
           for (std::size_t n = 0; n < tissues.size(); ++n)
             if (t == tissues[n]) BOOST_REQUIRE(std::abs(static_cast<double>(value) - 1000 * o.contrast[m][n]) < 0.6);
           if (t == tissue::air) BOOST_REQUIRE(value == 0.0f);
-          if (t == tissue::vessel) BOOST_REQUIRE(std::abs(static_cast<double>(value) - 1000 * (m == 2 ? o.contrast[2][4] : o.contrast[m][1])) < 0.6);
-          if (t == tissue::spot) BOOST_REQUIRE(std::abs(static_cast<double>(value) - 1000 * (m == 0 ? o.contrast[0][3] : o.contrast[m][2])) < 0.6);
+          if (t == tissue::vessel)
+            BOOST_REQUIRE(std::abs(static_cast<double>(value) - 1000 * (m == 2 ? o.contrast[2][4] : o.contrast[m][1])) <
+                          0.6);
+          if (t == tissue::spot)
+            BOOST_REQUIRE(std::abs(static_cast<double>(value) - 1000 * (m == 0 ? o.contrast[0][3] : o.contrast[m][2])) <
+                          0.6);
         }
-    for (const tissue t : {tissue::air, tissue::csf, tissue::grey, tissue::white, tissue::oedema, tissue::rim}) BOOST_TEST(pure[static_cast<std::size_t>(t)] > 0);
+    for (const tissue t : {tissue::air, tissue::csf, tissue::grey, tissue::white, tissue::oedema, tissue::rim})
+      BOOST_TEST(pure[static_cast<std::size_t>(t)] > 0);
   }
 }
 
@@ -265,7 +278,7 @@ BOOST_AUTO_TEST_CASE(rician_noise_has_its_moments) {
     const double mean = sum / count;
     return std::array{mean, std::sqrt(square / count - mean * mean)};
   };
-  BOOST_TEST(std::abs(moments(air)[0] - 50 * std::sqrt(3.141592653589793 / 2)) < 1);      // Rayleigh
+  BOOST_TEST(std::abs(moments(air)[0] - 50 * std::sqrt(3.141592653589793 / 2)) < 1);  // Rayleigh
   BOOST_TEST(std::abs(moments(bright)[0] - (1000 + 50 * 50 / 2000.0)) < 1.5);
   BOOST_TEST(std::abs(moments(bright)[1] - 50) < 1);
 }
@@ -288,7 +301,8 @@ BOOST_AUTO_TEST_CASE(a_coarser_grid_sees_the_same_head) {
     for (index j = 0; j < half.grid[1]; ++j)
       for (index i = 0; i < half.grid[0]; ++i) {
         int votes = 0;
-        for (index a = 0; a < 8; ++a) votes += fine.labels.at(2 * i + (a & 1), 2 * j + (a >> 1 & 1), 2 * k + (a >> 2)) != 0;
+        for (index a = 0; a < 8; ++a)
+          votes += fine.labels.at(2 * i + (a & 1), 2 * j + (a >> 1 & 1), 2 * k + (a >> 2)) != 0;
         const bool expected = votes >= 4, found = rough.labels.at(i, j, k) != 0;
         both += expected && found ? 2 : 0;
         either += (expected ? 1 : 0) + (found ? 1 : 0);
@@ -326,7 +340,9 @@ BOOST_AUTO_TEST_CASE(nonsense_is_refused_by_name) {
   const auto refused = [](auto change, const std::string& name) {
     phantom_options o;
     change(o);
-    BOOST_CHECK_EXCEPTION(check(o), config_error, [&](const config_error& e) { return std::string(e.what()).find("phantom." + name + " ") == 0; });
+    BOOST_CHECK_EXCEPTION(check(o), config_error, [&](const config_error& e) {
+      return std::string(e.what()).find("phantom." + name + " ") == 0;
+    });
   };
   refused([](phantom_options& o) { o.noise = {0.2, 0.1}; }, "noise");
   refused([](phantom_options& o) { o.missing = 1.5; }, "missing");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The phantom's defaults were frozen before any method was tuned on it: results stand on them. Changing one needs new results.
+// The phantom's defaults were frozen before any method was tuned on it: results stand on them. Changing one needs new
+// results.
 #define BOOST_TEST_MODULE data_phantom_frozen
 #include <boost/test/unit_test.hpp>
 

@@ -75,7 +75,8 @@ BOOST_AUTO_TEST_CASE(errors_reach_the_consumer_at_their_step) {
     prefetcher<slow_maker> ahead(maker, 0, {threads, 4});
     for (std::uint32_t step = 0; step < 5; ++step) BOOST_REQUIRE(ahead.next().step == step);
     for (int again = 0; again < 2; ++again)
-      BOOST_CHECK_EXCEPTION((void)ahead.next(), std::runtime_error, [](const auto& e) { return std::string(e.what()) == "step 5"; });
+      BOOST_CHECK_EXCEPTION((void)ahead.next(), std::runtime_error,
+                            [](const auto& e) { return std::string(e.what()) == "step 5"; });
     ahead.restart(6);
     BOOST_TEST(ahead.next().step == 6u);
     ahead.between_steps([&] { maker.fails_at = ~0u; });
@@ -148,7 +149,8 @@ BOOST_AUTO_TEST_CASE(real_batches_are_the_same_for_every_number_of_threads_and_a
   std::vector<step_batch> expected;
   for (std::uint32_t step = 0; step < steps; ++step) expected.push_back(maker.make(step));
   const auto equal = [](const crop_batch& a, const crop_batch& b) {
-    return a.images == b.images && a.present == b.present && a.labels == b.labels && a.known == b.known && a.cases == b.cases;
+    return a.images == b.images && a.present == b.present && a.labels == b.labels && a.known == b.known &&
+           a.cases == b.cases;
   };
   for (const index threads : {0, 1, 2, 4})
     for (const std::uint32_t first : {0u, 9u}) {

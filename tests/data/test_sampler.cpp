@@ -17,7 +17,8 @@ BOOST_AUTO_TEST_CASE(an_epoch_takes_every_labelled_case_once) {
       for (index slot = 0; slot < crops; ++slot) drawn.push_back(labelled_case_of(5, step, slot, crops, cases));
     std::set<std::vector<std::uint32_t>> orders;
     for (std::size_t e = 0; e < 3; ++e) {
-      const std::vector<std::uint32_t> order(drawn.begin() + static_cast<std::ptrdiff_t>(e * cases), drawn.begin() + static_cast<std::ptrdiff_t>((e + 1) * cases));
+      const std::vector<std::uint32_t> order(drawn.begin() + static_cast<std::ptrdiff_t>(e * cases),
+                                             drawn.begin() + static_cast<std::ptrdiff_t>((e + 1) * cases));
       BOOST_TEST(std::set<std::uint32_t>(order.begin(), order.end()).size() == 7u);
       orders.insert(order);
     }
@@ -85,7 +86,8 @@ BOOST_AUTO_TEST_CASE(a_centred_patch_contains_its_voxel) {
         }
         offsets.insert(voxel[2] - first[2]);
       }
-      if (jitter == 0) BOOST_TEST(offsets == std::set<index>{p / 2 - (p % 2 == 0 ? 1 : 0)}, boost::test_tools::per_element());
+      if (jitter == 0)
+        BOOST_TEST(offsets == std::set<index>{p / 2 - (p % 2 == 0 ? 1 : 0)}, boost::test_tools::per_element());
       if (jitter == 0.5) BOOST_TEST(static_cast<index>(offsets.size()) == p);
       if (jitter == 0.25 && p == 8) BOOST_TEST(offsets.size() == 4u);
     }

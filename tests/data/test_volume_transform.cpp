@@ -29,13 +29,16 @@ static_assert(volume_transform<add>);
 static_assert(volume_transform<transform_chain<>>);
 static_assert(volume_transform<transform_chain<add, transform_chain<multiply_by_draw, add>>>);
 static_assert(volume_transform<random_gain_shift> && volume_transform<random_gamma> && volume_transform<random_noise> &&
-              volume_transform<random_blur> && volume_transform<weak_intensities> && volume_transform<strong_intensities>);
+              volume_transform<random_blur> && volume_transform<weak_intensities> &&
+              volume_transform<strong_intensities>);
 
 struct changes_itself {
   void operator()(std::span<float>, const extent3&, random_stream&) {}
 };
 struct gives_a_copy {
-  std::vector<float> operator()(std::span<float> crop, const extent3&, random_stream&) const { return {crop.begin(), crop.end()}; }
+  std::vector<float> operator()(std::span<float> crop, const extent3&, random_stream&) const {
+    return {crop.begin(), crop.end()};
+  }
 };
 struct without_random {
   void operator()(std::span<float>, const extent3&) const {}
@@ -57,7 +60,8 @@ BOOST_AUTO_TEST_CASE(a_chain_applies_its_parts_in_order) {
   random_stream random(1, random_purpose::test), same = random;
   chain(crop, {2, 2, 2}, random);
   const auto a = static_cast<float>(same.uniform()), b = static_cast<float>(same.uniform());
-  for (std::size_t i = 0; i < crop.size(); ++i) BOOST_TEST(crop[i] == ((static_cast<float>(i) + 1) * a + 10) * b, boost::test_tools::tolerance(1e-6f));
+  for (std::size_t i = 0; i < crop.size(); ++i)
+    BOOST_TEST(crop[i] == ((static_cast<float>(i) + 1) * a + 10) * b, boost::test_tools::tolerance(1e-6f));
   BOOST_TEST(random.bits() == same.bits());
 }
 

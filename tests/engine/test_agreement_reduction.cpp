@@ -21,9 +21,12 @@ BOOST_AUTO_TEST_CASE(reductions) {
 
 BOOST_AUTO_TEST_CASE(soft_max) {
   agree("softmax over channels", {{{2, 3, 5, 4}, -5, 5}}, [](const auto& v) { return softmax(v[0], -1); });
-  for (const index entries : {2, 3, 5}) agree("softmax, whole blocks of rows and some more", {{{3, 13, entries}, -5, 5}}, [](const auto& v) { return softmax(v[0], -1); });
+  for (const index entries : {2, 3, 5})
+    agree("softmax, whole blocks of rows and some more", {{{3, 13, entries}, -5, 5}},
+          [](const auto& v) { return softmax(v[0], -1); });
   agree("softmax over an inner axis", {{{2, 3, 5, 4}, -5, 5}}, [](const auto& v) { return softmax(v[0], 1); });
-  agree("masked_softmax", {{{2, 3, 4}, -5, 5}}, [](const auto& v) { return masked_softmax(v[0], v[0].home().constant({2, 4}, {1, 0, 1, 1, 0, 1, 0, 0})); });
+  agree("masked_softmax", {{{2, 3, 4}, -5, 5}},
+        [](const auto& v) { return masked_softmax(v[0], v[0].home().constant({2, 4}, {1, 0, 1, 1, 0, 1, 0, 0})); });
   agree("l2_normalize", {{{2, 3, 5, 4}}}, [](const auto& v) { return l2_normalize(v[0], 1); });
 }
 

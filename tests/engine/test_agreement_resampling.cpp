@@ -30,7 +30,8 @@ std::vector<double> gradient_of_tied_maximum() {
 
 BOOST_AUTO_TEST_CASE(ties_of_a_maximum_go_to_the_first_voxel) {
   const std::vector<double> expected{0, 1, 0, 0};
-  BOOST_TEST((gradient_of_tied_maximum<kokkos_backend<default_space, double>>()) == expected, boost::test_tools::per_element());
+  BOOST_TEST((gradient_of_tied_maximum<kokkos_backend<default_space, double>>()) == expected,
+             boost::test_tools::per_element());
   BOOST_TEST((gradient_of_tied_maximum<xtensor_backend<double>>()) == expected, boost::test_tools::per_element());
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions on tile registers, emulated everywhere and in the processor's own where it has them, against the reference engine in double
-// on the same bfloat16 numbers.
+// Convolutions on tile registers, emulated everywhere and in the processor's own where it has them, against the
+// reference engine in double on the same bfloat16 numbers.
 #define BOOST_TEST_MODULE engine_amx
 #include <boost/test/unit_test.hpp>
 
@@ -33,7 +33,8 @@ struct emulated_tiles {
     alignas(64) std::byte tiles[8][16][64];
   };
   static inline thread_local registers own;
-  static inline std::atomic<int> faults{0};  // uses before the tiles have shapes: workers must not call the test's own checks
+  static inline std::atomic<int> faults{
+      0};  // uses before the tiles have shapes: workers must not call the test's own checks
 
   static void configure(const detail::tile_shapes& shapes) {
     own.shapes = shapes;
@@ -51,11 +52,13 @@ struct emulated_tiles {
   template <int Tile>
   static void load(const void* from, index pitch) {
     zero<Tile>();
-    for (index r = 0; r < own.shapes.rows[Tile]; ++r) std::memcpy(own.tiles[Tile][r], static_cast<const std::byte*>(from) + r * pitch, own.shapes.bytes[Tile]);
+    for (index r = 0; r < own.shapes.rows[Tile]; ++r)
+      std::memcpy(own.tiles[Tile][r], static_cast<const std::byte*>(from) + r * pitch, own.shapes.bytes[Tile]);
   }
   template <int Tile>
   static void store(void* to, index pitch) {
-    for (index r = 0; r < own.shapes.rows[Tile]; ++r) std::memcpy(static_cast<std::byte*>(to) + r * pitch, own.tiles[Tile][r], own.shapes.bytes[Tile]);
+    for (index r = 0; r < own.shapes.rows[Tile]; ++r)
+      std::memcpy(static_cast<std::byte*>(to) + r * pitch, own.tiles[Tile][r], own.shapes.bytes[Tile]);
   }
   template <int Sum, int Left, int Right>
   static void multiply() {
@@ -84,11 +87,13 @@ struct emulated_tiles {
 };
 static_assert(detail::tile_registers<emulated_tiles>);
 
-// Memory that ends where no page is, all NaN at first: what reads behind it stops the test, what reads before it writes spoils a sum.
+// Memory that ends where no page is, all NaN at first: what reads behind it stops the test, what reads before it writes
+// spoils a sum.
 template <class T>
 class guarded {
  public:
-  explicit guarded(index count) : m_bytes(static_cast<std::size_t>(count) * sizeof(T)), m_pages((m_bytes + page - 1) / page * page) {
+  explicit guarded(index count)
+      : m_bytes(static_cast<std::size_t>(count) * sizeof(T)), m_pages((m_bytes + page - 1) / page * page) {
     void* const start = mmap(nullptr, m_pages + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED) throw error("no memory");
     m_start = static_cast<std::byte*>(start);
@@ -98,7 +103,9 @@ class guarded {
   guarded(const guarded&) = delete;
   guarded& operator=(const guarded&) = delete;
   ~guarded() { munmap(m_start, m_pages + page); }
-  explicit guarded(const std::vector<T>& numbers) : guarded(static_cast<index>(numbers.size())) { std::copy(numbers.begin(), numbers.end(), data()); }
+  explicit guarded(const std::vector<T>& numbers) : guarded(static_cast<index>(numbers.size())) {
+    std::copy(numbers.begin(), numbers.end(), data());
+  }
   [[nodiscard]] T* data() const { return reinterpret_cast<T*>(m_start + m_pages - m_bytes); }
   [[nodiscard]] std::vector<T> numbers() const { return {data(), data() + m_bytes / sizeof(T)}; }
 
@@ -162,7 +169,8 @@ const std::vector<layer> layers{{"16 channels", 2, {3, 5, 16}, {3, 3, 3}, {16}, 
 using results = std::vector<std::vector<bfloat16>>;
 using expectations = std::vector<std::pair<const char*, std::vector<double>>>;
 
-// What `run` gives agrees, and is the same for one thread and for so many that gradients of weights are cut by output channels too.
+// What `run` gives agrees, and is the same for one thread and for so many that gradients of weights are cut by output
+// channels too.
 template <class Run>
 void compare(const char* what, const Run& run, const expectations& expected) {
   const int before = omp_get_max_threads();
@@ -175,7 +183,8 @@ void compare(const char* what, const Run& run, const expectations& expected) {
   for (std::size_t i = 0; i < found.size(); ++i) {
     const double off = rounded_difference(found[i], expected[i].second);
     BOOST_TEST(off <= rounding, what << ", " << expected[i].first << ": " << off);
-    BOOST_TEST(std::memcmp(found[i].data(), again[i].data(), 2 * found[i].size()) == 0, what << ", " << expected[i].first << ": other bytes with 24 threads");
+    BOOST_TEST(std::memcmp(found[i].data(), again[i].data(), 2 * found[i].size()) == 0,
+               what << ", " << expected[i].first << ": other bytes with 24 threads");
   }
 }
 
@@ -195,9 +204,12 @@ void agree(const layer& l) {
   conv3d_problem p{l.batch, l.size, 0, l.out, l.filter};
   p.in_channels = std::accumulate(l.in.begin(), l.in.end(), index{0});
   const auto numbers = [](const shape& s, std::uint32_t key) { return converted<bfloat16>(values(s.size(), key)); };
-  const auto exactly = [&](const shape& s, std::uint32_t key) { return reference.make(s, converted<double>(numbers(s, key))); };
+  const auto exactly = [&](const shape& s, std::uint32_t key) {
+    return reference.make(s, converted<double>(numbers(s, key)));
+  };
   const guarded<bfloat16> w(numbers(p.weight_shape(), 1)), dy(numbers(p.output_shape(), 2)), bias(numbers({l.out}, 4));
-  const auto exact_w = exactly(p.weight_shape(), 1), exact_dy = exactly(p.output_shape(), 2), exact_x = exactly(p.input_shape(), 3);
+  const auto exact_w = exactly(p.weight_shape(), 1), exact_dy = exactly(p.output_shape(), 2),
+             exact_x = exactly(p.input_shape(), 3);
 
   std::vector<std::unique_ptr<guarded<bfloat16>>> maps;
   detail::tile_source source;
@@ -206,10 +218,12 @@ void agree(const layer& l) {
   expected.emplace_back("forward with a bias", expected[0].second);
   for (std::size_t i = 0; i < expected[1].second.size(); ++i)
     expected[1].second[i] += static_cast<double>(static_cast<float>(bias.data()[i % static_cast<std::size_t>(l.out)]));
-  expected.emplace_back("backward weights", to_host(reference.space(), ops::conv3d_backward_weights(reference, p, exact_x, exact_dy)));
+  expected.emplace_back("backward weights",
+                        to_host(reference.space(), ops::conv3d_backward_weights(reference, p, exact_x, exact_dy)));
   const auto data = to_host(reference.space(), ops::conv3d_backward_data(reference, p, exact_dy, exact_w));
   for (index first = 0; const index channels : l.in) {
-    maps.push_back(std::make_unique<guarded<bfloat16>>(some_channels(numbers(p.input_shape(), 3), p.in_channels, first, channels)));
+    maps.push_back(std::make_unique<guarded<bfloat16>>(
+        some_channels(numbers(p.input_shape(), 3), p.in_channels, first, channels)));
     source.parts[source.number++] = {maps.back()->data(), channels, nullptr};
     expected.emplace_back("backward data", some_channels(data, p.in_channels, first, channels));
     first += channels;
@@ -224,8 +238,9 @@ void agree(const layer& l) {
     results all{y.numbers(), with_bias.numbers(), dw.numbers()};
     for (index first = 0; const index channels : l.in) {
       const guarded<bfloat16> dx(p.input_shape().size() / p.in_channels * channels);
-      detail::tile_conv3d<Tiles, detail::weight_order::flipped>(memory, s.of_part(first, channels).of_backward_data(), {{{dy.data(), l.out, nullptr}}}, w.data(),
-                                                                nullptr, dx.data());
+      detail::tile_conv3d<Tiles, detail::weight_order::flipped>(memory, s.of_part(first, channels).of_backward_data(),
+                                                                {{{dy.data(), l.out, nullptr}}}, w.data(), nullptr,
+                                                                dx.data());
       all.push_back(dx.numbers());
       first += channels;
     }
@@ -252,11 +267,17 @@ void agree(const transposed_layer& l) {
   const guarded_context memory;
   const auto& p = l.p;
   const auto numbers = [](const shape& s, std::uint32_t key) { return converted<bfloat16>(values(s.size(), key)); };
-  const auto exactly = [&](const shape& s, std::uint32_t key) { return reference.make(s, converted<double>(numbers(s, key))); };
-  const guarded<bfloat16> x(numbers(p.input_shape(), 1)), w(numbers(p.weight_shape(), 2)), dy(numbers(p.output_shape(), 3)), bias(numbers({p.out_channels}, 4));
-  const auto exact_x = exactly(p.input_shape(), 1), exact_w = exactly(p.weight_shape(), 2), exact_dy = exactly(p.output_shape(), 3), exact_bias = exactly({p.out_channels}, 4);
-  auto exact_y = reference.make(p.output_shape()), exact_dx = reference.make(p.input_shape()), exact_dw = reference.make(p.weight_shape());
-  kernels<exact>::conv_transpose3d_forward(reference, p, exact_x.data(), exact_w.data(), exact_bias.data(), exact_y.data());
+  const auto exactly = [&](const shape& s, std::uint32_t key) {
+    return reference.make(s, converted<double>(numbers(s, key)));
+  };
+  const guarded<bfloat16> x(numbers(p.input_shape(), 1)), w(numbers(p.weight_shape(), 2)),
+      dy(numbers(p.output_shape(), 3)), bias(numbers({p.out_channels}, 4));
+  const auto exact_x = exactly(p.input_shape(), 1), exact_w = exactly(p.weight_shape(), 2),
+             exact_dy = exactly(p.output_shape(), 3), exact_bias = exactly({p.out_channels}, 4);
+  auto exact_y = reference.make(p.output_shape()), exact_dx = reference.make(p.input_shape()),
+       exact_dw = reference.make(p.weight_shape());
+  kernels<exact>::conv_transpose3d_forward(reference, p, exact_x.data(), exact_w.data(), exact_bias.data(),
+                                           exact_y.data());
   kernels<exact>::conv_transpose3d_backward_data(reference, p, exact_dy.data(), exact_w.data(), exact_dx.data());
   kernels<exact>::conv_transpose3d_backward_weights(reference, p, exact_x.data(), exact_dy.data(), exact_dw.data());
   const auto run = [&] {
@@ -267,7 +288,10 @@ void agree(const transposed_layer& l) {
     return results{y.numbers(), dx.numbers(), dw.numbers()};
   };
   const auto host = [&](const auto& tensor) { return to_host(reference.space(), tensor); };
-  compare(l.what, run, {{"transposed forward with a bias", host(exact_y)}, {"transposed backward data", host(exact_dx)}, {"transposed backward weights", host(exact_dw)}});
+  compare(l.what, run,
+          {{"transposed forward with a bias", host(exact_y)},
+           {"transposed backward data", host(exact_dx)},
+           {"transposed backward weights", host(exact_dw)}});
 }
 
 BOOST_AUTO_TEST_CASE(emulated_tiles_agree_with_the_reference) {

@@ -21,23 +21,30 @@ using oracle = xtensor_backend<double>;
 constexpr double single_tolerance = 3e-6, winograd_tolerance = 1e-5, double_tolerance = 1e-13;
 
 const std::vector<conv3d_problem> problems{
-    {2, {6, 7, 5}, 16, 16, {3, 3, 3}, {1, 1, 1}}, {1, {4, 6, 8}, 32, 16, {3, 3, 3}, {1, 1, 1}},  {1, {5, 5, 5}, 1, 8, {3, 3, 3}, {1, 1, 1}},
-    {2, {7, 6, 9}, 8, 16, {3, 3, 3}, {2, 2, 2}},  {1, {8, 5, 7}, 16, 32, {3, 3, 3}, {1, 2, 2}},  {3, {3, 4, 5}, 5, 7, {3, 3, 3}, {1, 1, 1}},
-    {1, {3, 4, 5}, 17, 19, {3, 3, 3}, {1, 1, 1}}, {2, {5, 6, 4}, 16, 4, {1, 1, 1}, {1, 1, 1}},   {1, {5, 6, 7}, 6, 3, {1, 1, 1}, {2, 2, 2}},
-    {1, {6, 7, 8}, 4, 8, {5, 5, 5}, {1, 1, 1}},   {1, {6, 7, 9}, 3, 5, {5, 3, 1}, {2, 1, 3}},    {2, {4, 9, 8}, 8, 8, {1, 3, 3}, {1, 1, 1}},
-    {1, {1, 1, 1}, 3, 2, {3, 3, 3}, {1, 1, 1}},   {1, {2, 1, 3}, 16, 16, {5, 5, 5}, {1, 1, 1}},  {1, {9, 8, 7}, 1, 1, {3, 3, 3}, {3, 3, 3}},
-    {1, {4, 4, 33}, 24, 40, {3, 3, 3}, {1, 1, 1}}, {17, {2, 3, 2}, 4, 4, {3, 3, 3}, {2, 1, 1}}};
+    {2, {6, 7, 5}, 16, 16, {3, 3, 3}, {1, 1, 1}}, {1, {4, 6, 8}, 32, 16, {3, 3, 3}, {1, 1, 1}},
+    {1, {5, 5, 5}, 1, 8, {3, 3, 3}, {1, 1, 1}},   {2, {7, 6, 9}, 8, 16, {3, 3, 3}, {2, 2, 2}},
+    {1, {8, 5, 7}, 16, 32, {3, 3, 3}, {1, 2, 2}}, {3, {3, 4, 5}, 5, 7, {3, 3, 3}, {1, 1, 1}},
+    {1, {3, 4, 5}, 17, 19, {3, 3, 3}, {1, 1, 1}}, {2, {5, 6, 4}, 16, 4, {1, 1, 1}, {1, 1, 1}},
+    {1, {5, 6, 7}, 6, 3, {1, 1, 1}, {2, 2, 2}},   {1, {6, 7, 8}, 4, 8, {5, 5, 5}, {1, 1, 1}},
+    {1, {6, 7, 9}, 3, 5, {5, 3, 1}, {2, 1, 3}},   {2, {4, 9, 8}, 8, 8, {1, 3, 3}, {1, 1, 1}},
+    {1, {1, 1, 1}, 3, 2, {3, 3, 3}, {1, 1, 1}},   {1, {2, 1, 3}, 16, 16, {5, 5, 5}, {1, 1, 1}},
+    {1, {9, 8, 7}, 1, 1, {3, 3, 3}, {3, 3, 3}},   {1, {4, 4, 33}, 24, 40, {3, 3, 3}, {1, 1, 1}},
+    {17, {2, 3, 2}, 4, 4, {3, 3, 3}, {2, 1, 1}}};
 
-const conv3d_direction directions[] = {conv3d_direction::forward, conv3d_direction::backward_data, conv3d_direction::backward_weights};
+const conv3d_direction directions[] = {conv3d_direction::forward, conv3d_direction::backward_data,
+                                       conv3d_direction::backward_weights};
 
 std::string described(const conv3d_problem& p) {
-  return text(p.input_shape().to_string(), " * ", p.weight_shape().to_string(), " stride ", p.stride[0], p.stride[1], p.stride[2]);
+  return text(p.input_shape().to_string(), " * ", p.weight_shape().to_string(), " stride ", p.stride[0], p.stride[1],
+              p.stride[2]);
 }
 
 struct operands {
   std::vector<double> x, w, dy;
   explicit operands(const conv3d_problem& p)
-      : x(values(p.input_shape().size(), 1)), w(values(p.weight_shape().size(), 2)), dy(values(p.output_shape().size(), 3)) {}
+      : x(values(p.input_shape().size(), 1)),
+        w(values(p.weight_shape().size(), 2)),
+        dy(values(p.output_shape().size(), 3)) {}
 };
 
 // By the kernels of a back end, never by a vendor's; outputs begin as garbage, which must be overwritten.
@@ -48,7 +55,9 @@ std::vector<double> by_kernels(const conv3d_problem& p, conv3d_direction directi
   context<Backend> ctx;
   const auto x = ctx.make(p.input_shape(), converted<T>(o.x)), w = ctx.make(p.weight_shape(), converted<T>(o.w));
   const auto dy = ctx.make(p.output_shape(), converted<T>(o.dy));
-  const auto garbage = [&](const shape& s) { return ctx.make(s, std::vector<T>(static_cast<std::size_t>(s.size()), T(1e30))); };
+  const auto garbage = [&](const shape& s) {
+    return ctx.make(s, std::vector<T>(static_cast<std::size_t>(s.size()), T(1e30)));
+  };
   typename context<Backend>::tensor_type out;
   switch (direction) {
     case conv3d_direction::forward:
@@ -90,7 +99,8 @@ BOOST_AUTO_TEST_CASE(onednn_agrees_with_the_reference) {
     int compared = 0;
     for (const conv3d_problem& p : problems) {
       const operands o(p);
-      const auto x = ctx.make(p.input_shape(), converted<float>(o.x)), w = ctx.make(p.weight_shape(), converted<float>(o.w));
+      const auto x = ctx.make(p.input_shape(), converted<float>(o.x)),
+                 w = ctx.make(p.weight_shape(), converted<float>(o.w));
       const auto dy = ctx.make(p.output_shape(), converted<float>(o.dy));
       for (const conv3d_direction d : directions) {
         BOOST_TEST_CONTEXT(name_of(d) << " of " << described(p)) {
@@ -109,7 +119,8 @@ BOOST_AUTO_TEST_CASE(onednn_agrees_with_the_reference) {
     }
     BOOST_TEST_MESSAGE(compared << " of " << 3 * problems.size() << " convolutions ran on oneDNN");
     BOOST_TEST(compared >= 12);
-    BOOST_TEST(ctx.runs("conv3d.forward", "onednn") + ctx.runs("conv3d.backward_data", "onednn") + ctx.runs("conv3d.backward_weights", "onednn") ==
+    BOOST_TEST(ctx.runs("conv3d.forward", "onednn") + ctx.runs("conv3d.backward_data", "onednn") +
+                   ctx.runs("conv3d.backward_weights", "onednn") ==
                compared);
     BOOST_TEST(ctx.runs("conv3d.forward", "portable") == 0);
   }

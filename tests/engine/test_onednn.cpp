@@ -15,17 +15,20 @@ using backend = kokkos_backend<default_space, float>;
 
 #if defined(COMODAL_ENABLE_ONEDNN)
 
-const conv3d_direction directions[] = {conv3d_direction::forward, conv3d_direction::backward_data, conv3d_direction::backward_weights};
+const conv3d_direction directions[] = {conv3d_direction::forward, conv3d_direction::backward_data,
+                                       conv3d_direction::backward_weights};
 
 struct layer {
   index in, out;
   extent3 size;
 };
 
-// Convolutions of a modality encoder, a fused decoder and their deepest stages: patches of 32 x 48 x 48 halved four times.
-const std::vector<layer> layers{{1, 8, {32, 48, 48}},    {8, 8, {32, 48, 48}},     {8, 16, {32, 48, 48}},   {16, 16, {32, 48, 48}},
-                                {32, 16, {32, 48, 48}},  {32, 32, {16, 24, 24}},   {64, 32, {16, 24, 24}},  {64, 64, {8, 12, 12}},
-                                {128, 64, {8, 12, 12}},  {128, 128, {4, 6, 6}},    {16, 16, {4, 6, 6}},     {64, 64, {2, 3, 3}}};
+// Convolutions of a modality encoder, a fused decoder and their deepest stages: patches of 32 x 48 x 48 halved four
+// times.
+const std::vector<layer> layers{{1, 8, {32, 48, 48}},   {8, 8, {32, 48, 48}},   {8, 16, {32, 48, 48}},
+                                {16, 16, {32, 48, 48}}, {32, 16, {32, 48, 48}}, {32, 32, {16, 24, 24}},
+                                {64, 32, {16, 24, 24}}, {64, 64, {8, 12, 12}},  {128, 64, {8, 12, 12}},
+                                {128, 128, {4, 6, 6}},  {16, 16, {4, 6, 6}},    {64, 64, {2, 3, 3}}};
 
 BOOST_AUTO_TEST_CASE(no_plan_for_a_layer_of_the_network_is_reference_code) {
   // A processor without AVX2 may leave layers to the portable engine.
@@ -39,8 +42,9 @@ BOOST_AUTO_TEST_CASE(no_plan_for_a_layer_of_the_network_is_reference_code) {
         for (const conv3d_direction d : directions) {
           const conv3d_problem p{batch, size, in, out, {3, 3, 3}, {stride, stride, stride}};
           const conv3d_plan plan = plan_conv3d(ctx, p, d);
-          BOOST_TEST_CONTEXT(name_of(d) << " " << in << " -> " << out << " of " << p.input_shape().to_string() << " stride " << stride << ": " << plan.engine
-                                        << " " << plan.implementation << " " << plan.reason) {
+          BOOST_TEST_CONTEXT(name_of(d) << " " << in << " -> " << out << " of " << p.input_shape().to_string()
+                                        << " stride " << stride << ": " << plan.engine << " " << plan.implementation
+                                        << " " << plan.reason) {
             BOOST_TEST(plan.available);
             BOOST_TEST((plan.implementation.find("ref") == std::string::npos));
             if (vectorised) BOOST_TEST((plan.engine == "onednn"));
@@ -64,8 +68,10 @@ BOOST_AUTO_TEST_CASE(bfloat16_goes_to_our_tiles_or_to_the_vendor_where_the_proce
       const conv3d_plan asked = plan_conv3d(ctx, p, d);
       ctx.engines = engine_choice::fastest;
       const conv3d_plan chosen = plan_conv3d(ctx, p, d);
-      const bool fast = asked.implementation.find("avx512_core_bf16") != std::string::npos || asked.implementation.find("amx") != std::string::npos;
-      BOOST_TEST_CONTEXT(name_of(d) << " " << in << " -> " << out << ": " << asked.engine << " " << asked.implementation << " " << asked.reason) {
+      const bool fast = asked.implementation.find("avx512_core_bf16") != std::string::npos ||
+                        asked.implementation.find("amx") != std::string::npos;
+      BOOST_TEST_CONTEXT(name_of(d) << " " << in << " -> " << out << ": " << asked.engine << " " << asked.implementation
+                                    << " " << asked.reason) {
         const bool tiles = detail::amx_available();
         BOOST_TEST((chosen.engine == (fast && !tiles ? "onednn" : "portable")));
         BOOST_TEST((chosen.implementation == "amx") == tiles);
@@ -76,7 +82,8 @@ BOOST_AUTO_TEST_CASE(bfloat16_goes_to_our_tiles_or_to_the_vendor_where_the_proce
       plans += asked.engine == "onednn";
       ++all;
     }
-  BOOST_TEST_MESSAGE("oneDNN has plans in bfloat16 for " << plans << " of " << all << " layers and directions, in hardware for " << hardware);
+  BOOST_TEST_MESSAGE("oneDNN has plans in bfloat16 for " << plans << " of " << all
+                                                         << " layers and directions, in hardware for " << hardware);
 }
 
 // Whoever runs them: the vendor where it can, else our own.
@@ -121,7 +128,8 @@ BOOST_AUTO_TEST_CASE(a_plan_is_available_unless_it_is_reference_code_and_then_sa
   for (const auto& [p, d] : oddities()) {
     const conv3d_plan& plan = engine.plan(p, d);
     const bool reference = plan.implementation.empty() || plan.implementation.find("ref") != std::string::npos;
-    BOOST_TEST(plan.available == !reference, name_of(d) << " " << p.weight_shape().to_string() << ": " << plan.implementation);
+    BOOST_TEST(plan.available == !reference, name_of(d)
+                                                 << " " << p.weight_shape().to_string() << ": " << plan.implementation);
     BOOST_TEST(plan.available == plan.reason.empty());
     BOOST_TEST((plan_conv3d(ctx, p, d).engine == (plan.available ? "onednn" : "portable")));
     BOOST_TEST(plan_conv3d(ctx, p, d).reason == plan.reason);
@@ -143,8 +151,9 @@ BOOST_AUTO_TEST_CASE(the_fallback_policy_decides_what_happens_without_a_plan) {
     BOOST_TEST(ctx.runs(name_of(d), "portable") == 1);
     BOOST_TEST(ctx.runs(name_of(d), "onednn") == 0);
     ctx.fallback = fallback_policy::error;
-    BOOST_CHECK_EXCEPTION(ops::detail::run_conv3d(ctx, p, d, x.data(), w.data(), y.data()), error,
-                          says(text("comodal: ", name_of(d), " runs on the portable engine: oneDNN would run its reference code")));
+    BOOST_CHECK_EXCEPTION(
+        ops::detail::run_conv3d(ctx, p, d, x.data(), w.data(), y.data()), error,
+        says(text("comodal: ", name_of(d), " runs on the portable engine: oneDNN would run its reference code")));
     BOOST_TEST(ctx.runs(name_of(d), "portable") == 1);
   }
   if (refused == 0) BOOST_TEST_MESSAGE("LEFT OUT: this oneDNN has a plan for every convolution that the test knows");
@@ -179,7 +188,9 @@ BOOST_AUTO_TEST_CASE(a_plan_is_made_once) {
 
 #else
 
-BOOST_AUTO_TEST_CASE(left_out) { BOOST_TEST_MESSAGE("LEFT OUT: this program was compiled without oneDNN; every convolution is portable"); }
+BOOST_AUTO_TEST_CASE(left_out) {
+  BOOST_TEST_MESSAGE("LEFT OUT: this program was compiled without oneDNN; every convolution is portable");
+}
 
 BOOST_AUTO_TEST_CASE(without_onednn_every_plan_is_portable) {
   context<backend> ctx;
@@ -197,7 +208,8 @@ BOOST_AUTO_TEST_CASE(double_never_asks_for_onednn) {
   static_assert(!onednn_available_v<twofold>);
   context<twofold> ctx;
   ctx.fallback = fallback_policy::error;
-  BOOST_TEST((plan_conv3d(ctx, {1, {4, 4, 4}, 16, 16, {3, 3, 3}, {1, 1, 1}}, conv3d_direction::forward).engine == "portable"));
+  BOOST_TEST(
+      (plan_conv3d(ctx, {1, {4, 4, 4}, 16, 16, {3, 3, 3}, {1, 1, 1}}, conv3d_direction::forward).engine == "portable"));
 }
 
 }  // namespace comodal::tests

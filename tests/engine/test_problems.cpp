@@ -3,8 +3,8 @@
 #define BOOST_TEST_MODULE engine_problems
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/engine/problem/broadcast.hpp>
 #include <comodal/engine/conv3d_plan.hpp>
+#include <comodal/engine/problem/broadcast.hpp>
 #include <comodal/engine/problem/pool3d.hpp>
 
 #include <core/support.hpp>
@@ -21,7 +21,9 @@ BOOST_AUTO_TEST_CASE(output_of_a_convolution_is_the_input_over_the_stride_rounde
 }
 
 BOOST_AUTO_TEST_CASE(a_convolution_refuses_even_filters_and_empty_sizes) {
-  const auto refused = [](const conv3d_problem& p, const char* why) { BOOST_CHECK_EXCEPTION(p.check(), shape_error, says(why)); };
+  const auto refused = [](const conv3d_problem& p, const char* why) {
+    BOOST_CHECK_EXCEPTION(p.check(), shape_error, says(why));
+  };
   refused({1, {4, 4, 4}, 1, 1, {3, 2, 3}}, "conv3d: filter 2 along axis 1, expected an odd number");
   refused({1, {4, 4, 4}, 1, 1, {3, 3, -1}}, "conv3d: filter -1 along axis 2");
   refused({1, {4, 4, 4}, 1, 1, {3, 3, 3}, {0, 1, 1}}, "conv3d: stride 0 along axis 0");
@@ -31,7 +33,9 @@ BOOST_AUTO_TEST_CASE(a_convolution_refuses_even_filters_and_empty_sizes) {
 }
 
 BOOST_AUTO_TEST_CASE(a_transposed_convolution_refuses_empty_sizes) {
-  const auto refused = [](const conv_transpose3d_problem& p, const char* why) { BOOST_CHECK_EXCEPTION(p.check(), shape_error, says(why)); };
+  const auto refused = [](const conv_transpose3d_problem& p, const char* why) {
+    BOOST_CHECK_EXCEPTION(p.check(), shape_error, says(why));
+  };
   conv_transpose3d_problem{1, {1, 2, 3}, 4, 5, {1, 2, 3}}.check();
   refused({1, {4, 4, 4}, 1, 1, {2, 0, 2}}, "conv_transpose3d: filter 0 along axis 1");
   refused({1, {4, 4, 0}, 1, 1}, "conv_transpose3d: input extent 0 along axis 2");
@@ -86,7 +90,8 @@ BOOST_AUTO_TEST_CASE(pooling_rounds_down_and_refuses_windows_that_do_not_fit) {
   const pool3d_problem p{2, {7, 4, 9}, 3, {2, 4, 5}};
   p.check();
   BOOST_TEST((p.output_shape() == shape{2, 3, 1, 1, 3}));
-  BOOST_CHECK_EXCEPTION((pool3d_problem{1, {3, 4, 4}, 1, {4, 2, 2}}.check()), shape_error, says("pool3d: window 4 along axis 0 of extent 3"));
+  BOOST_CHECK_EXCEPTION((pool3d_problem{1, {3, 4, 4}, 1, {4, 2, 2}}.check()), shape_error,
+                        says("pool3d: window 4 along axis 0 of extent 3"));
   BOOST_CHECK_EXCEPTION((pool3d_problem{1, {9, 9, 9}, 1, {7, 7, 7}}.check()), shape_error, says("255"));
 }
 
@@ -95,7 +100,8 @@ BOOST_AUTO_TEST_CASE(shapes_broadcast_as_in_numpy) {
   BOOST_TEST((broadcast_shape({}, {2, 5}, "f") == shape{2, 5}));
   BOOST_TEST((broadcast_shape({5, 1, 7}, {1, 6, 1}, "f") == shape{5, 6, 7}));
   BOOST_TEST((broadcast_shape({1, 3}, {0, 1}, "f") == shape{0, 3}));
-  BOOST_CHECK_EXCEPTION((void)broadcast_shape({2, 3}, {2, 4}, "multiply"), shape_error, says("multiply: shapes (2, 3) and (2, 4) do not broadcast"));
+  BOOST_CHECK_EXCEPTION((void)broadcast_shape({2, 3}, {2, 4}, "multiply"), shape_error,
+                        says("multiply: shapes (2, 3) and (2, 4) do not broadcast"));
 }
 
 BOOST_AUTO_TEST_CASE(a_broadcast_plan_merges_axes_that_walk_alike) {
@@ -109,7 +115,8 @@ BOOST_AUTO_TEST_CASE(a_broadcast_plan_merges_axes_that_walk_alike) {
 }
 
 BOOST_AUTO_TEST_CASE(a_broadcast_plan_finds_every_element) {
-  const std::pair<shape, shape> pairs[] = {{{2, 3, 4}, {3, 1}}, {{2, 1, 4, 1}, {2, 3, 1, 2}}, {{1, 1}, {3, 2}}, {{6, 1, 2}, {6, 5, 1}}, {{1}, {1}}};
+  const std::pair<shape, shape> pairs[] = {
+      {{2, 3, 4}, {3, 1}}, {{2, 1, 4, 1}, {2, 3, 1, 2}}, {{1, 1}, {3, 2}}, {{6, 1, 2}, {6, 5, 1}}, {{1}, {1}}};
   for (const auto& [a, b] : pairs) {
     const shape out = broadcast_shape(a, b, "f");
     const broadcast_plan plan(a, b);

@@ -13,12 +13,14 @@ namespace comodal::tests {
 
 // The distance in units of the last place of the exact value.
 double ulps(float found, double exact) {
-  return std::fabs(static_cast<double>(found) - exact) / std::ldexp(1.0, std::max(-126, static_cast<int>(std::floor(std::log2(std::fabs(exact))))) - 23);
+  return std::fabs(static_cast<double>(found) - exact) /
+         std::ldexp(1.0, std::max(-126, static_cast<int>(std::floor(std::log2(std::fabs(exact))))) - 23);
 }
 
 BOOST_AUTO_TEST_CASE(exp_is_within_two_units_in_the_last_place) {
   double worst = 0;
-  for (float x = -87.3f; x < 88.3f; x += 0.0137f) worst = std::max(worst, ulps(detail::vector_exp(x), std::exp(static_cast<double>(x))));
+  for (float x = -87.3f; x < 88.3f; x += 0.0137f)
+    worst = std::max(worst, ulps(detail::vector_exp(x), std::exp(static_cast<double>(x))));
   BOOST_TEST(worst < 2);
   BOOST_TEST(detail::vector_exp(0.f) == 1.f);
 }
@@ -35,7 +37,8 @@ BOOST_AUTO_TEST_CASE(exp_at_the_ends) {
 BOOST_AUTO_TEST_CASE(log_is_within_three_units_in_the_last_place_away_from_one) {
   double worst = 0, near_one = 0;
   for (float x = 1e-37f; x < 3e38f; x *= 1.0137f) {
-    const double exact = std::log(static_cast<double>(x)), error = std::fabs(static_cast<double>(detail::vector_log(x)) - exact);
+    const double exact = std::log(static_cast<double>(x)),
+                 error = std::fabs(static_cast<double>(detail::vector_log(x)) - exact);
     if (std::fabs(exact) < 0.1)
       near_one = std::max(near_one, error);
     else

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// The whole library in two units of one program: here by comodal.hpp, twice; in the other unit header by header, in reverse order.
-// A function that is not inline, a missing include or a name that two layers define does not get past the compiler or the linker.
+// The whole library in two units of one program: here by comodal.hpp, twice; in the other unit header by header, in
+// reverse order. A function that is not inline, a missing include or a name that two layers define does not get past
+// the compiler or the linker.
 #define BOOST_TEST_MODULE house_two_units
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/comodal.hpp>
 #include <comodal/comodal.hpp>
 
 #include <string>

@@ -13,14 +13,15 @@ using B = bench::backend;
 using variables = std::vector<variable<B>>;
 using label_list = std::vector<std::uint8_t>;
 
-// A network whose answer is known at every voxel. Fused: the class nearest to the mean of the present modalities; branch m: the class
-// nearest to 2 - x_m. With modalities of zeros and twos that is (u + v) / 2, and 2 - u.
+// A network whose answer is known at every voxel. Fused: the class nearest to the mean of the present modalities;
+// branch m: the class nearest to 2 - x_m. With modalities of zeros and twos that is (u + v) / 2, and 2 - u.
 struct known_network {
   const parameter_store<B>* store;
 
   [[nodiscard]] index modalities() const { return 2; }
   [[nodiscard]] const parameter_store<B>& parameters() const { return *store; }
-  [[nodiscard]] network_output<B> forward(const variables& volumes, const presence<B>& present, network_outputs outputs) const {
+  [[nodiscard]] network_output<B> forward(const variables& volumes, const presence<B>& present,
+                                          network_outputs outputs) const {
     network_output<B> out;
     out.fused = nearest(weighted_sum(volumes, present.share()));
     if (outputs == network_outputs::all)
@@ -62,7 +63,8 @@ struct predictions : bench {
     for (index k = 0; k < 12; ++k)
       for (index j = 0; j < 18; ++j)
         for (index i = 0; i < 20; ++i) {
-          const double x = static_cast<double>(i - 11) / 6, y = static_cast<double>(j - 8) / 5, z = static_cast<double>(k - 5) / 4;
+          const double x = static_cast<double>(i - 11) / 6, y = static_cast<double>(j - 8) / 5,
+                       z = static_cast<double>(k - 5) / 4;
           v.at(i, j, k) = x * x + y * y + z * z < 1 && v.at(i, j, k) > 0.5f ? 2.f : 0.f;
         }
     return v;
@@ -105,11 +107,15 @@ struct predictions : bench {
   [[nodiscard]] float at(std::size_t modality, std::size_t voxel) const { return files[modality].values[voxel]; }
 
   template <class Forward>
-  std::vector<case_output> run(const case_data& one, const output_choice& wanted, const window_options& windows, Forward&& forward) {
+  std::vector<case_output> run(const case_data& one, const output_choice& wanted, const window_options& windows,
+                               Forward&& forward) {
     return predict_case<B>(home, plan, one, wanted, windows, forward);
   }
-  std::vector<case_output> run(const case_data& one, const output_choice& wanted, const window_options& windows = {wide}) {
-    return run(one, wanted, windows, [&](const auto& volumes, const auto& present, auto outputs) { return network.forward(volumes, present, outputs); });
+  std::vector<case_output> run(const case_data& one, const output_choice& wanted,
+                               const window_options& windows = {wide}) {
+    return run(one, wanted, windows, [&](const auto& volumes, const auto& present, auto outputs) {
+      return network.forward(volumes, present, outputs);
+    });
   }
   static std::string names(const std::vector<case_output>& results) {
     std::string all;
@@ -171,8 +177,11 @@ BOOST_FIXTURE_TEST_CASE(the_network_sees_ras, predictions) {
             logits.push_back(0);
             logits.push_back(std::array<index, 3>{w, h, d}[axis] >= 5 ? 1 : -1);
           }
-      const auto results = run(one, {}, {wide}, [&](const auto&, const auto&, auto) { return network_output<B>{constant({1, 40, 40, 40, 2}, logits), {}, {}, {}}; });
-      BOOST_TEST((restore(results[0].labels, one.grid).values == expected(one, [&](std::size_t i) { return where[i][axis] >= 5 ? 1 : 0; })));
+      const auto results = run(one, {}, {wide}, [&](const auto&, const auto&, auto) {
+        return network_output<B>{constant({1, 40, 40, 40, 2}, logits), {}, {}, {}};
+      });
+      BOOST_TEST((restore(results[0].labels, one.grid).values ==
+                  expected(one, [&](std::size_t i) { return where[i][axis] >= 5 ? 1 : 0; })));
     }
   }
 }
@@ -187,8 +196,11 @@ BOOST_FIXTURE_TEST_CASE(absent_modalities_are_left_out, predictions) {
   const case_data one = prepared(affines[1], {false, true});
   const auto results = run(one, {true, true, true});
   BOOST_REQUIRE(names(results) == "fused, branch T2, only T2");
-  for (const std::size_t output : {0u, 2u}) BOOST_TEST((restore(results[output].labels, one.grid).values == expected(one, [&](std::size_t i) { return at(1, i); })));
-  BOOST_TEST((restore(results[1].labels, one.grid).values == expected(one, [&](std::size_t i) { return 2 - at(1, i); })));
+  for (const std::size_t output : {0u, 2u})
+    BOOST_TEST(
+        (restore(results[output].labels, one.grid).values == expected(one, [&](std::size_t i) { return at(1, i); })));
+  BOOST_TEST(
+      (restore(results[1].labels, one.grid).values == expected(one, [&](std::size_t i) { return 2 - at(1, i); })));
 }
 
 BOOST_FIXTURE_TEST_CASE(the_network_is_told_what_is_there_and_what_is_wanted, predictions) {
@@ -199,13 +211,14 @@ BOOST_FIXTURE_TEST_CASE(the_network_is_told_what_is_there_and_what_is_wanted, pr
   const auto ask = [&](const output_choice& wanted) {
     asked.clear();
     outputs.clear();
-    return names(run(one, wanted, {wide}, [&](const variables& volumes, const presence<B>& present, network_outputs which) {
-      BOOST_REQUIRE(volumes.size() == 3u);
-      for (std::size_t m = 0; m < 3; ++m) BOOST_TEST((largest(host(volumes[m])) > 0) == (present.values()[m] == 1));
-      asked.push_back(present.values());
-      outputs.push_back(which);
-      return network.forward(volumes, present, which);
-    }));
+    return names(
+        run(one, wanted, {wide}, [&](const variables& volumes, const presence<B>& present, network_outputs which) {
+          BOOST_REQUIRE(volumes.size() == 3u);
+          for (std::size_t m = 0; m < 3; ++m) BOOST_TEST((largest(host(volumes[m])) > 0) == (present.values()[m] == 1));
+          asked.push_back(present.values());
+          outputs.push_back(which);
+          return network.forward(volumes, present, which);
+        }));
   };
   using rows = std::vector<std::vector<float>>;
   using list = std::vector<network_outputs>;
@@ -224,7 +237,9 @@ BOOST_FIXTURE_TEST_CASE(the_network_is_told_what_is_there_and_what_is_wanted, pr
 
 BOOST_FIXTURE_TEST_CASE(branches_that_nobody_wants_are_dropped, predictions) {
   const case_data one = prepared(affines[0]);
-  const auto generous = [&](const auto& volumes, const auto& present, auto) { return network.forward(volumes, present, network_outputs::all); };
+  const auto generous = [&](const auto& volumes, const auto& present, auto) {
+    return network.forward(volumes, present, network_outputs::all);
+  };
   BOOST_TEST(names(run(one, {}, {wide}, generous)) == "fused");
   BOOST_TEST(names(run(one, {true, false, true}, {wide}, generous)) == "fused, only T1, only T2");
 }
@@ -240,7 +255,8 @@ BOOST_FIXTURE_TEST_CASE(regions_are_written_in_their_order, predictions) {
     const case_data one = prepared(affine);
     const auto found = restore(run(one, {}, {{4, 6, 8}}, regions)[0].labels, one.grid).values;
     label_list wanted(found.size());
-    for (std::size_t i = 0; i < wanted.size(); ++i) wanted[i] = static_cast<std::uint8_t>(std::array{0, 7, 3}[static_cast<std::size_t>(at(0, i) + at(1, i)) / 2]);
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+      wanted[i] = static_cast<std::uint8_t>(std::array{0, 7, 3}[static_cast<std::size_t>(at(0, i) + at(1, i)) / 2]);
     BOOST_TEST((found == wanted));
     BOOST_TEST(std::count(found.begin(), found.end(), 3) > 0);
   }

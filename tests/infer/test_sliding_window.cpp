@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Sliding windows: where they lie, how they are weighed and mirrored, and that a voxel-wise network gives its input back.
+// Sliding windows: where they lie, how they are weighed and mirrored, and that a voxel-wise network gives its input
+// back.
 #define BOOST_TEST_MODULE infer_sliding_window
 #include <boost/test/unit_test.hpp>
 
@@ -65,8 +66,9 @@ struct windows : bench {
     return out;
   }
   template <class Predict>
-  std::vector<probability_map> run(const std::vector<const image_volume*>& images, const window_options& o, Predict&& predict,
-                                   label_kind kind = label_kind::regions, std::vector<float> present = {}) {
+  std::vector<probability_map> run(const std::vector<const image_volume*>& images, const window_options& o,
+                                   Predict&& predict, label_kind kind = label_kind::regions,
+                                   std::vector<float> present = {}) {
     if (present.empty()) present.assign(images.size(), 1);
     return sliding_window<B>(home, images, present, kind, o, predict);
   }
@@ -74,10 +76,12 @@ struct windows : bench {
 
 BOOST_FIXTURE_TEST_CASE(a_voxelwise_network_gives_its_input_back, windows) {
   // (i, j, k) smaller than, as large as and larger than the window (D, H, W) = (4, 6, 8), in many combinations.
-  for (const std::array<index, 3>& size : std::vector<std::array<index, 3>>{{8, 6, 4}, {5, 4, 3}, {19, 13, 9}, {8, 3, 11}, {1, 20, 4}, {9, 6, 1}}) {
+  for (const std::array<index, 3>& size :
+       std::vector<std::array<index, 3>>{{8, 6, 4}, {5, 4, 3}, {19, 13, 9}, {8, 3, 11}, {1, 20, 4}, {9, 6, 1}}) {
     const auto first = image(size, 1), second = image(size, 2);
     for (const std::vector<int>& mirror : std::vector<std::vector<int>>{{}, {2}, {0, 1, 2}}) {
-      const auto maps = run({&first, &second}, {{4, 6, 8}, 0.5, mirror}, [](const variables& v, const auto&) { return identity(v); });
+      const auto maps =
+          run({&first, &second}, {{4, 6, 8}, 0.5, mirror}, [](const variables& v, const auto&) { return identity(v); });
       BOOST_REQUIRE(maps.size() == 2u);
       BOOST_TEST((maps[0].size == extent3{size[2], size[1], size[0]}));
       BOOST_TEST(maps[0].channels == 1);
@@ -89,8 +93,10 @@ BOOST_FIXTURE_TEST_CASE(a_voxelwise_network_gives_its_input_back, windows) {
 
 BOOST_FIXTURE_TEST_CASE(channels_are_the_slowest_axis_and_sum_to_1, windows) {
   const auto volume = image({11, 7, 5});
-  const auto maps = run({&volume}, {{4, 6, 8}}, [](const variables& v, const auto&) { return variables{concat<B>({v[0], scale(v[0], -2), shift(v[0], 0.1)})}; },
-                        label_kind::classes);
+  const auto maps = run(
+      {&volume}, {{4, 6, 8}},
+      [](const variables& v, const auto&) { return variables{concat<B>({v[0], scale(v[0], -2), shift(v[0], 0.1)})}; },
+      label_kind::classes);
   BOOST_TEST(maps[0].channels == 3);
   const std::size_t n = volume.values.size();
   BOOST_REQUIRE(maps[0].values.size() == 3 * n);
@@ -127,7 +133,8 @@ BOOST_FIXTURE_TEST_CASE(mirroring_averages_what_is_not_symmetric, windows) {
     for (const double p : {0.1, 0.3, 0.7, 0.9}) z.push_back(std::log(p / (1 - p)));
     return variables{constant({1, 1, 1, 4, 1}, z)};
   };
-  const auto plain = run({&volume}, {{1, 1, 4}}, ramp), mirrored = run({&volume}, {{1, 1, 4}, 0.5, {2}}, ramp), other = run({&volume}, {{1, 1, 4}, 0.5, {1}}, ramp);
+  const auto plain = run({&volume}, {{1, 1, 4}}, ramp), mirrored = run({&volume}, {{1, 1, 4}, 0.5, {2}}, ramp),
+             other = run({&volume}, {{1, 1, 4}, 0.5, {1}}, ramp);
   const std::vector<float> expected{0.1f, 0.3f, 0.7f, 0.9f};
   BOOST_TEST(difference(plain[0].values, expected) < 1e-6);
   BOOST_TEST(difference(other[0].values, expected) < 1e-6);
@@ -139,7 +146,8 @@ BOOST_FIXTURE_TEST_CASE(an_equivariant_network_is_not_changed_by_mirroring, wind
   const auto volume = image({8, 6, 4});
   const auto w = constant({3, 3, 3, 1, 1}, std::vector<double>(27, 0.05));
   const auto smooth = [&](const variables& v, const auto&) { return variables{conv3d(v[0], w)}; };
-  const auto plain = run({&volume}, {{4, 6, 8}}, smooth), mirrored = run({&volume}, {{4, 6, 8}, 0.5, {0, 1, 2}}, smooth);
+  const auto plain = run({&volume}, {{4, 6, 8}}, smooth),
+             mirrored = run({&volume}, {{4, 6, 8}, 0.5, {0, 1, 2}}, smooth);
   BOOST_TEST(difference(mirrored[0].values, plain[0].values) < 1e-6);
   int calls = 0;
   (void)run({&volume}, {{4, 6, 8}, 0.5, {0, 1, 2}}, [&](const variables& v, const auto&) {

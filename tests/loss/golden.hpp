@@ -19,7 +19,9 @@ namespace comodal::tests {
 using nlohmann::json;
 
 /// A file of tests/reference.
-inline json golden_file(const std::string& name) { return json::parse(std::ifstream(std::string(COMODAL_TEST_DATA) + "/" + name)); }
+inline json golden_file(const std::string& name) {
+  return json::parse(std::ifstream(std::string(COMODAL_TEST_DATA) + "/" + name));
+}
 
 inline std::vector<double> numbers(const json& stored) { return stored.at("values").get<std::vector<double>>(); }
 

@@ -15,8 +15,10 @@ BOOST_FIXTURE_TEST_CASE(values_and_gradients_are_pytorchs, golden_bench) {
   for (const std::string kind : {"classes", "regions", "weighted"}) {
     const auto labels = kind == "regions" ? label_kind::regions : label_kind::classes;
     const std::string squares = "mean_squared_error_" + kind, hard = "cross_pseudo_supervision_" + kind;
-    compare(squares, "z", [&](const auto& z) { return mean_squared_error{labels}(z, input(squares, "q"), input(squares, "w")); });
-    compare(hard, "z", [&](const auto& z) { return cross_pseudo_supervision{labels}(z, input(hard, "q"), input(hard, "w")); });
+    compare(squares, "z",
+            [&](const auto& z) { return mean_squared_error{labels}(z, input(squares, "q"), input(squares, "w")); });
+    compare(hard, "z",
+            [&](const auto& z) { return cross_pseudo_supervision{labels}(z, input(hard, "q"), input(hard, "w")); });
   }
 }
 

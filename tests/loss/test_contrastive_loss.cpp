@@ -18,15 +18,20 @@ BOOST_FIXTURE_TEST_CASE(values_and_gradients_are_pytorchs, golden_bench) {
   for (const auto& [kind, similarity] : kinds) {
     const std::string name = "contrast_" + kind;
     compare(name, "anchor", [&, s = similarity](const auto& anchor) {
-      return area_similarity_contrast{s, 0.25}(anchor, input(name, "partner"), input(name, "negatives"), input(name, "allowed"));
+      return area_similarity_contrast{s, 0.25}(anchor, input(name, "partner"), input(name, "negatives"),
+                                               input(name, "allowed"));
     });
   }
 }
 
 struct closed_forms : bench {
   static constexpr index voxels = 6;
-  variable<B> repeated(index count, const variable<B>& map) { return concat(std::vector<variable<B>>(static_cast<std::size_t>(count), map), 0); }
-  variable<B> ones(const shape& extents) { return constant(extents, std::vector<double>(static_cast<std::size_t>(extents.size()), 1)); }
+  variable<B> repeated(index count, const variable<B>& map) {
+    return concat(std::vector<variable<B>>(static_cast<std::size_t>(count), map), 0);
+  }
+  variable<B> ones(const shape& extents) {
+    return constant(extents, std::vector<double>(static_cast<std::size_t>(extents.size()), 1));
+  }
 };
 
 BOOST_FIXTURE_TEST_CASE(equal_similarities_give_chance_level, closed_forms) {
@@ -35,33 +40,40 @@ BOOST_FIXTURE_TEST_CASE(equal_similarities_give_chance_level, closed_forms) {
     for (const double tau : {0.1, 0.5, 1.0})
       for (const index count : {1, 5, 32}) {
         const auto value = area_similarity_contrast{kind, tau}(map, map, repeated(count, map), ones({1, count, 2}));
-        for (const double v : host(value)) BOOST_TEST(v == tau * std::log(1.0 + static_cast<double>(count)), boost::test_tools::tolerance(1e-9));
+        for (const double v : host(value))
+          BOOST_TEST(v == tau * std::log(1.0 + static_cast<double>(count)), boost::test_tools::tolerance(1e-9));
       }
 }
 
 BOOST_FIXTURE_TEST_CASE(agreement_and_difference_give_the_best_value, closed_forms) {
   // The partner is the anchor, negatives do not overlap with it: similarities 1 and 0.
-  const auto anchor = constant({1, voxels, 1}, {1, 1, 1, 0, 0, 0}), negative = constant({1, voxels, 1}, {0, 0, 0, 1, 1, 1});
+  const auto anchor = constant({1, voxels, 1}, {1, 1, 1, 0, 0, 0}),
+             negative = constant({1, voxels, 1}, {0, 0, 0, 1, 1, 1});
   for (const auto& [name, kind] : kinds)
     for (const double tau : {0.1, 0.5, 1.0})
       for (const index count : {1, 5, 32}) {
-        const double v = host(area_similarity_contrast{kind, tau}(anchor, anchor, repeated(count, negative), ones({1, count, 1})))[0];
-        BOOST_TEST(v == tau * std::log(1 + static_cast<double>(count) * std::exp(-1 / tau)), boost::test_tools::tolerance(1e-4));
+        const double v = host(
+            area_similarity_contrast{kind, tau}(anchor, anchor, repeated(count, negative), ones({1, count, 1})))[0];
+        BOOST_TEST(v == tau * std::log(1 + static_cast<double>(count) * std::exp(-1 / tau)),
+                   boost::test_tools::tolerance(1e-4));
       }
 }
 
 BOOST_FIXTURE_TEST_CASE(similarities_by_hand, closed_forms) {
   const auto a = constant({1, 3, 1}, {1, 0.5, 0}), b = constant({1, 3, 1}, {0.5, 0.5, 1});
   const double ab = 0.75, aa = 1.25, bb = 1.5;
-  BOOST_TEST(host(similarity(a, b, map_similarity::soft_dice))[0] == 2 * ab / (aa + bb), boost::test_tools::tolerance(1e-5));
+  BOOST_TEST(host(similarity(a, b, map_similarity::soft_dice))[0] == 2 * ab / (aa + bb),
+             boost::test_tools::tolerance(1e-5));
   BOOST_TEST(host(similarity(a, b, map_similarity::iou))[0] == ab / (aa + bb - ab), boost::test_tools::tolerance(1e-5));
-  BOOST_TEST(host(similarity(a, b, map_similarity::cosine))[0] == ab / std::sqrt(aa * bb), boost::test_tools::tolerance(1e-5));
+  BOOST_TEST(host(similarity(a, b, map_similarity::cosine))[0] == ab / std::sqrt(aa * bb),
+             boost::test_tools::tolerance(1e-5));
   const auto nothing = constant({1, 3, 1}, {0, 0, 0});
   for (const auto& [name, kind] : kinds) BOOST_TEST(std::isfinite(host(similarity(nothing, nothing, kind))[0]));
 }
 
 BOOST_FIXTURE_TEST_CASE(only_allowed_negatives_count, closed_forms) {
-  const auto anchor = constant({2, voxels, 2}, 4, 0, 1), partner = constant({2, voxels, 2}, 5, 0, 1), negatives = constant({3, voxels, 2}, 6, 0, 1);
+  const auto anchor = constant({2, voxels, 2}, 4, 0, 1), partner = constant({2, voxels, 2}, 5, 0, 1),
+             negatives = constant({3, voxels, 2}, 6, 0, 1);
   const area_similarity_contrast loss;
   // Sample 0: only negative 1 for class 0, none for class 1. Sample 1: all.
   const auto allowed = constant({2, 3, 2}, {0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1});
@@ -77,7 +89,8 @@ BOOST_FIXTURE_TEST_CASE(only_allowed_negatives_count, closed_forms) {
 }
 
 BOOST_FIXTURE_TEST_CASE(it_falls_when_the_partners_agree, closed_forms) {
-  const auto anchor = constant({1, voxels, 1}, 4, 0, 1), partner = constant({1, voxels, 1}, 5, 0, 1), negatives = constant({2, voxels, 1}, 6, 0, 1);
+  const auto anchor = constant({1, voxels, 1}, 4, 0, 1), partner = constant({1, voxels, 1}, 5, 0, 1),
+             negatives = constant({2, voxels, 1}, 6, 0, 1);
   const area_similarity_contrast loss;
   const auto allowed = ones({1, 2, 1});
   const auto between = [&](double share) { return add(scale(anchor, 1 - share), scale(partner, share)); };
@@ -90,7 +103,8 @@ BOOST_FIXTURE_TEST_CASE(it_falls_when_the_partners_agree, closed_forms) {
 }
 
 BOOST_FIXTURE_TEST_CASE(partners_and_negatives_receive_no_gradient, closed_forms) {
-  const auto anchor = leaf({1, voxels, 1}, 4, 0, 1), partner = leaf({1, voxels, 1}, 5, 0, 1), negatives = leaf({2, voxels, 1}, 6, 0, 1);
+  const auto anchor = leaf({1, voxels, 1}, 4, 0, 1), partner = leaf({1, voxels, 1}, 5, 0, 1),
+             negatives = leaf({2, voxels, 1}, 6, 0, 1);
   home.backward(sum(area_similarity_contrast{}(anchor, partner, negatives, ones({1, 2, 1}))));
   BOOST_TEST(largest(gradient(anchor)) > 1e-3);
   BOOST_TEST(!partner.grad());
@@ -103,7 +117,8 @@ BOOST_FIXTURE_TEST_CASE(gradients_are_those_of_finite_differences, closed_forms)
   const auto allowed = constant({2, 3, 2}, {0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 1, 1});
   for (const auto& [name, kind] : kinds) {
     const area_similarity_contrast loss{kind, 0.1};
-    const auto report = check_gradient<B>([&](const auto& v) { return loss(v[0], partner, negatives, allowed); }, {anchor}, 1e-6, 0);
+    const auto report =
+        check_gradient<B>([&](const auto& v) { return loss(v[0], partner, negatives, allowed); }, {anchor}, 1e-6, 0);
     BOOST_TEST(report.passed(1e-6), name << ": " << report.worst << " at " << report.place);
   }
 }
@@ -117,13 +132,15 @@ BOOST_FIXTURE_TEST_CASE(small_temperatures_stay_finite, single_precision) {
   for (const double tau : {0.01, 0.001}) {
     anchor.zero_grad();
     // The first negative is as like the anchor as can be, the partner as unlike: the loss is 1, the whole margin.
-    const auto value = area_similarity_contrast{map_similarity::soft_dice, tau}(anchor, partner, negatives, constant({1, 2, 1}, {1, 1}));
+    const auto value = area_similarity_contrast{map_similarity::soft_dice, tau}(anchor, partner, negatives,
+                                                                                constant({1, 2, 1}, {1, 1}));
     BOOST_TEST(host(value)[0] == 1.f, boost::test_tools::tolerance(1e-4f));
     home.backward(sum(value));
     BOOST_TEST(std::isfinite(largest(gradient(anchor))));
     BOOST_TEST(largest(gradient(anchor)) > 0.1);
     // The same negative, not allowed: nothing of it is left.
-    const auto without = area_similarity_contrast{map_similarity::soft_dice, tau}(anchor, partner, negatives, constant({1, 2, 1}, {0, 0}));
+    const auto without = area_similarity_contrast{map_similarity::soft_dice, tau}(anchor, partner, negatives,
+                                                                                  constant({1, 2, 1}, {0, 0}));
     BOOST_TEST(host(without)[0] == 0.f);
   }
 }

@@ -12,7 +12,8 @@ namespace comodal::tests {
 using B = bench::backend;
 
 BOOST_FIXTURE_TEST_CASE(values_and_gradients_are_pytorchs, golden_bench) {
-  for (const std::string kind : {"classes", "classes_weighted", "classes_counted", "classes_both", "regions", "regions_both"}) {
+  for (const std::string kind :
+       {"classes", "classes_weighted", "classes_counted", "classes_both", "regions", "regions_both"}) {
     const std::string name = "dice_cross_entropy_" + kind;
     dice_cross_entropy loss;
     if (kind.starts_with("regions")) loss.kind = label_kind::regions;
@@ -24,7 +25,9 @@ BOOST_FIXTURE_TEST_CASE(values_and_gradients_are_pytorchs, golden_bench) {
 BOOST_FIXTURE_TEST_CASE(both_parts_have_their_weights, golden_bench) {
   const std::string name = "dice_cross_entropy_classes_both";
   const auto z = input(name, "z"), y = input(name, "y"), w = input(name, "w"), counts = input(name, "counts");
-  const auto value = [&](double entropy, double dice) { return host(dice_cross_entropy{entropy, dice}(z, y, w, counts)); };
+  const auto value = [&](double entropy, double dice) {
+    return host(dice_cross_entropy{entropy, dice}(z, y, w, counts));
+  };
   const auto e = value(1, 0), d = value(0, 1), both = value(0.3, 2);
   for (std::size_t n = 0; n < 3; ++n) BOOST_TEST(std::fabs(both[n] - (0.3 * e[n] + 2 * d[n])) < 1e-12);
   BOOST_TEST(e[0] > 0.1);
@@ -106,7 +109,8 @@ BOOST_FIXTURE_TEST_CASE(what_stands_under_weight_0_is_not_read, small) {
   std::vector<double> w(16, 1);
   w[0] = w[1] = 0;
   const auto weight = constant({2, 2, 2, 2}, w);
-  BOOST_TEST((host(dice_cross_entropy{}(constant(extents, spoilt), target(3), weight)) == host(dice_cross_entropy{}(z, target(3), weight))));
+  BOOST_TEST((host(dice_cross_entropy{}(constant(extents, spoilt), target(3), weight)) ==
+              host(dice_cross_entropy{}(z, target(3), weight))));
 }
 
 BOOST_FIXTURE_TEST_CASE(targets_and_weights_receive_no_gradient, small) {

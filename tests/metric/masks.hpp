@@ -36,11 +36,13 @@ inline void add(comodal::label_volume& v, const box& b, std::uint8_t label = 1) 
 }
 
 /// Voxels whose distance to the centre, index * `unit`, is at most the radius.
-inline void add(comodal::label_volume& v, const sphere& s, std::uint8_t label = 1, std::array<double, 3> unit = {1, 1, 1}) {
+inline void add(comodal::label_volume& v, const sphere& s, std::uint8_t label = 1,
+                std::array<double, 3> unit = {1, 1, 1}) {
   for (index z = 0; z < v.geometry.size[2]; ++z)
     for (index y = 0; y < v.geometry.size[1]; ++y)
       for (index x = 0; x < v.geometry.size[0]; ++x) {
-        const double dz = static_cast<double>(z) * unit[0] - s.centre[0], dy = static_cast<double>(y) * unit[1] - s.centre[1],
+        const double dz = static_cast<double>(z) * unit[0] - s.centre[0],
+                     dy = static_cast<double>(y) * unit[1] - s.centre[1],
                      dx = static_cast<double>(x) * unit[2] - s.centre[2];
         if (dz * dz + dy * dy + dx * dx <= s.radius * s.radius) v.at(x, y, z) = label;
       }

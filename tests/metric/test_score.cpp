@@ -42,8 +42,8 @@ BOOST_AUTO_TEST_CASE(scores_of_a_case) {
     BOOST_TEST(s.surface_dice == surface_dice(d, 2));
   }
   BOOST_TEST(score_case(p, r, {{"background", {0}}, {"core", {1}}}, "a").size() == 1u);
-  BOOST_TEST(scores[2].dice == 0.8);   // boxes 10 long, shifted by 2
-  BOOST_TEST(scores[2].hd95 == 3.0);   // two voxels of 1.5 mm
+  BOOST_TEST(scores[2].dice == 0.8);  // boxes 10 long, shifted by 2
+  BOOST_TEST(scores[2].hd95 == 3.0);  // two voxels of 1.5 mm
   BOOST_TEST(scores[0].reference_volume == 5 * 4 * 4 * 4.5 / 1000, boost::test_tools::tolerance(1e-12));
 }
 
@@ -101,7 +101,8 @@ BOOST_AUTO_TEST_CASE(empty_masks_follow_the_policy) {
   }
   score_options voxels;
   voxels.unit = length_unit::voxel;
-  BOOST_TEST(score_case(none, some, regions, "a", "fused", voxels)[0].hd95 == std::sqrt(24.0 * 24 + 20.0 * 20 + 16.0 * 16));
+  BOOST_TEST(score_case(none, some, regions, "a", "fused", voxels)[0].hd95 ==
+             std::sqrt(24.0 * 24 + 20.0 * 20 + 16.0 * 16));
   BOOST_TEST(std::abs(image_diagonal(masks::empty({155, 240, 240}).geometry) - 373.12866) < 1e-5);
 }
 
@@ -130,7 +131,9 @@ BOOST_AUTO_TEST_CASE(volumes_of_sheared_grids) {
 BOOST_AUTO_TEST_CASE(summaries_by_output_and_region) {
   const label_volume none = masks::empty(size, spacing);
   std::vector<case_score> scores;
-  const auto append = [&scores](std::vector<case_score> more) { scores.insert(scores.end(), more.begin(), more.end()); };
+  const auto append = [&scores](std::vector<case_score> more) {
+    scores.insert(scores.end(), more.begin(), more.end());
+  };
   append(score_case(nested(0), nested(0), regions, "a"));
   append(score_case(nested(2), nested(0), regions, "b"));
   append(score_case(none, nested(0), regions, "c"));

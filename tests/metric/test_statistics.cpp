@@ -28,7 +28,8 @@ BOOST_AUTO_TEST_CASE(wilcoxon_agrees_with_scipy) {
   BOOST_TEST(data["paired"].size() == 7u);
   for (const auto& c : data["paired"]) {
     BOOST_TEST_CONTEXT(c["name"].get<std::string>()) {
-      const wilcoxon_result r = wilcoxon_signed_rank(c["a"].get<std::vector<double>>(), c["b"].get<std::vector<double>>());
+      const wilcoxon_result r =
+          wilcoxon_signed_rank(c["a"].get<std::vector<double>>(), c["b"].get<std::vector<double>>());
       BOOST_TEST(r.pairs == c["pairs"].get<comodal::index>());
       BOOST_TEST(r.exact == c["exact"].get<bool>());
       BOOST_TEST(r.statistic == c["statistic"].get<double>(), boost::test_tools::tolerance(1e-12));

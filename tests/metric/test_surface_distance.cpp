@@ -21,11 +21,14 @@ namespace {
 
 const label_class one{"one", {1}};
 
-surface_distances measure(const label_volume& p, const label_volume& r) { return measure_surfaces(p, r, one, r.geometry.spacing()); }
+surface_distances measure(const label_volume& p, const label_volume& r) {
+  return measure_surfaces(p, r, one, r.geometry.spacing());
+}
 
 struct pair {
   label_volume p, r;
-  pair(std::array<comodal::index, 3> size, std::array<double, 3> spacing) : p(masks::empty(size, spacing)), r(masks::empty(size, spacing)) {}
+  pair(std::array<comodal::index, 3> size, std::array<double, 3> spacing)
+      : p(masks::empty(size, spacing)), r(masks::empty(size, spacing)) {}
 };
 
 // What an independent program found for the same masks; six decimals, as printed.
@@ -37,7 +40,9 @@ struct golden {
 
 void check(const std::string& name, const pair& m, const golden& g) {
   BOOST_TEST_CONTEXT(name) {
-    const auto close = [](double found, double expected) { BOOST_TEST(std::abs(found - expected) < 0.6e-6, found << " != " << expected); };
+    const auto close = [](double found, double expected) {
+      BOOST_TEST(std::abs(found - expected) < 0.6e-6, found << " != " << expected);
+    };
     const confusion c = count_overlap(m.p, m.r, one);
     close(dice(c), g.dice);
     close(iou(c), g.iou);
@@ -79,7 +84,8 @@ BOOST_AUTO_TEST_CASE(golden_v3_spheres_one_in_the_other) {
   masks::add(m.p, sphere{{20, 33, 22}, 20});
   masks::add(m.r, sphere{{20, 33, 22}, 40});
   check("V3", m,
-        {.295721, .173517, 4026, 15614, 20.099751, 20.223748, 20.049938, 19.924859, 20.099751, 12.040034, 15.911314, 15.117741, .024644, 2});
+        {.295721, .173517, 4026, 15614, 20.099751, 20.223748, 20.049938, 19.924859, 20.099751, 12.040034, 15.911314,
+         15.117741, .024644, 2});
   BOOST_TEST(std::abs(assd(measure(m.p, m.r), assd_convention::mean_of_directed) - 13.975674) < 1e-6);
 }
 
@@ -88,7 +94,8 @@ BOOST_AUTO_TEST_CASE(golden_v4_shifted_spheres) {
   masks::add(m.p, sphere{{20, 20, 20}, 20});
   masks::add(m.r, sphere{{19, 19, 19}, 20});
   check("V4", m,
-        {.934984, .877906, 4026, 4026, 1.732051, 1.732051, 1.732051, 1.732051, 1.732051, .895861, .895625, .895743, .754844, 1});
+        {.934984, .877906, 4026, 4026, 1.732051, 1.732051, 1.732051, 1.732051, 1.732051, .895861, .895625, .895743,
+         .754844, 1});
 }
 
 BOOST_AUTO_TEST_CASE(golden_v5_spheres_in_millimetres) {
@@ -96,7 +103,8 @@ BOOST_AUTO_TEST_CASE(golden_v5_spheres_in_millimetres) {
   masks::add(m.p, sphere{{20, 33, 22}, 15}, 1, {.85, 1.2, .9});
   masks::add(m.r, sphere{{20, 33, 22}, 30}, 1, {.85, 1.2, .9});
   check("V5", m,
-        {.245991, .140245, 2440, 9962, 15.439641, 15.625940, 15.167152, 15.024114, 15.215206, 12.548569, 13.722911, 13.491868, 0, 2});
+        {.245991, .140245, 2440, 9962, 15.439641, 15.625940, 15.167152, 15.024114, 15.215206, 12.548569, 13.722911,
+         13.491868, 0, 2});
 }
 
 BOOST_AUTO_TEST_CASE(golden_g1_g2_boxes) {
@@ -117,10 +125,12 @@ BOOST_AUTO_TEST_CASE(golden_g3_g4_g5_spheres_and_a_false_positive) {
   masks::add(m.r, sphere{{22, 20, 19}, 11});
   check("G3", m, {.808703, .678842, 978, 1182, 3.464102, 3.605551, 3, 3, 3, 1.236550, 1.439240, 1.347467, .544444, 1});
   masks::add(m.p, box{{40, 40, 40}, {43, 43, 43}});
-  check("G4", m, {.806468, .675699, 1004, 1182, 26.608269, 3.605551, 3, 3, 3, 1.849424, 1.439240, 1.627632, .537969, 1});
+  check("G4", m,
+        {.806468, .675699, 1004, 1182, 26.608269, 3.605551, 3, 3, 3, 1.849424, 1.439240, 1.627632, .537969, 1});
   for (label_volume* v : {&m.p, &m.r}) v->geometry = masks::empty({48, 48, 48}, {2.5, .8, .8}).geometry;
   check("G5", m,
-        {.806468, .675699, 1004, 1182, 33.347264, 7.542546, 5.249762, 4, 5.310367, 2.016697, 1.718040, 1.855209, .483989, 1});
+        {.806468, .675699, 1004, 1182, 33.347264, 7.542546, 5.249762, 4, 5.310367, 2.016697, 1.718040, 1.855209,
+         .483989, 1});
   const surface_distances d = measure(m.p, m.r);
   BOOST_TEST(std::abs(hd95(d, hd95_convention::pymic) - 5.310367) < 1e-6);
   BOOST_TEST(std::abs(assd(d, assd_convention::mean_of_directed) - 1.867369) < 1e-6);
@@ -200,7 +210,8 @@ BOOST_AUTO_TEST_CASE(the_distance_transform_agrees_with_a_search) {
       double best = 1e300;
       for (comodal::index b = 0; b < static_cast<comodal::index>(feature.size()); ++b) {
         if (!feature[static_cast<std::size_t>(b)]) continue;
-        const double x = static_cast<double>(a % 13 - b % 13) * 0.7, y = static_cast<double>(a / 13 % 9 - b / 13 % 9) * 1.3,
+        const double x = static_cast<double>(a % 13 - b % 13) * 0.7,
+                     y = static_cast<double>(a / 13 % 9 - b / 13 % 9) * 1.3,
                      z = static_cast<double>(a / 117 - b / 117) * 5;
         best = std::min(best, x * x + y * y + z * z);
       }
@@ -210,8 +221,10 @@ BOOST_AUTO_TEST_CASE(the_distance_transform_agrees_with_a_search) {
   }
   const std::vector<double> none = squared_distance(std::vector<std::uint8_t>(8), {2, 2, 2}, {1, 1, 1});
   BOOST_TEST(std::isinf(none[3]));
-  BOOST_CHECK_THROW(static_cast<void>(squared_distance(std::vector<std::uint8_t>(7), {2, 2, 2}, {1, 1, 1})), shape_error);
-  BOOST_CHECK_THROW(static_cast<void>(squared_distance(std::vector<std::uint8_t>(8), {2, 2, 2}, {1, 0, 1})), geometry_error);
+  BOOST_CHECK_THROW(static_cast<void>(squared_distance(std::vector<std::uint8_t>(7), {2, 2, 2}, {1, 1, 1})),
+                    shape_error);
+  BOOST_CHECK_THROW(static_cast<void>(squared_distance(std::vector<std::uint8_t>(8), {2, 2, 2}, {1, 0, 1})),
+                    geometry_error);
 }
 
 #if defined(_OPENMP)

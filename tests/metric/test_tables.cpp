@@ -54,7 +54,8 @@ BOOST_AUTO_TEST_CASE(csv_has_a_line_a_case_output_and_class) {
   const std::string csv = read(here.path / "scores.csv");
   BOOST_TEST(std::count(csv.begin(), csv.end(), '\n') == 13);
   BOOST_TEST(csv.substr(0, csv.find('\n')) ==
-             "case,output,class,dice,iou,hd95_monai_mm,assd_pooled_mm,surface_dice_2_mm,predicted_ml,reference_ml,tp,fp,fn,tn,empty");
+             "case,output,class,dice,iou,hd95_monai_mm,assd_pooled_mm,surface_dice_2_mm,predicted_ml,reference_ml,tp,"
+             "fp,fn,tn,empty");
   BOOST_TEST(csv.find("case_1,fused,\"core, left\",0.8333333333333334,0.7142857142857143,1,") != std::string::npos);
   BOOST_TEST(csv.find("case_2,only T1,rim,0,0,") != std::string::npos);
   BOOST_TEST(csv.find(",false_alarm\n") != std::string::npos);
@@ -68,8 +69,9 @@ BOOST_AUTO_TEST_CASE(csv_has_a_line_a_case_output_and_class) {
 BOOST_AUTO_TEST_CASE(summary_json_has_nnunets_keys) {
   const folder here;
   const auto scores = some_scores();
-  write_summary_json(here.path / "summary.json", scores, "fused", {},
-                     [](const std::string& id) { return scored_files{"out/" + id + ".nii.gz", "labels/" + id + ".nii.gz"}; });
+  write_summary_json(here.path / "summary.json", scores, "fused", {}, [](const std::string& id) {
+    return scored_files{"out/" + id + ".nii.gz", "labels/" + id + ".nii.gz"};
+  });
   const auto json = nlohmann::json::parse(read(here.path / "summary.json"));
   for (const char* key : {"foreground_mean", "mean", "metric_per_case"}) BOOST_TEST(json.contains(key), key);
   BOOST_TEST(json["mean"].size() == 3u);
@@ -120,8 +122,8 @@ BOOST_AUTO_TEST_CASE(comparison_of_methods) {
   better.erase(std::remove_if(better.begin(), better.end(), only), better.end());
   better.pop_back();  // one case less for "whole"
   const text_table table = comparison_table({{"baseline", some_scores()}, {"fusion", better}});
-  BOOST_TEST(table.header == (std::vector<std::string>{"class", "output", "baseline Dice", "baseline HD95 [mm]", "fusion Dice",
-                                                      "fusion HD95 [mm]", "cases"}),
+  BOOST_TEST(table.header == (std::vector<std::string>{"class", "output", "baseline Dice", "baseline HD95 [mm]",
+                                                       "fusion Dice", "fusion HD95 [mm]", "cases"}),
              boost::test_tools::per_element());
   BOOST_TEST(table.rows.size() == 6u);
   BOOST_TEST(table.rows[0][0] == "core, left");

@@ -45,7 +45,8 @@ struct network_bench : bench {
   /// M volumes (samples, 2, 4, 4, 1); `first` is the modality that the first one shows.
   [[nodiscard]] variables volumes(index samples, index modalities, extent3 size = {2, 4, 4}) {
     variables out;
-    for (index m = 0; m < modalities; ++m) out.push_back(constant({samples, size[0], size[1], size[2], 1}, static_cast<std::uint32_t>(40 + m)));
+    for (index m = 0; m < modalities; ++m)
+      out.push_back(constant({samples, size[0], size[1], size[2], 1}, static_cast<std::uint32_t>(40 + m)));
     return out;
   }
   [[nodiscard]] presence<B> present(const std::vector<std::vector<float>>& rows) {
@@ -91,7 +92,8 @@ inline std::pair<std::size_t, std::size_t> modality_in(const std::string& name) 
     return {0, 0};
   }
   const std::size_t last = name.find_first_not_of("0123456789", first);
-  return last != std::string::npos && last > first && name[last] == '.' ? std::pair{first, last} : std::pair{std::size_t{0}, std::size_t{0}};
+  return last != std::string::npos && last > first && name[last] == '.' ? std::pair{first, last}
+                                                                        : std::pair{std::size_t{0}, std::size_t{0}};
 }
 
 /// The same parameters with modality `order[m]` in the place of m.

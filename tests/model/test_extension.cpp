@@ -15,10 +15,12 @@ struct comodal::fusion_block<squared_fusion, Backend> {
   fusion_block(const comodal::parameter_scope<Backend>& scope, const comodal::fusion_sizes& sizes)
       : m_out(scope / "out", 2 * sizes.stream_channels, sizes.fused_channels, {1, 1, 1}, true) {}
 
-  comodal::variable<Backend> fuse(const std::vector<comodal::variable<Backend>>& maps, const comodal::presence<Backend>& present) const {
+  comodal::variable<Backend> fuse(const std::vector<comodal::variable<Backend>>& maps,
+                                  const comodal::presence<Backend>& present) const {
     std::vector<comodal::variable<Backend>> squares;
     for (const auto& map : maps) squares.push_back(map * map);
-    const auto mean = comodal::weighted_sum(maps, present.share()), power = comodal::weighted_sum(squares, present.share());
+    const auto mean = comodal::weighted_sum(maps, present.share()),
+               power = comodal::weighted_sum(squares, present.share());
     return m_out(comodal::concat<Backend>({mean, power - mean * mean}));
   }
 
@@ -33,11 +35,14 @@ using B = bench::backend;
 // One 1x1x1 convolution a stage.
 struct plain_encoder {
   plain_encoder(const parameter_scope<B>& scope, const encoder_sizes& sizes) : sizes(sizes) {
-    for (int s = 0; s < sizes.stages(); ++s) convolutions.emplace_back(scope / s, sizes.in(s), sizes.channel(s), extent3{1, 1, 1}, true, sizes.stride_to(s));
+    for (int s = 0; s < sizes.stages(); ++s)
+      convolutions.emplace_back(scope / s, sizes.in(s), sizes.channel(s), extent3{1, 1, 1}, true, sizes.stride_to(s));
   }
   int stages() const { return sizes.stages(); }
   index channels(int s) const { return sizes.channel(s); }
-  variable<B> encode_stage(int s, const variable<B>& x) const { return leaky_relu(convolutions[static_cast<std::size_t>(s)](x)); }
+  variable<B> encode_stage(int s, const variable<B>& x) const {
+    return leaky_relu(convolutions[static_cast<std::size_t>(s)](x));
+  }
 
   encoder_sizes sizes;
   std::vector<convolution<B>> convolutions;
@@ -59,7 +64,8 @@ struct extension_bench : network_bench {
     fusion.emplace_back(root / "fusion" / 0, fusion_stage_sizes{{modalities, 2, 3}, 0, {1, 1, 1}, {3, 3, 3}, true});
     fusion.emplace_back(root / "fusion" / 1, fusion_stage_sizes{{modalities, 3, 4}, 3, {1, 2, 2}, {3, 3, 3}, true});
     unet_decoder<B> fused(root / "decoder", {{3, 4}, {}, strides, classes, 2, false});
-    return multimodal_network<B, plain_encoder, multi_stage_fusion<squared_fusion, B>, unet_decoder<B>>(store, encoders, fusion, fused, branches);
+    return multimodal_network<B, plain_encoder, multi_stage_fusion<squared_fusion, B>, unet_decoder<B>>(
+        store, encoders, fusion, fused, branches);
   }
 };
 
@@ -102,7 +108,8 @@ BOOST_FIXTURE_TEST_CASE(parts_that_do_not_fit_are_refused, extension_bench) {
     const plain_encoder encoder(root / "stream", encoder_sizes{1, {2, 3}, {}, {}});
     const multi_stage_fusion<squared_fusion, B> stage(root / "fusion", {{2, 2, 3}, 0, {1, 1, 1}, {3, 3, 3}, false});
     const unet_decoder<B> decode(root / "decoder", {{3, 4}, {}, {}, classes, 1, false});
-    (void)type(store, std::vector<plain_encoder>(encoders, encoder), std::vector<multi_stage_fusion<squared_fusion, B>>(stages, stage), decode,
+    (void)type(store, std::vector<plain_encoder>(encoders, encoder),
+               std::vector<multi_stage_fusion<squared_fusion, B>>(stages, stage), decode,
                std::vector<unet_decoder<B>>(branches, decode));
   };
   make_with(2, 2, 2);

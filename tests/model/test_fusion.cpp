@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fusion blocks and stages: any non-empty subset of modalities sample by sample, attention weights, gradients, enhancement.
+// Fusion blocks and stages: any non-empty subset of modalities sample by sample, attention weights, gradients,
+// enhancement.
 #define BOOST_TEST_MODULE model_fusion
 #include <boost/test/unit_test.hpp>
 
@@ -14,7 +15,8 @@ namespace comodal::tests {
 
 using B = bench::backend;
 using variables = std::vector<variable<B>>;
-using tags = boost::mpl::list<mean_fusion, concat_fusion, gated_fusion, channel_fusion, cross_modal_fusion, window_cross_modal_fusion>;
+using tags = boost::mpl::list<mean_fusion, concat_fusion, gated_fusion, channel_fusion, cross_modal_fusion,
+                              window_cross_modal_fusion>;
 using attention_tags = boost::mpl::list<gated_fusion, cross_modal_fusion, window_cross_modal_fusion>;
 
 struct fusion_bench : network_bench {
@@ -45,14 +47,17 @@ BOOST_FIXTURE_TEST_CASE_TEMPLATE(every_subset_sample_by_sample, Tag, tags, fusio
       const auto& row = rows[static_cast<std::size_t>(n)];
       variables alone;
       for (index m = 0; m < modalities; ++m)
-        alone.push_back(one(row[static_cast<std::size_t>(m)] == 1 ? in[static_cast<std::size_t>(m)] : other[static_cast<std::size_t>(m)], n));
+        alone.push_back(one(row[static_cast<std::size_t>(m)] == 1 ? in[static_cast<std::size_t>(m)]
+                                                                  : other[static_cast<std::size_t>(m)],
+                            n));
       BOOST_TEST(difference(host(block.fuse(alone, present({row}))), sample(all, n)) < 1e-12);
     }
     // A present one does matter.
     auto changed = in;
     changed[0] = other[0];
     const auto moved = block.fuse(changed, present(rows));
-    for (index n = 0; n < samples; ++n) BOOST_TEST((difference(sample(moved, n), sample(all, n)) > 1e-3) == (rows[static_cast<std::size_t>(n)][0] == 1));
+    for (index n = 0; n < samples; ++n)
+      BOOST_TEST((difference(sample(moved, n), sample(all, n)) > 1e-3) == (rows[static_cast<std::size_t>(n)][0] == 1));
   }
 }
 
@@ -74,7 +79,8 @@ BOOST_FIXTURE_TEST_CASE_TEMPLATE(gradients_are_those_of_finite_differences, Tag,
   const auto p = present({{1, 0, 1}, {1, 1, 1}});
   auto inputs = maps(2, 3);
   for (const auto& one : store.all()) inputs.push_back(one.value);
-  const auto report = check_gradient<B>([&](const variables& v) { return block.fuse({v[0], v[1], v[2]}, p); }, inputs, 1e-6, 8);
+  const auto report =
+      check_gradient<B>([&](const variables& v) { return block.fuse({v[0], v[1], v[2]}, p); }, inputs, 1e-6, 8);
   BOOST_TEST(report.passed(1e-6), report.worst << " at " << report.place);
 }
 
@@ -88,7 +94,8 @@ BOOST_FIXTURE_TEST_CASE_TEMPLATE(one_modality_is_fused_to_its_own_alignment, Tag
 BOOST_FIXTURE_TEST_CASE(mean_fusion_is_the_mean_of_alignments, fusion_bench) {
   const fusion_block<mean_fusion, B> block(parameter_scope<B>(store), {3, 2, 3});
   const auto in = maps(1, 3);
-  const auto expected = scale(add(conv3d(in[0], find(store, "align.0.weight")), conv3d(in[2], find(store, "align.2.weight"))), 0.5);
+  const auto expected =
+      scale(add(conv3d(in[0], find(store, "align.0.weight")), conv3d(in[2], find(store, "align.2.weight"))), 0.5);
   BOOST_TEST(difference(host(block.fuse(in, present({{1, 0, 1}}))), host(expected)) < 1e-12);
 }
 
@@ -140,7 +147,8 @@ BOOST_FIXTURE_TEST_CASE(windows_of_one_voxel_are_cross_modal_attention, window_b
 }
 
 BOOST_FIXTURE_TEST_CASE(windows_halve_even_axes_alone, window_bench) {
-  const std::vector<std::pair<shape, extent3>> sizes{{{2, 4, 2, 6, 2}, {2, 2, 2}}, {{2, 1, 4, 3, 2}, {1, 2, 1}}, {{2, 3, 1, 6, 2}, {1, 1, 2}}};
+  const std::vector<std::pair<shape, extent3>> sizes{
+      {{2, 4, 2, 6, 2}, {2, 2, 2}}, {{2, 1, 4, 3, 2}, {1, 2, 1}}, {{2, 3, 1, 6, 2}, {1, 1, 2}}};
   for (const auto& [extents, window] : sizes) {
     const auto in = maps(extents, 3);
     variables means;
@@ -172,13 +180,16 @@ BOOST_FIXTURE_TEST_CASE(gradients_through_windows, window_bench) {
   for (const shape& extents : std::vector<shape>{{2, 2, 4, 3, 2}, {2, 1, 3, 2, 2}}) {
     auto inputs = maps(extents, 3);
     for (const auto& one : other.all()) inputs.push_back(one.value);
-    const auto report = check_gradient<B>([&](const variables& v) { return windows.fuse({v[0], v[1], v[2]}, some); }, inputs, 1e-6, 8);
+    const auto report =
+        check_gradient<B>([&](const variables& v) { return windows.fuse({v[0], v[1], v[2]}, some); }, inputs, 1e-6, 8);
     BOOST_TEST(report.passed(1e-6), report.worst << " at " << report.place);
   }
 }
 
 struct stage_bench : fusion_bench {
-  static fusion_stage_sizes sizes(bool finer, bool enhance) { return {{2, 2, 3}, finer ? index{2} : 0, {1, 2, 2}, {3, 3, 3}, enhance}; }
+  static fusion_stage_sizes sizes(bool finer, bool enhance) {
+    return {{2, 2, 3}, finer ? index{2} : 0, {1, 2, 2}, {3, 3, 3}, enhance};
+  }
 };
 
 BOOST_FIXTURE_TEST_CASE(the_finest_stage_is_the_block_itself, stage_bench) {
@@ -195,8 +206,9 @@ BOOST_FIXTURE_TEST_CASE(coarser_stages_add_what_finer_ones_fused, stage_bench) {
   const auto finer = leaf({2, 2, 4, 6, 2}, 50);
   const auto out = stage.fuse(in, p, finer);
   const auto z = stage.block().fuse(in, p);
-  const auto joined = instance_norm(conv3d(concat<B>({z, max_pool3d(finer, {1, 2, 2})}), find(store, "join.conv.weight")), find(store, "join.norm.gamma"),
-                                    find(store, "join.norm.beta"), 0.01, 1e-5);
+  const auto joined =
+      instance_norm(conv3d(concat<B>({z, max_pool3d(finer, {1, 2, 2})}), find(store, "join.conv.weight")),
+                    find(store, "join.norm.gamma"), find(store, "join.norm.beta"), 0.01, 1e-5);
   BOOST_TEST(difference(host(out), host(add(z, joined))) < 1e-12);
 }
 
@@ -218,7 +230,8 @@ BOOST_FIXTURE_TEST_CASE(enhancement_by_its_formula, stage_bench) {
   const auto fused = leaf({2, 2, 2, 3, 3}, 60);
   const auto out = stage.enhance(in, fused);
   for (std::size_t m = 0; m < 2; ++m) {
-        const auto gate = sigmoid(add(conv3d(concat<B>({in[m], fused}), find(store, text("enhance_gate.", m, ".weight"))), find(store, text("enhance_gate.", m, ".bias"))));
+    const auto gate = sigmoid(add(conv3d(concat<B>({in[m], fused}), find(store, text("enhance_gate.", m, ".weight"))),
+                                  find(store, text("enhance_gate.", m, ".bias"))));
     const auto back = conv3d(fused, find(store, text("enhance.", m, ".weight")));
     const auto expected = add(in[m], multiply(find(store, text("enhance.", m, ".gamma")), multiply(gate, back)));
     BOOST_TEST(difference(host(out[m]), host(expected)) < 1e-12);

@@ -31,9 +31,10 @@ struct mixed_bench : bench_of<single> {
   }
   network make(const network_options& o) {
     auto net = make_network<single>(home, o, 2, classes, 3);
-    change(net.parameters(), "gamma", [](const std::string& name, std::vector<float>& v) {  // open the gates of enhancement
-      if (name.find("enhance") != std::string::npos) std::fill(v.begin(), v.end(), 0.7f);
-    });
+    change(net.parameters(), "gamma",
+           [](const std::string& name, std::vector<float>& v) {  // open the gates of enhancement
+             if (name.find("enhance") != std::string::npos) std::fill(v.begin(), v.end(), 0.7f);
+           });
     return net;
   }
   // Towards something that is to be seen in the volumes: of noise, gradients would be sums that cancel.
@@ -68,7 +69,8 @@ double norm(const std::vector<float>& a) {
 
 BOOST_FIXTURE_TEST_CASE(initial_values_are_those_of_the_float_network_under_the_same_names, mixed_bench) {
   for (const std::string fusion : {"gated", "early"}) {
-    const auto mixed = make_network<single>(home, options("bf16", fusion), 2, classes, 3), plain = make_network<single>(home, options("fp32", fusion), 2, classes, 3);
+    const auto mixed = make_network<single>(home, options("bf16", fusion), 2, classes, 3),
+               plain = make_network<single>(home, options("fp32", fusion), 2, classes, 3);
     BOOST_REQUIRE(mixed.parameters().all().size() == plain.parameters().all().size());
     for (std::size_t i = 0; i < plain.parameters().all().size(); ++i) {
       const auto &a = mixed.parameters().all()[i], &b = plain.parameters().all()[i];
@@ -80,24 +82,28 @@ BOOST_FIXTURE_TEST_CASE(initial_values_are_those_of_the_float_network_under_the_
   }
 }
 
-// A bfloat16 has an error of up to 2^-9 of its value. Along the longest path some 12 maps are rounded, each after a normalisation that
-// keeps relative errors as they are: errors of the logits add up to about sqrt(12) 2^-9 = 0.7 % of their scale, the largest of some
-// thousand to four times that.
+// A bfloat16 has an error of up to 2^-9 of its value. Along the longest path some 12 maps are rounded, each after a
+// normalisation that keeps relative errors as they are: errors of the logits add up to about sqrt(12) 2^-9 = 0.7 % of
+// their scale, the largest of some thousand to four times that.
 constexpr double logits_tolerance = 0.03;
 
 BOOST_FIXTURE_TEST_CASE(the_forward_pass_is_that_of_float_but_for_rounding, mixed_bench) {
   for (const std::string fusion : {"mean", "concat", "gated", "channel", "cross_modal", "early"}) {
     BOOST_TEST_CONTEXT(fusion) {
-      const auto a = make(options("fp32", fusion)).forward(in, present), b = make(options("bf16", fusion)).forward(in, present);
+      const auto a = make(options("fp32", fusion)).forward(in, present),
+                 b = make(options("bf16", fusion)).forward(in, present);
       const double off = difference(host(b.fused), host(a.fused));
       BOOST_TEST(off <= logits_tolerance);
       BOOST_TEST(off >= 1e-4);  // it was bfloat16 that computed
       BOOST_REQUIRE(b.branches.size() == a.branches.size());
       BOOST_REQUIRE(b.deep.size() == a.deep.size());
       BOOST_REQUIRE(b.features.size() == a.features.size());
-      for (std::size_t i = 0; i < a.branches.size(); ++i) BOOST_TEST(difference(host(b.branches[i]), host(a.branches[i])) <= logits_tolerance);
-      for (std::size_t i = 0; i < a.deep.size(); ++i) BOOST_TEST(difference(host(b.deep[i]), host(a.deep[i])) <= logits_tolerance);
-      for (std::size_t i = 0; i < a.features.size(); ++i) BOOST_TEST(difference(host(b.features[i]), host(a.features[i])) <= logits_tolerance);
+      for (std::size_t i = 0; i < a.branches.size(); ++i)
+        BOOST_TEST(difference(host(b.branches[i]), host(a.branches[i])) <= logits_tolerance);
+      for (std::size_t i = 0; i < a.deep.size(); ++i)
+        BOOST_TEST(difference(host(b.deep[i]), host(a.deep[i])) <= logits_tolerance);
+      for (std::size_t i = 0; i < a.features.size(); ++i)
+        BOOST_TEST(difference(host(b.features[i]), host(a.features[i])) <= logits_tolerance);
       home.clear();
     }
   }
@@ -105,16 +111,17 @@ BOOST_FIXTURE_TEST_CASE(the_forward_pass_is_that_of_float_but_for_rounding, mixe
 
 BOOST_FIXTURE_TEST_CASE(outputs_that_were_not_asked_for_are_left_out, mixed_bench) {
   const auto net = make(options("bf16"));
-  const auto fused = net.forward(in, present, network_outputs::fused_only), logits = net.forward(in, present, network_outputs::logits);
+  const auto fused = net.forward(in, present, network_outputs::fused_only),
+             logits = net.forward(in, present, network_outputs::logits);
   BOOST_TEST(fused.branches.empty());
   BOOST_TEST(logits.branches.size() == 2u);
   BOOST_TEST(logits.features.empty());
   BOOST_TEST(net.forward(in, present).features.size() == 2u);
 }
 
-// Rounding turns gradients of an untrained network: where an input of an activation changes its sign, or another voxel is the largest of
-// its window, a whole element comes and goes. Rounding the weights of the float network alone gives cosines from 0.98 (gated fusion); the
-// fewer numbers a small gradient has, the less it says.
+// Rounding turns gradients of an untrained network: where an input of an activation changes its sign, or another voxel
+// is the largest of its window, a whole element comes and goes. Rounding the weights of the float network alone gives
+// cosines from 0.98 (gated fusion); the fewer numbers a small gradient has, the less it says.
 BOOST_FIXTURE_TEST_CASE(gradients_point_where_those_of_float_do, mixed_bench) {
   for (const std::string fusion : {"gated", "channel", "cross_modal", "early"}) {
     BOOST_TEST_CONTEXT(fusion) {
@@ -131,7 +138,8 @@ BOOST_FIXTURE_TEST_CASE(gradients_point_where_those_of_float_do, mixed_bench) {
         const auto a = gradient(p.value), b = gradient(q.value);
         if (norm(a) < 2e-2 * norm(expected)) continue;
         const bool last = p.name.find("head") != std::string::npos;
-        BOOST_TEST(cosine(a, b) > (last ? 0.999 : 0.95), p.name << ": " << cosine(a, b) << ", norm " << norm(a) << " of " << norm(expected));
+        BOOST_TEST(cosine(a, b) > (last ? 0.999 : 0.95),
+                   p.name << ": " << cosine(a, b) << ", norm " << norm(a) << " of " << norm(expected));
         ++compared;
       }
       BOOST_TEST(compared >= 8);
@@ -144,7 +152,8 @@ BOOST_FIXTURE_TEST_CASE(two_forward_passes_in_one_step_add_up, mixed_bench) {
   const auto net = make(options("bf16"));
   const std::vector<variable<single>> other{constant({1, 8, 16, 16, 1}, 50), constant({1, 8, 16, 16, 1}, 51)};
   const presence<single> there(home, 1, 2, {1, 1});
-  const auto first = gradients_of(net, loss(net.forward(in, present), in)), second = gradients_of(net, loss(net.forward(other, there), other));
+  const auto first = gradients_of(net, loss(net.forward(in, present), in)),
+             second = gradients_of(net, loss(net.forward(other, there), other));
   const auto a = loss(net.forward(in, present), in), b = loss(net.forward(other, there), other);
   const auto both = gradients_of(net, add(a, b));
   std::vector<float> expected;
@@ -201,7 +210,8 @@ BOOST_FIXTURE_TEST_CASE(checkpointed_stages_compute_the_same_but_for_the_order_o
   const auto found = gradients_of(spared, loss(b, in));
   BOOST_TEST((host(a.fused) == host(b.fused)));
   BOOST_TEST(cosine(found, expected) > 0.9999);
-  BOOST_TEST(difference(found, expected) < 0x1p-6);  // gradients that meet are added in another order, each sum rounded to bfloat16
+  BOOST_TEST(difference(found, expected) <
+             0x1p-6);  // gradients that meet are added in another order, each sum rounded to bfloat16
 }
 
 BOOST_FIXTURE_TEST_CASE(what_stands_in_an_absent_modality_changes_nothing, mixed_bench) {
@@ -235,9 +245,11 @@ BOOST_FIXTURE_TEST_CASE(convolutions_of_the_inner_network_are_counted_by_the_out
 }
 
 BOOST_FIXTURE_TEST_CASE(an_unknown_precision_is_refused, mixed_bench) {
-  BOOST_CHECK_EXCEPTION((void)make(options("bf61")), config_error, says("model.precision: 'bf61', expected fp32 or bf16"));
+  BOOST_CHECK_EXCEPTION((void)make(options("bf61")), config_error,
+                        says("model.precision: 'bf61', expected fp32 or bf16"));
   bench in_double;
-  BOOST_CHECK_EXCEPTION((void)make_network<bench::backend>(in_double.home, options("bf16"), 2, classes, 3), config_error, says("comodal::mixed_backend"));
+  BOOST_CHECK_EXCEPTION((void)make_network<bench::backend>(in_double.home, options("bf16"), 2, classes, 3),
+                        config_error, says("comodal::mixed_backend"));
 }
 
 }  // namespace comodal::tests

@@ -32,7 +32,9 @@ BOOST_FIXTURE_TEST_CASE(what_stands_in_an_absent_modality_changes_nothing, netwo
       for (std::size_t s = 0; s < 2; ++s) BOOST_TEST((host(clean.features[s]) == host(spoilt.features[s])));
       for (index m = 0; m < 3; ++m)
         for (index n = 0; n < 2; ++n)
-          if (p.has(n, m)) BOOST_TEST((sample(clean.branches[static_cast<std::size_t>(m)], n) == sample(spoilt.branches[static_cast<std::size_t>(m)], n)));
+          if (p.has(n, m))
+            BOOST_TEST((sample(clean.branches[static_cast<std::size_t>(m)], n) ==
+                        sample(spoilt.branches[static_cast<std::size_t>(m)], n)));
 
       home.backward(loss(clean, p));
       const auto expected = all_gradients(net.parameters());
@@ -54,8 +56,10 @@ BOOST_FIXTURE_TEST_CASE(an_absent_modality_learns_nothing, network_bench) {
       int own = 0;
       for (const auto& one : net.parameters().all()) {
         const auto g = gradient(one.value);
-        if (one.name.starts_with("stream.1.") || one.name.starts_with("branch.1.") || one.name.find(".enhance.1.") != std::string::npos ||
-            one.name.find(".enhance_gate.1.") != std::string::npos || one.name.find(".align.1.") != std::string::npos || one.name.find(".gate.1.") != std::string::npos) {
+        if (one.name.starts_with("stream.1.") || one.name.starts_with("branch.1.") ||
+            one.name.find(".enhance.1.") != std::string::npos ||
+            one.name.find(".enhance_gate.1.") != std::string::npos || one.name.find(".align.1.") != std::string::npos ||
+            one.name.find(".gate.1.") != std::string::npos) {
           BOOST_TEST(largest(g) == 0, one.name);
           ++own;
         } else if (one.name.starts_with("stream.0.") && one.name.ends_with("weight")) {
@@ -92,7 +96,8 @@ BOOST_FIXTURE_TEST_CASE(the_order_of_modalities_does_not_matter, network_bench) 
       for (std::size_t m = 0; m < 3; ++m) {
         const auto was = static_cast<std::size_t>(order[m]);
         for (index n = 0; n < 2; ++n)
-          if (rows_moved[static_cast<std::size_t>(n)][m] == 1) BOOST_TEST(difference(sample(b.branches[m], n), sample(a.branches[was], n)) < 1e-9);
+          if (rows_moved[static_cast<std::size_t>(n)][m] == 1)
+            BOOST_TEST(difference(sample(b.branches[m], n), sample(a.branches[was], n)) < 1e-9);
       }
       BOOST_TEST(difference(host(b.branches[0]), host(a.branches[0])) > 1e-2);
     }
@@ -139,7 +144,8 @@ BOOST_FIXTURE_TEST_CASE(any_subset_of_2_3_or_4_modalities, network_bench) {
           const auto alone = net.forward(one, present({rows[static_cast<std::size_t>(n)]}));
           BOOST_TEST(difference(host(alone.fused), sample(out.fused, n)) < 1e-9);
           for (std::size_t m = 0; m < rows[0].size(); ++m)
-            if (rows[static_cast<std::size_t>(n)][m] == 1) BOOST_TEST(difference(host(alone.branches[m]), sample(out.branches[m], n)) < 1e-9);
+            if (rows[static_cast<std::size_t>(n)][m] == 1)
+              BOOST_TEST(difference(host(alone.branches[m]), sample(out.branches[m], n)) < 1e-9);
         }
       }
     }

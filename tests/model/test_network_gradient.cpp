@@ -19,7 +19,8 @@ struct gradient_bench : network_bench {
     const auto in = volumes(static_cast<index>(rows.size()), net.modalities());
     network_bench::variables parameters;
     for (const auto& one : net.parameters().all()) parameters.push_back(one.value);
-    const auto report = check_gradient<B>([&](const auto&) { return loss(net.forward(in, p), p); }, parameters, 1e-6, 2);
+    const auto report =
+        check_gradient<B>([&](const auto&) { return loss(net.forward(in, p), p); }, parameters, 1e-6, 2);
     BOOST_TEST(report.passed(2e-5), report.worst << " at " << report.place);
     BOOST_TEST(report.compared >= static_cast<index>(parameters.size()));
   }
@@ -27,9 +28,7 @@ struct gradient_bench : network_bench {
 
 BOOST_FIXTURE_TEST_CASE(fusion_blocks, gradient_bench) {
   for (const std::string& fusion : std::vector<std::string>{"mean", "concat", "gated", "channel", "cross_modal"}) {
-    BOOST_TEST_CONTEXT(fusion) {
-      check(tiny_options(fusion), {{1, 0, 1}, {1, 1, 1}});
-    }
+    BOOST_TEST_CONTEXT(fusion) { check(tiny_options(fusion), {{1, 0, 1}, {1, 1, 1}}); }
   }
 }
 

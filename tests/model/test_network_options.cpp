@@ -27,7 +27,9 @@ BOOST_FIXTURE_TEST_CASE(strides_and_filters_are_along_i_j_k, network_bench) {
     BOOST_TEST((out.features[1].shape() == shape{1, 6, 4, 2, 4}));
     BOOST_TEST((out.features[2].shape() == shape{1, 2, 2, 2, 5}));
     for (const auto& branch : out.branches) BOOST_TEST((branch.shape() == shape{1, 6, 16, 4, classes}));
-    const std::string first = encoder == "unet" ? ".0.conv.weight" : encoder == "residual" ? ".first.conv.weight" : ".down.conv.weight";
+    const std::string first = encoder == "unet"       ? ".0.conv.weight"
+                              : encoder == "residual" ? ".first.conv.weight"
+                                                      : ".down.conv.weight";
     // Filters are stored (KD, KH, KW, in, out), so (i, j, k) is the other way round.
     BOOST_TEST((find(net.parameters(), "stream.0.0" + first).shape() == shape{1, 3, 3, 1, 2}));
     BOOST_TEST((find(net.parameters(), "stream.1.1" + first).shape() == shape{3, 3, 1, 2, 2}));
@@ -64,7 +66,8 @@ BOOST_FIXTURE_TEST_CASE(early_fusion_is_one_stream_of_the_fused_widths, network_
   BOOST_REQUIRE(out.features.size() == 2u);
   BOOST_TEST((out.features[1].shape() == shape{2, 2, 2, 3, 4}));
   BOOST_TEST((find(net.parameters(), "encoder.0.0.conv.weight").shape() == shape{3, 3, 3, 2, 3}));
-  for (const auto& one : net.parameters().all()) BOOST_TEST((one.name.rfind("encoder.", 0) == 0 || one.name.rfind("decoder.", 0) == 0), one.name);
+  for (const auto& one : net.parameters().all())
+    BOOST_TEST((one.name.rfind("encoder.", 0) == 0 || one.name.rfind("decoder.", 0) == 0), one.name);
   BOOST_TEST(net.modalities() == 2);
 
   // What stands in an absent modality changes nothing; what stands in a present one does.
@@ -78,7 +81,8 @@ BOOST_FIXTURE_TEST_CASE(early_fusion_is_one_stream_of_the_fused_widths, network_
   BOOST_TEST((to_host(ctx.space(), net.forward(in, p).fused.value()) != before));
 
   home.backward(sum(multiply(out.fused, out.fused)));
-  for (const auto& one : net.parameters().all()) BOOST_TEST(static_cast<bool>(one.value.grad()), one.name << " has no gradient");
+  for (const auto& one : net.parameters().all())
+    BOOST_TEST(static_cast<bool>(one.value.grad()), one.name << " has no gradient");
   BOOST_CHECK_EXCEPTION((void)net.forward({in[0]}, p), shape_error, says("early_fusion_network: 1 volumes"));
 }
 
@@ -103,7 +107,8 @@ BOOST_FIXTURE_TEST_CASE(stages_that_are_computed_again_change_nothing_but_roundi
         kept = now;
       } else {
         for (std::size_t i = 0; i < expected.size(); ++i)
-          BOOST_TEST(difference(numbers[i], expected[i]) < 1e-12, fusion << ", " << stages << " stages, " << i << ": " << difference(numbers[i], expected[i]));
+          BOOST_TEST(difference(numbers[i], expected[i]) < 1e-12,
+                     fusion << ", " << stages << " stages, " << i << ": " << difference(numbers[i], expected[i]));
         BOOST_TEST(now < kept, fusion << ", " << stages << " stages keep " << now << " bytes, none " << kept);
       }
     }
@@ -139,7 +144,8 @@ BOOST_FIXTURE_TEST_CASE(a_shared_encoder_has_one_set_of_weights, network_bench) 
   auto o = tiny_options();
   o.shared_encoder = true;
   const auto in_streams = [](const network& net) {
-    return std::count_if(net.parameters().all().begin(), net.parameters().all().end(), [](const auto& one) { return one.name.starts_with("stream."); });
+    return std::count_if(net.parameters().all().begin(), net.parameters().all().end(),
+                         [](const auto& one) { return one.name.starts_with("stream."); });
   };
   // Two stages of two convolutions with their norms.
   BOOST_TEST(in_streams(make(o, 3)) == 12);
@@ -151,12 +157,15 @@ BOOST_FIXTURE_TEST_CASE(a_shared_encoder_has_one_set_of_weights, network_bench) 
   o.enhance = false;
   const auto mean = make(o, 3);
   change(mean.parameters(), "align", [](const auto&, auto& v) { std::fill(v.begin(), v.end(), 0.3); });
-  BOOST_TEST(difference(host(mean.forward(in, present({{1, 1, 0}})).fused), host(mean.forward(in, present({{1, 0, 0}})).fused)) < 1e-9);
+  BOOST_TEST(difference(host(mean.forward(in, present({{1, 1, 0}})).fused),
+                        host(mean.forward(in, present({{1, 0, 0}})).fused)) < 1e-9);
 }
 
 BOOST_FIXTURE_TEST_CASE(networks_of_one_seed_are_the_same, network_bench) {
-  BOOST_TEST((all_values(make(tiny_options(), 2, 4).parameters()) == all_values(make(tiny_options(), 2, 4).parameters())));
-  BOOST_TEST((all_values(make(tiny_options(), 2, 4).parameters()) != all_values(make(tiny_options(), 2, 5).parameters())));
+  BOOST_TEST(
+      (all_values(make(tiny_options(), 2, 4).parameters()) == all_values(make(tiny_options(), 2, 4).parameters())));
+  BOOST_TEST(
+      (all_values(make(tiny_options(), 2, 4).parameters()) != all_values(make(tiny_options(), 2, 5).parameters())));
 }
 
 BOOST_FIXTURE_TEST_CASE(one_modality_is_a_network_too, network_bench) {

@@ -27,18 +27,23 @@ struct bench_of {
 
   [[nodiscard]] std::vector<scalar> host(const variable<Backend>& v) const { return to_host(ctx.space(), v.value()); }
   /// The gradient of a variable; empty where none arrived.
-  [[nodiscard]] std::vector<scalar> gradient(const variable<Backend>& v) const { return v.grad() ? to_host(ctx.space(), v.grad()) : std::vector<scalar>{}; }
+  [[nodiscard]] std::vector<scalar> gradient(const variable<Backend>& v) const {
+    return v.grad() ? to_host(ctx.space(), v.grad()) : std::vector<scalar>{};
+  }
   [[nodiscard]] variable<Backend> leaf(const shape& extents, std::uint32_t key, double low = -1, double high = 1) {
     return home.leaf(ctx.make(extents, converted<scalar>(values(extents.size(), key, low, high))));
   }
   [[nodiscard]] variable<Backend> constant(const shape& extents, std::uint32_t key, double low = -1, double high = 1) {
     return detach(leaf(extents, key, low, high));
   }
-  [[nodiscard]] variable<Backend> constant(const shape& extents, const std::vector<scalar>& numbers) { return home.constant(extents, numbers); }
+  [[nodiscard]] variable<Backend> constant(const shape& extents, const std::vector<scalar>& numbers) {
+    return home.constant(extents, numbers);
+  }
 };
 using bench = bench_of<>;
 
-/// Replaces the values of all parameters whose name contains `part`: `f(name, values)` changes them in place. Returns how many there were.
+/// Replaces the values of all parameters whose name contains `part`: `f(name, values)` changes them in place. Returns
+/// how many there were.
 template <tensor_backend Backend>
 int change(const parameter_store<Backend>& store, const std::string& part,
            const std::function<void(const std::string&, std::vector<typename Backend::scalar_type>&)>& f) {
@@ -91,7 +96,8 @@ std::vector<typename Backend::scalar_type> all_gradients(const parameter_store<B
 template <class T>
 double largest(const std::vector<T>& numbers) {
   double most = 0;
-  for (const T v : numbers) most = std::isnan(v) ? std::numeric_limits<double>::infinity() : std::max(most, std::fabs(static_cast<double>(v)));
+  for (const T v : numbers)
+    most = std::isnan(v) ? std::numeric_limits<double>::infinity() : std::max(most, std::fabs(static_cast<double>(v)));
   return most;
 }
 
@@ -100,7 +106,8 @@ class temporary_folder {
  public:
   temporary_folder() {
     static int number = 0;
-    m_path = std::filesystem::temp_directory_path() / ("comodal-test-" + std::to_string(::getpid()) + "-" + std::to_string(number++));
+    m_path = std::filesystem::temp_directory_path() /
+             ("comodal-test-" + std::to_string(::getpid()) + "-" + std::to_string(number++));
     std::filesystem::create_directories(m_path);
   }
   ~temporary_folder() {

@@ -18,7 +18,8 @@ struct layers : bench {
 
   std::vector<std::string> names() const {
     std::vector<std::string> out;
-    for (const auto& p : store.all()) out.push_back(p.name + " " + p.value.shape().to_string() + (p.decay ? " decay" : ""));
+    for (const auto& p : store.all())
+      out.push_back(p.name + " " + p.value.shape().to_string() + (p.decay ? " decay" : ""));
     return out;
   }
   // Gradients with respect to the input and every parameter.
@@ -33,7 +34,8 @@ struct layers : bench {
 
 BOOST_FIXTURE_TEST_CASE(convolution_pads_and_strides, layers) {
   const convolution<B> c(root / "c", 2, 3, {3, 1, 3}, true, {2, 1, 2});
-  BOOST_TEST(names() == (std::vector<std::string>{"net.c.weight (3, 1, 3, 2, 3) decay", "net.c.bias (3)"}), boost::test_tools::per_element());
+  BOOST_TEST(names() == (std::vector<std::string>{"net.c.weight (3, 1, 3, 2, 3) decay", "net.c.bias (3)"}),
+             boost::test_tools::per_element());
   BOOST_TEST((c(leaf({2, 4, 3, 6, 2}, 1)).shape() == shape{2, 2, 3, 3, 3}));
   change(store, "bias", [](const auto&, auto& v) { v = {0.1, -0.2, 0.3}; });
   check(c, {1, 4, 3, 4, 2});
@@ -41,7 +43,8 @@ BOOST_FIXTURE_TEST_CASE(convolution_pads_and_strides, layers) {
 
 BOOST_FIXTURE_TEST_CASE(up_convolution_multiplies_extents, layers) {
   const up_convolution<B> up(root / "up", 3, 2, {1, 2, 3});
-  BOOST_TEST(names() == (std::vector<std::string>{"net.up.weight (1, 2, 3, 3, 2) decay", "net.up.bias (2)"}), boost::test_tools::per_element());
+  BOOST_TEST(names() == (std::vector<std::string>{"net.up.weight (1, 2, 3, 3, 2) decay", "net.up.bias (2)"}),
+             boost::test_tools::per_element());
   BOOST_TEST((up(leaf({2, 2, 2, 2, 3}, 1)).shape() == shape{2, 2, 4, 6, 2}));
   check(up, {1, 2, 2, 1, 3});
 }
@@ -73,8 +76,9 @@ BOOST_FIXTURE_TEST_CASE(normalised_activation_has_mean_0_and_variance_1, layers)
 
 BOOST_FIXTURE_TEST_CASE(blocks_name_and_chain_their_parts, layers) {
   const conv_block<B> block(root, 2, 3, {3, 3, 1});
-  BOOST_TEST(names() == (std::vector<std::string>{"net.0.conv.weight (3, 3, 1, 2, 3) decay", "net.0.norm.gamma (3)", "net.0.norm.beta (3)",
-                                                  "net.1.conv.weight (3, 3, 1, 3, 3) decay", "net.1.norm.gamma (3)", "net.1.norm.beta (3)"}),
+  BOOST_TEST(names() == (std::vector<std::string>{"net.0.conv.weight (3, 3, 1, 2, 3) decay", "net.0.norm.gamma (3)",
+                                                  "net.0.norm.beta (3)", "net.1.conv.weight (3, 3, 1, 3, 3) decay",
+                                                  "net.1.norm.gamma (3)", "net.1.norm.beta (3)"}),
              boost::test_tools::per_element());
   BOOST_TEST((block(leaf({2, 3, 4, 5, 2}, 1)).shape() == shape{2, 3, 4, 5, 3}));
   change(store, "norm", [](const auto&, auto& v) {

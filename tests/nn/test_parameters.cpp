@@ -104,8 +104,10 @@ BOOST_FIXTURE_TEST_CASE(copies_need_stores_built_alike, bench) {
 }
 
 BOOST_AUTO_TEST_CASE(averaging_factor_has_its_golden_values) {
-  const std::vector<std::pair<int, double>> golden{{0, 0}, {1, 0.5}, {9, 0.9}, {98, 0.98989898989898994}, {99, 0.99}, {100, 0.99}};
-  for (const auto& [t, factor] : golden) BOOST_TEST(ema_factor(static_cast<std::uint64_t>(t), 0.99) == factor, boost::test_tools::tolerance(1e-12));
+  const std::vector<std::pair<int, double>> golden{{0, 0},     {1, 0.5},   {9, 0.9}, {98, 0.98989898989898994},
+                                                   {99, 0.99}, {100, 0.99}};
+  for (const auto& [t, factor] : golden)
+    BOOST_TEST(ema_factor(static_cast<std::uint64_t>(t), 0.99) == factor, boost::test_tools::tolerance(1e-12));
 }
 
 BOOST_FIXTURE_TEST_CASE(averages_of_parameters, bench) {
@@ -115,7 +117,8 @@ BOOST_FIXTURE_TEST_CASE(averages_of_parameters, bench) {
   const auto from = all_values(student), to = all_values(teacher);
   average_parameters(student, teacher, 0.75);
   const auto now = all_values(teacher);
-  for (std::size_t i = 0; i < now.size(); ++i) BOOST_TEST(now[i] == 0.75 * to[i] + 0.25 * from[i], boost::test_tools::tolerance(1e-14));
+  for (std::size_t i = 0; i < now.size(); ++i)
+    BOOST_TEST(now[i] == 0.75 * to[i] + 0.25 * from[i], boost::test_tools::tolerance(1e-14));
   BOOST_TEST((all_values(student) == from));
   average_parameters(student, teacher, ema_factor(0, 0.99));
   BOOST_TEST((all_values(teacher) == from));

@@ -54,14 +54,16 @@ BOOST_FIXTURE_TEST_CASE(what_is_written_comes_back, file_bench) {
     }
   }
   BOOST_TEST((read.arrays.at("cases").values<std::int64_t>("cases") == std::vector<std::int64_t>{1, -2, 1ll << 40}));
-  BOOST_CHECK_EXCEPTION((void)read.arrays.at("cases").values<float>("cases"), io_error, says("array 'cases' is I64, expected F32"));
+  BOOST_CHECK_EXCEPTION((void)read.arrays.at("cases").values<float>("cases"), io_error,
+                        says("array 'cases' is I64, expected F32"));
 }
 
 BOOST_FIXTURE_TEST_CASE(the_layout_is_the_formats_own, file_bench) {
   write_safetensors(path, sample());
   const std::string all = bytes();
   std::uint64_t length = 0;
-  for (int i = 0; i < 8; ++i) length |= static_cast<std::uint64_t>(static_cast<unsigned char>(all.at(static_cast<std::size_t>(i)))) << (8 * i);
+  for (int i = 0; i < 8; ++i)
+    length |= static_cast<std::uint64_t>(static_cast<unsigned char>(all.at(static_cast<std::size_t>(i)))) << (8 * i);
   BOOST_TEST(length % 8 == 0u);
   BOOST_TEST(all[8] == '{');
   const json header = json::parse(all.substr(8, length));

@@ -12,7 +12,9 @@ using backend = kokkos_backend<default_space, double>;
 
 struct workshop {
   context<backend> ctx;
-  tensor<double> filled(const shape& s, double value) { return ctx.make(s, std::vector<double>(static_cast<std::size_t>(s.size()), value)); }
+  tensor<double> filled(const shape& s, double value) {
+    return ctx.make(s, std::vector<double>(static_cast<std::size_t>(s.size()), value));
+  }
   std::vector<double> host(const tensor<double>& t) { return to_host(ctx.space(), t); }
 };
 
@@ -33,7 +35,8 @@ BOOST_FIXTURE_TEST_CASE(the_last_two_axes_of_a_filter_are_in_and_out, workshop) 
 
 BOOST_FIXTURE_TEST_CASE(a_stride_keeps_every_second_voxel_from_the_first, workshop) {
   const auto x = ctx.make({1, 1, 1, 5, 1}, {1, 2, 3, 4, 5}), w = filled({1, 1, 1, 1, 1}, 1);
-  BOOST_TEST(host(ops::conv3d(ctx, x, w, {1, 1, 2})) == (std::vector<double>{1, 3, 5}), boost::test_tools::per_element());
+  BOOST_TEST(host(ops::conv3d(ctx, x, w, {1, 1, 2})) == (std::vector<double>{1, 3, 5}),
+             boost::test_tools::per_element());
 }
 
 BOOST_FIXTURE_TEST_CASE(filters_are_not_flipped, workshop) {
@@ -70,7 +73,8 @@ BOOST_FIXTURE_TEST_CASE(every_direction_is_counted, workshop) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_plan_checks_its_problem, workshop) {
-  BOOST_CHECK_EXCEPTION((void)plan_conv3d(ctx, {1, {3, 3, 3}, 1, 1, {2, 3, 3}}, conv3d_direction::forward), shape_error, says("conv3d: filter 2"));
+  BOOST_CHECK_EXCEPTION((void)plan_conv3d(ctx, {1, {3, 3, 3}, 1, 1, {2, 3, 3}}, conv3d_direction::forward), shape_error,
+                        says("conv3d: filter 2"));
 }
 
 }  // namespace comodal::tests

@@ -22,14 +22,16 @@ BOOST_FIXTURE_TEST_CASE(binary_functions_broadcast, workshop) {
   BOOST_TEST(host(ops::binary(ctx, "f", ops::plus{}, a, b)) == (std::vector<double>{11, 12, 13, 21, 22, 23}), each);
   BOOST_TEST(host(ops::binary(ctx, "f", ops::minus{}, a, b)) == (std::vector<double>{9, 8, 7, 19, 18, 17}), each);
   BOOST_TEST(host(ops::binary(ctx, "f", ops::times{}, b, a)) == (std::vector<double>{10, 20, 30, 20, 40, 60}), each);
-  BOOST_TEST(host(ops::binary(ctx, "f", ops::over{}, b, ctx.make({}, {2}))) == (std::vector<double>{0.5, 1, 1.5}), each);
+  BOOST_TEST(host(ops::binary(ctx, "f", ops::over{}, b, ctx.make({}, {2}))) == (std::vector<double>{0.5, 1, 1.5}),
+             each);
 }
 
 BOOST_FIXTURE_TEST_CASE(sum_to_undoes_broadcasting, workshop) {
   const shape big{2, 3, 4, 5};
   const auto numbers = values(big.size(), 1);
   const auto x = ctx.make(big, numbers);
-  for (const shape& target : {shape{2, 3, 4, 5}, shape{5}, shape{}, shape{1}, shape{4, 1}, shape{3, 1, 1}, shape{2, 1, 4, 1}, shape{1, 3, 1, 5}, shape{2, 1, 1, 5}}) {
+  for (const shape& target : {shape{2, 3, 4, 5}, shape{5}, shape{}, shape{1}, shape{4, 1}, shape{3, 1, 1},
+                              shape{2, 1, 4, 1}, shape{1, 3, 1, 5}, shape{2, 1, 1, 5}}) {
     std::vector<double> expected(static_cast<std::size_t>(target.size()));
     const broadcast_plan plan(big, target);
     for (index i = 0; i < big.size(); ++i) {
@@ -55,7 +57,8 @@ BOOST_FIXTURE_TEST_CASE(long_sums_are_exact_to_double, workshop) {
     std::vector<double> v(static_cast<std::size_t>(count), 0.1);
     v.front() = 1e9;
     v.back() = -1e9;
-    BOOST_TEST(std::fabs(host(ops::sum_to(ctx, ctx.make({count}, v), shape{}))[0] - 0.1 * static_cast<double>(count - 2)) < 2e-4);
+    BOOST_TEST(std::fabs(host(ops::sum_to(ctx, ctx.make({count}, v), shape{}))[0] -
+                         0.1 * static_cast<double>(count - 2)) < 2e-4);
   }
   // Float elements are summed in double.
   context<kokkos_backend<default_space, float>> narrow;
@@ -77,13 +80,17 @@ BOOST_FIXTURE_TEST_CASE(tensors_are_joined_in_order, workshop) {
   const auto c = ops::concat(ctx, {a, b}, 1);
   BOOST_TEST((c.shape() == shape{2, 3, 2}));
   BOOST_TEST(host(c) == (std::vector<double>{1, 2, 5, 6, 7, 8, 3, 4, 9, 10, 11, 12}), each);
-  BOOST_CHECK_EXCEPTION((void)ops::concat(ctx, {a, row({1})}, 0), shape_error, says("concat: ranks of (2, 1, 2) and (1) differ"));
-  BOOST_CHECK_EXCEPTION((void)ops::concat(ctx, {a, b}, 2), shape_error, says("concat along axis 2: shapes (2, 1, 2) and (2, 2, 2) differ elsewhere"));
-  BOOST_CHECK_EXCEPTION((void)ops::concat(ctx, std::vector<tensor<double>>{}, 0), shape_error, says("concat: no tensor given"));
+  BOOST_CHECK_EXCEPTION((void)ops::concat(ctx, {a, row({1})}, 0), shape_error,
+                        says("concat: ranks of (2, 1, 2) and (1) differ"));
+  BOOST_CHECK_EXCEPTION((void)ops::concat(ctx, {a, b}, 2), shape_error,
+                        says("concat along axis 2: shapes (2, 1, 2) and (2, 2, 2) differ elsewhere"));
+  BOOST_CHECK_EXCEPTION((void)ops::concat(ctx, std::vector<tensor<double>>{}, 0), shape_error,
+                        says("concat: no tensor given"));
 }
 
 BOOST_FIXTURE_TEST_CASE(full_and_sum, workshop) {
-  BOOST_TEST(host(ops::sum(ctx, ops::full(ctx, {3}, 2.5), row({1, 2, 3}))) == (std::vector<double>{3.5, 4.5, 5.5}), each);
+  BOOST_TEST(host(ops::sum(ctx, ops::full(ctx, {3}, 2.5), row({1, 2, 3}))) == (std::vector<double>{3.5, 4.5, 5.5}),
+             each);
 }
 
 BOOST_AUTO_TEST_CASE(blocks_are_added_to_what_is_there) {

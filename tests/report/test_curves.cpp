@@ -12,16 +12,20 @@ using namespace comodal;
 namespace {
 
 curve_plot losses() {
-  curve_plot plot{"Loss \"terms\" $x `y`", "iteration", "loss", {{"L_sup & <co>", {}, {}}, {"L_con", {}, {}}}, false, 9};
+  curve_plot plot{
+      "Loss \"terms\" $x `y`", "iteration", "loss", {{"L_sup & <co>", {}, {}}, {"L_con", {}, {}}}, false, 9};
   for (int i = 0; i < 300; ++i)
     for (std::size_t c = 0; c < 2; ++c) {
       plot.curves[c].x.push_back(i);
-      plot.curves[c].y.push_back(std::exp(-0.01 * i) * (1.0 + 0.3 * std::sin(i * 1.7)) / static_cast<double>(1 + 20 * c));
+      plot.curves[c].y.push_back(std::exp(-0.01 * i) * (1.0 + 0.3 * std::sin(i * 1.7)) /
+                                 static_cast<double>(1 + 20 * c));
     }
   return plot;
 }
 
-boost::test_tools::assertion_result has_gnuplot(boost::unit_test::test_unit_id) { return std::system("gnuplot --version > /dev/null 2>&1") == 0; }
+boost::test_tools::assertion_result has_gnuplot(boost::unit_test::test_unit_id) {
+  return std::system("gnuplot --version > /dev/null 2>&1") == 0;
+}
 
 struct folder {
   std::filesystem::path path = std::filesystem::temp_directory_path() / text("comodal_curves_", ::getpid());
@@ -57,7 +61,8 @@ BOOST_AUTO_TEST_CASE(gnuplot_draws, *boost::unit_test::precondition(has_gnuplot)
     BOOST_TEST(f.svg.find("$x `y`") != std::string::npos);
     BOOST_TEST(f.svg.find("<path") != std::string::npos);
     if (const char* to = std::getenv("COMODAL_TEST_PICTURES"))
-      write_file(std::filesystem::path(to) / (log_y ? "log.svg" : "linear.svg"), byte_buffer(f.svg.begin(), f.svg.end()));
+      write_file(std::filesystem::path(to) / (log_y ? "log.svg" : "linear.svg"),
+                 byte_buffer(f.svg.begin(), f.svg.end()));
   }
   BOOST_TEST(draw_curves(losses()).svg == draw_curves(losses()).svg);
 }
@@ -70,7 +75,8 @@ BOOST_AUTO_TEST_CASE(gnuplot_draws_one_point, *boost::unit_test::precondition(ha
 
 BOOST_AUTO_TEST_CASE(curves_without_points) {
   BOOST_TEST(draw_curves({"nothing", "x", "y", {}}).warning.find("no points") != std::string::npos);
-  BOOST_TEST(draw_curves({"negative", "x", "y", {{"a", {1, 2}, {-1, 0}}}, true}).warning.find("no points") != std::string::npos);
+  BOOST_TEST(draw_curves({"negative", "x", "y", {{"a", {1, 2}, {-1, 0}}}, true}).warning.find("no points") !=
+             std::string::npos);
   BOOST_CHECK_THROW(static_cast<void>(draw_curves({"odd", "x", "y", {{"a", {1, 2}, {1}}}})), shape_error);
 }
 
@@ -83,15 +89,16 @@ BOOST_AUTO_TEST_CASE(running_means) {
 
 BOOST_AUTO_TEST_CASE(training_logs) {
   const folder here;
-  std::ofstream(here.path / "log.jsonl") << R"({"iteration": 1, "loss": 0.5, "terms": {"sup": 0.4, "con": 0.1}, "note": "start"})"
-                                            "\n"
-                                            R"({"iteration": 2, "loss": null, "terms": {"sup": 0.3}})"
-                                            "\n\n"
-                                            R"({"event": "validation"})"
-                                            "\n"
-                                            R"({"iteration": 2, "dice": 0.7})"
-                                            "\n"
-                                            R"({"iteration": 3, "lo)";
+  std::ofstream(here.path / "log.jsonl")
+      << R"({"iteration": 1, "loss": 0.5, "terms": {"sup": 0.4, "con": 0.1}, "note": "start"})"
+         "\n"
+         R"({"iteration": 2, "loss": null, "terms": {"sup": 0.3}})"
+         "\n\n"
+         R"({"event": "validation"})"
+         "\n"
+         R"({"iteration": 2, "dice": 0.7})"
+         "\n"
+         R"({"iteration": 3, "lo)";
   const auto s = read_json_lines(here.path / "log.jsonl");
   BOOST_TEST(s.size() == 4u);
   BOOST_TEST(s[0].name == "loss");

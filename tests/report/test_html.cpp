@@ -10,7 +10,8 @@ using namespace comodal;
 
 namespace {
 
-// The first place where tags do not balance, attributes are not quoted or a bare & or < stands in text; empty if all is well.
+// The first place where tags do not balance, attributes are not quoted or a bare & or < stands in text; empty if all is
+// well.
 std::string malformed(const std::string& html) {
   std::vector<std::string> open;
   for (std::size_t at = 0; at < html.size();) {
@@ -141,6 +142,4 @@ BOOST_AUTO_TEST_CASE(a_report_is_written_in_one_step) {
   if (const char* to = std::getenv("COMODAL_TEST_PICTURES")) report.write(std::filesystem::path(to) / "report.html");
 }
 
-BOOST_AUTO_TEST_CASE(escapes) {
-  BOOST_TEST(escape_html("a<b>&\"'\x01\n") == "a&lt;b&gt;&amp;&quot;&#39; \n");
-}
+BOOST_AUTO_TEST_CASE(escapes) { BOOST_TEST(escape_html("a<b>&\"'\x01\n") == "a&lt;b&gt;&amp;&quot;&#39; \n"); }

@@ -25,7 +25,8 @@ struct scene {
     for (comodal::index k = 0; k < size[2]; ++k)
       for (comodal::index j = 0; j < size[1]; ++j)
         for (comodal::index i = 0; i < size[0]; ++i) {
-          const double x = (static_cast<double>(i) + 0.5) / static_cast<double>(size[0]), y = (static_cast<double>(j) + 0.5) / static_cast<double>(size[1]),
+          const double x = (static_cast<double>(i) + 0.5) / static_cast<double>(size[0]),
+                       y = (static_cast<double>(j) + 0.5) / static_cast<double>(size[1]),
                        z = (static_cast<double>(k) + 0.5) / static_cast<double>(size[2]);
           const auto inside = [&](double cx, double cy, double r, double dx) {
             return std::hypot(x - cx - dx, y - cy, 0.5 * (z - 0.5)) < r;
@@ -38,7 +39,11 @@ struct scene {
         }
   }
   [[nodiscard]] overlay_case as_case() const {
-    return {"patient_07", {{"T1", &t1}, {"FLAIR", &flair}, {"T2", nullptr}}, &truth, &prediction, {{"background", {0}}, {"core", {1}}, {"oedema", {2}}}};
+    return {"patient_07",
+            {{"T1", &t1}, {"FLAIR", &flair}, {"T2", nullptr}},
+            &truth,
+            &prediction,
+            {{"background", {0}}, {"core", {1}}, {"oedema", {2}}}};
   }
 };
 
@@ -48,7 +53,8 @@ struct spot {
 };
 
 // Centre of the pixels of one colour in a part of a picture, in shares of that part.
-spot find(const picture& p, rgb colour, comodal::index left, comodal::index top, comodal::index width, comodal::index height) {
+spot find(const picture& p, rgb colour, comodal::index left, comodal::index top, comodal::index width,
+          comodal::index height) {
   spot s;
   for (comodal::index y = top; y < top + height; ++y)
     for (comodal::index x = left; x < left + width; ++x)
@@ -65,7 +71,8 @@ spot find(const picture& p, rgb colour, comodal::index left, comodal::index top,
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(radiological_display_whatever_the_stored_orientation) {
-  // The lesion is at 0.7 of RAS x (the patient's right) and 0.65 of y (the front): on the left and in the upper half of the picture.
+  // The lesion is at 0.7 of RAS x (the patient's right) and 0.65 of y (the front): on the left and in the upper half of
+  // the picture.
   const scene s;
   for (int flips = 0; flips < 8; ++flips) {
     label_volume v = s.truth;
@@ -100,7 +107,8 @@ BOOST_AUTO_TEST_CASE(axial_slices_of_a_sagittal_volume) {
   std::vector<comodal::index> counts;
   view.count_labels(v, counts);
   BOOST_TEST(counts == (std::vector<comodal::index>{0, 0, 0, 0, 1, 0}), boost::test_tools::per_element());
-  BOOST_TEST(view.nearest(v, 15, 22, 4) == 1);  // x = 8 of 10 to the right: pixels 10 to 19; y = 15 of 20 to the front: 20 to 24
+  BOOST_TEST(view.nearest(v, 15, 22, 4) ==
+             1);  // x = 8 of 10 to the right: pixels 10 to 19; y = 15 of 20 to the front: 20 to 24
   BOOST_TEST(view.nearest(v, 15, 26, 4) == 0);
   BOOST_TEST(view.nearest(v, 25, 22, 4) == 0);
   BOOST_TEST(view.nearest(v, 15, 22, 3) == 0);
@@ -145,12 +153,15 @@ BOOST_AUTO_TEST_CASE(a_montage_shows_truth_prediction_and_difference) {
     BOOST_TEST(f.image.width() > 3 * 160);
     BOOST_TEST(f.image.height() > 3 * 200);
   }
-  if (const char* folder = std::getenv("COMODAL_TEST_PICTURES")) write_png(std::filesystem::path(folder) / "overlay.png", figures[1].image);
-  // Panels: label column, then 160 x 200 pixels with gaps of 6. The prediction lies 0.03 further to the patient's left, so its
-  // missed part is on the left of the lesion and its false part on the right of it.
+  if (const char* folder = std::getenv("COMODAL_TEST_PICTURES"))
+    write_png(std::filesystem::path(folder) / "overlay.png", figures[1].image);
+  // Panels: label column, then 160 x 200 pixels with gaps of 6. The prediction lies 0.03 further to the patient's left,
+  // so its missed part is on the left of the lesion and its false part on the right of it.
   const picture& p = figures[1].image;
-  const comodal::index left = std::max(text_width("prediction"), text_width("difference")) + 12, top = 6 + text_height() + 6;
-  const spot truth = find(p, class_colour(2), left, top, 160, 200), found = find(p, class_colour(2), left, top + 206, 160, 200);
+  const comodal::index left = std::max(text_width("prediction"), text_width("difference")) + 12,
+                       top = 6 + text_height() + 6;
+  const spot truth = find(p, class_colour(2), left, top, 160, 200),
+             found = find(p, class_colour(2), left, top + 206, 160, 200);
   BOOST_TEST(truth.pixels > 50);
   BOOST_TEST(std::abs(truth.x - 0.3) < 0.02);
   BOOST_TEST(std::abs(found.x - 0.33) < 0.02);
@@ -187,5 +198,6 @@ BOOST_AUTO_TEST_CASE(volumes_of_different_sizes_are_an_error) {
 
 BOOST_AUTO_TEST_CASE(neighbouring_classes_have_different_colours) {
   for (int a = 1; a <= 7; ++a)
-    for (int b = 1; b < a; ++b) BOOST_TEST((class_colour(static_cast<std::uint8_t>(a)) != class_colour(static_cast<std::uint8_t>(b))));
+    for (int b = 1; b < a; ++b)
+      BOOST_TEST((class_colour(static_cast<std::uint8_t>(a)) != class_colour(static_cast<std::uint8_t>(b))));
 }

@@ -18,7 +18,8 @@ struct decoded {
 };
 
 std::size_t number(const byte_buffer& b, std::size_t at) {
-  return static_cast<std::size_t>(b[at]) << 24 | static_cast<std::size_t>(b[at + 1]) << 16 | static_cast<std::size_t>(b[at + 2]) << 8 | b[at + 3];
+  return static_cast<std::size_t>(b[at]) << 24 | static_cast<std::size_t>(b[at + 1]) << 16 |
+         static_cast<std::size_t>(b[at + 2]) << 8 | b[at + 3];
 }
 
 // Reads an RGB PNG by the specification: chunks with their check sums, zlib, and the five line filters.
@@ -28,7 +29,8 @@ decoded decode(const byte_buffer& png) {
   byte_buffer packed;
   for (std::size_t at = 8; at + 12 <= png.size();) {
     const std::size_t length = number(png, at);
-    const std::string type(png.begin() + static_cast<std::ptrdiff_t>(at + 4), png.begin() + static_cast<std::ptrdiff_t>(at + 8));
+    const std::string type(png.begin() + static_cast<std::ptrdiff_t>(at + 4),
+                           png.begin() + static_cast<std::ptrdiff_t>(at + 8));
     BOOST_TEST(crc32(0, png.data() + at + 4, static_cast<uInt>(length + 4)) == number(png, at + 8 + length));
     if (type == "IHDR") {
       out.width = static_cast<comodal::index>(number(png, at + 8));
@@ -36,7 +38,9 @@ decoded decode(const byte_buffer& png) {
       BOOST_TEST(png[at + 16] == 8);
       BOOST_TEST(png[at + 17] == 2);
     }
-    if (type == "IDAT") packed.insert(packed.end(), png.begin() + static_cast<std::ptrdiff_t>(at + 8), png.begin() + static_cast<std::ptrdiff_t>(at + 8 + length));
+    if (type == "IDAT")
+      packed.insert(packed.end(), png.begin() + static_cast<std::ptrdiff_t>(at + 8),
+                    png.begin() + static_cast<std::ptrdiff_t>(at + 8 + length));
     at += 12 + length;
   }
   const std::size_t row = static_cast<std::size_t>(3 * out.width);
@@ -52,7 +56,8 @@ decoded decode(const byte_buffer& png) {
       const int p = left + up - corner, pa = std::abs(p - left), pb = std::abs(p - up), pc = std::abs(p - corner);
       const int paeth = pa <= pb && pa <= pc ? left : pb <= pc ? up : corner;
       const int filters[] = {0, left, up, (left + up) / 2, paeth};
-      out.pixels[y * row + i] = static_cast<unsigned char>(lines[y * (row + 1) + 1 + i] + filters[lines[y * (row + 1)]]);
+      out.pixels[y * row + i] =
+          static_cast<unsigned char>(lines[y * (row + 1) + 1 + i] + filters[lines[y * (row + 1)]]);
     }
   return out;
 }
@@ -65,7 +70,9 @@ BOOST_AUTO_TEST_CASE(png_holds_the_pixels) {
   picture image(37, 21, {10, 20, 30});
   for (comodal::index y = 0; y < 21; ++y)
     for (comodal::index x = 0; x < 37; ++x)
-      image.set(x, y, {static_cast<std::uint8_t>(x * 6), static_cast<std::uint8_t>(y * 11), static_cast<std::uint8_t>(x * y)});
+      image.set(
+          x, y,
+          {static_cast<std::uint8_t>(x * 6), static_cast<std::uint8_t>(y * 11), static_cast<std::uint8_t>(x * y)});
   draw_text(image, 2, 2, "R", {255, 0, 0});
   const decoded back = decode(encode_png(image));
   BOOST_TEST(back.width == 37);

@@ -62,7 +62,8 @@ template <tensor_backend Backend>
 struct method_bench : bench_of<Backend> {
   using scalars = std::map<std::string, double>;
 
-  [[nodiscard]] any_method<Backend> make(const method_options& o, std::uint64_t seed = 1, const network_options& n = tiny_network()) {
+  [[nodiscard]] any_method<Backend> make(const method_options& o, std::uint64_t seed = 1,
+                                         const network_options& n = tiny_network()) {
     return make_method<Backend>(this->home, o, n, 2, target_map::of_classes(tiny_classes), seed);
   }
   static method_options named(const std::string& name) {

@@ -37,7 +37,8 @@ struct mutual : method_bench<B> {
     return t;
   }
   // The term after the student took a step of this length against its gradient.
-  double after(const std::string& name, const method_options& on, const term& t, const step_batch& batch, double length) {
+  double after(const std::string& name, const method_options& on, const term& t, const step_batch& batch,
+               double length) {
     auto method = make(on);
     std::size_t at = 0;
     change(method.parameters(), "", [&](const auto&, auto& v) {
@@ -53,7 +54,8 @@ struct mutual : method_bench<B> {
 
 BOOST_FIXTURE_TEST_CASE(every_term_has_a_gradient_along_which_it_falls, mutual) {
   const auto batch = tiny_batch(0, true);
-  const auto check = [&](const std::string& what, const std::string& name, const method_options& on, const method_options& off, double factor) {
+  const auto check = [&](const std::string& what, const std::string& name, const method_options& on,
+                         const method_options& off, double factor) {
     BOOST_TEST_CONTEXT(what) {
       const auto t = own(name, on, off, batch);
       BOOST_TEST(t.value > 0);
@@ -99,7 +101,8 @@ BOOST_FIXTURE_TEST_CASE(branches_that_agree_have_no_agreement_loss, mutual) {
   const auto apart = step(method, batch);
   BOOST_TEST(apart.at("agreement") > 1e-3);
   // Both branches with the same weights and the same image.
-  change(method.parameters(), "branch.1.", [&](const std::string& name, auto& v) { v = host(find(method.parameters(), "branch.0." + name.substr(9))); });
+  change(method.parameters(), "branch.1.",
+         [&](const std::string& name, auto& v) { v = host(find(method.parameters(), "branch.0." + name.substr(9))); });
   batch.strong.images[1] = batch.strong.images[0];
   const auto together = step(method, batch);
   BOOST_TEST(std::fabs(together.at("agreement")) < 1e-20);
@@ -107,7 +110,8 @@ BOOST_FIXTURE_TEST_CASE(branches_that_agree_have_no_agreement_loss, mutual) {
 
 // The consensus by its formula, from the student's predictions and given targets and weights.
 struct consensus_bench : mutual {
-  double consensus(const any_method<B>& method, const step_batch& batch, const variable<B>& y, const variable<B>& w, const variable<B>& counts) {
+  double consensus(const any_method<B>& method, const step_batch& batch, const variable<B>& y, const variable<B>& w,
+                   const variable<B>& counts) {
     const network_input<B> input(home, {&batch.strong});
     const auto out = method.predict(input.volumes, input.present, prediction_weights::student, network_outputs::all);
     const dice_cross_entropy compare;
@@ -127,11 +131,13 @@ BOOST_FIXTURE_TEST_CASE(the_consensus_by_its_formula, consensus_bench) {
   const double found = step(method, batch).at("consensus");
   // Targets of the teacher on the weak view: sharpened, weighed by confidence.
   const network_input<B> weak(home, {&batch.weak});
-  const auto q = softmax(method.predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, -1);
+  const auto q = softmax(
+      method.predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, -1);
   const auto squares = multiply(q, q);
   const auto y = divide(squares, sum(squares, {4})), u = scale(shift(max(q, 4), -1.0 / 3), 1.5);
   const auto counts = counting_classes(y, constant({2, 1}, std::vector<double>(2, 0)), 32);
-  BOOST_TEST(found == consensus(method, batch, y, reshape(u, {2, 4, 8, 8}), counts), boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(found == consensus(method, batch, y, reshape(u, {2, 4, 8, 8}), counts),
+             boost::test_tools::tolerance(1e-9));
 }
 
 BOOST_FIXTURE_TEST_CASE(known_voxels_take_their_true_label_with_weight_1, consensus_bench) {
@@ -178,7 +184,8 @@ BOOST_FIXTURE_TEST_CASE(a_target_of_background_keeps_cross_entropy_alone, consen
   const auto found = step(method, batch);
   std::vector<double> y;
   for (index i = 0; i < 2 * 256; ++i) y.insert(y.end(), {1, 0, 0});
-  const double expected = consensus(method, batch, constant({2, 4, 8, 8, 3}, y), {}, constant({2, 3}, std::vector<double>(6, 0)));
+  const double expected =
+      consensus(method, batch, constant({2, 4, 8, 8, 3}, y), {}, constant({2, 3}, std::vector<double>(6, 0)));
   BOOST_TEST(found.at("consensus") == expected, boost::test_tools::tolerance(1e-6));
   BOOST_TEST(found.at("contrast") == 0);
   BOOST_TEST(std::isfinite(largest(all_gradients(method.parameters()))));
@@ -211,7 +218,8 @@ BOOST_FIXTURE_TEST_CASE(the_contrast_by_its_formula, mutual) {
   state.arrays["reliability"] = named_array::of(shape{3}, std::vector<double>{0.5, 0.45, 0.52});
   method.load(state);
 
-  // Foreground probabilities averaged over blocks of 2 x 2 x 2 voxels: [crop][class][block]; and the mass of sharpened probabilities.
+  // Foreground probabilities averaged over blocks of 2 x 2 x 2 voxels: [crop][class][block]; and the mass of sharpened
+  // probabilities.
   using maps = std::vector<std::vector<std::vector<double>>>;
   const auto coarse = [](const std::vector<double>& p) {
     maps h(2, {2, std::vector<double>(2 * 4 * 4)});
@@ -219,13 +227,17 @@ BOOST_FIXTURE_TEST_CASE(the_contrast_by_its_formula, mutual) {
       for (int d = 0; d < 4; ++d)
         for (int y = 0; y < 8; ++y)
           for (int x = 0; x < 8; ++x)
-            for (int c = 1; c < 3; ++c) h[b][c - 1][(d / 2 * 4 + y / 2) * 4 + x / 2] += p[(((b * 4 + d) * 8 + y) * 8 + x) * 3 + c] / 8;
+            for (int c = 1; c < 3; ++c)
+              h[b][c - 1][(d / 2 * 4 + y / 2) * 4 + x / 2] += p[(((b * 4 + d) * 8 + y) * 8 + x) * 3 + c] / 8;
     return h;
   };
   const network_input<B> weak(home, {&batch.weak}), strong(home, {&batch.strong});
-  const auto q = host(softmax(method.predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, -1));
-  const auto branches = method.predict(strong.volumes, strong.present, prediction_weights::student, network_outputs::all).branches;
-  const maps teacher = coarse(q), h[2] = {coarse(host(softmax(branches[0], -1))), coarse(host(softmax(branches[1], -1)))};
+  const auto q = host(softmax(
+      method.predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, -1));
+  const auto branches =
+      method.predict(strong.volumes, strong.present, prediction_weights::student, network_outputs::all).branches;
+  const maps teacher = coarse(q),
+             h[2] = {coarse(host(softmax(branches[0], -1))), coarse(host(softmax(branches[1], -1)))};
   double mass[2][2] = {};
   for (std::size_t v = 0; v < q.size(); v += 3) {
     const double squares = q[v] * q[v] + q[v + 1] * q[v + 1] + q[v + 2] * q[v + 2];
@@ -236,7 +248,8 @@ BOOST_FIXTURE_TEST_CASE(the_contrast_by_its_formula, mutual) {
     for (std::size_t i = 0; i < a.size(); ++i) ab += a[i] * b[i], aa += a[i] * a[i], bb += b[i] * b[i];
     return (2 * ab + 1e-6) / (aa + bb + 1e-6);
   };
-  // rho of the branches: 0.45 and 0.52. The first learns from the second by 0.5 + 0.07 / 0.2, the second from the first by 0.5 - 0.07 / 0.2.
+  // rho of the branches: 0.45 and 0.52. The first learns from the second by 0.5 + 0.07 / 0.2, the second from the first
+  // by 0.5 - 0.07 / 0.2.
   double expected = 0;
   int counting = 0;
   for (int b = 0; b < 2; ++b)

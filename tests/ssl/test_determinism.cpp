@@ -22,7 +22,9 @@ struct run : method_bench<B> {
   optimiser_options rates;
 
   run(const std::string& name, const std::string& optimiser_name, std::uint64_t seed = 3)
-      : method(make(options(name), seed, network())), optimiser(make_optimiser<B>(chosen(optimiser_name))), rates(chosen(optimiser_name)) {}
+      : method(make(options(name), seed, network())),
+        optimiser(make_optimiser<B>(chosen(optimiser_name))),
+        rates(chosen(optimiser_name)) {}
 
   static method_options options(const std::string& name) {
     auto o = named(name);
@@ -72,12 +74,14 @@ std::string first_difference(const safetensors_file& a, const safetensors_file& 
   if (a.arrays.size() != b.arrays.size()) return "number of arrays";
   for (const auto& [name, array] : a.arrays) {
     const auto other = b.arrays.find(name);
-    if (other == b.arrays.end() || !(other->second.shape == array.shape) || other->second.bytes != array.bytes) return name;
+    if (other == b.arrays.end() || !(other->second.shape == array.shape) || other->second.bytes != array.bytes)
+      return name;
   }
   return "";
 }
 
-safetensors_file whole(const std::string& name, const std::string& optimiser, std::uint64_t seed = 3, std::uint32_t steps = 3) {
+safetensors_file whole(const std::string& name, const std::string& optimiser, std::uint64_t seed = 3,
+                       std::uint32_t steps = 3) {
   run r(name, optimiser, seed);
   r.steps(0, steps);
   return r.state();
@@ -89,7 +93,8 @@ BOOST_AUTO_TEST_CASE(the_same_run_again_is_the_same_bytes) {
     BOOST_TEST(first_difference(once, again) == "");
     BOOST_TEST(first_difference(once, other) != "");
     const run start(name, "sgd");
-    BOOST_TEST((once.arrays.at("student.decoder.0.head.weight").bytes != start.state().arrays.at("student.decoder.0.head.weight").bytes));
+    BOOST_TEST((once.arrays.at("student.decoder.0.head.weight").bytes !=
+                start.state().arrays.at("student.decoder.0.head.weight").bytes));
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What all methods share, supervised training and Mean Teacher: losses by their formulas, averages, and who receives gradients.
+// What all methods share, supervised training and Mean Teacher: losses by their formulas, averages, and who receives
+// gradients.
 #define BOOST_TEST_MODULE ssl_methods
 #include <boost/test/unit_test.hpp>
 
@@ -38,7 +39,8 @@ BOOST_FIXTURE_TEST_CASE(the_supervised_loss_by_its_formula, methods) {
       auto method = make(o);
       auto found = step(method, batch);
       const double expected = supervised_loss(method, batch.labelled, 0.3);
-      BOOST_TEST(found.at(name == "supervised" ? "loss" : "supervised") == expected, boost::test_tools::tolerance(1e-9));
+      BOOST_TEST(found.at(name == "supervised" ? "loss" : "supervised") == expected,
+                 boost::test_tools::tolerance(1e-9));
     }
   }
 }
@@ -90,7 +92,8 @@ BOOST_FIXTURE_TEST_CASE(the_teacher_starts_as_a_copy_and_follows, methods) {
         lag = (lag + 0.5) * std::min(1 - 1.0 / (t + 1), 0.75);
         method.after_update({t, 100});
         const auto student = all_values(method.parameters()), teacher = all_values(method.averaged());
-        for (std::size_t i = 0; i < student.size(); i += 37) BOOST_TEST(std::fabs(student[i] - teacher[i] - lag) < 1e-9);
+        for (std::size_t i = 0; i < student.size(); i += 37)
+          BOOST_TEST(std::fabs(student[i] - teacher[i] - lag) < 1e-9);
       }
     }
   }
@@ -117,7 +120,9 @@ BOOST_FIXTURE_TEST_CASE(predictions_use_the_weights_that_were_asked_for, methods
   auto method = make(named("mean_teacher"));
   const auto batch = tiny_batch(0);
   const network_input<B> input(home, {&batch.labelled});
-  const auto predict = [&](prediction_weights w) { return host(method.predict(input.volumes, input.present, w, network_outputs::fused_only).fused); };
+  const auto predict = [&](prediction_weights w) {
+    return host(method.predict(input.volumes, input.present, w, network_outputs::fused_only).fused);
+  };
   BOOST_TEST((predict(prediction_weights::ema) == predict(prediction_weights::student)));
   change(method.parameters(), "head.bias", [](const auto&, auto& v) { v[0] += 1; });
   BOOST_TEST((predict(prediction_weights::ema) != predict(prediction_weights::student)));
@@ -183,9 +188,11 @@ BOOST_FIXTURE_TEST_CASE(terms_rise_with_the_run, methods) {
     auto o = named(name);
     o.ramp = 0.4;
     auto method = make(o);
-    for (const auto& [t, ramp] : std::vector<std::pair<std::uint32_t, double>>{{0, std::exp(-5.0)}, {20, std::exp(-1.25)}, {40, 1}, {90, 1}}) {
+    for (const auto& [t, ramp] :
+         std::vector<std::pair<std::uint32_t, double>>{{0, std::exp(-5.0)}, {20, std::exp(-1.25)}, {40, 1}, {90, 1}}) {
       const auto s = step(method, tiny_batch(t), {t, 100});
-      const double unlabelled = name == "mean_teacher" ? 0.1 * s.at("consistency") : 0.5 * s.at("consensus") + 0.1 * s.at("contrast");
+      const double unlabelled =
+          name == "mean_teacher" ? 0.1 * s.at("consistency") : 0.5 * s.at("consensus") + 0.1 * s.at("contrast");
       BOOST_TEST(s.at("loss") == s.at("supervised") + ramp * unlabelled, boost::test_tools::tolerance(1e-9));
     }
   }
@@ -250,7 +257,8 @@ BOOST_FIXTURE_TEST_CASE(deep_supervision_trains_the_coarser_heads, methods) {
       BOOST_TEST(without != with);
       BOOST_TEST(with == without, boost::test_tools::tolerance(0.5));
       for (const auto& p : deep.parameters().all())
-        if (p.name.find("head.weight") != std::string::npos) BOOST_TEST(static_cast<bool>(p.value.grad()), p.name << " receives no gradient");
+        if (p.name.find("head.weight") != std::string::npos)
+          BOOST_TEST(static_cast<bool>(p.value.grad()), p.name << " receives no gradient");
     }
   }
 }

@@ -14,14 +14,17 @@ using B = bench::backend;
 
 BOOST_AUTO_TEST_CASE(the_ramp_has_its_golden_values) {
   // A run of 500 steps whose ramp is 200 of them.
-  const std::vector<std::pair<std::uint32_t, double>> golden{{0, 0.000673795},   {1, 0.000708252},   {50, 0.006005467}, {100, 0.028650480},
-                                                             {150, 0.073161563}, {199, 0.099987501}, {200, 0.1},        {499, 0.1}};
-  for (const auto& [t, value] : golden) BOOST_TEST(0.1 * ramp_up({t, 500}, 0.4) == value, boost::test_tools::tolerance(1e-6));
+  const std::vector<std::pair<std::uint32_t, double>> golden{{0, 0.000673795},   {1, 0.000708252},   {50, 0.006005467},
+                                                             {100, 0.028650480}, {150, 0.073161563}, {199, 0.099987501},
+                                                             {200, 0.1},         {499, 0.1}};
+  for (const auto& [t, value] : golden)
+    BOOST_TEST(0.1 * ramp_up({t, 500}, 0.4) == value, boost::test_tools::tolerance(1e-6));
 }
 
 BOOST_AUTO_TEST_CASE(ramps_are_fractions_of_the_run) {
   for (const double part : {0.0, 0.1, 0.25, 0.4, 0.9})
-    BOOST_TEST(ramp_up({static_cast<std::uint32_t>(part * 1000), 1000}, 0.4) == ramp_up({static_cast<std::uint32_t>(part * 20000), 20000}, 0.4),
+    BOOST_TEST(ramp_up({static_cast<std::uint32_t>(part * 1000), 1000}, 0.4) ==
+                   ramp_up({static_cast<std::uint32_t>(part * 20000), 20000}, 0.4),
                boost::test_tools::tolerance(1e-12));
   BOOST_TEST(ramp_up({0, 100}, 0) == 1);
   BOOST_TEST(ramp_up({0, 100}, 0.5) == std::exp(-5.0), boost::test_tools::tolerance(1e-12));
@@ -64,8 +67,10 @@ BOOST_FIXTURE_TEST_CASE(classes_count_by_the_mass_of_their_target, bench) {
   // 200 voxels; masses: background 120, class 1: 48 halves and so 24, class 2: 56.
   std::vector<double> y;
   for (int i = 0; i < 200; ++i) {
-    if (i < 96) y.insert(y.end(), {0.5, i < 48 ? 0.5 : 0.0, i < 48 ? 0.0 : 0.5});
-    else y.insert(y.end(), {i < 168 ? 1.0 : 0.0, 0, i < 168 ? 0.0 : 1.0});
+    if (i < 96)
+      y.insert(y.end(), {0.5, i < 48 ? 0.5 : 0.0, i < 48 ? 0.0 : 0.5});
+    else
+      y.insert(y.end(), {i < 168 ? 1.0 : 0.0, 0, i < 168 ? 0.0 : 1.0});
   }
   const auto target = constant({1, 1, 1, 200, 3}, y);
   const auto no = constant({1, 1}, std::vector<double>{0}), yes = constant({1, 1}, std::vector<double>{1});
@@ -122,7 +127,8 @@ BOOST_AUTO_TEST_CASE(confidences_and_known_labels) {
   std::vector<double> target(3);
   double weight = -1;
   const auto run = [&](double threshold, const std::uint8_t* labels, const std::uint8_t* where) {
-    detail::pseudo_target_body<double>{label_kind::classes, 3, threshold, q.data(), sharp.data(), table.data(), labels, where, target.data(), &weight}(0);
+    detail::pseudo_target_body<double>{label_kind::classes, 3,      threshold, q.data(),      sharp.data(),
+                                       table.data(),        labels, where,     target.data(), &weight}(0);
   };
   run(-1, nullptr, nullptr);
   BOOST_TEST((target == sharp));

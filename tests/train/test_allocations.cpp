@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A training step takes nothing of more than 1 KiB from the host's heap once the first steps have run: the C library's allocation
-// functions are counted while a step runs, those of the compiler's run time included. Convolutions are our own here: oneDNN 2.6 takes
-// some 70 KiB of its own inside a first convolution, and leaves us no say in it.
+// A training step takes nothing of more than 1 KiB from the host's heap once the first steps have run: the C library's
+// allocation functions are counted while a step runs, those of the compiler's run time included. Convolutions are our
+// own here: oneDNN 2.6 takes some 70 KiB of its own inside a first convolution, and leaves us no say in it.
 #define BOOST_TEST_MODULE train_allocations
 #include <boost/test/unit_test.hpp>
 
@@ -67,7 +67,8 @@ std::vector<int> allocations(const std::string& name, const std::string& precisi
     for (int m = 0; m < 2; ++m) {
       auto& volume = volumes.emplace_back();
       volume.geometry.size = label.geometry.size;
-      for (const double v : values(static_cast<index>(label.values.size()), static_cast<std::uint32_t>(2 * i + m))) volume.values.push_back(static_cast<float>(v));
+      for (const double v : values(static_cast<index>(label.values.size()), static_cast<std::uint32_t>(2 * i + m)))
+        volume.values.push_back(static_cast<float>(v));
       images.push_back(&volume);
     }
     if (i < 2)
@@ -131,7 +132,9 @@ BOOST_AUTO_TEST_CASE(a_step_after_the_first_ones_takes_nothing_large_from_the_he
 
 #else
 
-BOOST_AUTO_TEST_CASE(left_out) { BOOST_TEST_MESSAGE("LEFT OUT: without glibc, or under a sanitizer, allocations are not counted"); }
+BOOST_AUTO_TEST_CASE(left_out) {
+  BOOST_TEST_MESSAGE("LEFT OUT: without glibc, or under a sanitizer, allocations are not counted");
+}
 
 #endif
 

@@ -143,13 +143,17 @@ BOOST_AUTO_TEST_CASE(schedules_have_their_golden_values) {
   optimiser_options o;
   BOOST_TEST(learning_rate(o, 1, 30000) == 0.0099997, boost::test_tools::tolerance(1e-7));
   BOOST_TEST(learning_rate(o, 15000, 30000) == 0.005358867, boost::test_tools::tolerance(1e-7));
-  const std::vector<std::pair<std::uint32_t, double>> golden{{1, 0.009991}, {250, 0.007718895}, {500, 0.005358867}, {900, 0.001258925}, {999, 0.0000199526}};
-  for (const auto& [epoch, rate] : golden) BOOST_TEST(learning_rate(o, epoch, 1000) == rate, boost::test_tools::tolerance(1e-5));
+  const std::vector<std::pair<std::uint32_t, double>> golden{
+      {1, 0.009991}, {250, 0.007718895}, {500, 0.005358867}, {900, 0.001258925}, {999, 0.0000199526}};
+  for (const auto& [epoch, rate] : golden)
+    BOOST_TEST(learning_rate(o, epoch, 1000) == rate, boost::test_tools::tolerance(1e-5));
   BOOST_TEST(learning_rate(o, 0, 1000) == 0.01);
   o.schedule = "cosine";
   o.rate = 2;
-  const std::vector<std::pair<std::uint32_t, double>> cosine{{0, 2}, {25, 1.7071067811865475}, {50, 1}, {75, 0.2928932188134525}, {99, 0.00049343963}};
-  for (const auto& [step, rate] : cosine) BOOST_TEST(learning_rate(o, step, 100) == rate, boost::test_tools::tolerance(1e-6));
+  const std::vector<std::pair<std::uint32_t, double>> cosine{
+      {0, 2}, {25, 1.7071067811865475}, {50, 1}, {75, 0.2928932188134525}, {99, 0.00049343963}};
+  for (const auto& [step, rate] : cosine)
+    BOOST_TEST(learning_rate(o, step, 100) == rate, boost::test_tools::tolerance(1e-6));
   o.schedule = "constant";
   BOOST_TEST(learning_rate(o, 77, 100) == 2);
 }

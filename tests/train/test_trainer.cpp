@@ -21,7 +21,12 @@ class square_of_a_weight {
  public:
   enum class damage { none, loss, gradient };
   square_of_a_weight(tape<B>& home, std::vector<recorded_step>& record, std::uint32_t damaged_step, damage kind)
-      : m_record(&record), m_damaged_step(damaged_step), m_damage(kind), m_parameters(home, 1), m_averaged(home, 1), m_weight(m_parameters.constant("w", {1}, 1)) {
+      : m_record(&record),
+        m_damaged_step(damaged_step),
+        m_damage(kind),
+        m_parameters(home, 1),
+        m_averaged(home, 1),
+        m_weight(m_parameters.constant("w", {1}, 1)) {
     (void)m_averaged.constant("w", {1}, 1);
   }
   named_scalars<B> step(const step_batch& batch, const progress& at) {
@@ -37,7 +42,10 @@ class square_of_a_weight {
     BOOST_TEST(at.step == m_record->back().at.step);
     m_record->back().after = weight();
   }
-  network_output<B> predict(const std::vector<variable<B>>&, const presence<B>&, prediction_weights, network_outputs) const { return {}; }
+  network_output<B> predict(const std::vector<variable<B>>&, const presence<B>&, prediction_weights,
+                            network_outputs) const {
+    return {};
+  }
   const parameter_store<B>& parameters() const { return m_parameters; }
   const parameter_store<B>& averaged() const { return m_averaged; }
   void save(safetensors_file&) const {}
@@ -72,7 +80,8 @@ struct run_of_ten_steps : bench {
   trainer<B, numbered_batches> loop;
   int guides = 0;
 
-  explicit run_of_ten_steps(const temporary_folder& folder, train_options options = {.steps = 10}, std::uint32_t damaged_step = 100, damage kind = damage::none)
+  explicit run_of_ten_steps(const temporary_folder& folder, train_options options = {.steps = 10},
+                            std::uint32_t damaged_step = 100, damage kind = damage::none)
       : method(std::make_unique<square_of_a_weight>(home, record, damaged_step, kind)),
         loop(method, optimiser(), maker, {.threads = 1, .depth = 3}, options, plan(), folder.path()) {}
 
@@ -102,7 +111,9 @@ struct run_of_ten_steps : bench {
   static std::function<bool()> before_step(std::uint32_t step) {
     return [step, calls = std::uint32_t{0}]() mutable { return calls++ == step; };
   }
-  static std::string step_of(const std::filesystem::path& checkpoint) { return read_safetensors(checkpoint).metadata.at("comodal.step"); }
+  static std::string step_of(const std::filesystem::path& checkpoint) {
+    return read_safetensors(checkpoint).metadata.at("comodal.step");
+  }
 };
 
 BOOST_AUTO_TEST_CASE(the_update_comes_between_step_and_after_update) {
@@ -141,10 +152,12 @@ BOOST_AUTO_TEST_CASE(a_run_that_stops_goes_on_to_the_same_bytes) {
   second.loop.resume(second.loop.checkpoint_file());
   BOOST_TEST(second.loop.run().first_step == 4u);
   BOOST_TEST(second.record.front().batch == 4u);
-  for (const char* file : {"model.safetensors", "log.csv", "log.jsonl"}) BOOST_TEST(read_file(folder / file) == read_file(whole_folder / file), file);
+  for (const char* file : {"model.safetensors", "log.csv", "log.jsonl"})
+    BOOST_TEST(read_file(folder / file) == read_file(whole_folder / file), file);
 
   run_of_ten_steps other(folder, {.steps = 11});
-  BOOST_CHECK_EXCEPTION(other.loop.resume(other.loop.checkpoint_file()), io_error, says("belongs to a run of 10 steps"));
+  BOOST_CHECK_EXCEPTION(other.loop.resume(other.loop.checkpoint_file()), io_error,
+                        says("belongs to a run of 10 steps"));
 }
 
 BOOST_AUTO_TEST_CASE(the_teacher_guides_from_two_fifths_of_the_run_on) {
@@ -173,7 +186,8 @@ BOOST_AUTO_TEST_CASE(what_is_not_finite_never_replaces_a_checkpoint) {
     BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
     // Nor does it where the run is stopped right after.
     run_of_ten_steps stopped(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 4, kind);
-    BOOST_CHECK_EXCEPTION((void)stopped.loop.run(run_of_ten_steps::before_step(5)), error, says("at step 4; lower optimiser.rate"));
+    BOOST_CHECK_EXCEPTION((void)stopped.loop.run(run_of_ten_steps::before_step(5)), error,
+                          says("at step 4; lower optimiser.rate"));
     BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
   }
 }
@@ -193,7 +207,8 @@ BOOST_AUTO_TEST_CASE(options_are_checked) {
   const temporary_folder folder;
   BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, {.steps = 0}), config_error, says("train.steps = 0"));
   BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, {.log_every = 0}), config_error, says("train.log_every = 0"));
-  BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, {.checkpoint_every = 0}), config_error, says("train.checkpoint_every = 0"));
+  BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, {.checkpoint_every = 0}), config_error,
+                        says("train.checkpoint_every = 0"));
 }
 
 }  // namespace comodal::tests

@@ -111,7 +111,8 @@ template <tensor_backend Backend>
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "scale");
   const detail::scale_function<T> f{static_cast<T>(factor)};
-  return x.home().result(ops::unary(ctx, f, x.value()), {&x}, [&ctx, f, to = x.sink()](const auto& d) { to.accumulate(ops::unary(ctx, f, d)); });
+  return x.home().result(ops::unary(ctx, f, x.value()), {&x},
+                         [&ctx, f, to = x.sink()](const auto& d) { to.accumulate(ops::unary(ctx, f, d)); });
 }
 
 /// x + by, by a number.
@@ -130,11 +131,12 @@ template <tensor_backend Backend>
   using T = compute_type_t<typename Backend::scalar_type>;
   auto& ctx = a.ctx();
   const operation_scope scope(ctx, "subtract");
-  return a.home().result(ops::binary(ctx, "subtract", ops::minus{}, a.value(), b.value()), {&a, &b},
-                         [&ctx, to_a = a.sink(), to_b = b.sink(), as = a.shape(), bs = b.shape()](const auto& d) {
-                           if (to_a.wanted()) to_a.accumulate(ops::sum_to(ctx, d, as));
-                           if (to_b.wanted()) to_b.accumulate(ops::unary(ctx, detail::scale_function<T>{T(-1)}, ops::sum_to(ctx, d, bs)));
-                         });
+  return a.home().result(
+      ops::binary(ctx, "subtract", ops::minus{}, a.value(), b.value()), {&a, &b},
+      [&ctx, to_a = a.sink(), to_b = b.sink(), as = a.shape(), bs = b.shape()](const auto& d) {
+        if (to_a.wanted()) to_a.accumulate(ops::sum_to(ctx, d, as));
+        if (to_b.wanted()) to_b.accumulate(ops::unary(ctx, detail::scale_function<T>{T(-1)}, ops::sum_to(ctx, d, bs)));
+      });
 }
 
 /// a b, element by element, broadcast. @throws shape_error where the shapes do not broadcast
@@ -142,11 +144,14 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> multiply(const variable<Backend>& a, const variable<Backend>& b) {
   auto& ctx = a.ctx();
   const operation_scope scope(ctx, "multiply");
-  return a.home().result(ops::binary(ctx, "multiply", ops::times{}, a.value(), b.value()), {&a, &b},
-                         [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value()](const auto& d) {
-                           if (to_a.wanted()) to_a.accumulate(ops::sum_to(ctx, ops::binary(ctx, "multiply", ops::times{}, d, bv), av.shape()));
-                           if (to_b.wanted()) to_b.accumulate(ops::sum_to(ctx, ops::binary(ctx, "multiply", ops::times{}, d, av), bv.shape()));
-                         });
+  return a.home().result(
+      ops::binary(ctx, "multiply", ops::times{}, a.value(), b.value()), {&a, &b},
+      [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value()](const auto& d) {
+        if (to_a.wanted())
+          to_a.accumulate(ops::sum_to(ctx, ops::binary(ctx, "multiply", ops::times{}, d, bv), av.shape()));
+        if (to_b.wanted())
+          to_b.accumulate(ops::sum_to(ctx, ops::binary(ctx, "multiply", ops::times{}, d, av), bv.shape()));
+      });
 }
 
 /// a / b, element by element, broadcast. @throws shape_error where the shapes do not broadcast
@@ -155,13 +160,14 @@ template <tensor_backend Backend>
   auto& ctx = a.ctx();
   const operation_scope scope(ctx, "divide");
   auto y = ops::binary(ctx, "divide", ops::over{}, a.value(), b.value());
-  return a.home().result(y, {&a, &b}, [&ctx, to_a = a.sink(), to_b = b.sink(), as = a.shape(), bv = b.value(), y](const auto& d) {
-    if (to_a.wanted()) to_a.accumulate(ops::sum_to(ctx, ops::binary(ctx, "divide", ops::over{}, d, bv), as));
-    if (to_b.wanted()) {
-      auto slope = ops::binary(ctx, "divide", detail::quotient_by_b{}, y, bv);
-      to_b.accumulate(ops::sum_to(ctx, ops::binary(ctx, "divide", ops::times{}, d, slope), bv.shape()));
-    }
-  });
+  return a.home().result(
+      y, {&a, &b}, [&ctx, to_a = a.sink(), to_b = b.sink(), as = a.shape(), bv = b.value(), y](const auto& d) {
+        if (to_a.wanted()) to_a.accumulate(ops::sum_to(ctx, ops::binary(ctx, "divide", ops::over{}, d, bv), as));
+        if (to_b.wanted()) {
+          auto slope = ops::binary(ctx, "divide", detail::quotient_by_b{}, y, bv);
+          to_b.accumulate(ops::sum_to(ctx, ops::binary(ctx, "divide", ops::times{}, d, slope), bv.shape()));
+        }
+      });
 }
 
 template <tensor_backend Backend>
@@ -217,25 +223,25 @@ template <tensor_backend Backend>
   using T = compute_type_t<typename Backend::scalar_type>;
   return detail::apply(x, detail::leaky_relu_function<T>{static_cast<T>(slope)});
 }
-/// One's own function f(x) with its derivative df(x), of what is computed with (float for bfloat16), both callable on the back end's device (KOKKOS_FUNCTION members of named
-/// functors where nvcc compiles them).
+/// One's own function f(x) with its derivative df(x), of what is computed with (float for bfloat16), both callable on
+/// the back end's device (KOKKOS_FUNCTION members of named functors where nvcc compiles them).
 template <tensor_backend Backend, class F, class Derivative>
 [[nodiscard]] variable<Backend> elementwise(const variable<Backend>& x, F f, Derivative df) {
   return detail::apply(x, detail::user_function<F, Derivative>{f, df});
 }
 
-#define COMODAL_ARITHMETIC(kind, Backend) \
-  kind variable<Backend> add(const variable<Backend>&, const variable<Backend>&); \
+#define COMODAL_ARITHMETIC(kind, Backend)                                              \
+  kind variable<Backend> add(const variable<Backend>&, const variable<Backend>&);      \
   kind variable<Backend> subtract(const variable<Backend>&, const variable<Backend>&); \
   kind variable<Backend> multiply(const variable<Backend>&, const variable<Backend>&); \
-  kind variable<Backend> divide(const variable<Backend>&, const variable<Backend>&); \
-  kind variable<Backend> scale(const variable<Backend>&, double); \
-  kind variable<Backend> shift(const variable<Backend>&, double); \
-  kind variable<Backend> exp(const variable<Backend>&); \
-  kind variable<Backend> log(const variable<Backend>&); \
-  kind variable<Backend> sqrt(const variable<Backend>&); \
-  kind variable<Backend> power(const variable<Backend>&, double); \
-  kind variable<Backend> sigmoid(const variable<Backend>&); \
+  kind variable<Backend> divide(const variable<Backend>&, const variable<Backend>&);   \
+  kind variable<Backend> scale(const variable<Backend>&, double);                      \
+  kind variable<Backend> shift(const variable<Backend>&, double);                      \
+  kind variable<Backend> exp(const variable<Backend>&);                                \
+  kind variable<Backend> log(const variable<Backend>&);                                \
+  kind variable<Backend> sqrt(const variable<Backend>&);                               \
+  kind variable<Backend> power(const variable<Backend>&, double);                      \
+  kind variable<Backend> sigmoid(const variable<Backend>&);                            \
   kind variable<Backend> leaky_relu(const variable<Backend>&, double);
 COMODAL_COMPILED_ELSEWHERE(COMODAL_ARITHMETIC)
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Compares the gradients of a function with central finite differences: for tests of the library and of users' own blocks.
+/// Compares the gradients of a function with central finite differences: for tests of the library and of users' own
+/// blocks.
 #ifndef COMODAL_AUTOGRAD_CHECK_GRADIENT_HPP
 #define COMODAL_AUTOGRAD_CHECK_GRADIENT_HPP
 
@@ -22,16 +23,16 @@ struct gradient_report {
   [[nodiscard]] bool passed(double tolerance = 1e-6) const { return compared > 0 && worst <= tolerance; }
 };
 
-/// Compares the gradients of `f(inputs)` with respect to every input, projected on a fixed random direction of the output,
-/// with central differences. Use a back end in double.
+/// Compares the gradients of `f(inputs)` with respect to every input, projected on a fixed random direction of the
+/// output, with central differences. Use a back end in double.
 /// @param f takes a `std::vector<variable<Backend>>` and returns a variable of any shape
 /// @param inputs leaves; their values are perturbed and restored
 /// @param step relative step of the differences
 /// @param most elements an input that are compared (spread evenly); 0 compares all
 /// @param floor gradients much smaller than this are compared absolutely
 template <tensor_backend Backend, class F>
-[[nodiscard]] gradient_report check_gradient(F&& f, const std::vector<variable<Backend>>& inputs, double step = 1e-5, index most = 64,
-                                             double floor = 1e-3) {
+[[nodiscard]] gradient_report check_gradient(F&& f, const std::vector<variable<Backend>>& inputs, double step = 1e-5,
+                                             index most = 64, double floor = 1e-3) {
   using T = typename Backend::scalar_type;
   auto& home = inputs.at(0).home();
   auto& ctx = home.ctx();
@@ -52,7 +53,8 @@ template <tensor_backend Backend, class F>
   home.backward(projected());
   std::vector<std::vector<T>> analytic;
   for (const auto& input : inputs)
-    analytic.push_back(input.grad() ? to_host(ctx.space(), input.grad()) : std::vector<T>(static_cast<std::size_t>(input.shape().size()), T(0)));
+    analytic.push_back(input.grad() ? to_host(ctx.space(), input.grad())
+                                    : std::vector<T>(static_cast<std::size_t>(input.shape().size()), T(0)));
 
   gradient_report report;
   const no_grad_scope<Backend> quiet(home);

@@ -8,10 +8,11 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// f(inputs), of which the inputs alone are kept: the backward pass computes f once more, with the same bytes, and goes back
-/// through it. Parameters that f uses receive their gradients as ever. The gradient of an input that is used inside and outside of f, or
-/// of several fs, is added in another order: its last bits may differ.
-/// @param f takes the inputs as a `std::vector<variable<Backend>>`, returns one variable, gives the same result for the same inputs,
+/// f(inputs), of which the inputs alone are kept: the backward pass computes f once more, with the same bytes, and goes
+/// back through it. Parameters that f uses receive their gradients as ever. The gradient of an input that is used
+/// inside and outside of f, or of several fs, is added in another order: its last bits may differ.
+/// @param f takes the inputs as a `std::vector<variable<Backend>>`, returns one variable, gives the same result for the
+/// same inputs,
 ///        and lives (is copied) until the backward pass
 template <tensor_backend Backend, class F>
 [[nodiscard]] variable<Backend> checkpoint(const std::vector<variable<Backend>>& inputs, const F& f) {
@@ -30,7 +31,8 @@ template <tensor_backend Backend, class F>
   }
   return home.recorded(value, [&home, f, values, sinks](const auto& d) {
     std::vector<variable<Backend>> again;
-    for (std::size_t i = 0; i < values.size(); ++i) again.push_back(sinks[i].wanted() ? home.leaf(values[i]) : home.constant(values[i]));
+    for (std::size_t i = 0; i < values.size(); ++i)
+      again.push_back(sinks[i].wanted() ? home.leaf(values[i]) : home.constant(values[i]));
     home.replay([&] { return f(again); }, d);
     for (std::size_t i = 0; i < sinks.size(); ++i)
       if (again[i].requires_grad() && again[i].grad()) sinks[i].accumulate(again[i].grad());

@@ -18,9 +18,11 @@ template <tensor_backend Backend>
   const operation_scope scope(ctx, "sum");
   shape target = x.shape();
   for (const int axis : axes) target.set(axis, 1);
-  return x.home().result(ops::sum_to(ctx, x.value(), target), {&x}, [&ctx, to = x.sink(), extents = x.shape()](const auto& d) {
-    to.accumulate(ops::binary(ctx, "sum", ops::plus{}, d, ops::full(ctx, extents, typename Backend::scalar_type(0))));
-  });
+  return x.home().result(
+      ops::sum_to(ctx, x.value(), target), {&x}, [&ctx, to = x.sink(), extents = x.shape()](const auto& d) {
+        to.accumulate(
+            ops::binary(ctx, "sum", ops::plus{}, d, ops::full(ctx, extents, typename Backend::scalar_type(0))));
+      });
 }
 
 /// Sum of all elements, as a variable of rank 0.
@@ -28,9 +30,11 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> sum(const variable<Backend>& x) {
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "sum");
-  return x.home().result(ops::sum_to(ctx, x.value(), shape{}), {&x}, [&ctx, to = x.sink(), extents = x.shape()](const auto& d) {
-    to.accumulate(ops::binary(ctx, "sum", ops::plus{}, d, ops::full(ctx, extents, typename Backend::scalar_type(0))));
-  });
+  return x.home().result(
+      ops::sum_to(ctx, x.value(), shape{}), {&x}, [&ctx, to = x.sink(), extents = x.shape()](const auto& d) {
+        to.accumulate(
+            ops::binary(ctx, "sum", ops::plus{}, d, ops::full(ctx, extents, typename Backend::scalar_type(0))));
+      });
 }
 
 /// Mean over the given axes, which stay with extent 1. @throws shape_error
@@ -47,7 +51,8 @@ template <tensor_backend Backend>
   return scale(sum(x), 1.0 / static_cast<double>(x.shape().size()));
 }
 
-/// Maximum over one axis, which stays with extent 1; the gradient goes to the first of equal maxima. @throws shape_error
+/// Maximum over one axis, which stays with extent 1; the gradient goes to the first of equal maxima. @throws
+/// shape_error
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> max(const variable<Backend>& x, int axis) {
   auto& ctx = x.ctx();
@@ -70,14 +75,16 @@ template <tensor_backend Backend>
 namespace detail {
 
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> softmax(const variable<Backend>& x, int axis, const typename context<Backend>::tensor_type& mask, index groups) {
+[[nodiscard]] variable<Backend> softmax(const variable<Backend>& x, int axis,
+                                        const typename context<Backend>::tensor_type& mask, index groups) {
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "softmax");
   const shape in = x.shape();
   const int a = in.checked(axis);
   const index outer = in.product(0, a), extent = in[a], inner = in.product(a + 1, in.rank());
   auto y = ctx.make(in);
-  kernels<Backend>::softmax_forward(ctx, outer, extent, inner, x.value().data(), mask ? mask.data() : nullptr, groups, y.data());
+  kernels<Backend>::softmax_forward(ctx, outer, extent, inner, x.value().data(), mask ? mask.data() : nullptr, groups,
+                                    y.data());
   return x.home().result(y, {&x}, [&ctx, to = x.sink(), y, outer, extent, inner](const auto& d) {
     auto dx = ctx.make(y.shape());
     kernels<Backend>::softmax_backward(ctx, outer, extent, inner, y.data(), d.data(), dx.data());
@@ -93,13 +100,14 @@ template <tensor_backend Backend>
   return detail::softmax(x, axis, {}, 1);
 }
 
-/// Soft-max over the last axis, of those entries alone whose mask is not 0; the others come out as 0 and are never read.
-/// x (N, ..., M), mask (N, M) of zeros and ones. @throws shape_error
+/// Soft-max over the last axis, of those entries alone whose mask is not 0; the others come out as 0 and are never
+/// read. x (N, ..., M), mask (N, M) of zeros and ones. @throws shape_error
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> masked_softmax(const variable<Backend>& x, const variable<Backend>& mask) {
   const shape& m = mask.shape();
   if (x.shape().rank() < 2 || m.rank() != 2 || m[0] != x.extent(0) || m[1] != x.extent(-1))
-    throw shape_error(text("masked_softmax: x ", x.shape().to_string(), " and mask ", m.to_string(), ", expected (N, ..., M) and (N, M)"));
+    throw shape_error(text("masked_softmax: x ", x.shape().to_string(), " and mask ", m.to_string(),
+                           ", expected (N, ..., M) and (N, M)"));
   return detail::softmax(x, -1, mask.value(), x.extent(0));
 }
 
@@ -109,39 +117,46 @@ template <tensor_backend Backend>
   return divide(x, sqrt(shift(sum(multiply(x, x), {axis}), eps)));
 }
 
-/// Matrix product of the last two axes: (..., R, K) and (..., K, C) -> (..., R, C); the leading axes are equal. @throws shape_error
+/// Matrix product of the last two axes: (..., R, K) and (..., K, C) -> (..., R, C); the leading axes are equal. @throws
+/// shape_error
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> matmul(const variable<Backend>& a, const variable<Backend>& b) {
   const shape as = a.shape(), bs = b.shape();
   bool fits = as.rank() == bs.rank() && as.rank() >= 2 && as[-1] == bs[-2];
   for (int i = 0; fits && i < as.rank() - 2; ++i) fits = as[i] == bs[i];
-  if (!fits) throw shape_error(text("matmul: ", as.to_string(), " and ", bs.to_string(), ", expected (..., R, K) and (..., K, C)"));
+  if (!fits)
+    throw shape_error(
+        text("matmul: ", as.to_string(), " and ", bs.to_string(), ", expected (..., R, K) and (..., K, C)"));
   const index batch = as.product(0, as.rank() - 2), rows = as[-2], inner = as[-1], columns = bs[-1];
   shape out = as;
   out.set(-1, columns);
   auto& ctx = a.ctx();
   const operation_scope scope(ctx, "matmul");
   auto y = ctx.make(out);
-  kernels<Backend>::matmul(ctx, batch, rows, columns, inner, a.value().data(), false, b.value().data(), false, y.data());
-  return a.home().result(y, {&a, &b}, [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value(), batch, rows, inner, columns](const auto& d) {
-    if (to_a.wanted()) {
-      auto da = ctx.make(av.shape());
-      kernels<Backend>::matmul(ctx, batch, rows, inner, columns, d.data(), false, bv.data(), true, da.data());
-      to_a.accumulate(da);
-    }
-    if (to_b.wanted()) {
-      auto db = ctx.make(bv.shape());
-      kernels<Backend>::matmul(ctx, batch, inner, columns, rows, av.data(), true, d.data(), false, db.data());
-      to_b.accumulate(db);
-    }
-  });
+  kernels<Backend>::matmul(ctx, batch, rows, columns, inner, a.value().data(), false, b.value().data(), false,
+                           y.data());
+  return a.home().result(
+      y, {&a, &b},
+      [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value(), batch, rows, inner,
+       columns](const auto& d) {
+        if (to_a.wanted()) {
+          auto da = ctx.make(av.shape());
+          kernels<Backend>::matmul(ctx, batch, rows, inner, columns, d.data(), false, bv.data(), true, da.data());
+          to_a.accumulate(da);
+        }
+        if (to_b.wanted()) {
+          auto db = ctx.make(bv.shape());
+          kernels<Backend>::matmul(ctx, batch, inner, columns, rows, av.data(), true, d.data(), false, db.data());
+          to_b.accumulate(db);
+        }
+      });
 }
 
-#define COMODAL_REDUCTION(kind, Backend) \
-  kind variable<Backend> sum(const variable<Backend>&, const std::vector<int>&); \
-  kind variable<Backend> sum(const variable<Backend>&); \
-  kind variable<Backend> max(const variable<Backend>&, int); \
-  kind variable<Backend> softmax(const variable<Backend>&, int); \
+#define COMODAL_REDUCTION(kind, Backend)                                                     \
+  kind variable<Backend> sum(const variable<Backend>&, const std::vector<int>&);             \
+  kind variable<Backend> sum(const variable<Backend>&);                                      \
+  kind variable<Backend> max(const variable<Backend>&, int);                                 \
+  kind variable<Backend> softmax(const variable<Backend>&, int);                             \
   kind variable<Backend> masked_softmax(const variable<Backend>&, const variable<Backend>&); \
   kind variable<Backend> matmul(const variable<Backend>&, const variable<Backend>&);
 COMODAL_COMPILED_ELSEWHERE(COMODAL_REDUCTION)

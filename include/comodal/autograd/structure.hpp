@@ -12,7 +12,8 @@ namespace comodal::inline COMODAL_CONFIG {
 /// The same elements with other extents. @throws shape_error unless their number is the same
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> reshape(const variable<Backend>& x, const shape& extents) {
-  return x.home().result(x.value().reshaped(extents), {&x}, [to = x.sink(), in = x.shape()](const auto& d) { to.accumulate(d.reshaped(in)); });
+  return x.home().result(x.value().reshaped(extents), {&x},
+                         [to = x.sink(), in = x.shape()](const auto& d) { to.accumulate(d.reshaped(in)); });
 }
 
 /// Variables joined along an axis (default: channels). @throws shape_error unless all other extents are equal
@@ -41,7 +42,8 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> stack(const std::vector<variable<Backend>>& parts, int axis) {
   if (parts.empty()) throw shape_error("stack: no variable given");
   const int rank = parts[0].shape().rank(), at = axis < 0 ? axis + rank + 1 : axis;
-  if (at < 0 || at > rank) throw shape_error(text("stack: ", parts[0].shape().to_string(), " takes no new axis ", axis));
+  if (at < 0 || at > rank)
+    throw shape_error(text("stack: ", parts[0].shape().to_string(), " takes no new axis ", axis));
   std::vector<variable<Backend>> wider;
   for (const auto& part : parts) {
     shape extents;
@@ -60,13 +62,17 @@ template <tensor_backend Backend>
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "slice");
   return x.home().result(ops::slice(ctx, x.value(), axis, first, last), {&x},
-                         [&ctx, to = x.sink(), in = x.shape(), axis, first](const auto& d) { to.accumulate(ops::unslice(ctx, d, in, axis, first)); });
+                         [&ctx, to = x.sink(), in = x.shape(), axis, first](const auto& d) {
+                           to.accumulate(ops::unslice(ctx, d, in, axis, first));
+                         });
 }
 
-/// Zero with probability `rate`, else x / (1 - rate). The draw depends on (seed, stream, iteration) and the element alone.
+/// Zero with probability `rate`, else x / (1 - rate). The draw depends on (seed, stream, iteration) and the element
+/// alone.
 /// @throws config_error unless 0 <= rate < 1
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> dropout(const variable<Backend>& x, double rate, std::uint64_t seed, std::uint32_t stream, std::uint32_t iteration) {
+[[nodiscard]] variable<Backend> dropout(const variable<Backend>& x, double rate, std::uint64_t seed,
+                                        std::uint32_t stream, std::uint32_t iteration) {
   if (!(rate >= 0 && rate < 1)) throw config_error(text("dropout: rate ", rate, ", expected 0 <= rate < 1"));
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "dropout");
@@ -75,9 +81,9 @@ template <tensor_backend Backend>
   return multiply(x, x.home().constant(mask));
 }
 
-#define COMODAL_STRUCTURE(kind, Backend) \
+#define COMODAL_STRUCTURE(kind, Backend)                                     \
   kind variable<Backend> concat(const std::vector<variable<Backend>>&, int); \
-  kind variable<Backend> stack(const std::vector<variable<Backend>>&, int); \
+  kind variable<Backend> stack(const std::vector<variable<Backend>>&, int);  \
   kind variable<Backend> slice(const variable<Backend>&, int, index, index); \
   kind variable<Backend> dropout(const variable<Backend>&, double, std::uint64_t, std::uint32_t, std::uint32_t);
 COMODAL_COMPILED_ELSEWHERE(COMODAL_STRUCTURE)

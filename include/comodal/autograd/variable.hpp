@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Values that remember how they were made: `variable` is a handle on a tensor and its gradient, `tape` the record of the
-/// operations since the last backward pass.
+/// Values that remember how they were made: `variable` is a handle on a tensor and its gradient, `tape` the record of
+/// the operations since the last backward pass.
 #ifndef COMODAL_AUTOGRAD_VARIABLE_HPP
 #define COMODAL_AUTOGRAD_VARIABLE_HPP
 
@@ -44,8 +44,8 @@ struct tape_record {
 
 }  // namespace detail
 
-/// Where the gradient of a variable is collected. Backward functions keep sinks, not variables, so that a value which no
-/// backward function needs is freed at once.
+/// Where the gradient of a variable is collected. Backward functions keep sinks, not variables, so that a value which
+/// no backward function needs is freed at once.
 template <tensor_backend Backend>
 class gradient_sink {
  public:
@@ -77,7 +77,8 @@ class gradient_sink {
   std::shared_ptr<slot> m_slot;
 };
 
-/// A tensor in a computation. Copies share the value and the gradient. Made by a tape, a parameter store or an operation.
+/// A tensor in a computation. Copies share the value and the gradient. Made by a tape, a parameter store or an
+/// operation.
 template <tensor_backend Backend>
 class variable {
  public:
@@ -101,7 +102,8 @@ class variable {
   void zero_grad() const { m_slot->grad = tensor_type{}; }
   /// Replaces the value of a leaf: optimisers and averaging. @throws shape_error unless the shape stays
   void assign(tensor_type value) const {
-    if (!(value.shape() == shape())) throw shape_error(text("assign: ", value.shape().to_string(), " to a variable ", shape().to_string()));
+    if (!(value.shape() == shape()))
+      throw shape_error(text("assign: ", value.shape().to_string(), " to a variable ", shape().to_string()));
     *m_value = std::move(value);
   }
   /// What a backward function keeps of this variable.
@@ -116,8 +118,8 @@ class variable {
   tape<Backend>* m_home = nullptr;
 };
 
-/// Records operations while gradients are on, and walks back through them. One tape serves a whole program: a backward pass
-/// leaves it empty. It must outlive its variables, and its context must outlive it. Not thread-safe.
+/// Records operations while gradients are on, and walks back through them. One tape serves a whole program: a backward
+/// pass leaves it empty. It must outlive its variables, and its context must outlive it. Not thread-safe.
 template <tensor_backend Backend>
 class tape {
  public:
@@ -125,8 +127,8 @@ class tape {
   using tensor_type = typename variable_type::tensor_type;
 
   explicit tape(context<Backend>& ctx) : m_context(&ctx), m_record(std::make_shared<detail::tape_record>()) {}
-  /// A tape for another scalar with the record of `other`: one graph holds both, joined by `cast`; a backward pass, a scope without
-  /// gradients or `clear` of either is that of both.
+  /// A tape for another scalar with the record of `other`: one graph holds both, joined by `cast`; a backward pass, a
+  /// scope without gradients or `clear` of either is that of both.
   template <tensor_backend Other>
   tape(context<Backend>& ctx, const tape<Other>& other) : m_context(&ctx), m_record(other.m_record) {}
   tape(const tape&) = delete;
@@ -142,10 +144,11 @@ class tape {
   /// A value whose gradient is wanted: parameters, inputs under a gradient check.
   [[nodiscard]] variable_type leaf(tensor_type value) { return make(std::move(value), true); }
 
-  /// The result of an operation. `backward(gradient)` is kept while gradients are on and an input needs one; it hands the
-  /// inputs their gradients through their sinks.
+  /// The result of an operation. `backward(gradient)` is kept while gradients are on and an input needs one; it hands
+  /// the inputs their gradients through their sinks.
   template <class Backward>
-  [[nodiscard]] variable_type result(tensor_type value, std::initializer_list<const variable_type*> inputs, Backward&& backward) {
+  [[nodiscard]] variable_type result(tensor_type value, std::initializer_list<const variable_type*> inputs,
+                                     Backward&& backward) {
     bool wanted = false;
     for (const variable_type* input : inputs) wanted = wanted || input->requires_grad();
     return result(std::move(value), wanted, std::forward<Backward>(backward));
@@ -161,7 +164,8 @@ class tape {
   /// @throws shape_error unless `loss` has one element
   void backward(const variable_type& loss) {
     if (loss.shape().size() != 1)
-      throw shape_error(text("backward: the loss has shape ", loss.shape().to_string(), ", expected one element; take sum() or mean() first"));
+      throw shape_error(text("backward: the loss has shape ", loss.shape().to_string(),
+                             ", expected one element; take sum() or mean() first"));
     if (!loss.requires_grad()) {
       clear();
       return;
@@ -171,13 +175,14 @@ class tape {
     walk_back(0);
   }
 
-  /// A result that needs a gradient whatever its inputs do, because `backward` reaches parameters that are not among them.
+  /// A result that needs a gradient whatever its inputs do, because `backward` reaches parameters that are not among
+  /// them.
   template <class Backward>
   [[nodiscard]] variable_type recorded(tensor_type value, Backward&& backward) {
     return result(std::move(value), true, std::forward<Backward>(backward));
   }
-  /// Computes `f()` while recording and goes back through it at once, from the gradient of its result: for backward functions that
-  /// compute something again.
+  /// Computes `f()` while recording and goes back through it at once, from the gradient of its result: for backward
+  /// functions that compute something again.
   template <class F>
   void replay(const F& f, const tensor_type& gradient) {
     const std::size_t before = size();
@@ -189,11 +194,12 @@ class tape {
     walk_back(before);
   }
 
-  /// While gradients are on, keeps `f()` for the way back: it is called when everything that is recorded from now on has handed its
-  /// gradients on.
+  /// While gradients are on, keeps `f()` for the way back: it is called when everything that is recorded from now on
+  /// has handed its gradients on.
   template <class F>
   void on_way_back(F&& f) {
-    if (m_record->recording) m_record->steps.push_back(std::make_unique<passed_step<std::decay_t<F>>>(std::forward<F>(f)));
+    if (m_record->recording)
+      m_record->steps.push_back(std::make_unique<passed_step<std::decay_t<F>>>(std::forward<F>(f)));
   }
 
   /// Forgets the operations since the last backward pass.
@@ -300,7 +306,8 @@ template <tensor_backend Backend>
   return x.home().constant(x.value());
 }
 
-/// The value of a variable of one element on the host; waits for the space. @throws shape_error unless it has one element
+/// The value of a variable of one element on the host; waits for the space. @throws shape_error unless it has one
+/// element
 template <tensor_backend Backend>
 [[nodiscard]] double item(const variable<Backend>& x) {
   if (x.shape().size() != 1) throw shape_error(text("item: ", x.shape().to_string(), " has more than one element"));

@@ -14,8 +14,10 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// The back end that ships: Kokkos memory and loops, vendor libraries where they are compiled in.
 /// @tparam Space execution space; on the host our own loops use OpenMP
-/// @tparam Scalar what tensors are stored in: float, bfloat16 (computed with as float), or double (gradient checks; no vendor engine)
-/// @tparam Mixed whether networks that are made by name may be of mixed precision (`model.precision = "bf16"`): every kernel is then
+/// @tparam Scalar what tensors are stored in: float, bfloat16 (computed with as float), or double (gradient checks; no
+/// vendor engine)
+/// @tparam Mixed whether networks that are made by name may be of mixed precision (`model.precision = "bf16"`): every
+/// kernel is then
 ///         compiled twice
 template <execution_space Space = default_space, tensor_scalar Scalar = float, bool Mixed = false>
 struct kokkos_backend {
@@ -48,10 +50,16 @@ concept tensor_backend = requires {
 /// Says in plain words which member of a back end is missing.
 template <class T>
 constexpr void check_tensor_backend() {
-  static_assert(requires { typename T::space_type; }, "comodal: a tensor_backend needs a member type space_type (a Kokkos execution space)");
-  static_assert(requires { typename T::scalar_type; }, "comodal: a tensor_backend needs a member type scalar_type (float, double or bfloat16)");
+  static_assert(
+      requires { typename T::space_type; },
+      "comodal: a tensor_backend needs a member type space_type (a Kokkos execution space)");
+  static_assert(
+      requires { typename T::scalar_type; },
+      "comodal: a tensor_backend needs a member type scalar_type (float, double or bfloat16)");
   static_assert(requires { T::is_reference; }, "comodal: a tensor_backend needs a static constexpr bool is_reference");
-  static_assert(tensor_backend<T>, "comodal: this type is no tensor_backend: space_type must be a Kokkos execution space, scalar_type float, double or bfloat16");
+  static_assert(tensor_backend<T>,
+                "comodal: this type is no tensor_backend: space_type must be a Kokkos execution space, scalar_type "
+                "float, double or bfloat16");
 }
 
 /// The back end that programs use unless they choose one.

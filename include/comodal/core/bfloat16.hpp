@@ -12,9 +12,10 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The upper half of an IEEE 754 float: 1 sign bit, 8 exponent bits, 7 fraction bits (the "brain" format, bf16). A number becomes one
-/// by rounding to nearest, ties to even; what is too large becomes infinity, NaN stays NaN (quiet). It turns into a float by itself and
-/// without error, so that all arithmetic is in float; the way back must be written out.
+/// The upper half of an IEEE 754 float: 1 sign bit, 8 exponent bits, 7 fraction bits (the "brain" format, bf16). A
+/// number becomes one by rounding to nearest, ties to even; what is too large becomes infinity, NaN stays NaN (quiet).
+/// It turns into a float by itself and without error, so that all arithmetic is in float; the way back must be written
+/// out.
 struct bfloat16 {
   std::uint16_t bits;
 
@@ -69,8 +70,8 @@ struct compute_type_of<bfloat16> {
 
 }  // namespace detail
 
-/// A computed number as it is stored. What `static_cast` does, as a function: GCC does not vectorise an `omp simd` loop whose body itself
-/// calls a constructor.
+/// A computed number as it is stored. What `static_cast` does, as a function: GCC does not vectorise an `omp simd` loop
+/// whose body itself calls a constructor.
 template <tensor_scalar T>
 [[nodiscard]] KOKKOS_INLINE_FUNCTION constexpr T stored(std::conditional_t<std::same_as<T, bfloat16>, float, T> value) {
   return static_cast<T>(value);
@@ -87,14 +88,16 @@ template <std::floating_point T>
 
 /// The stored form of a number that is known to have one, such as the largest of some: nothing to round.
 template <tensor_scalar T>
-[[nodiscard]] KOKKOS_INLINE_FUNCTION constexpr T exactly(std::conditional_t<std::same_as<T, bfloat16>, float, T> value) {
+[[nodiscard]] KOKKOS_INLINE_FUNCTION constexpr T exactly(
+    std::conditional_t<std::same_as<T, bfloat16>, float, T> value) {
   if constexpr (std::same_as<T, bfloat16>)
     return bfloat16::from_bits(static_cast<std::uint16_t>(__builtin_bit_cast(std::uint32_t, value) >> 16));
   else
     return value;
 }
 
-/// The scalar that is computed with where T is stored: statistics, sums, accumulators. float for `bfloat16`, else T itself.
+/// The scalar that is computed with where T is stored: statistics, sums, accumulators. float for `bfloat16`, else T
+/// itself.
 template <class T>
 using compute_type_t = typename detail::compute_type_of<T>::type;
 

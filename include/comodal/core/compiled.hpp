@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Templates that a library has compiled once, so that programs need not compile them again (CMake's `comodal::compiled`,
-/// `comodal::compiled_double` and `comodal::compiled_mixed`; docs/performance.md, "Compile time").
+/// Templates that a library has compiled once, so that programs need not compile them again (CMake's
+/// `comodal::compiled`, `comodal::compiled_double` and `comodal::compiled_mixed`; docs/performance.md, "Compile time").
 ///
-/// A header lists its functions in a macro `LIST(kind, Backend)`, `kind` being `template` or `extern template`, and ends with
-/// `COMODAL_COMPILED_ELSEWHERE(LIST)`, which declares them for the back ends whose library the program links. Without one of the
-/// three it declares nothing, and all is compiled from the headers.
+/// A header lists its functions in a macro `LIST(kind, Backend)`, `kind` being `template` or `extern template`, and
+/// ends with `COMODAL_COMPILED_ELSEWHERE(LIST)`, which declares them for the back ends whose library the program links.
+/// Without one of the three it declares nothing, and all is compiled from the headers.
 #ifndef COMODAL_CORE_COMPILED_HPP
 #define COMODAL_CORE_COMPILED_HPP
 
@@ -27,6 +27,7 @@
 #define COMODAL_IMPL_ELSEWHERE_MIXED(LIST)
 #endif
 
-#define COMODAL_COMPILED_ELSEWHERE(LIST) COMODAL_IMPL_ELSEWHERE_DEFAULT(LIST) COMODAL_IMPL_ELSEWHERE_DOUBLE(LIST) COMODAL_IMPL_ELSEWHERE_MIXED(LIST)
+#define COMODAL_COMPILED_ELSEWHERE(LIST) \
+  COMODAL_IMPL_ELSEWHERE_DEFAULT(LIST) COMODAL_IMPL_ELSEWHERE_DOUBLE(LIST) COMODAL_IMPL_ELSEWHERE_MIXED(LIST)
 
 #endif

@@ -18,7 +18,8 @@
 #endif
 
 #if defined(COMODAL_ENABLE_ONEDNN) && defined(__NVCC__)
-#error "comodal: nvcc 13.0 ends in an internal error on oneDNN's header: leave COMODAL_ENABLE_ONEDNN out (COMODAL_ONEDNN=OFF) where nvcc compiles"
+#error \
+    "comodal: nvcc 13.0 ends in an internal error on oneDNN's header: leave COMODAL_ENABLE_ONEDNN out (COMODAL_ONEDNN=OFF) where nvcc compiles"
 #endif
 
 #if defined(COMODAL_ENABLE_ONEDNN)

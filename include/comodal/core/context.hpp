@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// What operations run in: the execution-space instance, the memory pool, plan caches, counters and policies. Owned by the
-/// user; there are no mutable globals.
+/// What operations run in: the execution-space instance, the memory pool, plan caches, counters and policies. Owned by
+/// the user; there are no mutable globals.
 #ifndef COMODAL_CORE_CONTEXT_HPP
 #define COMODAL_CORE_CONTEXT_HPP
 
@@ -22,11 +22,12 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// What happens when an operation has a vendor path that cannot run it: nothing, one line on stderr a case, or an exception.
+/// What happens when an operation has a vendor path that cannot run it: nothing, one line on stderr a case, or an
+/// exception.
 enum class fallback_policy { allow, warn, error };
 
-/// Which engine carries an operation out where several can: the one that is fastest by our measurements, a vendor's wherever it can,
-/// or our own always.
+/// Which engine carries an operation out where several can: the one that is fastest by our measurements, a vendor's
+/// wherever it can, or our own always.
 enum class engine_choice { fastest, vendor, portable };
 
 namespace detail {
@@ -104,7 +105,9 @@ class context {
     return found == m_state->runs.end() ? 0 : found->second;
   }
   /// Every (operation, engine) that ran, with its count.
-  [[nodiscard]] const std::map<std::pair<std::string_view, std::string_view>, index>& runs() const { return m_state->runs; }
+  [[nodiscard]] const std::map<std::pair<std::string_view, std::string_view>, index>& runs() const {
+    return m_state->runs;
+  }
 
   fallback_policy& fallback;
   engine_choice& engines;
@@ -124,7 +127,10 @@ class context {
   template <tensor_backend>
   friend class context;
   explicit context(std::shared_ptr<state> shared)
-      : m_state(std::move(shared)), fallback(m_state->fallback), engines(m_state->engines), recorder(m_state->recorder) {}
+      : m_state(std::move(shared)),
+        fallback(m_state->fallback),
+        engines(m_state->engines),
+        recorder(m_state->recorder) {}
 };
 
 /// The stretch of one operation, for the context's recorder. Without a recorder it costs a comparison.
@@ -132,7 +138,8 @@ template <tensor_backend Backend>
 class operation_scope {
  public:
   /// @param operation a string literal
-  operation_scope(context<Backend>& ctx, const char* operation, bool backward = false) : m_context(ctx.recorder ? &ctx : nullptr) {
+  operation_scope(context<Backend>& ctx, const char* operation, bool backward = false)
+      : m_context(ctx.recorder ? &ctx : nullptr) {
     if (m_context) ctx.recorder->begin(operation, backward, ctx.pool().statistics().in_use);
   }
   ~operation_scope() {
@@ -147,8 +154,8 @@ class operation_scope {
   context<Backend>* m_context;
 };
 
-/// Names the part of a network that runs, for the context's recorder: `layer_scope(ctx, "stream", 0, "stage", 1)` is "stream 0 stage 1",
-/// below the layer that is open.
+/// Names the part of a network that runs, for the context's recorder: `layer_scope(ctx, "stream", 0, "stage", 1)` is
+/// "stream 0 stage 1", below the layer that is open.
 template <tensor_backend Backend>
 class layer_scope {
  public:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The loops that carry every portable kernel: over elements, over rows x channels, and the reduction of rows. On the host
-/// OpenMP with a vectorised inner loop, on a device Kokkos. Bodies are named functors, because nvcc compiles them.
+/// The loops that carry every portable kernel: over elements, over rows x channels, and the reduction of rows. On the
+/// host OpenMP with a vectorised inner loop, on a device Kokkos. Bodies are named functors, because nvcc compiles them.
 #ifndef COMODAL_CORE_LOOPS_HPP
 #define COMODAL_CORE_LOOPS_HPP
 
@@ -29,7 +29,8 @@ inline constexpr index serial_limit = 4096;
 #endif
 }
 
-/// Calls `body(t)` on the host for t in [0, count), in parallel if it pays: calls of even size. A parallel region of one thread would cost an allocation.
+/// Calls `body(t)` on the host for t in [0, count), in parallel if it pays: calls of even size. A parallel region of
+/// one thread would cost an allocation.
 template <class Body>
 void host_loop(index count, bool pays, const Body& body) {
   if (!pays || count == 1 || host_workers() == 1) {
@@ -54,7 +55,8 @@ void for_elements(const Space& space, index count, const Body& body) {
       for (index i = first; i < last; ++i) own(i);
     });
   } else {
-    Kokkos::parallel_for("comodal::for_elements", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count), body);
+    Kokkos::parallel_for("comodal::for_elements", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count),
+                         body);
   }
 }
 
@@ -70,12 +72,13 @@ void for_tasks(const Space& space, index count, const Body& body) {
 #pragma omp parallel for schedule(dynamic)
     for (index t = 0; t < count; ++t) body(t);
   } else {
-    Kokkos::parallel_for("comodal::for_tasks", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count), body);
+    Kokkos::parallel_for("comodal::for_tasks", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count),
+                         body);
   }
 }
 
-/// Calls `body(worker, t)` on the host for t in [0, count); no two calls of one worker, in [0, host_workers()), run at a time: for
-/// scratch memory that is not to be shared.
+/// Calls `body(worker, t)` on the host for t in [0, count); no two calls of one worker, in [0, host_workers()), run at
+/// a time: for scratch memory that is not to be shared.
 template <class Body>
 void for_worker_tasks(index count, const Body& body) {
 #if defined(_OPENMP)
@@ -88,7 +91,8 @@ void for_worker_tasks(index count, const Body& body) {
   for (index t = 0; t < count; ++t) body(index{0}, t);
 }
 
-/// Calls `body(first, lanes)` for channels [0, count) in runs of 16, 8, 4 and 1, as compile-time constants, on the host.
+/// Calls `body(first, lanes)` for channels [0, count) in runs of 16, 8, 4 and 1, as compile-time constants, on the
+/// host.
 template <class Body>
 void in_lanes(index count, const Body& body) {
   index c = 0;
@@ -104,7 +108,9 @@ template <class Body>
 struct rows_body {
   Body body;
   index rows, channels;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const { body(i / channels / rows, i / channels % rows, i % channels); }
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    body(i / channels / rows, i / channels % rows, i % channels);
+  }
 };
 
 // Rows [first, last) of a group, `Lanes` channels at a time: a trip count that the compiler knows.
@@ -194,16 +200,20 @@ template <execution_space Space, class Body>
 void for_rows(const Space& space, index groups, index rows, index channels, const Body& body) {
   if (groups <= 0 || rows <= 0 || channels <= 0) return;
   if constexpr (is_host_v<Space>) {
-    detail::blocks_of_rows(groups, rows, channels, [&](index g, index first, index last) { detail::rows_on_host(body, g, first, last, channels); });
+    detail::blocks_of_rows(groups, rows, channels, [&](index g, index first, index last) {
+      detail::rows_on_host(body, g, first, last, channels);
+    });
   } else {
     for_elements(space, groups * rows * channels, detail::rows_body<Body>{body, rows, channels});
   }
 }
 
-/// The same with numbers of each (group, channel), such as statistics, that the host keeps in registers: calls `body(i, k)` for every element i of
-/// (groups, rows, channels), with its numbers k[0] ... k[Numbers - 1] (k is of a type that the loop chooses). @param numbers (groups, Numbers, channels)
+/// The same with numbers of each (group, channel), such as statistics, that the host keeps in registers: calls `body(i,
+/// k)` for every element i of (groups, rows, channels), with its numbers k[0] ... k[Numbers - 1] (k is of a type that
+/// the loop chooses). @param numbers (groups, Numbers, channels)
 template <int Numbers, execution_space Space, class N, class Body>
-void for_numbered_rows(const Space& space, index groups, index rows, index channels, const N* numbers, const Body& body) {
+void for_numbered_rows(const Space& space, index groups, index rows, index channels, const N* numbers,
+                       const Body& body) {
   if (groups <= 0 || rows <= 0 || channels <= 0) return;
   const detail::numbered_rows<Numbers, N, Body> all{body, numbers, rows, channels};
   if constexpr (is_host_v<Space>) {
@@ -297,22 +307,26 @@ struct combine_rows {
   return groups * ((rows + chunk - 1) / chunk) * sums * channels;
 }
 
-/// Sums over rows: `body(group, row, channel, sums)` adds to `sums[0]` ... `sums[Sums - 1]` (its last argument is of a type that
-/// the loop chooses: take it as a template parameter), and may write results of its element; `out` is (groups, Sums, channels). A body that names a shorter
-/// type, `run_sum`, has the host add eight rows at a time in it, before they are added to the sums.
-/// The order of additions depends on (rows, channels) alone: fixed chunks, combined in order.
+/// Sums over rows: `body(group, row, channel, sums)` adds to `sums[0]` ... `sums[Sums - 1]` (its last argument is of a
+/// type that the loop chooses: take it as a template parameter), and may write results of its element; `out` is
+/// (groups, Sums, channels). A body that names a shorter type, `run_sum`, has the host add eight rows at a time in it,
+/// before they are added to the sums. The order of additions depends on (rows, channels) alone: fixed chunks, combined
+/// in order.
 /// @param scratch `reduce_rows_scratch(Sums, groups, rows, channels)` elements in the memory of `Space`
 template <int Sums, class Accumulator, execution_space Space, class Out, class Body>
-void reduce_rows(const Space& space, index groups, index rows, index channels, const Body& body, Accumulator* scratch, Out* out) {
+void reduce_rows(const Space& space, index groups, index rows, index channels, const Body& body, Accumulator* scratch,
+                 Out* out) {
   if (groups <= 0 || channels <= 0) return;
   const index chunk = detail::rows_a_chunk(rows, channels), chunks = (rows + chunk - 1) / chunk;
   const detail::partial_rows<Accumulator, Sums, Body> first{body, scratch, rows, channels, chunk, chunks};
   if constexpr (is_host_v<Space>) {
-    host_loop(groups * chunks, groups * rows * channels > serial_limit, [&](index t) { first.host(t / chunks, t % chunks); });
+    host_loop(groups * chunks, groups * rows * channels > serial_limit,
+              [&](index t) { first.host(t / chunks, t % chunks); });
   } else {
     for_elements(space, groups * chunks * channels, first);
   }
-  for_elements(space, groups * Sums * channels, detail::combine_rows<Accumulator, Out, Sums>{scratch, out, channels, chunks});
+  for_elements(space, groups * Sums * channels,
+               detail::combine_rows<Accumulator, Out, Sums>{scratch, out, channels, chunks});
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// A pool of buffers in one memory space: a buffer that is given back serves a later request of its size or somewhat less, so that
-/// a training step allocates nothing once the first has run, and hardly anything where sizes change with the modalities that are present.
+/// A pool of buffers in one memory space: a buffer that is given back serves a later request of its size or somewhat
+/// less, so that a training step allocates nothing once the first has run, and hardly anything where sizes change with
+/// the modalities that are present.
 #ifndef COMODAL_CORE_MEMORY_HPP
 #define COMODAL_CORE_MEMORY_HPP
 
@@ -42,7 +43,9 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
   [[nodiscard]] std::shared_ptr<std::byte> allocate(std::size_t bytes) {
     const std::size_t size = size_class(bytes);
     const auto [data, capacity] = take(size);
-    return {data, [pool = this->shared_from_this(), size, capacity = capacity](std::byte* p) { pool->give(p, size, capacity); }};
+    return {data, [pool = this->shared_from_this(), size, capacity = capacity](std::byte* p) {
+              pool->give(p, size, capacity);
+            }};
   }
 
   /// Returns to the system what is not handed out.
@@ -69,7 +72,8 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
     return std::max<std::size_t>((bytes + step - 1) / step * step, 64);
   }
 
-  // The smallest free buffer that is large enough, and its capacity: at most half as much again, but for sizes that are next to nothing.
+  // The smallest free buffer that is large enough, and its capacity: at most half as much again, but for sizes that are
+  // next to nothing.
   std::pair<std::byte*, std::size_t> take(std::size_t size) {
     const std::lock_guard lock(m_mutex);
     m_statistics.in_use += size;

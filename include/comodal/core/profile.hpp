@@ -16,15 +16,15 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Times and memory by layer, operation and direction. Operations nest: an operation that calls others is charged for its own
-/// part alone. Not thread-safe.
+/// Times and memory by layer, operation and direction. Operations nest: an operation that calls others is charged for
+/// its own part alone. Not thread-safe.
 class profile {
  public:
   /// What a sum is for.
   struct key {
-    std::string layer;              // as `layer_scope` names it; "" outside of any
-    std::string_view operation;     // "conv3d", "instance_norm" ...
-    std::string_view engine;        // of operations that have more than one, else ""
+    std::string layer;           // as `layer_scope` names it; "" outside of any
+    std::string_view operation;  // "conv3d", "instance_norm" ...
+    std::string_view engine;     // of operations that have more than one, else ""
     bool backward = false;
     friend auto operator<=>(const key&, const key&) = default;
   };
@@ -49,7 +49,9 @@ class profile {
   std::string layer;
 
   /// @param operation a string literal
-  void begin(const char* operation, bool backward, std::size_t bytes_in_use) { m_open.push_back({{layer, operation, "", backward}, now(), 0, bytes_in_use, 0}); }
+  void begin(const char* operation, bool backward, std::size_t bytes_in_use) {
+    m_open.push_back({{layer, operation, "", backward}, now(), 0, bytes_in_use, 0});
+  }
   /// The operation that began last and has not ended, or null.
   [[nodiscard]] const char* operation() const { return m_open.empty() ? nullptr : m_open.back().what.operation.data(); }
   /// Says which engine carries the operation out that began last.
@@ -78,7 +80,9 @@ class profile {
     std::size_t bytes;
     std::ptrdiff_t inner_bytes;
   };
-  static double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+  static double now() {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  }
 
   std::map<key, sums> m_all;
   std::vector<open_operation> m_open;

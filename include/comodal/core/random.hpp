@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Counter-based random numbers (Random123's Philox 4x32-10; Salmon et al., SC 2011): a draw depends on its key alone, never on
-/// the order of calls elsewhere or on the number of threads.
+/// Counter-based random numbers (Random123's Philox 4x32-10; Salmon et al., SC 2011): a draw depends on its key alone,
+/// never on the order of calls elsewhere or on the number of threads.
 #ifndef COMODAL_CORE_RANDOM_HPP
 #define COMODAL_CORE_RANDOM_HPP
 
@@ -36,8 +36,8 @@ enum class random_purpose : std::uint32_t {
   return hash;
 }
 
-/// A sequence of random numbers with the key (seed, purpose, index, iteration). Two streams with the same key give the same numbers.
-/// A value type; copying it copies its position.
+/// A sequence of random numbers with the key (seed, purpose, index, iteration). Two streams with the same key give the
+/// same numbers. A value type; copying it copies its position.
 class random_stream {
  public:
   random_stream(std::uint64_t seed, random_purpose purpose, std::uint32_t index = 0, std::uint32_t iteration = 0)

@@ -14,7 +14,8 @@
 namespace comodal::inline COMODAL_CONFIG {
 
 /// Initialises Kokkos and finalises it at the end of its scope. One object, made first in `main`: it must outlive every
-/// tensor, context and plan. Where Kokkos is initialised already (a program of its own, a test suite), it leaves it alone.
+/// tensor, context and plan. Where Kokkos is initialised already (a program of its own, a test suite), it leaves it
+/// alone.
 class runtime {
  public:
   /// @param threads host threads for our loops; 0 keeps OpenMP's choice (OMP_NUM_THREADS, else all cores)

@@ -40,8 +40,8 @@ class tensor {
   /// The same buffer with other extents. @throws shape_error unless the number of elements is the same
   [[nodiscard]] tensor reshaped(comodal::shape extents) const {
     if (extents.size() != m_shape.size())
-      throw shape_error(text("reshape: ", m_shape.to_string(), " has ", m_shape.size(), " elements, ", extents.to_string(), " needs ",
-                             extents.size()));
+      throw shape_error(text("reshape: ", m_shape.to_string(), " has ", m_shape.size(), " elements, ",
+                             extents.to_string(), " needs ", extents.size()));
     tensor result = *this;
     result.m_shape = extents;
     return result;
@@ -77,9 +77,11 @@ void copy_bytes(const Space& space, Scalar* to, const Scalar* from, index count,
 
 }  // namespace detail
 
-/// Copies `count` elements from the host to the elements [first, first + count) of a tensor. @throws shape_error beyond its end
+/// Copies `count` elements from the host to the elements [first, first + count) of a tensor. @throws shape_error beyond
+/// its end
 template <class Scalar, class Space>
-void copy_from_host(const Space& space, const Scalar* values, index count, const tensor<Scalar, Space>& out, index first = 0) {
+void copy_from_host(const Space& space, const Scalar* values, index count, const tensor<Scalar, Space>& out,
+                    index first = 0) {
   if (first < 0 || count < 0 || first + count > out.size())
     throw shape_error(text("copy_from_host: ", count, " values at ", first, " of a tensor ", out.shape().to_string()));
   detail::copy_bytes(space, out.data() + first, values, count, false, true);

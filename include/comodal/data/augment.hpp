@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Random changes of the intensities of one modality's crop (models of `volume_transform`), the weak and the strong view made
-/// from them, and modality dropout.
+/// Random changes of the intensities of one modality's crop (models of `volume_transform`), the weak and the strong
+/// view made from them, and modality dropout.
 #ifndef COMODAL_DATA_AUGMENT_HPP
 #define COMODAL_DATA_AUGMENT_HPP
 
@@ -21,11 +21,13 @@ namespace detail {
 
 /// log2(x) of a positive, normal x.
 [[nodiscard]] inline float fast_log2(float x) {
-  const auto bits = static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(x)) - 0x3f3504f3;  // sqrt(1/2): m is in [sqrt(1/2), sqrt(2))
+  const auto bits = static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(x)) -
+                    0x3f3504f3;  // sqrt(1/2): m is in [sqrt(1/2), sqrt(2))
   const std::int32_t exponent = bits >> 23;
   const float m = std::bit_cast<float>(static_cast<std::uint32_t>((bits & 0x7fffff) + 0x3f3504f3));
   const float s = (m - 1) / (m + 1), q = s * s;
-  return static_cast<float>(exponent) + 2.885390082f * s * (1 + q * (1 / 3.f + q * (1 / 5.f + q * (1 / 7.f + q / 9.f))));
+  return static_cast<float>(exponent) +
+         2.885390082f * s * (1 + q * (1 / 3.f + q * (1 / 5.f + q * (1 / 7.f + q / 9.f))));
 }
 
 /// 2^x; 0 or nearly so below -126.
@@ -51,9 +53,11 @@ inline void add_noise(std::span<float> values, float deviation, random_stream& r
       // u in (0, 1]; -2 ln u = -2 ln 2 log2 u.
       const float u = static_cast<float>(static_cast<std::int32_t>((bits[i] >> 8) + 1)) * 0x1p-24f;
       const float radius = deviation * std::sqrt(-1.386294361f * detail::fast_log2(u));
-      // An angle t in [-pi/4, pi/4); two bits choose a sign and whether sine and cosine change places: the whole circle.
+      // An angle t in [-pi/4, pi/4); two bits choose a sign and whether sine and cosine change places: the whole
+      // circle.
       const std::uint32_t b = bits[pairs + i];
-      const float t = static_cast<float>((static_cast<std::int32_t>(b) << 2) >> 8) * (0.7853981634f * 0x1p-23f), q = t * t;
+      const float t = static_cast<float>((static_cast<std::int32_t>(b) << 2) >> 8) * (0.7853981634f * 0x1p-23f),
+                  q = t * t;
       const float s = t * (1 - q * (1 / 6.f - q * (1 / 120.f - q / 5040.f)));
       const float c = 1 - q * (1 / 2.f - q * (1 / 24.f - q * (1 / 720.f - q / 40320.f)));
       const bool swapped = (b >> 30 & 1u) != 0;
@@ -66,7 +70,8 @@ inline void add_noise(std::span<float> values, float deviation, random_stream& r
   }
 }
 
-/// x -> ((x - min) / (max - min))^gamma (max - min) + min, over the range of the crop: keeps its ends. A constant crop stays.
+/// x -> ((x - min) / (max - min))^gamma (max - min) + min, over the range of the crop: keeps its ends. A constant crop
+/// stays.
 inline void apply_gamma(std::span<float> values, float gamma) {
   float low = values.empty() ? 0 : values[0], high = low;
 #pragma omp simd reduction(min : low) reduction(max : high)
@@ -83,15 +88,16 @@ inline void apply_gamma(std::span<float> values, float gamma) {
   }
 }
 
-/// Convolves with a Gaussian of standard deviation `sigma` voxels along all three axes, cut off at three standard deviations;
-/// the crop continues with the value at its border.
+/// Convolves with a Gaussian of standard deviation `sigma` voxels along all three axes, cut off at three standard
+/// deviations; the crop continues with the value at its border.
 inline void blur(std::span<float> values, const extent3& size, double sigma) {
   const auto radius = static_cast<index>(std::ceil(3 * sigma));
   std::vector<float> weight(static_cast<std::size_t>(2 * radius + 1));
   double sum = 0;
   for (index t = -radius; t <= radius; ++t) sum += std::exp(-0.5 * static_cast<double>(t * t) / (sigma * sigma));
   for (index t = -radius; t <= radius; ++t)
-    weight[static_cast<std::size_t>(t + radius)] = static_cast<float>(std::exp(-0.5 * static_cast<double>(t * t) / (sigma * sigma)) / sum);
+    weight[static_cast<std::size_t>(t + radius)] =
+        static_cast<float>(std::exp(-0.5 * static_cast<double>(t * t) / (sigma * sigma)) / sum);
 
   // Along an axis of `length` entries that are `stride` apart, each a run of `run` neighbours in memory.
   std::vector<float> line;
@@ -112,7 +118,8 @@ inline void blur(std::span<float> values, const extent3& size, double sigma) {
   };
   const auto row = [&](float* data, index length) {
     line.resize(static_cast<std::size_t>(length + 2 * radius));
-    for (index i = 0; i < length + 2 * radius; ++i) line[static_cast<std::size_t>(i)] = data[std::clamp<index>(i - radius, 0, length - 1)];
+    for (index i = 0; i < length + 2 * radius; ++i)
+      line[static_cast<std::size_t>(i)] = data[std::clamp<index>(i - radius, 0, length - 1)];
     std::fill_n(data, length, 0.f);
     for (index t = 0; t <= 2 * radius; ++t) {
       const float w = weight[static_cast<std::size_t>(t)];
@@ -132,7 +139,8 @@ struct random_gain_shift {
   batch_options::range gain{1, 1}, shift{0, 0};
 
   void operator()(std::span<float> crop, const extent3&, random_stream& random) const {
-    const auto a = static_cast<float>(random.uniform(gain[0], gain[1])), b = static_cast<float>(random.uniform(shift[0], shift[1]));
+    const auto a = static_cast<float>(random.uniform(gain[0], gain[1])),
+               b = static_cast<float>(random.uniform(shift[0], shift[1]));
 #pragma omp simd
     for (std::size_t i = 0; i < crop.size(); ++i) crop[i] = a * crop[i] + b;
   }
@@ -187,8 +195,8 @@ using strong_intensities = transform_chain<random_gain_shift, random_gamma, rand
                             random_noise{o.noise, o.noise_chance}, random_blur{o.blur, o.blur_chance});
 }
 
-/// Modality dropout: with the given chance, a sample that has P > 1 modalities keeps a uniformly drawn number 1..P-1 of them, a
-/// uniform subset of that size.
+/// Modality dropout: with the given chance, a sample that has P > 1 modalities keeps a uniformly drawn number 1..P-1 of
+/// them, a uniform subset of that size.
 /// @param present (M), 0 or 1; changed in place, never to all zeros
 inline void drop_modalities(std::span<float> present, double chance, random_stream& random) {
   std::vector<std::size_t> has;

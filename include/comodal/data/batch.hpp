@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// What a training step is made from (cases in memory, and the options that say how crops are drawn) and what it gets: crops
-/// of labelled cases, and the weak and strong views of crops of unlabelled ones.
+/// What a training step is made from (cases in memory, and the options that say how crops are drawn) and what it gets:
+/// crops of labelled cases, and the weak and strong views of crops of unlabelled ones.
 #ifndef COMODAL_DATA_BATCH_HPP
 #define COMODAL_DATA_BATCH_HPP
 
@@ -23,8 +23,9 @@ namespace comodal::inline COMODAL_CONFIG {
 /// A case with its label map. The volumes belong to the caller and must outlive whoever draws crops from them.
 struct labelled_training_case {
   std::string id;
-  std::vector<const image_volume*> images;  // one a modality, null where it is absent; canonical orientation, normalised, one grid
-  const label_volume* label = nullptr;      // on the same grid
+  std::vector<const image_volume*>
+      images;  // one a modality, null where it is absent; canonical orientation, normalised, one grid
+  const label_volume* label = nullptr;  // on the same grid
 };
 
 /// A case without a label: this type has no place for one, so no crop of it can depend on one.
@@ -35,19 +36,22 @@ struct unlabelled_training_case {
 
 /// Crops of several samples. Every crop is row-major (D, H, W): W is NIfTI's i axis.
 struct crop_batch {
-  extent3 size{};                           // D, H, W in voxels
-  index samples = 0;                        // N
-  index modalities = 0;                     // M
-  std::vector<std::vector<float>> images;   // M times (N, D, H, W); zeros where the modality is absent
-  std::vector<float> present;               // (N, M), 0 or 1; at least one 1 a row
-  std::vector<std::uint8_t> labels;         // (N, D, H, W), or empty
-  std::vector<std::uint8_t> known;          // (N, D, H, W), 1 where `labels` holds a true label; empty if labels are known everywhere or nowhere
-  std::vector<std::uint32_t> cases;         // (N), the case of each sample
+  extent3 size{};                          // D, H, W in voxels
+  index samples = 0;                       // N
+  index modalities = 0;                    // M
+  std::vector<std::vector<float>> images;  // M times (N, D, H, W); zeros where the modality is absent
+  std::vector<float> present;              // (N, M), 0 or 1; at least one 1 a row
+  std::vector<std::uint8_t> labels;        // (N, D, H, W), or empty
+  std::vector<std::uint8_t>
+      known;  // (N, D, H, W), 1 where `labels` holds a true label; empty if labels are known everywhere or nowhere
+  std::vector<std::uint32_t> cases;  // (N), the case of each sample
 
   /// Voxels of one crop.
   [[nodiscard]] index voxels() const { return size[0] * size[1] * size[2]; }
   /// One crop of one modality, (D, H, W).
-  [[nodiscard]] std::span<float> image(index sample, index modality) { return part(images[static_cast<std::size_t>(modality)], sample); }
+  [[nodiscard]] std::span<float> image(index sample, index modality) {
+    return part(images[static_cast<std::size_t>(modality)], sample);
+  }
   [[nodiscard]] std::span<const float> image(index sample, index modality) const {
     return part(images[static_cast<std::size_t>(modality)], sample);
   }
@@ -59,10 +63,12 @@ struct crop_batch {
   [[nodiscard]] std::span<const std::uint8_t> known_label(index sample) const { return part(known, sample); }
   /// Which modalities a sample has, (M).
   [[nodiscard]] std::span<float> presence(index sample) {
-    return std::span(present).subspan(static_cast<std::size_t>(sample * modalities), static_cast<std::size_t>(modalities));
+    return std::span(present).subspan(static_cast<std::size_t>(sample * modalities),
+                                      static_cast<std::size_t>(modalities));
   }
   [[nodiscard]] std::span<const float> presence(index sample) const {
-    return std::span(present).subspan(static_cast<std::size_t>(sample * modalities), static_cast<std::size_t>(modalities));
+    return std::span(present).subspan(static_cast<std::size_t>(sample * modalities),
+                                      static_cast<std::size_t>(modalities));
   }
 
   /// Sets the sizes of all arrays and keeps their memory; contents are not defined afterwards.
@@ -90,8 +96,8 @@ struct crop_batch {
   }
 };
 
-/// Everything that one training step gets. `weak` and `strong` show the same voxels of the same crops: the weak view is for the
-/// teacher, the strong one for the student.
+/// Everything that one training step gets. `weak` and `strong` show the same voxels of the same crops: the weak view is
+/// for the teacher, the strong one for the student.
 struct step_batch {
   std::uint32_t step = 0;
   crop_batch labelled;  // strong intensities, modality dropout; labels everywhere
@@ -99,52 +105,56 @@ struct step_batch {
   crop_batch strong;    // modality dropout; labels where a labelled crop was mixed in, if mixing is on
 };
 
-/// Where crops of unlabelled cases are centred: anywhere, or half of them on what the teacher found (see `batch_maker::set_guide`).
+/// Where crops of unlabelled cases are centred: anywhere, or half of them on what the teacher found (see
+/// `batch_maker::set_guide`).
 enum class unlabelled_sampling { uniform, teacher };
 /// What replaces a part of a strong unlabelled crop: nothing, or a box of a labelled crop.
 enum class mix_mode { none, box };
 
 /// Names of the values of an option that is a choice, in the order of the enumeration.
-[[nodiscard]] constexpr std::array<std::string_view, 2> choice_names(unlabelled_sampling) { return {"uniform", "teacher"}; }
+[[nodiscard]] constexpr std::array<std::string_view, 2> choice_names(unlabelled_sampling) {
+  return {"uniform", "teacher"};
+}
 [[nodiscard]] constexpr std::array<std::string_view, 2> choice_names(mix_mode) { return {"none", "box"}; }
 
-/// How the crops of a step are drawn. Triples are (D, H, W); pairs are ranges from which each crop draws uniformly; a chance is
-/// a probability in [0, 1]. Intensities are those of the normalised volumes.
+/// How the crops of a step are drawn. Triples are (D, H, W); pairs are ranges from which each crop draws uniformly; a
+/// chance is a probability in [0, 1]. Intensities are those of the normalised volumes.
 struct batch_options {
   using range = std::array<double, 2>;
 
-  extent3 patch{32, 96, 96};                 // voxels
-  index labelled = 2, unlabelled = 2;        // crops a step; the unlabelled ones are from different cases
+  extent3 patch{32, 96, 96};           // voxels
+  index labelled = 2, unlabelled = 2;  // crops a step; the unlabelled ones are from different cases
 
-  double foreground = 0.5;                   // fraction of labelled crops that are centred on a voxel of a class
+  double foreground = 0.5;  // fraction of labelled crops that are centred on a voxel of a class
   unlabelled_sampling centre = unlabelled_sampling::uniform;
-  double guided = 0.5;                       // fraction of unlabelled crops that are centred by the teacher's mask, where there is one
-  double jitter = 0.25;                      // a centred crop is moved by up to this part of the patch along each axis
+  double guided = 0.5;   // fraction of unlabelled crops that are centred by the teacher's mask, where there is one
+  double jitter = 0.25;  // a centred crop is moved by up to this part of the patch along each axis
 
-  std::array<bool, 3> mirror{false, true, true};     // the axes along which crops may be flipped
-  double mirror_chance = 0.5;                        // for each of them
-  std::array<double, 3> rotation_degrees{15, 0, 0};  // largest rotation about each axis: here in the plane of the slices
+  std::array<bool, 3> mirror{false, true, true};  // the axes along which crops may be flipped
+  double mirror_chance = 0.5;                     // for each of them
+  std::array<double, 3> rotation_degrees{15, 0,
+                                         0};  // largest rotation about each axis: here in the plane of the slices
   double rotation_chance = 1;
-  range scale{0.85, 1.2};                            // above 1 magnifies
+  range scale{0.85, 1.2};  // above 1 magnifies
   double scale_chance = 1;
 
   range weak_gain{0.9, 1.1}, weak_shift{-0.1, 0.1};
   range strong_gain{0.7, 1.4}, strong_shift{-0.4, 0.4};
   range log_gamma{-0.4, 0.4};
   double gamma_chance = 0.3;
-  range noise{0, 0.2};                       // standard deviation
+  range noise{0, 0.2};  // standard deviation
   double noise_chance = 0.3;
-  range blur{0.5, 1};                        // standard deviation in voxels
+  range blur{0.5, 1};  // standard deviation in voxels
   double blur_chance = 0.2;
 
-  double modality_dropout = 0.5;             // chance that a labelled or strong crop loses modalities
+  double modality_dropout = 0.5;  // chance that a labelled or strong crop loses modalities
   mix_mode mix = mix_mode::box;
-  double mix_side = 2.0 / 3;                 // of the patch
-  double mix_complement = 0.5;               // chance that everything but the box is replaced
+  double mix_side = 2.0 / 3;    // of the patch
+  double mix_complement = 0.5;  // chance that everything but the box is replaced
 };
 
-/// Calls `visit(name, reference)` for every option, in a fixed order. Types: `index`, `double`, `std::array`s of `index`,
-/// `double` and `bool`, and enumerations with `choice_names`. A name is the dotted key of an experiment file.
+/// Calls `visit(name, reference)` for every option, in a fixed order. Types: `index`, `double`, `std::array`s of
+/// `index`, `double` and `bool`, and enumerations with `choice_names`. A name is the dotted key of an experiment file.
 template <class Options, class Visit>
 void visit_batch_options(Options& o, Visit&& visit) {
   const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
@@ -201,8 +211,8 @@ inline void check(const batch_options& options) {
   require(options.jitter <= 0.5, "sampling.jitter", options.jitter, "at most 0.5, so that the voxel stays in its crop");
   require(options.scale[0] >= 0.1, "augment.scale", options.scale[0], "at least 0.1");
   require(options.noise[0] >= 0, "augment.noise", options.noise[0], "no negative number");
-  require(options.blur[0] > 0 && options.blur[1] <= 8, "augment.blur", text("[", options.blur[0], ", ", options.blur[1], "]"),
-          "standard deviations above 0 and at most 8 voxels");
+  require(options.blur[0] > 0 && options.blur[1] <= 8, "augment.blur",
+          text("[", options.blur[0], ", ", options.blur[1], "]"), "standard deviations above 0 and at most 8 voxels");
   require(options.mix_side > 0, "mix_side", options.mix_side, "more than 0");
 }
 
@@ -212,9 +222,11 @@ namespace detail {
 enum class batch_part : std::uint32_t { labelled, unlabelled, weak, strong, epoch };
 
 /// The stream of one modality (or of all: 0) of one sample of one part of the batch of a step.
-[[nodiscard]] inline random_stream batch_stream(std::uint64_t seed, random_purpose purpose, batch_part part, index sample, std::uint32_t step,
-                                                index modality = 0) {
-  return {seed, purpose, static_cast<std::uint32_t>(part) << 24 | static_cast<std::uint32_t>(sample) << 8 | static_cast<std::uint32_t>(modality),
+[[nodiscard]] inline random_stream batch_stream(std::uint64_t seed, random_purpose purpose, batch_part part,
+                                                index sample, std::uint32_t step, index modality = 0) {
+  return {seed, purpose,
+          static_cast<std::uint32_t>(part) << 24 | static_cast<std::uint32_t>(sample) << 8 |
+              static_cast<std::uint32_t>(modality),
           step};
 }
 

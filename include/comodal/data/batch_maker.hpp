@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Makes the batch of a training step from cases in memory: a pure function of the options, the cases, the seed and the step.
+/// Makes the batch of a training step from cases in memory: a pure function of the options, the cases, the seed and the
+/// step.
 #ifndef COMODAL_DATA_BATCH_MAKER_HPP
 #define COMODAL_DATA_BATCH_MAKER_HPP
 
@@ -18,36 +19,42 @@ namespace detail {
 
 /// What the maker knows of a case's images before training.
 struct training_grid {
-  extent3 size{};                      // D, H, W
-  std::array<double, 3> spacing{};     // mm, D, H, W
-  std::vector<float> minimum;          // of each modality over the volume; 0 where it is absent
+  extent3 size{};                   // D, H, W
+  std::array<double, 3> spacing{};  // mm, D, H, W
+  std::vector<float> minimum;       // of each modality over the volume; 0 where it is absent
 };
 
 [[nodiscard]] inline std::string show_size(const extent3& s) { return text("(", s[0], ", ", s[1], ", ", s[2], ")"); }
 
-/// Size (D, H, W) of a volume. @throws geometry_error if its values do not fill it or it is too large to be indexed by 32 bits
+/// Size (D, H, W) of a volume. @throws geometry_error if its values do not fill it or it is too large to be indexed by
+/// 32 bits
 template <class Scalar>
 [[nodiscard]] extent3 grid_size(const volume<Scalar>& v, const std::string& what) {
   const extent3 size{v.geometry.size[2], v.geometry.size[1], v.geometry.size[0]};
   for (const index s : size)
-    if (s < 1 || s > 8192) throw geometry_error(text(what, ": ", show_size(size), " voxels (D, H, W); expected 1 to 8192 along each axis"));
-  if (v.geometry.voxels() >= index{1} << 31) throw geometry_error(text(what, ": ", show_size(size), " are more than 2^31 voxels; resample it"));
+    if (s < 1 || s > 8192)
+      throw geometry_error(text(what, ": ", show_size(size), " voxels (D, H, W); expected 1 to 8192 along each axis"));
+  if (v.geometry.voxels() >= index{1} << 31)
+    throw geometry_error(text(what, ": ", show_size(size), " are more than 2^31 voxels; resample it"));
   if (static_cast<index>(v.values.size()) != v.geometry.voxels())
     throw geometry_error(text(what, ": ", v.values.size(), " values for a grid (D, H, W) of ", show_size(size)));
   return size;
 }
 
-[[nodiscard]] inline training_grid look_at_case(const std::string& id, const std::vector<const image_volume*>& images, std::size_t modalities) {
+[[nodiscard]] inline training_grid look_at_case(const std::string& id, const std::vector<const image_volume*>& images,
+                                                std::size_t modalities) {
   const std::string name = text("training case ", id);
-  if (images.size() != modalities) throw config_error(text(name, ": ", images.size(), " modalities, the first case has ", modalities));
+  if (images.size() != modalities)
+    throw config_error(text(name, ": ", images.size(), " modalities, the first case has ", modalities));
   training_grid grid;
   for (std::size_t m = 0; m < images.size(); ++m) {
     grid.minimum.push_back(0);
     if (!images[m]) continue;
     const extent3 size = grid_size(*images[m], text(name, ", modality ", m));
     if (grid.size[0] != 0 && size != grid.size)
-      throw geometry_error(text(name, ", modality ", m, ": ", show_size(size), " voxels (D, H, W), an earlier modality has ",
-                                show_size(grid.size), "; resample the modalities to one grid"));
+      throw geometry_error(text(name, ", modality ", m, ": ", show_size(size),
+                                " voxels (D, H, W), an earlier modality has ", show_size(grid.size),
+                                "; resample the modalities to one grid"));
     grid.size = size;
     const auto spacing = images[m]->geometry.spacing();
     grid.spacing = {spacing[2], spacing[1], spacing[0]};
@@ -61,44 +68,56 @@ template <class Scalar>
 
 }  // namespace detail
 
-/// Draws the crops of every step. Intensity changes are transforms of the caller's choice, made by default from the options.
-/// `make` is const, uses one thread and may be called by several at once.
+/// Draws the crops of every step. Intensity changes are transforms of the caller's choice, made by default from the
+/// options. `make` is const, uses one thread and may be called by several at once.
 /// @tparam Weak, Strong models of `volume_transform`
 template <class Weak = weak_intensities, class Strong = strong_intensities>
 class batch_maker {
  public:
   using batch_type = step_batch;
 
-  /// @throws config_error for options that make no sense, no labelled case, fewer unlabelled cases than unlabelled crops a step, or
-  /// a case without any modality or with another number of them; geometry_error for modalities or a label of different grids
-  batch_maker(const batch_options& options, std::vector<labelled_training_case> labelled, std::vector<unlabelled_training_case> unlabelled,
-              std::uint64_t seed, Weak weak, Strong strong)
-      : m_options(options), m_seed(seed), m_labelled(std::move(labelled)), m_unlabelled(std::move(unlabelled)), m_weak(std::move(weak)),
+  /// @throws config_error for options that make no sense, no labelled case, fewer unlabelled cases than unlabelled
+  /// crops a step, or a case without any modality or with another number of them; geometry_error for modalities or a
+  /// label of different grids
+  batch_maker(const batch_options& options, std::vector<labelled_training_case> labelled,
+              std::vector<unlabelled_training_case> unlabelled, std::uint64_t seed, Weak weak, Strong strong)
+      : m_options(options),
+        m_seed(seed),
+        m_labelled(std::move(labelled)),
+        m_unlabelled(std::move(unlabelled)),
+        m_weak(std::move(weak)),
         m_strong(std::move(strong)) {
     check_volume_transform<Weak>();
     check_volume_transform<Strong>();
     check(options);
     if (m_labelled.empty()) throw config_error("training needs at least one labelled case, found none");
     if (options.unlabelled > static_cast<index>(m_unlabelled.size()))
-      throw config_error(text("batch.unlabelled = ", options.unlabelled, ": crops of a step are from different cases, and there are ",
-                              m_unlabelled.size(), " unlabelled cases; lower it"));
+      throw config_error(text("batch.unlabelled = ", options.unlabelled,
+                              ": crops of a step are from different cases, and there are ", m_unlabelled.size(),
+                              " unlabelled cases; lower it"));
     const std::size_t count = m_labelled[0].images.size();
-    if (count > 255) throw config_error(text("training case ", m_labelled[0].id, ": ", count, " modalities; at most 255 are possible"));
+    if (count > 255)
+      throw config_error(
+          text("training case ", m_labelled[0].id, ": ", count, " modalities; at most 255 are possible"));
     for (const auto& c : m_labelled) {
       m_labelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
-      if (!c.label) throw config_error(text("training case ", c.id, ": a labelled case without a label; list it as an unlabelled one"));
-      const extent3 size = detail::grid_size(*c.label, text("label of training case ", c.id)), &images = m_labelled_grids.back().size;
+      if (!c.label)
+        throw config_error(
+            text("training case ", c.id, ": a labelled case without a label; list it as an unlabelled one"));
+      const extent3 size = detail::grid_size(*c.label, text("label of training case ", c.id)),
+                    &images = m_labelled_grids.back().size;
       if (size != images)
-        throw geometry_error(text("label of training case ", c.id, ": ", detail::show_size(size), " voxels (D, H, W), its images have ",
-                                  detail::show_size(images), "; resample it to their grid"));
+        throw geometry_error(text("label of training case ", c.id, ": ", detail::show_size(size),
+                                  " voxels (D, H, W), its images have ", detail::show_size(images),
+                                  "; resample it to their grid"));
       m_classes.emplace_back(*c.label);
     }
     for (const auto& c : m_unlabelled) m_unlabelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
     m_guides.resize(m_unlabelled.size());
   }
 
-  batch_maker(const batch_options& options, std::vector<labelled_training_case> labelled, std::vector<unlabelled_training_case> unlabelled,
-              std::uint64_t seed)
+  batch_maker(const batch_options& options, std::vector<labelled_training_case> labelled,
+              std::vector<unlabelled_training_case> unlabelled, std::uint64_t seed)
     requires std::same_as<Weak, weak_intensities> && std::same_as<Strong, strong_intensities>
       : batch_maker(options, std::move(labelled), std::move(unlabelled), seed, make_weak_intensities(options),
                     make_strong_intensities(options)) {}
@@ -107,15 +126,17 @@ class batch_maker {
   [[nodiscard]] index modalities() const { return static_cast<index>(m_labelled[0].images.size()); }
 
   /// Gives an unlabelled case the mask that the teacher found in it: with `sampling.unlabelled = "teacher"` a fraction
-  /// `sampling.guided` of the crops of such cases is centred on one of its voxels, drawn as for labelled crops. The mask covers the
-  /// volume evenly, on its grid or a coarser one (for example four times); without any foreground the case is drawn uniformly.
+  /// `sampling.guided` of the crops of such cases is centred on one of its voxels, drawn as for labelled crops. The
+  /// mask covers the volume evenly, on its grid or a coarser one (for example four times); without any foreground the
+  /// case is drawn uniformly.
   ///
-  /// Batches depend on the masks that are set. Set them only while no other thread makes a batch and none lies ready, that is in
-  /// `prefetcher::between_steps`; then the batch of each step is the same for every number of threads.
+  /// Batches depend on the masks that are set. Set them only while no other thread makes a batch and none lies ready,
+  /// that is in `prefetcher::between_steps`; then the batch of each step is the same for every number of threads.
   /// @throws config_error if there is no such case; geometry_error for a mask that is finer than the case
   void set_guide(std::uint32_t unlabelled_case, label_volume mask) {
     if (unlabelled_case >= m_guides.size())
-      throw config_error(text("set_guide: there is no unlabelled case ", unlabelled_case, ", there are ", m_guides.size()));
+      throw config_error(
+          text("set_guide: there is no unlabelled case ", unlabelled_case, ", there are ", m_guides.size()));
     const extent3 &size = m_unlabelled_grids[unlabelled_case].size,
                   coarse = detail::grid_size(mask, text("guide of ", m_unlabelled[unlabelled_case].id));
     for (std::size_t a = 0; a < 3; ++a)
@@ -144,7 +165,8 @@ class batch_maker {
  private:
   using part = detail::batch_part;
 
-  [[nodiscard]] random_stream stream(random_purpose purpose, part p, index sample, std::uint32_t step, index modality = 0) const {
+  [[nodiscard]] random_stream stream(random_purpose purpose, part p, index sample, std::uint32_t step,
+                                     index modality = 0) const {
     return detail::batch_stream(m_seed, purpose, p, sample, step, modality);
   }
 
@@ -153,8 +175,8 @@ class batch_maker {
   }
 
   // Samples the modalities that `crops` says are present, and zeros the others.
-  void extract(const std::vector<const image_volume*>& images, const detail::training_grid& grid, const crop_map& map, crop_batch& crops, index n,
-               const label_volume* label) const {
+  void extract(const std::vector<const image_volume*>& images, const detail::training_grid& grid, const crop_map& map,
+               crop_batch& crops, index n, const label_volume* label) const {
     std::vector<crop_layer<float>> layers;
     std::vector<crop_layer<std::uint8_t>> labels;
     for (std::size_t m = 0; m < images.size(); ++m) {
@@ -182,7 +204,8 @@ class batch_maker {
     drop_modalities(crops.presence(n), m_options.modality_dropout, random);
   }
 
-  [[nodiscard]] crop_map geometry(part p, const extent3& first, const detail::training_grid& grid, index n, std::uint32_t step) const {
+  [[nodiscard]] crop_map geometry(part p, const extent3& first, const detail::training_grid& grid, index n,
+                                  std::uint32_t step) const {
     // The modality 255 stands for the geometry, which all modalities share.
     random_stream random = stream(random_purpose::augmentation, p, n, step, 255);
     return draw_crop_map(m_options, first, grid.spacing, random);
@@ -197,8 +220,9 @@ class batch_maker {
       const detail::training_grid& grid = m_labelled_grids[c];
       random_stream random = stream(random_purpose::sampling, part::labelled, n, step);
       const bool centred = takes_turn(step, n, o.labelled, o.foreground) && !m_classes[c].empty();
-      const extent3 first = centred ? centred_place(m_classes[c].draw(*one.label, random), grid.size, o.patch, o.jitter, random)
-                                    : uniform_place(grid.size, o.patch, random);
+      const extent3 first =
+          centred ? centred_place(m_classes[c].draw(*one.label, random), grid.size, o.patch, o.jitter, random)
+                  : uniform_place(grid.size, o.patch, random);
       crops.cases[static_cast<std::size_t>(n)] = c;
       record_presence(one.images, crops.presence(n));
       drop(part::labelled, crops, n, step);
@@ -237,7 +261,8 @@ class batch_maker {
       record_presence(one.images, weak.presence(n));
       record_presence(one.images, strong.presence(n));
       drop(part::strong, strong, n, step);
-      extract(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), weak, n, nullptr);
+      extract(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), weak, n,
+              nullptr);
       for (index m = 0; m < modalities(); ++m) {
         const auto from = weak.image(n, m), to = strong.image(n, m);
         if (strong.presence(n)[static_cast<std::size_t>(m)] != 0)

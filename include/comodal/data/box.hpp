@@ -14,7 +14,9 @@ namespace comodal::inline COMODAL_CONFIG {
 struct box {
   std::array<index, 3> first{}, last{};
 
-  [[nodiscard]] std::array<index, 3> size() const { return {last[0] - first[0], last[1] - first[1], last[2] - first[2]}; }
+  [[nodiscard]] std::array<index, 3> size() const {
+    return {last[0] - first[0], last[1] - first[1], last[2] - first[2]};
+  }
   [[nodiscard]] bool empty() const { return last[0] <= first[0] || last[1] <= first[1] || last[2] <= first[2]; }
   friend bool operator==(const box&, const box&) = default;
 };
@@ -48,11 +50,13 @@ struct box {
   return b;
 }
 
-/// The grid of a box: its size, its first voxel as origin. @throws geometry_error if the box is empty or leaves the grid
+/// The grid of a box: its size, its first voxel as origin. @throws geometry_error if the box is empty or leaves the
+/// grid
 [[nodiscard]] inline geometry crop(const geometry& g, const box& b) {
   for (std::size_t a = 0; a < 3; ++a)
     if (b.first[a] < 0 || b.last[a] > g.size[a] || b.first[a] >= b.last[a])
-      throw geometry_error(text("crop: the box takes voxels ", b.first[a], " to ", b.last[a], " of axis ", a, ", which has ", g.size[a]));
+      throw geometry_error(text("crop: the box takes voxels ", b.first[a], " to ", b.last[a], " of axis ", a,
+                                ", which has ", g.size[a]));
   geometry out = g;
   out.size = b.size();
   const point3 origin = transform(
@@ -68,20 +72,23 @@ template <class Scalar>
   out.values.resize(static_cast<std::size_t>(out.geometry.voxels()));
   auto target = out.values.begin();
   for (index k = b.first[2]; k < b.last[2]; ++k)
-    for (index j = b.first[1]; j < b.last[1]; ++j) target = std::copy_n(&v.at(b.first[0], j, k), out.geometry.size[0], target);
+    for (index j = b.first[1]; j < b.last[1]; ++j)
+      target = std::copy_n(&v.at(b.first[0], j, k), out.geometry.size[0], target);
   return out;
 }
 
 /// A volume of the grid `full` that holds `part` inside the box and `outside` elsewhere: the inverse of `crop`.
 /// @throws geometry_error if `part` has not the size of the box, or the box leaves the grid
 template <class Scalar>
-[[nodiscard]] volume<Scalar> uncrop(const volume<Scalar>& part, const box& b, const geometry& full, Scalar outside = Scalar{}) {
+[[nodiscard]] volume<Scalar> uncrop(const volume<Scalar>& part, const box& b, const geometry& full,
+                                    Scalar outside = Scalar{}) {
   if (part.geometry.size != crop(full, b).size) throw geometry_error("uncrop: the volume has not the size of the box");
   volume<Scalar> out{full, std::vector<Scalar>(static_cast<std::size_t>(full.voxels()), outside)};
   auto source = part.values.begin();
   const index width = part.geometry.size[0];
   for (index k = b.first[2]; k < b.last[2]; ++k)
-    for (index j = b.first[1]; j < b.last[1]; ++j, source += width) std::copy_n(source, width, &out.at(b.first[0], j, k));
+    for (index j = b.first[1]; j < b.last[1]; ++j, source += width)
+      std::copy_n(source, width, &out.at(b.first[0], j, k));
   return out;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// A case ready for a network: canonical orientation, cropped to the head, normalised; and the way back to the input's own grid.
+/// A case ready for a network: canonical orientation, cropped to the head, normalised; and the way back to the input's
+/// own grid.
 #ifndef COMODAL_DATA_CASE_DATA_HPP
 #define COMODAL_DATA_CASE_DATA_HPP
 
@@ -36,7 +37,7 @@ struct case_grid {
 /// The prepared images of a case. It has no label; `labelled_case_data` has.
 struct case_data {
   std::string id;
-  nifti_header header;               // of the first present modality, for writing results
+  nifti_header header;  // of the first present modality, for writing results
   case_grid grid;
   std::vector<image_volume> images;  // one a modality, on `grid.prepared()`; without values where absent
   std::vector<bool> present;         // one a modality
@@ -53,10 +54,12 @@ namespace detail {
 
 inline normalisation normalisation_of(const prepare_options& options, std::size_t modality, std::size_t modalities) {
   if (options.normalise.size() != 1 && options.normalise.size() != modalities)
-    throw config_error(text("normalise: ", options.normalise.size(), " values for ", modalities, " modalities; give one, or one a modality"));
+    throw config_error(text("normalise: ", options.normalise.size(), " values for ", modalities,
+                            " modalities; give one, or one a modality"));
   const normalisation kind = options.normalise[options.normalise.size() == 1 ? 0 : modality];
   if (kind == normalisation::ct && options.ct.size() != modalities)
-    throw config_error(text("normalise = \"ct\": statistics of ", options.ct.size(), " modalities, expected ", modalities));
+    throw config_error(
+        text("normalise = \"ct\": statistics of ", options.ct.size(), " modalities, expected ", modalities));
   return kind;
 }
 
@@ -87,8 +90,10 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
     if (!c.present[m]) continue;
     if (normalisation_of(options, m, count) == normalisation::head && normalised_before(loaded.images[m], mask))
       c.warnings.push_back({finding::level::warning, files.images[m],
-                            "is skull-stripped and was normalised before (0 is background amid its values); use normalise = \"nonzero\""});
-    normalise(loaded.images[m], mask, normalisation_of(options, m, count), options.ct.empty() ? ct_statistics{} : options.ct[m]);
+                            "is skull-stripped and was normalised before (0 is background amid its values); use "
+                            "normalise = \"nonzero\""});
+    normalise(loaded.images[m], mask, normalisation_of(options, m, count),
+              options.ct.empty() ? ct_statistics{} : options.ct[m]);
     c.images[m] = crop(loaded.images[m], c.grid.head);
     loaded.images[m] = {};
   }
@@ -97,8 +102,9 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
 
 }  // namespace detail
 
-/// Reads, verifies, reorients, normalises and crops the images of a case. The head box is the bounding box of the head mask without
-/// islands of less than a tenth of the head (of the voxels that are not 0 where all modalities are normalised by `nonzero`) and a margin; it never depends on a label.
+/// Reads, verifies, reorients, normalises and crops the images of a case. The head box is the bounding box of the head
+/// mask without islands of less than a tenth of the head (of the voxels that are not 0 where all modalities are
+/// normalised by `nonzero`) and a margin; it never depends on a label.
 /// @throws io_error with the lines of everything that is wrong with the files; config_error for options that do not fit
 [[nodiscard]] inline case_data prepare_case(const case_files& files, const prepare_options& options) {
   loaded_images loaded = load_images(files);
@@ -106,7 +112,9 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   return detail::prepared_images(files, std::move(loaded), options);
 }
 /// The same for an unlabelled case.
-[[nodiscard]] inline case_data prepare_case(const unlabelled_case& one, const prepare_options& options) { return prepare_case(one.files, options); }
+[[nodiscard]] inline case_data prepare_case(const unlabelled_case& one, const prepare_options& options) {
+  return prepare_case(one.files, options);
+}
 /// The same for a labelled case, with its label on the same grid. Foreground that the head box leaves out is a warning.
 [[nodiscard]] inline labelled_case_data prepare_case(const labelled_case& one, const prepare_options& options) {
   loaded_images loaded = load_images(one.files);
@@ -118,7 +126,9 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   const std::size_t all = foreground_voxels(label), kept = foreground_voxels(out.label);
   if (kept < all)
     out.data.warnings.push_back({finding::level::warning, one.label,
-                                 text("has ", all - kept, " of ", all, " foreground voxels outside the head box, which are lost; raise data.margin, or choose another data.normalise")});
+                                 text("has ", all - kept, " of ", all,
+                                      " foreground voxels outside the head box, which are lost; raise data.margin, or "
+                                      "choose another data.normalise")});
   return out;
 }
 

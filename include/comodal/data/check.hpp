@@ -12,9 +12,9 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Everything that is wrong with the files of a cohort: the reader's findings first, then the cases' in the order labelled,
-/// validation, unlabelled, test, whatever the number of threads. Labels are opened for labelled and validation cases only.
-/// Never throws for a bad file. See `load_images` and `load_label` for what is looked for.
+/// Everything that is wrong with the files of a cohort: the reader's findings first, then the cases' in the order
+/// labelled, validation, unlabelled, test, whatever the number of threads. Labels are opened for labelled and
+/// validation cases only. Never throws for a bad file. See `load_images` and `load_label` for what is looked for.
 [[nodiscard]] inline std::vector<finding> check_cohort(const cohort& c) {
   std::vector<const labelled_case*> labelled;
   for (const auto& list : {&c.labelled, &c.validation})
@@ -28,7 +28,8 @@ namespace comodal::inline COMODAL_CONFIG {
 #pragma omp parallel for schedule(dynamic)
   for (index i = 0; i < all; ++i) {
     const auto at = static_cast<std::size_t>(i);
-    const case_files& files = i < with_label ? labelled[at]->files : unlabelled[static_cast<std::size_t>(i - with_label)]->files;
+    const case_files& files =
+        i < with_label ? labelled[at]->files : unlabelled[static_cast<std::size_t>(i - with_label)]->files;
     try {
       loaded_images loaded = load_images(files);
       if (i < with_label) static_cast<void>(load_label(*labelled[at], c.labels, loaded));

@@ -31,9 +31,9 @@ concept reads_cohort = requires(const T& reader) {
 
 }  // namespace detail
 
-/// A reader of one layout: `T::layout()` names it, `T::recognises(path)` says whether a folder or file has it (without reading
-/// images), and `reader.read()` returns the cohort. `read` throws io_error or config_error where there is no cohort to speak
-/// of, and puts all else into `cohort::findings`; it opens no image and no label.
+/// A reader of one layout: `T::layout()` names it, `T::recognises(path)` says whether a folder or file has it (without
+/// reading images), and `reader.read()` returns the cohort. `read` throws io_error or config_error where there is no
+/// cohort to speak of, and puts all else into `cohort::findings`; it opens no image and no label.
 template <class T>
 concept cohort_reader = detail::names_layout<T> && detail::recognises_layout<T> && detail::reads_cohort<T>;
 
@@ -41,10 +41,13 @@ concept cohort_reader = detail::names_layout<T> && detail::recognises_layout<T> 
 template <class T>
 consteval void check_cohort_reader() {
   static_assert(detail::names_layout<T>,
-                "cohort_reader: the type needs a static function layout() that returns the layout's name, such as \"nnunet-raw\".");
+                "cohort_reader: the type needs a static function layout() that returns the layout's name, such as "
+                "\"nnunet-raw\".");
   static_assert(detail::recognises_layout<T>,
-                "cohort_reader: the type needs a static function recognises(std::filesystem::path) that returns bool: whether the folder has this layout.");
-  static_assert(detail::reads_cohort<T>, "cohort_reader: the type needs a const member function read() that returns a comodal::cohort.");
+                "cohort_reader: the type needs a static function recognises(std::filesystem::path) that returns bool: "
+                "whether the folder has this layout.");
+  static_assert(detail::reads_cohort<T>,
+                "cohort_reader: the type needs a const member function read() that returns a comodal::cohort.");
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

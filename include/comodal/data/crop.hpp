@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Crops: one geometric draw (flips, rotation, scale about the centre of the patch), sampled once from the volume: trilinear
-/// for images, nearest neighbour for labels, a fixed value outside.
+/// Crops: one geometric draw (flips, rotation, scale about the centre of the patch), sampled once from the volume:
+/// trilinear for images, nearest neighbour for labels, a fixed value outside.
 #ifndef COMODAL_DATA_CROP_HPP
 #define COMODAL_DATA_CROP_HPP
 
@@ -28,10 +28,12 @@ struct crop_map {
   }
 };
 
-/// The map of a patch that is flipped, then scaled (above 1: magnified), then rotated about the axes W, H, D by angles in degrees.
+/// The map of a patch that is flipped, then scaled (above 1: magnified), then rotated about the axes W, H, D by angles
+/// in degrees.
 /// @param spacing voxel sizes in mm (D, H, W): rotations are rotations in mm
-[[nodiscard]] inline crop_map make_crop_map(const extent3& patch, const extent3& first, const std::array<double, 3>& spacing,
-                                            const std::array<bool, 3>& flip, const std::array<double, 3>& degrees, double scale) {
+[[nodiscard]] inline crop_map make_crop_map(const extent3& patch, const extent3& first,
+                                            const std::array<double, 3>& spacing, const std::array<bool, 3>& flip,
+                                            const std::array<double, 3>& degrees, double scale) {
   crop_map map{patch, first};
   for (std::size_t a = 0; a < 3; ++a) map.matrix[a][a] = (flip[a] ? -1 : 1) / scale;
   for (std::size_t a = 3; a-- > 0;) {
@@ -48,8 +50,8 @@ struct crop_map {
 }
 
 /// Draws flips, angles and scale as the options say.
-[[nodiscard]] inline crop_map draw_crop_map(const batch_options& options, const extent3& first, const std::array<double, 3>& spacing,
-                                            random_stream& random) {
+[[nodiscard]] inline crop_map draw_crop_map(const batch_options& options, const extent3& first,
+                                            const std::array<double, 3>& spacing, random_stream& random) {
   std::array<bool, 3> flip{};
   std::array<double, 3> degrees{};
   for (std::size_t a = 0; a < 3; ++a) flip[a] = random.chance(options.mirror_chance) && options.mirror[a];
@@ -79,7 +81,8 @@ void copy_crop(const extent3& volume, const crop_map& map, const crop_layer<Scal
   const auto place = [&](std::size_t a, index i) { return map.first[a] + (map.matrix[a][a] < 0 ? p[a] - 1 - i : i); };
   const bool reversed = map.matrix[2][2] < 0;
   // The part [from, to) of a row of the patch that lies in the volume.
-  const index low = std::clamp<index>(-map.first[2], 0, p[2]), high = std::clamp<index>(volume[2] - map.first[2], low, p[2]);
+  const index low = std::clamp<index>(-map.first[2], 0, p[2]),
+              high = std::clamp<index>(volume[2] - map.first[2], low, p[2]);
   const index from = reversed ? p[2] - high : low, to = reversed ? p[2] - low : high;
   Scalar* out = layer.out;
   for (index d = 0; d < p[0]; ++d)
@@ -99,8 +102,8 @@ void copy_crop(const extent3& volume, const crop_map& map, const crop_layer<Scal
     }
 }
 
-/// The places that one row of the patch shows, in fixed point with 16 bits behind the point: a place that is a voxel up to
-/// rounding is that voxel exactly.
+/// The places that one row of the patch shows, in fixed point with 16 bits behind the point: a place that is a voxel up
+/// to rounding is that voxel exactly.
 struct crop_row {
   std::array<std::vector<std::int32_t>, 3> place;
   std::array<std::vector<float>, 3> fraction;
@@ -117,13 +120,15 @@ struct crop_row {
     const std::array<double, 3> p{static_cast<double>(d), static_cast<double>(h), 0};
     for (std::size_t a = 0; a < 3; ++a) {
       double start = static_cast<double>(map.first[a]) + static_cast<double>(map.patch[a] - 1) / 2;
-      for (std::size_t c = 0; c < 3; ++c) start += map.matrix[a][c] * (p[c] - static_cast<double>(map.patch[c] - 1) / 2);
+      for (std::size_t c = 0; c < 3; ++c)
+        start += map.matrix[a][c] * (p[c] - static_cast<double>(map.patch[c] - 1) / 2);
       const double origin = start * 65536 + 0.5, stride = map.matrix[a][2] * 65536;
       std::int32_t* out = place[a].data();
       float* part = fraction[a].data();
 #pragma omp simd
       for (std::int32_t w = 0; w < width; ++w) {
-        out[w] = static_cast<std::int32_t>(std::floor(std::clamp(origin + w * stride, -2e9, 2e9)));  // 2e9 is far outside, too
+        out[w] = static_cast<std::int32_t>(
+            std::floor(std::clamp(origin + w * stride, -2e9, 2e9)));  // 2e9 is far outside, too
         part[w] = static_cast<float>(out[w] & 65535) * 0x1p-16f;
       }
     }
@@ -176,9 +181,11 @@ inline void interpolate_row(const extent3& volume, const crop_row& row, const cr
   for (index w = row.last; w < width; ++w) out[w] = border(w);
 }
 
-inline void nearest_row(const extent3& volume, const crop_row& row, const crop_layer<std::uint8_t>& layer, std::uint8_t* out) {
+inline void nearest_row(const extent3& volume, const crop_row& row, const crop_layer<std::uint8_t>& layer,
+                        std::uint8_t* out) {
   for (std::size_t w = 0; w < row.offset.size(); ++w) {
-    const index z = (row.place[0][w] + 32768) >> 16, y = (row.place[1][w] + 32768) >> 16, x = (row.place[2][w] + 32768) >> 16;
+    const index z = (row.place[0][w] + 32768) >> 16, y = (row.place[1][w] + 32768) >> 16,
+                x = (row.place[2][w] + 32768) >> 16;
     const bool in = z >= 0 && z < volume[0] && y >= 0 && y < volume[1] && x >= 0 && x < volume[2];
     out[w] = in ? layer.source[(z * volume[1] + y) * volume[2] + x] : layer.outside;
   }
@@ -186,8 +193,8 @@ inline void nearest_row(const extent3& volume, const crop_row& row, const crop_l
 
 }  // namespace detail
 
-/// Crops images and labels of one volume through one map, so that voxels correspond. Outside the volume images count as their
-/// value `outside` (interpolation sees it too).
+/// Crops images and labels of one volume through one map, so that voxels correspond. Outside the volume images count as
+/// their value `outside` (interpolation sees it too).
 /// @param volume size (D, H, W) of the source; at most 8192 along an axis and below 2^31 voxels
 inline void extract_crop(const extent3& volume, const crop_map& map, std::span<const crop_layer<float>> images,
                          std::span<const crop_layer<std::uint8_t>> labels = {}) {

@@ -11,11 +11,14 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// 0.5 % and 99.5 % points, mean and deviation of a modality where the label is not 0, over the given cases; cases without the
-/// modality are left out. A case with many foreground voxels counts with every n-th of them, at most `per_case`.
+/// 0.5 % and 99.5 % points, mean and deviation of a modality where the label is not 0, over the given cases; cases
+/// without the modality are left out. A case with many foreground voxels counts with every n-th of them, at most
+/// `per_case`.
 /// @param cases labelled training cases; never validation or test cases
-/// @throws io_error for a case that cannot be used, with its findings; config_error if there is no foreground voxel at all
-[[nodiscard]] inline ct_statistics ct_statistics_of(const std::vector<labelled_case>& cases, std::size_t modality, std::size_t per_case = 200000) {
+/// @throws io_error for a case that cannot be used, with its findings; config_error if there is no foreground voxel at
+/// all
+[[nodiscard]] inline ct_statistics ct_statistics_of(const std::vector<labelled_case>& cases, std::size_t modality,
+                                                    std::size_t per_case = 200000) {
   std::vector<float> values;
   for (const labelled_case& one : cases) {
     if (!one.files.present(modality)) continue;
@@ -29,7 +32,8 @@ namespace comodal::inline COMODAL_CONFIG {
     const std::size_t step = std::max<std::size_t>(1, (inside.size() + per_case - 1) / per_case);
     for (std::size_t i = 0; i < inside.size(); i += step) values.push_back(inside[i]);
   }
-  if (values.empty()) throw config_error("normalise = \"ct\": no labelled training case has a foreground voxel in this modality");
+  if (values.empty())
+    throw config_error("normalise = \"ct\": no labelled training case has a foreground voxel in this modality");
   const auto [mean, deviation] = mean_and_deviation(values);
   const double low = quantile(values, 0.005), high = quantile(values, 0.995);
   return {low, high, mean, deviation};

@@ -32,13 +32,15 @@ using byte_buffer = std::vector<unsigned char>;
 /// Reads a file as it is. @throws io_error if it is missing, no regular file or unreadable
 [[nodiscard]] inline byte_buffer read_file(const std::filesystem::path& path) {
   std::error_code failure;
-  if (std::filesystem::is_directory(path, failure)) throw io_error(text(path.string(), ": is a folder, expected a file"));
+  if (std::filesystem::is_directory(path, failure))
+    throw io_error(text(path.string(), ": is a folder, expected a file"));
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
   if (!file) throw io_error(text(path.string(), ": cannot be opened (", std::strerror(errno), ")"));
   const auto size = std::filesystem::file_size(path, failure);
   byte_buffer bytes(failure ? 0 : static_cast<std::size_t>(size));
   const std::size_t got = bytes.empty() ? 0 : std::fread(bytes.data(), 1, bytes.size(), file.get());
-  if (failure || got != bytes.size()) throw io_error(text(path.string(), ": cannot be read to its end (", got, " bytes came)"));
+  if (failure || got != bytes.size())
+    throw io_error(text(path.string(), ": cannot be read to its end (", got, " bytes came)"));
   return bytes;
 }
 
@@ -93,7 +95,8 @@ using byte_buffer = std::vector<unsigned char>;
 /// @param level zlib's, 1 (fast) to 9 (small)
 [[nodiscard]] inline byte_buffer gzip(std::span<const unsigned char> bytes, int level = 4) {
   z_stream z{};
-  if (deflateInit2(&z, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw io_error("gzip: zlib cannot start");
+  if (deflateInit2(&z, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
+    throw io_error("gzip: zlib cannot start");
   const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&z, &deflateEnd);
   constexpr std::size_t piece = std::size_t{1} << 20;
   byte_buffer out;
@@ -112,13 +115,15 @@ using byte_buffer = std::vector<unsigned char>;
   return out;
 }
 
-/// Writes a file in one step: to a temporary file beside it, synced, then renamed. A reader sees the old file or the new one.
+/// Writes a file in one step: to a temporary file beside it, synced, then renamed. A reader sees the old file or the
+/// new one.
 /// @throws io_error if the folder is missing or the disk refuses; the temporary file is removed
 inline void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes) {
   static std::atomic<unsigned> number{0};
   std::filesystem::path partial;
   std::FILE* file = nullptr;
-  // A killed program leaves its temporary file behind, and in a container the next one may have the same process number.
+  // A killed program leaves its temporary file behind, and in a container the next one may have the same process
+  // number.
   for (int tries = 0; !file && (tries == 0 || (errno == EEXIST && tries < 1000)); ++tries) {
     partial = text(path.string(), ".partial-", ::getpid(), "-", number++);
     file = std::fopen(partial.c_str(), "wbx");

@@ -40,7 +40,8 @@ struct finding {
 
 /// The number of findings that are errors.
 [[nodiscard]] inline std::size_t count_errors(const std::vector<finding>& findings) {
-  return static_cast<std::size_t>(std::count_if(findings.begin(), findings.end(), [](const finding& f) { return f.severity == finding::level::error; }));
+  return static_cast<std::size_t>(std::count_if(findings.begin(), findings.end(),
+                                                [](const finding& f) { return f.severity == finding::level::error; }));
 }
 
 /// Does nothing without errors among the findings. @throws io_error with every error's line otherwise

@@ -78,8 +78,9 @@ struct axis_map {
   friend bool operator==(const axis_map&, const axis_map&) = default;
 };
 
-/// The permutation and flips that bring a grid closest to RAS+ (i to the right, j to the front, k up): the permutation with
-/// the largest sum of absolute direction cosines; of equal ones the first. Oblique and sheared grids keep their tilt.
+/// The permutation and flips that bring a grid closest to RAS+ (i to the right, j to the front, k up): the permutation
+/// with the largest sum of absolute direction cosines; of equal ones the first. Oblique and sheared grids keep their
+/// tilt.
 /// @throws geometry_error if the affine is singular
 [[nodiscard]] inline axis_map canonical_axes(const geometry& g) {
   if (!invertible(g.affine)) throw geometry_error("orientation: the affine is singular, its axes span no volume");
@@ -177,9 +178,12 @@ std::string listed(const Array& v, const char* separator) {
 
 }  // namespace detail
 
-/// How grid `found` differs from `expected`, in words ("size 108 x 120 x 33, expected 108 x 120 x 34; ..."); empty if it does not.
-/// @param tolerance of spacings (relative) and direction cosines (absolute); origins may differ by ten times this share of a voxel
-[[nodiscard]] inline std::string grid_difference(const geometry& found, const geometry& expected, double tolerance = 1e-3) {
+/// How grid `found` differs from `expected`, in words ("size 108 x 120 x 33, expected 108 x 120 x 34; ..."); empty if
+/// it does not.
+/// @param tolerance of spacings (relative) and direction cosines (absolute); origins may differ by ten times this share
+/// of a voxel
+[[nodiscard]] inline std::string grid_difference(const geometry& found, const geometry& expected,
+                                                 double tolerance = 1e-3) {
   std::string out;
   const auto add = [&](const std::string& words) { out += (out.empty() ? "" : "; ") + words; };
   if (found.size != expected.size)
@@ -219,7 +223,8 @@ std::string listed(const Array& v, const char* separator) {
   return grid_difference(a, b, tolerance).empty();
 }
 
-/// The median voxel size of grids along each of their axes, in mm; of an even number the smaller of the middle two. Zeros without grids.
+/// The median voxel size of grids along each of their axes, in mm; of an even number the smaller of the middle two.
+/// Zeros without grids.
 [[nodiscard]] inline std::array<double, 3> median_spacing(const std::vector<geometry>& grids) {
   std::array<double, 3> median{};
   for (std::size_t a = 0; a < 3 && !grids.empty(); ++a) {
@@ -232,13 +237,15 @@ std::string listed(const Array& v, const char* separator) {
   return median;
 }
 
-/// Words where the voxel size of a grid is not that of the training cases: another by more than a quarter along an axis; else empty.
+/// Words where the voxel size of a grid is not that of the training cases: another by more than a quarter along an
+/// axis; else empty.
 /// @param trained mm along the grid's axes, as of `median_spacing`; zeros where it is not known
 [[nodiscard]] inline std::string spacing_warning(const geometry& grid, const std::array<double, 3>& trained) {
   const auto spacing = grid.spacing();
   for (std::size_t a = 0; a < 3; ++a)
     if (trained[a] > 0 && std::abs(std::log(spacing[a] / trained[a])) > std::log(1.25))
-      return text("has voxels of ", detail::listed(spacing, " x "), " mm, the training cases ", detail::listed(trained, " x "),
+      return text("has voxels of ", detail::listed(spacing, " x "), " mm, the training cases ",
+                  detail::listed(trained, " x "),
                   " mm (median): volumes are not resampled, and what is learnt at one size may fail at another");
   return {};
 }

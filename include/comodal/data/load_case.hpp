@@ -28,12 +28,14 @@ struct loaded_images {
 namespace detail {
 
 inline std::string header_warning(const nifti_header& h) {
-  if (h.qform_code <= 0 && h.sform_code <= 0) return "has neither qform nor sform: where left and right are is unknown, x is taken to the right";
+  if (h.qform_code <= 0 && h.sform_code <= 0)
+    return "has neither qform nor sform: where left and right are is unknown, x is taken to the right";
   if (!h.conflict.empty()) return "its qform and sform disagree (qform: " + h.conflict + "); the sform is used";
   return "";
 }
 
-inline void inspect_values(const image_volume& image, const std::filesystem::path& file, std::vector<finding>& findings) {
+inline void inspect_values(const image_volume& image, const std::filesystem::path& file,
+                           std::vector<finding>& findings) {
   std::size_t nans = 0, infinities = 0;
   bool constant = true;
   for (const float v : image.values) {
@@ -42,9 +44,13 @@ inline void inspect_values(const image_volume& image, const std::filesystem::pat
     constant &= v == image.values.front();
   }
   if (nans + infinities > 0)
-    findings.push_back({finding::level::error, file, text("holds ", nans, " NaN and ", infinities, " infinite values among ", image.values.size(), " voxels")});
+    findings.push_back(
+        {finding::level::error, file,
+         text("holds ", nans, " NaN and ", infinities, " infinite values among ", image.values.size(), " voxels")});
   else if (constant)
-    findings.push_back({finding::level::warning, file, text("is constant: every voxel is ", image.values.front(), "; leave the file out if the modality is absent")});
+    findings.push_back(
+        {finding::level::warning, file,
+         text("is constant: every voxel is ", image.values.front(), "; leave the file out if the modality is absent")});
 }
 
 // The grid that most modalities have: of equals the first.
@@ -61,8 +67,8 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
 }  // namespace detail
 
 /// Reads the images of a case. Never throws for what a file holds.
-/// Errors found: unreadable files, modalities on different grids, NaN and infinite values, no modality at all. Warnings: constant
-/// images, qform and sform that disagree or are both missing.
+/// Errors found: unreadable files, modalities on different grids, NaN and infinite values, no modality at all.
+/// Warnings: constant images, qform and sform that disagree or are both missing.
 [[nodiscard]] inline loaded_images load_images(const case_files& files) {
   loaded_images c;
   c.images.resize(files.images.size());
@@ -92,18 +98,21 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
   c.grid = grids[common];
   for (std::size_t r = 0; r < readable.size(); ++r)
     if (const std::string how = grid_difference(grids[r], grids[common]); !how.empty())
-      c.findings.push_back({finding::level::error, files.images[readable[r]], text("is on another grid than ", c.reference.filename().string(), ": ", how)});
+      c.findings.push_back({finding::level::error, files.images[readable[r]],
+                            text("is on another grid than ", c.reference.filename().string(), ": ", how)});
   return c;
 }
 
 /// Voxels that are not background.
 [[nodiscard]] inline std::size_t foreground_voxels(const label_volume& label) {
-  return label.values.size() - static_cast<std::size_t>(std::count(label.values.begin(), label.values.end(), std::uint8_t{0}));
+  return label.values.size() -
+         static_cast<std::size_t>(std::count(label.values.begin(), label.values.end(), std::uint8_t{0}));
 }
 
 /// What is to be said of each label value that no class declares: "holds label 7 in 12 voxels; declared are 0, 1, 2".
 /// @param classes the declared classes; none: values are not compared
-[[nodiscard]] inline std::vector<std::string> undeclared_labels(const label_volume& label, const std::vector<label_class>& classes) {
+[[nodiscard]] inline std::vector<std::string> undeclared_labels(const label_volume& label,
+                                                                const std::vector<label_class>& classes) {
   std::array<std::size_t, 256> counts{};
   for (const std::uint8_t v : label.values) ++counts[v];
   const std::vector<int> declared = declared_values(classes);
@@ -116,10 +125,11 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
   return found;
 }
 
-/// Reads the label map of a case whose images were loaded, and adds what is wrong with it to their findings: unreadable, on another
-/// grid, values that no class declares (errors), no foreground (warning).
+/// Reads the label map of a case whose images were loaded, and adds what is wrong with it to their findings:
+/// unreadable, on another grid, values that no class declares (errors), no foreground (warning).
 /// @param classes the declared classes; none: values are not compared
-[[nodiscard]] inline label_volume load_label(const labelled_case& labelled, const std::vector<label_class>& classes, loaded_images& c) {
+[[nodiscard]] inline label_volume load_label(const labelled_case& labelled, const std::vector<label_class>& classes,
+                                             loaded_images& c) {
   label_volume label;
   try {
     label = read_nifti_labels(labelled.label);
@@ -129,9 +139,12 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
   }
   if (!c.reference.empty())
     if (const std::string how = grid_difference(label.geometry, c.grid); !how.empty())
-      c.findings.push_back({finding::level::error, labelled.label, text("is on another grid than ", c.reference.filename().string(), ": ", how)});
-  for (const std::string& words : undeclared_labels(label, classes)) c.findings.push_back({finding::level::error, labelled.label, words});
-  if (foreground_voxels(label) == 0) c.findings.push_back({finding::level::warning, labelled.label, "is empty: every voxel is background"});
+      c.findings.push_back({finding::level::error, labelled.label,
+                            text("is on another grid than ", c.reference.filename().string(), ": ", how)});
+  for (const std::string& words : undeclared_labels(label, classes))
+    c.findings.push_back({finding::level::error, labelled.label, words});
+  if (foreground_voxels(label) == 0)
+    c.findings.push_back({finding::level::warning, labelled.label, "is empty: every voxel is background"});
   return label;
 }
 

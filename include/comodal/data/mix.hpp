@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Box mix: a box of a labelled crop, or everything but it, replaces that part of an unlabelled crop together with its label.
+/// Box mix: a box of a labelled crop, or everything but it, replaces that part of an unlabelled crop together with its
+/// label.
 #ifndef COMODAL_DATA_MIX_HPP
 #define COMODAL_DATA_MIX_HPP
 
@@ -17,8 +18,10 @@ struct mix_region {
   bool complement = false;
 };
 
-/// A box of `side` of the patch along each axis (rounded, at least one voxel), anywhere in it; its complement with chance `complement`.
-[[nodiscard]] inline mix_region draw_mix_region(const extent3& patch, double side, double complement, random_stream& random) {
+/// A box of `side` of the patch along each axis (rounded, at least one voxel), anywhere in it; its complement with
+/// chance `complement`.
+[[nodiscard]] inline mix_region draw_mix_region(const extent3& patch, double side, double complement,
+                                                random_stream& random) {
   mix_region region;
   for (std::size_t a = 0; a < 3; ++a) {
     region.size[a] = std::clamp<index>(std::lround(static_cast<double>(patch[a]) * side), 1, patch[a]);
@@ -33,7 +36,9 @@ namespace detail {
 /// Copies the region of one crop (D, H, W) from `from(v)`; `v` is the voxel.
 template <class Scalar, class From>
 void fill_region(const extent3& size, const mix_region& region, std::span<Scalar> out, const From& from) {
-  const auto within = [&](std::size_t a, index i) { return i >= region.first[a] && i < region.first[a] + region.size[a]; };
+  const auto within = [&](std::size_t a, index i) {
+    return i >= region.first[a] && i < region.first[a] + region.size[a];
+  };
   std::size_t v = 0;
   for (index d = 0; d < size[0]; ++d)
     for (index h = 0; h < size[1]; ++h) {
@@ -45,8 +50,9 @@ void fill_region(const extent3& size, const mix_region& region, std::span<Scalar
 
 }  // namespace detail
 
-/// Replaces the region of sample `s` of `target` by that of sample `t` of `source`, all modalities at once; marks its voxels in
-/// `known` and copies their labels. What the mixed crop has is the intersection of what both have; other modalities become 0.
+/// Replaces the region of sample `s` of `target` by that of sample `t` of `source`, all modalities at once; marks its
+/// voxels in `known` and copies their labels. What the mixed crop has is the intersection of what both have; other
+/// modalities become 0.
 /// @param target with labels and known labels; @param source with labels; crops of one size
 /// @returns false, and changes nothing, if the intersection is empty
 inline bool mix_crop(crop_batch& target, index s, const crop_batch& source, index t, const mix_region& region) {

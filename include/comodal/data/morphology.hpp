@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// What a head mask is made with: Otsu's threshold, closing, the filling of holes and the removal of islands on voxel grids.
+/// What a head mask is made with: Otsu's threshold, closing, the filling of holes and the removal of islands on voxel
+/// grids.
 #ifndef COMODAL_DATA_MORPHOLOGY_HPP
 #define COMODAL_DATA_MORPHOLOGY_HPP
 
@@ -14,8 +15,9 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Otsu's threshold (IEEE Trans. SMC 9, 1979) from a histogram of `bins` equal bins between the extremes: the upper edge of the
-/// last bin of the darker class, so that the brighter class is `x > threshold`. The extremes' common value if all are equal.
+/// Otsu's threshold (IEEE Trans. SMC 9, 1979) from a histogram of `bins` equal bins between the extremes: the upper
+/// edge of the last bin of the darker class, so that the brighter class is `x > threshold`. The extremes' common value
+/// if all are equal.
 /// @throws shape_error without values
 [[nodiscard]] inline float otsu_threshold(std::span<const float> values, int bins = 256) {
   if (values.empty() || bins < 2) throw shape_error("otsu_threshold: expected at least one value and two bins");
@@ -23,7 +25,8 @@ namespace comodal::inline COMODAL_CONFIG {
   const double least = *low, width = (static_cast<double>(*high) - *low) / bins;
   if (!(width > 0)) return *low;
   std::vector<std::int64_t> histogram(static_cast<std::size_t>(bins));
-  for (const float v : values) ++histogram[static_cast<std::size_t>(std::min(bins - 1, static_cast<int>((v - least) / width)))];
+  for (const float v : values)
+    ++histogram[static_cast<std::size_t>(std::min(bins - 1, static_cast<int>((v - least) / width)))];
 
   double total = 0;
   for (int b = 0; b < bins; ++b) total += b * static_cast<double>(histogram[static_cast<std::size_t>(b)]);
@@ -46,7 +49,8 @@ namespace detail {
 
 // Marks the voxels at most `radius` steps (along axes) from a voxel whose value is `target`: city-block distance, one
 // forward and one backward pass an axis.
-inline std::vector<std::uint8_t> within(const std::vector<std::uint8_t>& mask, const std::array<index, 3>& size, std::uint8_t target, int radius) {
+inline std::vector<std::uint8_t> within(const std::vector<std::uint8_t>& mask, const std::array<index, 3>& size,
+                                        std::uint8_t target, int radius) {
   std::vector<std::uint8_t> distance(mask.size());
   const auto far = static_cast<std::uint8_t>(radius + 1);
   for (std::size_t i = 0; i < mask.size(); ++i) distance[i] = mask[i] == target ? 0 : far;
@@ -85,8 +89,8 @@ void for_neighbours(index at, const std::array<index, 3>& size, index row, index
 
 }  // namespace detail
 
-/// Closing of a mask (0 or 1) with the ball of `radius` voxels in the city-block metric: dilation, then erosion, as if the grid
-/// went on as background on all sides. Equals `radius` steps of SciPy's `binary_closing` on the padded grid.
+/// Closing of a mask (0 or 1) with the ball of `radius` voxels in the city-block metric: dilation, then erosion, as if
+/// the grid went on as background on all sides. Equals `radius` steps of SciPy's `binary_closing` on the padded grid.
 /// @throws config_error for a radius outside 0 to 100
 [[nodiscard]] inline label_volume closing(const label_volume& mask, int radius) {
   if (radius < 0 || radius > 100) throw config_error(text("closing: radius ", radius, ", expected 0 to 100 voxels"));
@@ -94,19 +98,22 @@ void for_neighbours(index at, const std::array<index, 3>& size, index row, index
   const index pad = radius + 1;
   const std::array<index, 3> wide{size[0] + 2 * pad, size[1] + 2 * pad, size[2] + 2 * pad};
   std::vector<std::uint8_t> padded(static_cast<std::size_t>(wide[0] * wide[1] * wide[2]));
-  const auto row = [&](auto& values, index j, index k) { return values.begin() + ((k + pad) * wide[1] + j + pad) * wide[0] + pad; };
+  const auto row = [&](auto& values, index j, index k) {
+    return values.begin() + ((k + pad) * wide[1] + j + pad) * wide[0] + pad;
+  };
   for (index k = 0; k < size[2]; ++k)
     for (index j = 0; j < size[1]; ++j) std::copy_n(&mask.at(0, j, k), size[0], row(padded, j, k));
   const auto eroded = detail::within(detail::within(padded, wide, 1, radius), wide, 0, radius);
   label_volume out = mask;
   for (index k = 0; k < size[2]; ++k)
     for (index j = 0; j < size[1]; ++j)
-      std::transform(row(eroded, j, k), row(eroded, j, k) + size[0], &out.at(0, j, k), [](std::uint8_t v) { return std::uint8_t(!v); });
+      std::transform(row(eroded, j, k), row(eroded, j, k) + size[0], &out.at(0, j, k),
+                     [](std::uint8_t v) { return std::uint8_t(!v); });
   return out;
 }
 
-/// The mask without its small islands: of the components that are connected along axes, those of at least `share` of the largest
-/// one's voxels stay. @throws config_error for a share outside 0 to 1
+/// The mask without its small islands: of the components that are connected along axes, those of at least `share` of
+/// the largest one's voxels stay. @throws config_error for a share outside 0 to 1
 [[nodiscard]] inline label_volume drop_islands(const label_volume& mask, double share) {
   if (!(share >= 0 && share <= 1)) throw config_error(text("drop_islands: share ", share, ", expected 0 to 1"));
   const auto& size = mask.geometry.size;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// NIfTI files, .nii and .nii.gz, NIfTI-1 and NIfTI-2, either byte order: images, label maps, and results on an input's own grid.
+/// NIfTI files, .nii and .nii.gz, NIfTI-1 and NIfTI-2, either byte order: images, label maps, and results on an input's
+/// own grid.
 #ifndef COMODAL_DATA_NIFTI_HPP
 #define COMODAL_DATA_NIFTI_HPP
 
@@ -30,7 +31,8 @@ inline byte_buffer nifti_bytes(const std::filesystem::path& path) {
   }
   if (is_gzip(bytes)) return gunzip(bytes, path.string());
   if (bytes.empty()) throw io_error(text(path.string(), ": is empty; copy or download it again"));
-  if (looks_like_text(bytes)) throw io_error(text(path.string(), ": is a web page, not a gzip file (a failed download?)"));
+  if (looks_like_text(bytes))
+    throw io_error(text(path.string(), ": is a web page, not a gzip file (a failed download?)"));
   std::string fix = "it is damaged; copy or download it again";
   try {
     static_cast<void>(parse_nifti_header(bytes, ""));
@@ -56,10 +58,12 @@ inline nifti_contents nifti_whole(const std::filesystem::path& path) {
                         static_cast<double>(c.header.grid.size[2]) * static_cast<double>(c.header.value_bytes);
   const double found = static_cast<double>(c.bytes.size()) - static_cast<double>(c.header.offset);
   if (found < needed)
-    throw io_error(text(path.string(), ": truncated, ", static_cast<std::int64_t>(std::max(found, 0.0)), " bytes of voxels, expected ",
-                        listed(c.header.grid.size, " x "), " voxels of ", c.header.value_bytes, " bytes; copy or download it again"));
+    throw io_error(text(path.string(), ": truncated, ", static_cast<std::int64_t>(std::max(found, 0.0)),
+                        " bytes of voxels, expected ", listed(c.header.grid.size, " x "), " voxels of ",
+                        c.header.value_bytes, " bytes; copy or download it again"));
   if (c.header.swapped && c.header.value_bytes > 1)
-    nifti_swap_Nbytes(static_cast<std::int64_t>(c.count()), static_cast<int>(c.header.value_bytes), c.bytes.data() + c.header.offset);
+    nifti_swap_Nbytes(static_cast<std::int64_t>(c.count()), static_cast<int>(c.header.value_bytes),
+                      c.bytes.data() + c.header.offset);
   return c;
 }
 
@@ -78,16 +82,26 @@ void for_stored(const nifti_contents& c, Body& body) {
 template <class Body>
 void for_stored(const nifti_contents& c, Body body) {
   switch (c.header.datatype) {
-    case DT_UINT8: return for_stored<std::uint8_t>(c, body);
-    case DT_INT8: return for_stored<std::int8_t>(c, body);
-    case DT_UINT16: return for_stored<std::uint16_t>(c, body);
-    case DT_INT16: return for_stored<std::int16_t>(c, body);
-    case DT_UINT32: return for_stored<std::uint32_t>(c, body);
-    case DT_INT32: return for_stored<std::int32_t>(c, body);
-    case DT_UINT64: return for_stored<std::uint64_t>(c, body);
-    case DT_INT64: return for_stored<std::int64_t>(c, body);
-    case DT_FLOAT32: return for_stored<float>(c, body);
-    default: return for_stored<double>(c, body);
+    case DT_UINT8:
+      return for_stored<std::uint8_t>(c, body);
+    case DT_INT8:
+      return for_stored<std::int8_t>(c, body);
+    case DT_UINT16:
+      return for_stored<std::uint16_t>(c, body);
+    case DT_INT16:
+      return for_stored<std::int16_t>(c, body);
+    case DT_UINT32:
+      return for_stored<std::uint32_t>(c, body);
+    case DT_INT32:
+      return for_stored<std::int32_t>(c, body);
+    case DT_UINT64:
+      return for_stored<std::uint64_t>(c, body);
+    case DT_INT64:
+      return for_stored<std::int64_t>(c, body);
+    case DT_FLOAT32:
+      return for_stored<float>(c, body);
+    default:
+      return for_stored<double>(c, body);
   }
 }
 
@@ -95,7 +109,9 @@ void for_stored(const nifti_contents& c, Body body) {
 
 /// The header of a NIfTI file. Unpacks and verifies the file as a whole.
 /// @throws io_error or geometry_error as `read_nifti`
-[[nodiscard]] inline nifti_header read_nifti_header(const std::filesystem::path& path) { return detail::nifti_whole(path).header; }
+[[nodiscard]] inline nifti_header read_nifti_header(const std::filesystem::path& path) {
+  return detail::nifti_whole(path).header;
+}
 
 /// An image with the header that its results will need.
 template <class Scalar>
@@ -104,9 +120,10 @@ struct nifti_file {
   volume<Scalar> content;
 };
 
-/// Reads an image: values with slope and intercept applied, any NaN and infinities as they are; affine as `nifti_header::grid`.
-/// Accepts every integer and float type of 8 to 64 bits and 4-D files of one volume.
-/// @throws io_error if the file is missing, truncated, damaged, misnamed, of several volumes or of RGB or complex values
+/// Reads an image: values with slope and intercept applied, any NaN and infinities as they are; affine as
+/// `nifti_header::grid`. Accepts every integer and float type of 8 to 64 bits and 4-D files of one volume.
+/// @throws io_error if the file is missing, truncated, damaged, misnamed, of several volumes or of RGB or complex
+/// values
 /// @throws geometry_error if its affine is singular
 [[nodiscard]] inline nifti_file<float> read_nifti_file(const std::filesystem::path& path) {
   const detail::nifti_contents c = detail::nifti_whole(path);
@@ -116,15 +133,20 @@ struct nifti_file {
   if (slope == 1 && inter == 0)
     detail::for_stored(c, [out](std::size_t i, auto stored) { out[i] = static_cast<float>(stored); });
   else
-    detail::for_stored(c, [=](std::size_t i, auto stored) { out[i] = static_cast<float>(static_cast<double>(stored) * slope + inter); });
+    detail::for_stored(c, [=](std::size_t i, auto stored) {
+      out[i] = static_cast<float>(static_cast<double>(stored) * slope + inter);
+    });
   return file;
 }
 
 /// Reads an image as `read_nifti_file` does, without its header.
-[[nodiscard]] inline image_volume read_nifti(const std::filesystem::path& path) { return read_nifti_file(path).content; }
+[[nodiscard]] inline image_volume read_nifti(const std::filesystem::path& path) {
+  return read_nifti_file(path).content;
+}
 
 /// Reads a label map: integers 0 to 255. Values within 0.001 of an integer (labels stored as floats) are rounded.
-/// @throws io_error as `read_nifti`, and for values that are no integers, negative or above 255, with one of them and their number
+/// @throws io_error as `read_nifti`, and for values that are no integers, negative or above 255, with one of them and
+/// their number
 [[nodiscard]] inline label_volume read_nifti_labels(const std::filesystem::path& path) {
   const detail::nifti_contents c = detail::nifti_whole(path);
   label_volume labels{c.header.grid, std::vector<std::uint8_t>(c.count())};
@@ -140,9 +162,10 @@ struct nifti_file {
     }
   });
   if (wrong > 0) {
-    const auto nx = static_cast<std::size_t>(c.header.grid.size[0]), ny = static_cast<std::size_t>(c.header.grid.size[1]);
-    throw io_error(text(path.string(), ": label value ", example, " at voxel (", place % nx, ", ", place / nx % ny, ", ", place / nx / ny,
-                        ") and ", wrong - 1, " more voxels: labels are integers from 0 to 255"));
+    const auto nx = static_cast<std::size_t>(c.header.grid.size[0]),
+               ny = static_cast<std::size_t>(c.header.grid.size[1]);
+    throw io_error(text(path.string(), ": label value ", example, " at voxel (", place % nx, ", ", place / nx % ny,
+                        ", ", place / nx / ny, ") and ", wrong - 1, " more voxels: labels are integers from 0 to 255"));
   }
   return labels;
 }
@@ -151,7 +174,8 @@ namespace detail {
 
 template <class Scalar>
 byte_buffer nifti_encoded(const volume<Scalar>& v, const nifti_header& like) {
-  static_assert(std::same_as<Scalar, float> || std::same_as<Scalar, std::uint8_t>, "NIfTI files are written as float or uint8");
+  static_assert(std::same_as<Scalar, float> || std::same_as<Scalar, std::uint8_t>,
+                "NIfTI files are written as float or uint8");
   return std::visit(
       [&](auto raw) {
         constexpr bool second = std::same_as<decltype(raw), nifti_2_header>;
@@ -187,10 +211,11 @@ byte_buffer nifti_encoded(const volume<Scalar>& v, const nifti_header& like) {
 
 }  // namespace detail
 
-/// Writes a volume, float or label map, on the grid of a header: sizes, qform, sform, codes, voxel sizes and units are exactly the
-/// header's; type, scaling, description and intent are the result's own, and extensions are not carried over.
-/// The name ends in .nii or .nii.gz. Written in one step.
-/// @throws geometry_error if the volume is not on that grid; io_error for another ending or a file that cannot be written
+/// Writes a volume, float or label map, on the grid of a header: sizes, qform, sform, codes, voxel sizes and units are
+/// exactly the header's; type, scaling, description and intent are the result's own, and extensions are not carried
+/// over. The name ends in .nii or .nii.gz. Written in one step.
+/// @throws geometry_error if the volume is not on that grid; io_error for another ending or a file that cannot be
+/// written
 template <class Scalar>
 void write_nifti(const std::filesystem::path& path, const volume<Scalar>& v, const nifti_header& like) {
   const bool packed = detail::ends_with_gz(path);
@@ -199,23 +224,27 @@ void write_nifti(const std::filesystem::path& path, const volume<Scalar>& v, con
   if (const std::string how = grid_difference(v.geometry, like.grid); !how.empty())
     throw geometry_error(text(path.string(), ": the volume is not on the grid that it shall be written on: ", how));
   if (v.values.size() != static_cast<std::size_t>(v.geometry.voxels()))
-    throw geometry_error(text(path.string(), ": the volume has ", v.values.size(), " values, its grid ", v.geometry.voxels(), " voxels"));
+    throw geometry_error(text(path.string(), ": the volume has ", v.values.size(), " values, its grid ",
+                              v.geometry.voxels(), " voxels"));
   const byte_buffer bytes = detail::nifti_encoded(v, like);
   write_file(path, packed ? gzip(bytes) : bytes);
 }
 
-/// Writes a volume, float or label map, on its own grid (see `make_nifti_header`). @throws as the overload with a header
+/// Writes a volume, float or label map, on its own grid (see `make_nifti_header`). @throws as the overload with a
+/// header
 template <class Scalar>
 void write_nifti(const std::filesystem::path& path, const volume<Scalar>& v) {
   write_nifti(path, v, make_nifti_header(v.geometry));
 }
 
 /// Writes a label map as uint8 with the header and grid of the image it belongs to. @throws as `write_nifti`
-inline void write_nifti_labels(const std::filesystem::path& path, const label_volume& labels, const nifti_header& like) {
+inline void write_nifti_labels(const std::filesystem::path& path, const label_volume& labels,
+                               const nifti_header& like) {
   write_nifti(path, labels, like);
 }
 /// The same, with the header read from a file.
-inline void write_nifti_labels(const std::filesystem::path& path, const label_volume& labels, const std::filesystem::path& like) {
+inline void write_nifti_labels(const std::filesystem::path& path, const label_volume& labels,
+                               const std::filesystem::path& like) {
   write_nifti(path, labels, read_nifti_header(like));
 }
 

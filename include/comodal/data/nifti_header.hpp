@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The header of a NIfTI file: what it says about the grid and the values, and the header that a result on the same grid gets.
-/// Interpretation (byte order, quaternions, codes) is the NIfTI C library's.
+/// The header of a NIfTI file: what it says about the grid and the values, and the header that a result on the same
+/// grid gets. Interpretation (byte order, quaternions, codes) is the NIfTI C library's.
 #ifndef COMODAL_DATA_NIFTI_HEADER_HPP
 #define COMODAL_DATA_NIFTI_HEADER_HPP
 
@@ -21,20 +21,22 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A NIfTI-1 or NIfTI-2 header. Values are in the units that the format defines; `grid` is in mm whatever the file's unit.
+/// A NIfTI-1 or NIfTI-2 header. Values are in the units that the format defines; `grid` is in mm whatever the file's
+/// unit.
 struct nifti_header {
-  /// As stored, in this machine's byte order. Kept so that a result gets the same grid, codes and units to the last bit.
+  /// As stored, in this machine's byte order. Kept so that a result gets the same grid, codes and units to the last
+  /// bit.
   std::variant<nifti_1_header, nifti_2_header> raw;
   /// Sizes and affine, by the rules of nifti1.h: the sform where its code is positive, else the qform where its code is
   /// positive, else voxel sizes alone, which say nothing about left and right (nibabel flips x there and we do not).
   geometry grid;
-  int datatype = 0;            // NIFTI_TYPE_*
-  std::size_t value_bytes = 0; // of one voxel
-  double slope = 1, inter = 0; // value = slope * stored + inter; 1 and 0 where the file's slope is 0
-  std::size_t offset = 0;      // of the first voxel in the unpacked file
-  bool swapped = false;        // stored in the other byte order
+  int datatype = 0;             // NIFTI_TYPE_*
+  std::size_t value_bytes = 0;  // of one voxel
+  double slope = 1, inter = 0;  // value = slope * stored + inter; 1 and 0 where the file's slope is 0
+  std::size_t offset = 0;       // of the first voxel in the unpacked file
+  bool swapped = false;         // stored in the other byte order
   int qform_code = 0, sform_code = 0;
-  std::string conflict;        // how qform and sform differ where both are set; empty if they agree
+  std::string conflict;  // how qform and sform differ where both are set; empty if they agree
 };
 
 namespace detail {
@@ -59,7 +61,8 @@ inline bool looks_like_text(std::span<const unsigned char> bytes) {
 // Fills a header from the first bytes of a file, in this machine's byte order.
 template <class Raw>
 Raw raw_header(std::span<const unsigned char> bytes, bool swapped, const std::string& name) {
-  if (bytes.size() < sizeof(Raw)) throw io_error(text(name, ": truncated, ", bytes.size(), " bytes are less than a NIfTI header"));
+  if (bytes.size() < sizeof(Raw))
+    throw io_error(text(name, ": truncated, ", bytes.size(), " bytes are less than a NIfTI header"));
   Raw raw;
   std::memcpy(&raw, bytes.data(), sizeof raw);
   if (swapped) swap_nifti_header(&raw, sizeof(Raw) == 348 ? 1 : 2);
@@ -70,10 +73,13 @@ template <class Raw>
 void interpret(nifti_header& h, Raw raw, const std::string& name) {
   constexpr bool second = sizeof(Raw) == sizeof(nifti_2_header);
   const std::string_view magic(raw.magic, 4);
-  if (magic == std::string_view("ni1", 4) || magic == std::string_view("ni2", 4)) throw io_error(text(name, ": is one half of a .hdr/.img pair; convert it to one .nii or .nii.gz file"));
+  if (magic == std::string_view("ni1", 4) || magic == std::string_view("ni2", 4))
+    throw io_error(text(name, ": is one half of a .hdr/.img pair; convert it to one .nii or .nii.gz file"));
   if (magic != std::string_view(second ? "n+2" : "n+1", 4))
-    throw io_error(text(name, ": has no NIfTI magic (an ANALYZE file?), so its orientation is unknown; convert it to NIfTI"));
-  if (raw.dim[0] < 1 || raw.dim[0] > 7) throw io_error(text(name, ": damaged header, dim[0] is ", raw.dim[0], ", expected 1 to 7"));
+    throw io_error(
+        text(name, ": has no NIfTI magic (an ANALYZE file?), so its orientation is unknown; convert it to NIfTI"));
+  if (raw.dim[0] < 1 || raw.dim[0] > 7)
+    throw io_error(text(name, ": damaged header, dim[0] is ", raw.dim[0], ", expected 1 to 7"));
   index more = 1;
   for (int a = 1; a <= raw.dim[0]; ++a) {
     const index extent = raw.dim[a];
@@ -104,13 +110,15 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
   h.value_bytes = static_cast<std::size_t>(bytes);
   if (n->scl_slope != 0) h.slope = n->scl_slope, h.inter = n->scl_inter;
   constexpr double least = second ? 544 : 352, most = 1e15;
-  h.offset = static_cast<std::size_t>(raw.vox_offset > least && raw.vox_offset < most ? static_cast<double>(raw.vox_offset) : least);
+  h.offset = static_cast<std::size_t>(
+      raw.vox_offset > least && raw.vox_offset < most ? static_cast<double>(raw.vox_offset) : least);
   h.qform_code = n->qform_code;
   h.sform_code = n->sform_code;
   const geometry q = grid_of(*n, n->qto_xyz);
   h.grid = n->sform_code > 0 ? grid_of(*n, n->sto_xyz) : q;
   if (!invertible(h.grid.affine))
-    throw geometry_error(text(name, ": its ", n->sform_code > 0 ? "sform" : "qform", " is singular, the axes span no volume; repair the header"));
+    throw geometry_error(text(name, ": its ", n->sform_code > 0 ? "sform" : "qform",
+                              " is singular, the axes span no volume; repair the header"));
   if (n->sform_code > 0 && n->qform_code > 0) h.conflict = grid_difference(q, h.grid, 1e-2);
 }
 
@@ -122,7 +130,8 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
 [[nodiscard]] inline nifti_header parse_nifti_header(std::span<const unsigned char> bytes, const std::string& name) {
   static const bool quiet = (nifti_set_debug_level(0), true);
   static_cast<void>(quiet);
-  if (detail::looks_like_text(bytes)) throw io_error(text(name, ": is a web page, not a NIfTI file (a failed download?)"));
+  if (detail::looks_like_text(bytes))
+    throw io_error(text(name, ": is a web page, not a NIfTI file (a failed download?)"));
   std::int32_t first = 0;
   if (bytes.size() >= 4) std::memcpy(&first, bytes.data(), 4);
   std::int32_t turned = first;
@@ -135,7 +144,8 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
   else if (kind == 540)
     detail::interpret(h, detail::raw_header<nifti_2_header>(bytes, h.swapped, name), name);
   else
-    throw io_error(text(name, ": is not a NIfTI file (", bytes.size() < 4 ? "it is empty or nearly so" : "its first bytes are no NIfTI header", ")"));
+    throw io_error(text(name, ": is not a NIfTI file (",
+                        bytes.size() < 4 ? "it is empty or nearly so" : "its first bytes are no NIfTI header", ")"));
   return h;
 }
 

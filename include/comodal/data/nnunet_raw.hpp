@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// nnU-Net raw folders (version 2): dataset.json, imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, imagesTs. An image without
-/// a label is an unlabelled case; an absent file is an absent modality.
+/// nnU-Net raw folders (version 2): dataset.json, imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, imagesTs. An image
+/// without a label is an unlabelled case; an absent file is an absent modality.
 #ifndef COMODAL_DATA_NNUNET_RAW_HPP
 #define COMODAL_DATA_NNUNET_RAW_HPP
 
@@ -21,9 +21,10 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// Which cases of imagesTr are used how. A case of another list or of none keeps no path to its label.
 struct nnunet_options {
-  std::optional<std::vector<std::string>> labelled{};  // ids whose labels train; unset: all that have one (but `validation`)
-  std::vector<std::string> validation{};               // ids kept apart, with their labels
-  std::vector<std::string> exclude{};                  // ids left out, wherever they are
+  std::optional<std::vector<std::string>>
+      labelled{};                         // ids whose labels train; unset: all that have one (but `validation`)
+  std::vector<std::string> validation{};  // ids kept apart, with their labels
+  std::vector<std::string> exclude{};     // ids left out, wherever they are
 };
 
 namespace detail {
@@ -39,7 +40,10 @@ inline nlohmann::ordered_json read_json(const std::filesystem::path& path) {
 
 inline std::vector<std::string> channel_names(const nlohmann::ordered_json& json, const std::string& name) {
   if (!json.contains("channel_names"))
-    throw io_error(text(name, json.contains("modality") ? ": has \"modality\" (nnU-Net version 1 or Medical Segmentation Decathlon)" : ": has no modalities",
+    throw io_error(text(name,
+                        json.contains("modality")
+                            ? ": has \"modality\" (nnU-Net version 1 or Medical Segmentation Decathlon)"
+                            : ": has no modalities",
                         "; expected \"channel_names\": {\"0\": \"flair\", ...}"));
   const auto& channels = json["channel_names"];
   std::vector<std::string> names;
@@ -49,7 +53,9 @@ inline std::vector<std::string> channel_names(const nlohmann::ordered_json& json
     names.push_back(value.get<std::string>());
   }
   if (names.empty() || names.size() != channels.size())
-    throw io_error(text(name, ": \"channel_names\" must be an object with the keys \"0\", \"1\", ... without gaps and names as values"));
+    throw io_error(
+        text(name,
+             ": \"channel_names\" must be an object with the keys \"0\", \"1\", ... without gaps and names as values"));
   if (std::set<std::string>(names.begin(), names.end()).size() != names.size())
     throw io_error(text(name, ": \"channel_names\" has the same name twice"));
   return names;
@@ -64,10 +70,12 @@ inline std::vector<label_class> label_classes(const nlohmann::ordered_json& json
     label_class c{label, {}};
     const auto add = [&](const nlohmann::ordered_json& number) {
       if (!number.is_number_integer() || number.get<std::int64_t>() < 0 || number.get<std::int64_t>() > 255)
-        throw io_error(text(name, ": label \"", label, "\" is ", value.dump(), "; expected an integer from 0 to 255, or a list of them for a region"));
+        throw io_error(text(name, ": label \"", label, "\" is ", value.dump(),
+                            "; expected an integer from 0 to 255, or a list of them for a region"));
       c.values.push_back(number.get<int>());
     };
-    if (label == "ignore") throw io_error(text(name, ": declares an \"ignore\" label, which cannot be used; give such cases no label file"));
+    if (label == "ignore")
+      throw io_error(text(name, ": declares an \"ignore\" label, which cannot be used; give such cases no label file"));
     if (value.is_array())
       for (const auto& number : value) add(number);
     else
@@ -83,12 +91,14 @@ inline std::vector<label_class> label_classes(const nlohmann::ordered_json& json
     throw io_error(text(name, ": \"labels\" must hold the background, 0, and at least one class"));
   for (std::size_t i = 0; !regions && i < classes.size(); ++i)
     if (classes[i].values[0] != static_cast<int>(i))
-      throw io_error(text(name, ": label \"", classes[i].name, "\" is ", classes[i].values[0], ", expected ", i, ": values are 0, 1, 2 ... without gaps"));
+      throw io_error(text(name, ": label \"", classes[i].name, "\" is ", classes[i].values[0], ", expected ", i,
+                          ": values are 0, 1, 2 ... without gaps"));
   return classes;
 }
 
 // The label that each region is written as, where there are regions.
-inline std::vector<int> region_order(const nlohmann::ordered_json& json, const std::vector<label_class>& classes, const std::string& name) {
+inline std::vector<int> region_order(const nlohmann::ordered_json& json, const std::vector<label_class>& classes,
+                                     const std::string& name) {
   if (!json.contains("regions_class_order"))
     throw io_error(text(name, ": has regions; expected \"regions_class_order\", a list of ", classes.size() - 1,
                         " labels: what each region is written as, later ones over earlier ones"));
@@ -99,7 +109,8 @@ inline std::vector<int> region_order(const nlohmann::ordered_json& json, const s
     throw io_error(text(name, ": \"regions_class_order\" must be a list of integers"));
   }
   if (order.size() != classes.size() - 1)
-    throw io_error(text(name, ": \"regions_class_order\" has ", order.size(), " labels for ", classes.size() - 1, " regions"));
+    throw io_error(
+        text(name, ": \"regions_class_order\" has ", order.size(), " labels for ", classes.size() - 1, " regions"));
   const auto declared = declared_values(classes);
   for (const int value : order)
     if (!std::binary_search(declared.begin(), declared.end(), value))
@@ -107,17 +118,22 @@ inline std::vector<int> region_order(const nlohmann::ordered_json& json, const s
   const auto regions_of = [&](int value) {
     std::vector<std::size_t> regions;
     for (std::size_t r = 0; r < order.size(); ++r)
-      if (const auto& values = classes[r + 1].values; std::find(values.begin(), values.end(), value) != values.end()) regions.push_back(r);
+      if (const auto& values = classes[r + 1].values; std::find(values.begin(), values.end(), value) != values.end())
+        regions.push_back(r);
     return regions;
   };
   for (const int value : declared)
     if (const auto regions = regions_of(value); !regions.empty() && regions_of(order[regions.back()]) != regions)
-      throw io_error(text(name, ": \"regions_class_order\": voxels of label ", value, " would be written as ", order[regions.back()],
-                          ", which is not in the same regions; declare outer regions first, and list for each a label that no later one holds"));
+      throw io_error(text(name, ": \"regions_class_order\": voxels of label ", value, " would be written as ",
+                          order[regions.back()],
+                          ", which is not in the same regions; declare outer regions first, and list for each a label "
+                          "that no later one holds"));
   return order;
 }
 
-inline bool contains(const std::vector<std::string>& list, const std::string& id) { return std::find(list.begin(), list.end(), id) != list.end(); }
+inline bool contains(const std::vector<std::string>& list, const std::string& id) {
+  return std::find(list.begin(), list.end(), id) != list.end();
+}
 
 inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::path& folder) {
   std::vector<std::filesystem::path> files;
@@ -131,13 +147,15 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
 
 }  // namespace detail
 
-/// The cases of a folder of images CASE_0000.nii.gz, CASE_0001.nii.gz, ... (imagesTr, imagesTs, or what `predict` is given), sorted by id.
+/// The cases of a folder of images CASE_0000.nii.gz, CASE_0001.nii.gz, ... (imagesTr, imagesTs, or what `predict` is
+/// given), sorted by id.
 /// @param modalities their number M
 /// @param ending ".nii.gz" or ".nii"
 /// @param findings receives files that do not fit: another name (warning), a number of M or more (error)
 /// @throws io_error if the folder cannot be listed
-[[nodiscard]] inline std::vector<case_files> read_nnunet_images(const std::filesystem::path& folder, std::size_t modalities,
-                                                                const std::string& ending, std::vector<finding>& findings) {
+[[nodiscard]] inline std::vector<case_files> read_nnunet_images(const std::filesystem::path& folder,
+                                                                std::size_t modalities, const std::string& ending,
+                                                                std::vector<finding>& findings) {
   std::map<std::string, case_files> cases;
   for (const auto& file : detail::sorted_files(folder)) {
     const std::string name = file.filename().string();
@@ -150,7 +168,8 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
     }
     const auto channel = static_cast<std::size_t>(std::stoi(digits));
     if (channel >= modalities) {
-      findings.push_back({finding::level::error, file, text("has modality number ", digits, ", but ", modalities, " modalities are declared")});
+      findings.push_back({finding::level::error, file,
+                          text("has modality number ", digits, ", but ", modalities, " modalities are declared")});
       continue;
     }
     const std::string id = name.substr(0, name.size() - tail);
@@ -164,7 +183,8 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
   return out;
 }
 
-/// How the files of a folder of volumes end: ".nii.gz", or ".nii" if there are only such. @throws io_error for a folder that has both
+/// How the files of a folder of volumes end: ".nii.gz", or ".nii" if there are only such. @throws io_error for a folder
+/// that has both
 [[nodiscard]] inline std::string volume_ending(const std::filesystem::path& folder) {
   std::filesystem::path packed, plain;
   for (const auto& file : detail::sorted_files(folder)) {
@@ -172,7 +192,8 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
     if (file.filename().string().ends_with(".nii")) plain = file;
   }
   if (!packed.empty() && !plain.empty())
-    throw io_error(text(folder.string(), ": holds both ", packed.filename().string(), " and ", plain.filename().string(), "; take one ending for all files"));
+    throw io_error(text(folder.string(), ": holds both ", packed.filename().string(), " and ",
+                        plain.filename().string(), "; take one ending for all files"));
   return plain.empty() ? ".nii.gz" : ".nii";
 }
 
@@ -187,9 +208,13 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
   c.modalities = detail::channel_names(json, file.string());
   c.labels = detail::label_classes(json, file.string());
   if (c.has_regions()) c.region_order = detail::region_order(json, c.labels, file.string());
-  if (json.contains("dataset")) throw io_error(text(file.string(), ": lists its files under \"dataset\", which is not read; put them into imagesTr and labelsTr"));
-  const std::string ending = json.contains("file_ending") && json["file_ending"].is_string() ? json["file_ending"].get<std::string>() : "";
-  if (ending != ".nii.gz" && ending != ".nii") throw io_error(text(file.string(), ": \"file_ending\" is \"", ending, "\", expected \".nii.gz\" or \".nii\""));
+  if (json.contains("dataset"))
+    throw io_error(text(file.string(),
+                        ": lists its files under \"dataset\", which is not read; put them into imagesTr and labelsTr"));
+  const std::string ending =
+      json.contains("file_ending") && json["file_ending"].is_string() ? json["file_ending"].get<std::string>() : "";
+  if (ending != ".nii.gz" && ending != ".nii")
+    throw io_error(text(file.string(), ": \"file_ending\" is \"", ending, "\", expected \".nii.gz\" or \".nii\""));
 
   const auto images = read_nnunet_images(folder / "imagesTr", c.modalities.size(), ending, c.findings);
   if (images.empty()) throw io_error(text((folder / "imagesTr").string(), ": holds no image named CASE_0000", ending));
@@ -202,32 +227,41 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
       else
         c.findings.push_back({finding::level::warning, label, text("is ignored: not named CASE", ending)});
     }
-  if (json.contains("numTraining") && json["numTraining"].is_number_integer() && json["numTraining"].get<std::int64_t>() != static_cast<std::int64_t>(labels.size()))
-    c.findings.push_back({finding::level::warning, file, text("\"numTraining\" is ", json["numTraining"].dump(), ", but labelsTr holds ", labels.size(), " labels")});
+  if (json.contains("numTraining") && json["numTraining"].is_number_integer() &&
+      json["numTraining"].get<std::int64_t>() != static_cast<std::int64_t>(labels.size()))
+    c.findings.push_back(
+        {finding::level::warning, file,
+         text("\"numTraining\" is ", json["numTraining"].dump(), ", but labelsTr holds ", labels.size(), " labels")});
 
   std::vector<case_files> tests;
-  if (std::filesystem::is_directory(folder / "imagesTs")) tests = read_nnunet_images(folder / "imagesTs", c.modalities.size(), ending, c.findings);
+  if (std::filesystem::is_directory(folder / "imagesTs"))
+    tests = read_nnunet_images(folder / "imagesTs", c.modalities.size(), ending, c.findings);
   const auto known = [](const std::vector<case_files>& cases, const std::string& id) {
     return std::any_of(cases.begin(), cases.end(), [&](const case_files& f) { return f.id == id; });
   };
   for (const auto& id : options.exclude)
-    if (!known(images, id) && !known(tests, id)) throw config_error(text("exclude: ", folder.string(), " has no case ", id));
+    if (!known(images, id) && !known(tests, id))
+      throw config_error(text("exclude: ", folder.string(), " has no case ", id));
   const auto labels_needed = [&](const std::vector<std::string>& ids, const char* what) {
     for (const auto& id : ids) {
       if (!known(images, id)) throw config_error(text(what, ": imagesTr of ", folder.string(), " has no case ", id));
-      if (!labels.contains(id)) throw config_error(text(what, ": case ", id, " has no label in labelsTr of ", folder.string()));
+      if (!labels.contains(id))
+        throw config_error(text(what, ": case ", id, " has no label in labelsTr of ", folder.string()));
     }
   };
   labels_needed(options.validation, "validation");
   if (options.labelled) {
     labels_needed(*options.labelled, "labelled");
     for (const auto& id : *options.labelled)
-      if (detail::contains(options.validation, id)) throw config_error(text("case ", id, " is listed both as labelled and as validation"));
+      if (detail::contains(options.validation, id))
+        throw config_error(text("case ", id, " is listed both as labelled and as validation"));
   }
 
   for (const auto& [id, label] : labels)
     if (!known(images, id) && !detail::contains(options.exclude, id))
-      c.findings.push_back({finding::level::error, label, text("is a label without images: imagesTr holds no ", id, "_0000", ending, " or other modality of it")});
+      c.findings.push_back(
+          {finding::level::error, label,
+           text("is a label without images: imagesTr holds no ", id, "_0000", ending, " or other modality of it")});
   for (const case_files& files : images) {
     if (detail::contains(options.exclude, files.id)) continue;
     const bool may_use = options.labelled ? detail::contains(*options.labelled, files.id) : labels.contains(files.id);
@@ -244,7 +278,8 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
 }
 
 /// The ids under `name` in a JSON file of named lists: {"labelled_6": ["case_1", ...], "validation": [...]}.
-/// @throws io_error if the file is no such object; config_error if it has no list of that name (the message names those it has)
+/// @throws io_error if the file is no such object; config_error if it has no list of that name (the message names those
+/// it has)
 [[nodiscard]] inline std::vector<std::string> read_split(const std::filesystem::path& path, const std::string& name) {
   const auto json = detail::read_json(path);
   if (!json.is_object()) throw io_error(text(path.string(), ": expected an object of named lists of case ids"));

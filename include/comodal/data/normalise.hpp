@@ -79,8 +79,9 @@ struct intensity_scaling {
   }
 };
 
-/// The voxels of the head (or the body): the union over modalities of the Otsu mask of log(1 + x), x counted from the volume's
-/// minimum, closed by 2 voxels, holes filled. Images without values (absent modalities) are left out; needs no label.
+/// The voxels of the head (or the body): the union over modalities of the Otsu mask of log(1 + x), x counted from the
+/// volume's minimum, closed by 2 voxels, holes filled. Images without values (absent modalities) are left out; needs no
+/// label.
 /// @param images volumes of one grid, finite values
 /// @throws shape_error if there is no image at all
 [[nodiscard]] inline label_volume head_mask(const std::vector<image_volume>& images) {
@@ -98,7 +99,8 @@ struct intensity_scaling {
   return fill_holes(closing(mask, 2));
 }
 
-/// The voxels that are not 0 in at least one modality. Images without values are left out. @throws shape_error without an image
+/// The voxels that are not 0 in at least one modality. Images without values are left out. @throws shape_error without
+/// an image
 [[nodiscard]] inline label_volume nonzero_mask(const std::vector<image_volume>& images) {
   label_volume mask;
   for (const image_volume& image : images) {
@@ -110,9 +112,9 @@ struct intensity_scaling {
   return mask;
 }
 
-/// True if the background inside the mask is exactly 0 and intensities lie on both sides of it: a skull-stripped image that was
-/// normalised before. Its minimum is no background, so its head mask is meaningless; `nonzero` is right for it.
-/// (More than a quarter of the mask is 0, and more than a hundredth is below.)
+/// True if the background inside the mask is exactly 0 and intensities lie on both sides of it: a skull-stripped image
+/// that was normalised before. Its minimum is no background, so its head mask is meaningless; `nonzero` is right for
+/// it. (More than a quarter of the mask is 0, and more than a hundredth is below.)
 [[nodiscard]] inline bool normalised_before(const image_volume& image, const label_volume& mask) {
   std::size_t inside = 0, zeros = 0, below = 0;
   for (std::size_t i = 0; i < image.values.size(); ++i) {
@@ -127,8 +129,8 @@ struct intensity_scaling {
 /// How to normalise an image. Where a spread is 0 (a constant image) the scale is 1.
 /// @param mask the head mask, same grid; used by `head` alone; an empty mask stands for the whole volume
 /// @param ct used by `ct` alone
-[[nodiscard]] inline intensity_scaling scaling_of(const image_volume& image, const label_volume& mask, normalisation kind,
-                                                  const ct_statistics& ct = {}) {
+[[nodiscard]] inline intensity_scaling scaling_of(const image_volume& image, const label_volume& mask,
+                                                  normalisation kind, const ct_statistics& ct = {}) {
   intensity_scaling s;
   std::vector<float> values;
   switch (kind) {
@@ -138,7 +140,8 @@ struct intensity_scaling {
       s.low = ct.low, s.high = ct.high, s.centre = ct.mean, s.scale = ct.deviation;
       break;
     case normalisation::nonzero: {
-      std::copy_if(image.values.begin(), image.values.end(), std::back_inserter(values), [](float v) { return v != 0; });
+      std::copy_if(image.values.begin(), image.values.end(), std::back_inserter(values),
+                   [](float v) { return v != 0; });
       const auto [mean, deviation] = mean_and_deviation(values);
       s.centre = mean, s.scale = deviation, s.keep_zero = true;
       break;
@@ -157,7 +160,8 @@ struct intensity_scaling {
   return s;
 }
 
-/// Normalises an image in place. `head` treats the background like the head: the same subtraction and division, clipped above only.
+/// Normalises an image in place. `head` treats the background like the head: the same subtraction and division, clipped
+/// above only.
 inline void normalise(image_volume& image, const label_volume& mask, normalisation kind, const ct_statistics& ct = {}) {
   if (kind == normalisation::none) return;
   const intensity_scaling scaling = scaling_of(image, mask, kind, ct);

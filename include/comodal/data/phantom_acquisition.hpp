@@ -15,9 +15,11 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The mean of each tissue in one modality of a case, relative to `intensity_scale`: the options' table with this case's jitter.
-/// A vessel looks like grey matter, on T1ce like the rim; a spot like white matter, on FLAIR like oedema.
-[[nodiscard]] inline std::array<double, tissue_count> phantom_contrast(const phantom_options& o, const phantom_key& key, std::size_t modality) {
+/// The mean of each tissue in one modality of a case, relative to `intensity_scale`: the options' table with this
+/// case's jitter. A vessel looks like grey matter, on T1ce like the rim; a spot like white matter, on FLAIR like
+/// oedema.
+[[nodiscard]] inline std::array<double, tissue_count> phantom_contrast(const phantom_options& o, const phantom_key& key,
+                                                                       std::size_t modality) {
   random_stream stream = key.stream(phantom_stage::contrast, static_cast<std::uint32_t>(modality));
   const double shift = stream.uniform(-o.contrast_jitter, o.contrast_jitter) * o.contrast[modality][2];
   const auto jittered = [&](double value) {
@@ -38,15 +40,18 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace detail {
 
-/// The fine voxels that a coarse voxel of one axis covers when it is moved by `shift` coarse voxels: `factor` + 1 of them.
+/// The fine voxels that a coarse voxel of one axis covers when it is moved by `shift` coarse voxels: `factor` + 1 of
+/// them.
 struct coverage {
   index first;
   std::vector<double> weight;
 };
 
 inline coverage covered(index coarse, index factor, double shift) {
-  const double start = static_cast<double>(factor) * (static_cast<double>(coarse) + shift), whole = std::floor(start), part = start - whole;
-  coverage result{static_cast<index>(whole), std::vector<double>(static_cast<std::size_t>(factor) + 1, 1.0 / static_cast<double>(factor))};
+  const double start = static_cast<double>(factor) * (static_cast<double>(coarse) + shift), whole = std::floor(start),
+               part = start - whole;
+  coverage result{static_cast<index>(whole),
+                  std::vector<double>(static_cast<std::size_t>(factor) + 1, 1.0 / static_cast<double>(factor))};
   result.weight.front() *= 1 - part;
   result.weight.back() *= part;
   return result;
@@ -81,15 +86,16 @@ inline void add_rician_noise(random_stream& stream, double deviation, index coun
     // A normal pair in polar form: the signal's channel and the other one.
     const double radius = deviation * std::sqrt(-2 * std::log(1 - stream.uniform()));
     const double across = std::cos(6.283185307179586 * stream.uniform()), signal = static_cast<double>(row[i]);
-    row[i] = static_cast<float>(std::round(std::sqrt(std::max(0.0, signal * signal + radius * radius + 2 * signal * radius * across))));
+    row[i] = static_cast<float>(
+        std::round(std::sqrt(std::max(0.0, signal * signal + radius * radius + 2 * signal * radius * across))));
   }
 }
 
 }  // namespace detail
 
 /// The image of one modality (0 to 3) on the options' grid; values are whole numbers that are not negative.
-[[nodiscard]] inline image_volume acquire_phantom(const phantom_options& o, const phantom_key& key, const phantom_anatomy& anatomy,
-                                                  std::size_t modality) {
+[[nodiscard]] inline image_volume acquire_phantom(const phantom_options& o, const phantom_key& key,
+                                                  const phantom_anatomy& anatomy, std::size_t modality) {
   const auto number = static_cast<std::uint32_t>(modality);
   std::array<float, tissue_count> mean{};
   const auto contrast = phantom_contrast(o, key, modality);
@@ -102,7 +108,8 @@ inline void add_rician_noise(random_stream& stream, double deviation, index coun
     for (index i = 0; i < o.grid[a]; ++i) cover[a].push_back(detail::covered(i, o.supersampling, shift));
   }
   random_stream strength = key.stream(phantom_stage::bias, number * 2);
-  const double bias = detail::draw(strength, o.bias), noise = detail::draw(strength, o.noise) * o.intensity_scale * o.contrast[modality][2];
+  const double bias = detail::draw(strength, o.bias),
+               noise = detail::draw(strength, o.noise) * o.intensity_scale * o.contrast[modality][2];
   const smooth_field field(key.stream(phantom_stage::bias, number * 2 + 1), o.head_mm, o.bias_scale_mm);
   const auto bias_scale = static_cast<float>(bias / std::max(field.largest(), 1e-6));
 
@@ -155,7 +162,8 @@ inline void add_rician_noise(random_stream& stream, double deviation, index coun
 }
 
 /// The label map on the options' grid: the commonest label of the fine voxels inside; a tie goes to the larger number.
-[[nodiscard]] inline label_volume phantom_truth(const phantom_options& o, const phantom_key& key, const phantom_anatomy& anatomy) {
+[[nodiscard]] inline label_volume phantom_truth(const phantom_options& o, const phantom_key& key,
+                                                const phantom_anatomy& anatomy) {
   label_volume labels{detail::phantom_geometry(o, key), {}};
   labels.values.resize(static_cast<std::size_t>(labels.geometry.voxels()));
   const index s = o.supersampling;
@@ -167,7 +175,8 @@ inline void add_rician_noise(random_stream& stream, double deviation, index coun
         for (index c = 0; c < s; ++c)
           for (index b = 0; b < s; ++b)
             for (index a = 0; a < s; ++a) {
-              const tissue t = anatomy.tissues[static_cast<std::size_t>(anatomy.grid.offset(i * s + a, j * s + b, k * s + c))];
+              const tissue t =
+                  anatomy.tissues[static_cast<std::size_t>(anatomy.grid.offset(i * s + a, j * s + b, k * s + c))];
               ++votes[t == tissue::core ? 1 : t == tissue::oedema ? 2 : t == tissue::rim ? 3 : 0];
             }
         std::uint8_t best = 0;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The tissues of a phantom case on the supersampled grid: the healthy head, its lesions, and what may be mistaken for them.
+/// The tissues of a phantom case on the supersampled grid: the healthy head, its lesions, and what may be mistaken for
+/// them.
 #ifndef COMODAL_DATA_PHANTOM_ANATOMY_HPP
 #define COMODAL_DATA_PHANTOM_ANATOMY_HPP
 
@@ -46,10 +47,12 @@ inline phantom_anatomy healthy_anatomy(const phantom_options& o, const phantom_h
     for (index k = 0; k < grid.size[2]; ++k) {
       for (auto& f : fields) f.slice(k);
       for (index j = 0; j < grid.size[1]; ++j) {
-        for (std::size_t f = 0; f < fields.size(); ++f) fields[f].row(j, rows.data() + f * static_cast<std::size_t>(grid.size[0]));
+        for (std::size_t f = 0; f < fields.size(); ++f)
+          fields[f].row(j, rows.data() + f * static_cast<std::size_t>(grid.size[0]));
         for (index i = 0; i < grid.size[0]; ++i) {
           phantom_head::field_values values{};
-          for (std::size_t f = 0; f < fields.size(); ++f) values[f] = rows[f * static_cast<std::size_t>(grid.size[0]) + static_cast<std::size_t>(i)];
+          for (std::size_t f = 0; f < fields.size(); ++f)
+            values[f] = rows[f * static_cast<std::size_t>(grid.size[0]) + static_cast<std::size_t>(i)];
           result.tissues[static_cast<std::size_t>(grid.offset(i, j, k))] = head.at(grid.position(i, j, k), values);
         }
       }
@@ -63,21 +66,24 @@ inline phantom_anatomy healthy_anatomy(const phantom_options& o, const phantom_h
 inline std::vector<std::uint8_t> eroded(const std::vector<std::uint8_t>& mask, const sample_grid& grid, double depth) {
   std::vector<std::array<index, 3>> ball;
   std::array<index, 3> reach{};
-  for (std::size_t a = 0; a < 3; ++a) reach[a] = std::max<index>(1, static_cast<index>(std::floor(depth / grid.step[a])));
+  for (std::size_t a = 0; a < 3; ++a)
+    reach[a] = std::max<index>(1, static_cast<index>(std::floor(depth / grid.step[a])));
   for (index k = -reach[2]; k <= reach[2]; ++k)
     for (index j = -reach[1]; j <= reach[1]; ++j)
       for (index i = -reach[0]; i <= reach[0]; ++i)
         if (std::abs(i) + std::abs(j) + std::abs(k) <= 1 ||
-            norm({grid.step[0] * static_cast<double>(i), grid.step[1] * static_cast<double>(j), grid.step[2] * static_cast<double>(k)}) <= depth)
+            norm({grid.step[0] * static_cast<double>(i), grid.step[1] * static_cast<double>(j),
+                  grid.step[2] * static_cast<double>(k)}) <= depth)
           ball.push_back({i, j, k});
   std::vector<std::uint8_t> result(mask.size(), 0);
   for (index k = reach[2]; k < grid.size[2] - reach[2]; ++k)
     for (index j = reach[1]; j < grid.size[1] - reach[1]; ++j)
       for (index i = reach[0]; i < grid.size[0] - reach[0]; ++i) {
         if (!mask[static_cast<std::size_t>(grid.offset(i, j, k))]) continue;
-        result[static_cast<std::size_t>(grid.offset(i, j, k))] = std::all_of(ball.begin(), ball.end(), [&](const auto& b) {
-          return mask[static_cast<std::size_t>(grid.offset(i + b[0], j + b[1], k + b[2]))] != 0;
-        });
+        result[static_cast<std::size_t>(grid.offset(i, j, k))] =
+            std::all_of(ball.begin(), ball.end(), [&](const auto& b) {
+              return mask[static_cast<std::size_t>(grid.offset(i + b[0], j + b[1], k + b[2]))] != 0;
+            });
       }
   return result;
 }
@@ -85,7 +91,8 @@ inline std::vector<std::uint8_t> eroded(const std::vector<std::uint8_t>& mask, c
 /// One lesion: nested irregular blobs around a centre.
 class lesion_grower {
  public:
-  lesion_grower(const phantom_options& o, const phantom_key& key, std::uint32_t number, const point3& centre, double volume_ml)
+  lesion_grower(const phantom_options& o, const phantom_key& key, std::uint32_t number, const point3& centre,
+                double volume_ml)
       : m_options(o), m_key(key), m_number(number), m_centre(centre), m_volume(volume_ml * 1000) {
     random_stream stream = key.stream(phantom_stage::lesion_shape, number);
     m_radius = std::cbrt(m_volume * 3 / (4 * 3.141592653589793));
@@ -118,8 +125,10 @@ class lesion_grower {
         }
     const double voxel = box.step[0] * box.step[1] * box.step[2];
     const auto wanted = [&](double part) { return static_cast<std::size_t>(std::llround(m_volume * part / voxel)); };
-    const point3 inner{m_centre[0] + m_tumour_offset[0], m_centre[1] + m_tumour_offset[1], m_centre[2] + m_tumour_offset[2]};
-    const auto oedema = nearest(box, mask, m_centre, phantom_stage::oedema_field, m_options.oedema_irregularity, &resistance, wanted(1));
+    const point3 inner{m_centre[0] + m_tumour_offset[0], m_centre[1] + m_tumour_offset[1],
+                       m_centre[2] + m_tumour_offset[2]};
+    const auto oedema = nearest(box, mask, m_centre, phantom_stage::oedema_field, m_options.oedema_irregularity,
+                                &resistance, wanted(1));
     const auto tumour = nearest(box, eroded(oedema, box, m_options.shell_mm), inner, phantom_stage::tumour_field,
                                 m_options.blob_irregularity, nullptr, wanted(m_tumour_share));
     const auto core = nearest(box, eroded(tumour, box, m_options.shell_mm), inner, phantom_stage::core_field,
@@ -128,14 +137,15 @@ class lesion_grower {
     for (index k = 0; k < box.size[2]; ++k)
       for (index j = 0; j < box.size[1]; ++j)
         for (index i = 0; i < box.size[0]; ++i, ++n)
-          if (oedema[n]) anatomy.tissues[global(i, j, k)] = core[n] ? tissue::core : tumour[n] ? tissue::rim : tissue::oedema;
+          if (oedema[n])
+            anatomy.tissues[global(i, j, k)] = core[n] ? tissue::core : tumour[n] ? tissue::rim : tissue::oedema;
   }
 
  private:
   /// The `count` voxels of `allowed` that are nearest to `centre`, where distances are stretched and made irregular.
-  [[nodiscard]] std::vector<std::uint8_t> nearest(const sample_grid& box, const std::vector<std::uint8_t>& allowed, const point3& centre,
-                                                  phantom_stage stage, double irregularity, const std::vector<float>* resistance,
-                                                  std::size_t count) const {
+  [[nodiscard]] std::vector<std::uint8_t> nearest(const sample_grid& box, const std::vector<std::uint8_t>& allowed,
+                                                  const point3& centre, phantom_stage stage, double irregularity,
+                                                  const std::vector<float>* resistance, std::size_t count) const {
     // The field is attached to the lesion's centre, so that it does not depend on the box.
     const double reach = 2.5 * m_radius + m_options.blob_scale_mm;
     const smooth_field field(m_key.stream(stage, m_number), {reach, reach, reach}, m_options.blob_scale_mm, 2);
@@ -175,9 +185,11 @@ class lesion_grower {
   point3 m_tumour_offset{};
 };
 
-inline void add_lesions(const phantom_options& o, const phantom_key& key, const phantom_head& head, phantom_anatomy& anatomy) {
+inline void add_lesions(const phantom_options& o, const phantom_key& key, const phantom_head& head,
+                        phantom_anatomy& anatomy) {
   random_stream plan = key.stream(phantom_stage::lesion_plan);
-  const double total = std::clamp(o.lesion_ml * std::exp(plan.normal(0, o.lesion_sigma)), o.lesion_limits_ml[0], o.lesion_limits_ml[1]);
+  const double total =
+      std::clamp(o.lesion_ml * std::exp(plan.normal(0, o.lesion_sigma)), o.lesion_limits_ml[0], o.lesion_limits_ml[1]);
   const bool second = plan.chance(o.second_lesion);
   const double share = second ? draw(plan, o.second_share) : 0;
   random_stream centres = key.stream(phantom_stage::lesion_centre);
@@ -185,7 +197,9 @@ inline void add_lesions(const phantom_options& o, const phantom_key& key, const 
   lesion_grower(o, key, 0, first, total * (1 - share)).grow(anatomy);
   if (!second) return;
   point3 other = head.random_point(centres, tissue::white);
-  for (int attempt = 0; attempt < 100 && norm({other[0] - first[0], other[1] - first[1], other[2] - first[2]}) < o.lesion_distance_mm; ++attempt)
+  for (int attempt = 0;
+       attempt < 100 && norm({other[0] - first[0], other[1] - first[1], other[2] - first[2]}) < o.lesion_distance_mm;
+       ++attempt)
     other = head.random_point(centres, tissue::white);
   lesion_grower(o, key, 1, other, total * share).grow(anatomy);
 }
@@ -197,13 +211,15 @@ void paint(phantom_anatomy& anatomy, const ellipsoid& shape, tissue to, Replace 
   for (index k = 0; k < box.size[2]; ++k)
     for (index j = 0; j < box.size[1]; ++j)
       for (index i = 0; i < box.size[0]; ++i) {
-        tissue& t = anatomy.tissues[static_cast<std::size_t>(anatomy.grid.offset(i + begin[0], j + begin[1], k + begin[2]))];
+        tissue& t =
+            anatomy.tissues[static_cast<std::size_t>(anatomy.grid.offset(i + begin[0], j + begin[1], k + begin[2]))];
         if (replace(t) && shape.contains(box.position(i, j, k))) t = to;
       }
 }
 
 /// White-matter spots: bright on FLAIR alone.
-inline void add_spots(const phantom_options& o, const phantom_key& key, const phantom_head& head, phantom_anatomy& anatomy) {
+inline void add_spots(const phantom_options& o, const phantom_key& key, const phantom_head& head,
+                      phantom_anatomy& anatomy) {
   random_stream stream = key.stream(phantom_stage::spot);
   const int count = draw_count(stream, o.spots);
   for (int s = 0; s < count; ++s) {
@@ -217,11 +233,14 @@ inline void add_spots(const phantom_options& o, const phantom_key& key, const ph
 }
 
 /// Vessels: winding tubes in the brain, as bright as a rim on T1ce alone.
-inline void add_vessels(const phantom_options& o, const phantom_key& key, const phantom_head& head, phantom_anatomy& anatomy) {
+inline void add_vessels(const phantom_options& o, const phantom_key& key, const phantom_head& head,
+                        phantom_anatomy& anatomy) {
   constexpr double step = 0.5;
   random_stream stream = key.stream(phantom_stage::vessel);
   const int count = draw_count(stream, o.vessels);
-  const auto inside = [](tissue t) { return t == tissue::white || t == tissue::grey || t == tissue::sulcus || t == tissue::csf; };
+  const auto inside = [](tissue t) {
+    return t == tissue::white || t == tissue::grey || t == tissue::sulcus || t == tissue::csf;
+  };
   for (int v = 0; v < count; ++v) {
     point3 p = head.random_point(stream, v % 2 ? tissue::white : tissue::grey);
     const double radius = draw(stream, o.vessel_radius_mm), length = draw(stream, o.vessel_length_mm);
@@ -252,8 +271,8 @@ inline void add_vessels(const phantom_options& o, const phantom_key& key, const 
 
 }  // namespace detail
 
-/// The tissues of a case on the supersampled grid (`options.grid` times `options.supersampling`), centred at the origin.
-/// The same for every number of threads. @throws config_error if the options leave no white matter
+/// The tissues of a case on the supersampled grid (`options.grid` times `options.supersampling`), centred at the
+/// origin. The same for every number of threads. @throws config_error if the options leave no white matter
 [[nodiscard]] inline phantom_anatomy make_phantom_anatomy(const phantom_options& options, const phantom_key& key) {
   const phantom_head head(options, key);
   phantom_anatomy anatomy = detail::healthy_anatomy(options, head);

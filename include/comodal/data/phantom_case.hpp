@@ -11,18 +11,19 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// One case: four images of one grid in the order of `phantom_modalities`, their label map (`phantom_labels`), and which images
-/// would exist if the case were not a labelled one.
+/// One case: four images of one grid in the order of `phantom_modalities`, their label map (`phantom_labels`), and
+/// which images would exist if the case were not a labelled one.
 struct phantom_case {
   std::array<image_volume, phantom_modality_count> images;
   label_volume labels;
   std::array<bool, phantom_modality_count> present{};
 };
 
-/// Makes case number `case_index` of the cohort of `seed`. It depends on the options' geometry and contrast, the seed and the
-/// number alone: not on the size of the cohort, other cases or the number of threads.
+/// Makes case number `case_index` of the cohort of `seed`. It depends on the options' geometry and contrast, the seed
+/// and the number alone: not on the size of the cohort, other cases or the number of threads.
 /// @throws config_error for options that make no sense
-[[nodiscard]] inline phantom_case make_phantom_case(const phantom_options& options, std::uint64_t seed, std::uint32_t case_index) {
+[[nodiscard]] inline phantom_case make_phantom_case(const phantom_options& options, std::uint64_t seed,
+                                                    std::uint32_t case_index) {
   check(options);
   const phantom_key key{seed, case_index};
   const phantom_anatomy anatomy = make_phantom_anatomy(options, key);

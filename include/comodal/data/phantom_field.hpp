@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Smooth random fields for the phantom: uniform cubic B-splines over random knots, evaluated at a point or, separably, on the
-/// rows of a grid. A field belongs to a place in mm, so that grids of different resolution see the same one.
+/// Smooth random fields for the phantom: uniform cubic B-splines over random knots, evaluated at a point or, separably,
+/// on the rows of a grid. A field belongs to a place in mm, so that grids of different resolution see the same one.
 #ifndef COMODAL_DATA_PHANTOM_FIELD_HPP
 #define COMODAL_DATA_PHANTOM_FIELD_HPP
 
@@ -20,8 +20,26 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// What a stream of a phantom case is drawn for; `sub` numbers repetitions (lesion, modality, slice).
 enum class phantom_stage : std::uint32_t {
-  presence = 1, placement, pose, deformation, fold, nucleus, ventricle, cavity, lesion_plan, lesion_centre, lesion_shape, oedema_field,
-  tumour_field, core_field, vessel, spot, contrast, bias, shift, noise,
+  presence = 1,
+  placement,
+  pose,
+  deformation,
+  fold,
+  nucleus,
+  ventricle,
+  cavity,
+  lesion_plan,
+  lesion_centre,
+  lesion_shape,
+  oedema_field,
+  tumour_field,
+  core_field,
+  vessel,
+  spot,
+  contrast,
+  bias,
+  shift,
+  noise,
 };
 
 /// The random numbers of one case.
@@ -34,15 +52,19 @@ struct phantom_key {
   }
 };
 
-/// A regular grid of voxel centres: `position(a, i)` mm along axis a. The phantom's head is centred at the origin, x to the right,
-/// y to the front, z up.
+/// A regular grid of voxel centres: `position(a, i)` mm along axis a. The phantom's head is centred at the origin, x to
+/// the right, y to the front, z up.
 struct sample_grid {
   std::array<index, 3> size{};
-  std::array<double, 3> step{};   // mm
-  point3 first{};                 // centre of voxel (0, 0, 0), mm
+  std::array<double, 3> step{};  // mm
+  point3 first{};                // centre of voxel (0, 0, 0), mm
 
-  [[nodiscard]] double position(std::size_t axis, index i) const { return first[axis] + step[axis] * static_cast<double>(i); }
-  [[nodiscard]] point3 position(index i, index j, index k) const { return {position(0, i), position(1, j), position(2, k)}; }
+  [[nodiscard]] double position(std::size_t axis, index i) const {
+    return first[axis] + step[axis] * static_cast<double>(i);
+  }
+  [[nodiscard]] point3 position(index i, index j, index k) const {
+    return {position(0, i), position(1, j), position(2, k)};
+  }
   [[nodiscard]] index offset(index i, index j, index k) const { return (k * size[1] + j) * size[0] + i; }
   [[nodiscard]] index voxels() const { return size[0] * size[1] * size[2]; }
 
@@ -51,7 +73,8 @@ struct sample_grid {
     sample_grid part{{}, step, {}};
     std::array<index, 3> begin{};
     for (std::size_t a = 0; a < 3; ++a) {
-      const double low = std::ceil((centre[a] - reach - first[a]) / step[a]), high = std::floor((centre[a] + reach - first[a]) / step[a]);
+      const double low = std::ceil((centre[a] - reach - first[a]) / step[a]),
+                   high = std::floor((centre[a] + reach - first[a]) / step[a]);
       begin[a] = std::clamp<index>(static_cast<index>(low), 0, size[a]);
       part.size[a] = std::max<index>(0, std::min<index>(static_cast<index>(high) + 1, size[a]) - begin[a]);
       part.first[a] = position(a, begin[a]);
@@ -63,8 +86,8 @@ struct sample_grid {
 /// A stationary random field of mean 0 and standard deviation about 1.
 class smooth_field {
  public:
-  /// Knots every `knots_mm` over [-half, half] per axis, values drawn from `stream`; each further octave halves the distance
-  /// and the amplitude. Outside that region the field continues with its border values.
+  /// Knots every `knots_mm` over [-half, half] per axis, values drawn from `stream`; each further octave halves the
+  /// distance and the amplitude. Outside that region the field continues with its border values.
   smooth_field(random_stream stream, const point3& half, double knots_mm, int octaves = 1) {
     double power = 0, amplitude = 1;
     for (int o = 0; o < octaves; ++o, amplitude /= 2) power += amplitude * amplitude;
@@ -94,7 +117,8 @@ class smooth_field {
           const float* row = l.values.data() + ((z.base + c) * l.count[1] + y.base + b) * l.count[0] + x.base;
           double part = 0;
           for (std::size_t a = 0; a < 4; ++a) part += static_cast<double>(x.weight[a] * row[a]);
-          sum += part * static_cast<double>(z.weight[static_cast<std::size_t>(c)] * y.weight[static_cast<std::size_t>(b)]);
+          sum +=
+              part * static_cast<double>(z.weight[static_cast<std::size_t>(c)] * y.weight[static_cast<std::size_t>(b)]);
         }
     }
     return sum;
@@ -107,7 +131,9 @@ class smooth_field {
     for (index c = 0; c <= l.count[2] - 3; ++c)
       for (index b = 0; b <= l.count[1] - 3; ++b)
         for (index a = 0; a <= l.count[0] - 3; ++a) {
-          const auto place = [&](std::size_t axis, index i) { return l.first[axis] + l.knots_mm * static_cast<double>(i); };
+          const auto place = [&](std::size_t axis, index i) {
+            return l.first[axis] + l.knots_mm * static_cast<double>(i);
+          };
           result = std::max(result, std::abs(at({place(0, a), place(1, b), place(2, c)})));
         }
     return result;
@@ -170,7 +196,8 @@ class field_rows {
       table& t = m_tables[o];
       const auto c = l.locate(1, m_grid.position(1, j));
       blend(t.plane.data() + c.base * l.count[0], l.count[0], c.weight, t.line);
-      const float *line = t.line.data(), *w0 = t.weight[0].data(), *w1 = t.weight[1].data(), *w2 = t.weight[2].data(), *w3 = t.weight[3].data();
+      const float *line = t.line.data(), *w0 = t.weight[0].data(), *w1 = t.weight[1].data(), *w2 = t.weight[2].data(),
+                  *w3 = t.weight[3].data();
       const std::int32_t* base = t.base.data();
 #pragma omp simd
       for (index i = 0; i < m_grid.size[0]; ++i) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The healthy head of a phantom case: which tissue is at a point. Layers of a deformed ellipsoid, a folded cortex from the zero
-/// sheets of a random field, deep nuclei, two ventricles, and cavities.
+/// The healthy head of a phantom case: which tissue is at a point. Layers of a deformed ellipsoid, a folded cortex from
+/// the zero sheets of a random field, deep nuclei, two ventricles, and cavities.
 #ifndef COMODAL_DATA_PHANTOM_HEAD_HPP
 #define COMODAL_DATA_PHANTOM_HEAD_HPP
 
@@ -16,7 +16,8 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// What a fine voxel of the phantom is made of. A sulcus is CSF that a lesion may push away; a vessel and a spot are distractors.
+/// What a fine voxel of the phantom is made of. A sulcus is CSF that a lesion may push away; a vessel and a spot are
+/// distractors.
 enum class tissue : std::uint8_t { air, fat, scalp, skull, csf, sulcus, grey, white, oedema, rim, core, vessel, spot };
 inline constexpr std::size_t tissue_count = 13;
 
@@ -27,8 +28,9 @@ using matrix3 = std::array<std::array<double, 3>, 3>;
 /// Product of rotations about z, y and x by the given angles in degrees.
 inline matrix3 rotation(const std::array<double, 3>& degrees) {
   constexpr double radian = 0.017453292519943295;
-  const double ca = std::cos(degrees[0] * radian), sa = std::sin(degrees[0] * radian), cb = std::cos(degrees[1] * radian),
-               sb = std::sin(degrees[1] * radian), cc = std::cos(degrees[2] * radian), sc = std::sin(degrees[2] * radian);
+  const double ca = std::cos(degrees[0] * radian), sa = std::sin(degrees[0] * radian),
+               cb = std::cos(degrees[1] * radian), sb = std::sin(degrees[1] * radian),
+               cc = std::cos(degrees[2] * radian), sc = std::sin(degrees[2] * radian);
   return {{{cc * cb, cc * sb * sa - sc * ca, cc * sb * ca + sc * sa},
            {sc * cb, sc * sb * sa + cc * ca, sc * sb * ca - cc * sa},
            {-sb, cb * sa, cb * ca}}};
@@ -64,7 +66,9 @@ struct ellipsoid {
   }
 };
 
-inline double draw(random_stream& stream, const phantom_options::range& range) { return stream.uniform(range[0], range[1]); }
+inline double draw(random_stream& stream, const phantom_options::range& range) {
+  return stream.uniform(range[0], range[1]);
+}
 /// A whole number from the range, both ends included.
 inline int draw_count(random_stream& stream, const phantom_options::range& range) {
   return static_cast<int>(std::floor(stream.uniform(range[0], range[1] + 1)));
@@ -84,7 +88,8 @@ class phantom_head {
 
   phantom_head(const phantom_options& o, const phantom_key& key) : m_options(o) {
     random_stream pose = key.stream(phantom_stage::pose);
-    for (std::size_t a = 0; a < 3; ++a) m_semi_axes[a] = o.head_mm[a] * (1 + pose.uniform(-o.head_jitter, o.head_jitter));
+    for (std::size_t a = 0; a < 3; ++a)
+      m_semi_axes[a] = o.head_mm[a] * (1 + pose.uniform(-o.head_jitter, o.head_jitter));
     m_pose = detail::rotation(detail::draw_angles(pose, o.pose_degrees));
 
     point3 half{};
@@ -171,7 +176,8 @@ class phantom_head {
       for (std::size_t a = 0; a < 3; ++a) p[a] = stream.uniform(-m_semi_axes[a], m_semi_axes[a]);
       if (at(p) == wanted) return p;
     }
-    throw config_error("phantom: these options leave a head without white matter; check head_mm, fold_* and the layers");
+    throw config_error(
+        "phantom: these options leave a head without white matter; check head_mm, fold_* and the layers");
   }
 
  private:

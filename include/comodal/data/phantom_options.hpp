@@ -20,10 +20,11 @@ namespace comodal::inline COMODAL_CONFIG {
 inline constexpr std::size_t phantom_modality_count = 4;
 inline constexpr std::array<std::string_view, phantom_modality_count> phantom_modalities{"FLAIR", "T1", "T1ce", "T2"};
 /// Names of the labels 0, 1, 2, 3.
-inline constexpr std::array<std::string_view, 4> phantom_labels{"background", "necrotic core", "oedema", "enhancing rim"};
+inline constexpr std::array<std::string_view, 4> phantom_labels{"background", "necrotic core", "oedema",
+                                                                "enhancing rim"};
 
-/// What a cohort of phantom heads is made from. Lengths are in mm, volumes in ml, intensities relative to `intensity_scale`;
-/// a pair of numbers is a range from which each case (or each object) draws uniformly.
+/// What a cohort of phantom heads is made from. Lengths are in mm, volumes in ml, intensities relative to
+/// `intensity_scale`; a pair of numbers is a range from which each case (or each object) draws uniformly.
 struct phantom_options {
   using range = std::array<double, 2>;
   using per_modality = std::array<double, phantom_modality_count>;
@@ -36,18 +37,18 @@ struct phantom_options {
   bool copies = false;    // control: all modalities of a case are the same image, its FLAIR
 
   // Grid
-  std::array<index, 3> grid{96, 96, 64};           // voxels along i, j, k
-  std::array<double, 3> spacing{1.5, 1.5, 2.0};    // mm
-  index supersampling = 2;                         // the head is made on a grid that many times finer per axis
-  double oblique_fraction = 0.1;                   // of the cases, with a rotated affine
+  std::array<index, 3> grid{96, 96, 64};         // voxels along i, j, k
+  std::array<double, 3> spacing{1.5, 1.5, 2.0};  // mm
+  index supersampling = 2;                       // the head is made on a grid that many times finer per axis
+  double oblique_fraction = 0.1;                 // of the cases, with a rotated affine
   range oblique_degrees{5, 25};
 
   // Head: semi-axes to the left, front and top, and the layers from outside in
   std::array<double, 3> head_mm{61, 68, 56};
-  double head_jitter = 0.05;                       // relative, per axis
-  double pose_degrees = 8;                         // largest rotation about each axis
-  double deformation_mm = 1.8;                     // standard deviation of the displacement per axis
-  double deformation_scale_mm = 36;                // distance of its knots
+  double head_jitter = 0.05;         // relative, per axis
+  double pose_degrees = 8;           // largest rotation about each axis
+  double deformation_mm = 1.8;       // standard deviation of the displacement per axis
+  double deformation_scale_mm = 36;  // distance of its knots
   double fat_mm = 3.0, scalp_mm = 2.0, skull_mm = 4.5, meninges_mm = 1.5;
   double fat_variation = 0.3;
 
@@ -56,7 +57,7 @@ struct phantom_options {
   double fold_depth_mm = 17;
   double sulcus_width = 0.16, cortex_width = 0.55;  // in standard deviations of that field
   double cortex_mm = 3.0;
-  double fissure_mm = 20;                           // depth of the cleft between the halves
+  double fissure_mm = 20;  // depth of the cleft between the halves
   double nucleus_scale_mm = 11, nucleus_threshold = 0.9;
   std::array<double, 3> nucleus_zone_mm{26, 26, 18};
   std::array<double, 3> ventricle_mm{7, 21, 9};
@@ -64,22 +65,22 @@ struct phantom_options {
   double ventricle_jitter = 0.25;
 
   // Lesions: oedema around a tumour, whose rim encloses its core
-  double lesion_ml = 9;                             // median of the total volume of a case
-  double lesion_sigma = 0.6;                        // standard deviation of its logarithm
+  double lesion_ml = 9;       // median of the total volume of a case
+  double lesion_sigma = 0.6;  // standard deviation of its logarithm
   range lesion_limits_ml{2.5, 40};
-  double second_lesion = 0.3;                       // chance of a second one
-  range second_share{0.2, 0.45};                    // its part of the total volume
-  double lesion_distance_mm = 28;                   // least distance between the two centres
-  range tumour_share{0.2, 0.6};                     // rim and core, of the lesion's volume
-  range core_share{0.1, 0.55};                      // core, of the tumour's volume
-  double shell_mm = 1.8;                            // least thickness of the oedema and of the rim
+  double second_lesion = 0.3;      // chance of a second one
+  range second_share{0.2, 0.45};   // its part of the total volume
+  double lesion_distance_mm = 28;  // least distance between the two centres
+  range tumour_share{0.2, 0.6};    // rim and core, of the lesion's volume
+  range core_share{0.1, 0.55};     // core, of the tumour's volume
+  double shell_mm = 1.8;           // least thickness of the oedema and of the rim
   double blob_scale_mm = 10, blob_irregularity = 0.22, blob_elongation = 0.2;
   double oedema_irregularity = 0.3;
-  double grey_resistance = 1.6;                     // how much shorter oedema reaches through grey matter
+  double grey_resistance = 1.6;  // how much shorter oedema reaches through grey matter
 
   // Distractors
   range vessels{10, 18}, vessel_radius_mm{0.8, 1.9}, vessel_length_mm{35, 90};
-  double vessel_curvature = 0.16;                   // change of direction a step of half a mm, in radians
+  double vessel_curvature = 0.16;  // change of direction a step of half a mm, in radians
   range spots{8, 20}, spot_radius_mm{1.5, 4.2};
   range cavities{2, 5}, cavity_radius_mm{3.5, 8.5};
 
@@ -94,15 +95,15 @@ struct phantom_options {
 
   // Acquisition
   double intensity_scale = 1000;
-  double contrast_jitter = 0.10;                    // of each tissue's value, and of white matter for a common shift
-  range bias{0.10, 0.30};                           // largest relative deviation of the bias field
+  double contrast_jitter = 0.10;  // of each tissue's value, and of white matter for a common shift
+  range bias{0.10, 0.30};         // largest relative deviation of the bias field
   double bias_scale_mm = 50;
-  range noise{0.04, 0.08};                          // standard deviation, of the modality's white matter
-  double shift = 0.5;                               // largest distance between two modalities, in voxels along each axis
+  range noise{0.04, 0.08};  // standard deviation, of the modality's white matter
+  double shift = 0.5;       // largest distance between two modalities, in voxels along each axis
 };
 
-/// Calls `visit(name, reference)` for every option, in a fixed order. Types: `index`, `double`, `bool`, and `std::array`s of
-/// the first two. Names are the keys of the table `phantom` of an experiment file.
+/// Calls `visit(name, reference)` for every option, in a fixed order. Types: `index`, `double`, `bool`, and
+/// `std::array`s of the first two. Names are the keys of the table `phantom` of an experiment file.
 template <class Options, class Visit>
 void visit_phantom_options(Options& o, Visit&& visit) {
 #define COMODAL_IMPL_VISIT(name) visit(std::string_view(#name), o.name)
@@ -216,7 +217,8 @@ inline void check(const phantom_options& o) {
     if constexpr (requires { value.size(); }) {
       for (const auto& v : value) positive(v);
       if constexpr (std::tuple_size_v<std::remove_cvref_t<decltype(value)>> == 2)
-        if (value[0] > value[1]) fail(name, text('[', value[0], ", ", value[1], ']'), "a range: the smaller number first");
+        if (value[0] > value[1])
+          fail(name, text('[', value[0], ", ", value[1], ']'), "a range: the smaller number first");
     } else if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(value)>, bool>) {
       positive(value);
     }
@@ -240,16 +242,22 @@ inline void check(const phantom_options& o) {
   at_most("test", static_cast<double>(o.test), 5000);
   at_least("supersampling", static_cast<double>(o.supersampling), 1);
   at_most("supersampling", static_cast<double>(o.supersampling), 4);
-  for (const auto& [name, value] : {std::pair{"missing", o.missing}, {"oblique_fraction", o.oblique_fraction},
-                                    {"second_lesion", o.second_lesion}, {"second_share", o.second_share[1]},
-                                    {"tumour_share", o.tumour_share[1]}, {"core_share", o.core_share[1]}, {"shift", o.shift}})
+  for (const auto& [name, value] : {std::pair{"missing", o.missing},
+                                    {"oblique_fraction", o.oblique_fraction},
+                                    {"second_lesion", o.second_lesion},
+                                    {"second_share", o.second_share[1]},
+                                    {"tumour_share", o.tumour_share[1]},
+                                    {"core_share", o.core_share[1]},
+                                    {"shift", o.shift}})
     at_most(name, value, 1);
   at_most("head_jitter", o.head_jitter, 0.3);
   at_most("ventricle_jitter", o.ventricle_jitter, 0.9);
   at_most("contrast_jitter", o.contrast_jitter, 0.9);
   at_most("bias", o.bias[1], 0.9);
-  for (const auto& [name, value] : {std::pair{"deformation_scale_mm", o.deformation_scale_mm}, {"fold_scale_mm", o.fold_scale_mm},
-                                    {"nucleus_scale_mm", o.nucleus_scale_mm}, {"blob_scale_mm", o.blob_scale_mm},
+  for (const auto& [name, value] : {std::pair{"deformation_scale_mm", o.deformation_scale_mm},
+                                    {"fold_scale_mm", o.fold_scale_mm},
+                                    {"nucleus_scale_mm", o.nucleus_scale_mm},
+                                    {"blob_scale_mm", o.blob_scale_mm},
                                     {"bias_scale_mm", o.bias_scale_mm}})
     at_least(name, value, 2);
   at_least("fold_depth_mm", o.fold_depth_mm, 1);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Makes batches ahead of the training loop on threads of its own, and hands them out strictly in the order of the steps.
+/// Makes batches ahead of the training loop on threads of its own, and hands them out strictly in the order of the
+/// steps.
 #ifndef COMODAL_DATA_PREFETCH_HPP
 #define COMODAL_DATA_PREFETCH_HPP
 
@@ -34,8 +35,8 @@ void visit_prefetch_options(Options& o, Visit&& visit) {
 }
 
 /// The batches of the steps `first`, `first` + 1, ... of a maker: a type with a member type `batch_type` and
-/// `void make(std::uint32_t step, batch_type& batch) const` that several threads may call, a function of the step alone.
-/// The maker must outlive the prefetcher. One thread consumes.
+/// `void make(std::uint32_t step, batch_type& batch) const` that several threads may call, a function of the step
+/// alone. The maker must outlive the prefetcher. One thread consumes.
 template <class Maker>
 class prefetcher {
  public:
@@ -43,7 +44,11 @@ class prefetcher {
 
   /// @throws config_error for a negative number of threads or a depth below 1
   explicit prefetcher(const Maker& maker, std::uint32_t first = 0, const prefetch_options& options = {})
-      : m_maker(maker), m_threaded(options.threads > 0), m_depth(static_cast<std::uint64_t>(options.depth)), m_next(first), m_claimed(first) {
+      : m_maker(maker),
+        m_threaded(options.threads > 0),
+        m_depth(static_cast<std::uint64_t>(options.depth)),
+        m_next(first),
+        m_claimed(first) {
     if (options.threads < 0 || options.threads > 1024)
       throw config_error(text("prefetch.threads = ", options.threads, ": expected 0 to 1024"));
     if (options.depth < 1) throw config_error(text("prefetch.depth = ", options.depth, ": expected at least 1"));
@@ -62,7 +67,8 @@ class prefetcher {
   /// The step of the batch that `next` gives.
   [[nodiscard]] std::uint32_t step() const { return static_cast<std::uint32_t>(m_next); }
 
-  /// The batch of the next step; waits for it. Rethrows what the maker threw for that step, again at every call until `restart`.
+  /// The batch of the next step; waits for it. Rethrows what the maker threw for that step, again at every call until
+  /// `restart`.
   [[nodiscard]] batch_type next() {
     if (!m_threaded) {
       batch_type batch = spare();
@@ -87,8 +93,8 @@ class prefetcher {
     m_spare.push_back(std::move(batch));
   }
 
-  /// Discards what was made ahead, calls `change()` while no thread uses the maker, and goes on with the same step. For what
-  /// changes the batches to come, such as `batch_maker::set_guide`.
+  /// Discards what was made ahead, calls `change()` while no thread uses the maker, and goes on with the same step. For
+  /// what changes the batches to come, such as `batch_maker::set_guide`.
   template <class Change>
   void between_steps(Change&& change) {
     between(m_next, change);

@@ -13,15 +13,19 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The case of the labelled crop `slot` of a step: all cases are taken once an epoch, in an order that is shuffled anew for each.
+/// The case of the labelled crop `slot` of a step: all cases are taken once an epoch, in an order that is shuffled anew
+/// for each.
 /// @param crops labelled crops a step; @param cases number of labelled cases, at least 1
-[[nodiscard]] inline std::uint32_t labelled_case_of(std::uint64_t seed, std::uint32_t step, index slot, index crops, index cases) {
-  const auto position = static_cast<std::uint64_t>(step) * static_cast<std::uint64_t>(crops) + static_cast<std::uint64_t>(slot);
+[[nodiscard]] inline std::uint32_t labelled_case_of(std::uint64_t seed, std::uint32_t step, index slot, index crops,
+                                                    index cases) {
+  const auto position =
+      static_cast<std::uint64_t>(step) * static_cast<std::uint64_t>(crops) + static_cast<std::uint64_t>(slot);
   const auto epoch = static_cast<std::uint32_t>(position / static_cast<std::uint64_t>(cases));
   random_stream random = detail::batch_stream(seed, random_purpose::sampling, detail::batch_part::epoch, 0, epoch);
   std::vector<std::uint32_t> order(static_cast<std::size_t>(cases));
   std::iota(order.begin(), order.end(), 0u);
-  for (std::size_t i = order.size(); i > 1; --i) std::swap(order[i - 1], order[random.below(static_cast<std::uint32_t>(i))]);
+  for (std::size_t i = order.size(); i > 1; --i)
+    std::swap(order[i - 1], order[random.below(static_cast<std::uint32_t>(i))]);
   return order[static_cast<std::size_t>(position % static_cast<std::uint64_t>(cases))];
 }
 
@@ -35,15 +39,15 @@ namespace comodal::inline COMODAL_CONFIG {
   return chosen;
 }
 
-/// Spreads a fraction evenly over the crops of a run: with 0.5 and two crops a step, the second of each. With one crop a step,
-/// that of every other step.
+/// Spreads a fraction evenly over the crops of a run: with 0.5 and two crops a step, the second of each. With one crop
+/// a step, that of every other step.
 [[nodiscard]] inline bool takes_turn(std::uint32_t step, index slot, index crops, double fraction) {
   const double position = static_cast<double>(step) * static_cast<double>(crops) + static_cast<double>(slot);
   return std::floor((position + 1) * fraction) > std::floor(position * fraction);
 }
 
-/// First voxel (D, H, W) of a patch that lies anywhere in the volume. Along an axis on which the volume is smaller than the
-/// patch the first voxel is not positive and the whole volume is inside the patch.
+/// First voxel (D, H, W) of a patch that lies anywhere in the volume. Along an axis on which the volume is smaller than
+/// the patch the first voxel is not positive and the whole volume is inside the patch.
 [[nodiscard]] inline extent3 uniform_place(const extent3& volume, const extent3& patch, random_stream& random) {
   extent3 first{};
   for (std::size_t a = 0; a < 3; ++a) {
@@ -53,15 +57,17 @@ namespace comodal::inline COMODAL_CONFIG {
   return first;
 }
 
-/// First voxel (D, H, W) of a patch around a voxel, moved by up to `jitter` of the patch along each axis, and then back to where
-/// `uniform_place` may put it. The voxel is inside the patch for a jitter of at most a half.
-[[nodiscard]] inline extent3 centred_place(const extent3& voxel, const extent3& volume, const extent3& patch, double jitter,
-                                           random_stream& random) {
+/// First voxel (D, H, W) of a patch around a voxel, moved by up to `jitter` of the patch along each axis, and then back
+/// to where `uniform_place` may put it. The voxel is inside the patch for a jitter of at most a half.
+[[nodiscard]] inline extent3 centred_place(const extent3& voxel, const extent3& volume, const extent3& patch,
+                                           double jitter, random_stream& random) {
   extent3 first{};
   for (std::size_t a = 0; a < 3; ++a) {
-    const double half = static_cast<double>(patch[a]) / 2, move = random.uniform(-jitter, jitter) * static_cast<double>(patch[a]);
+    const double half = static_cast<double>(patch[a]) / 2,
+                 move = random.uniform(-jitter, jitter) * static_cast<double>(patch[a]);
     const index room = volume[a] - patch[a];
-    first[a] = std::clamp(voxel[a] + static_cast<index>(std::floor(move - half + 1)), std::min<index>(room, 0), std::max<index>(room, 0));
+    first[a] = std::clamp(voxel[a] + static_cast<index>(std::floor(move - half + 1)), std::min<index>(room, 0),
+                          std::max<index>(room, 0));
   }
   return first;
 }

@@ -15,31 +15,37 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A change of intensities: `transform(crop, size, random)` with `std::span<float> crop` of shape (D, H, W) = `size`, changed in
-/// place. All its randomness comes from `random`; it is called by several threads at once, so it is callable when const.
+/// A change of intensities: `transform(crop, size, random)` with `std::span<float> crop` of shape (D, H, W) = `size`,
+/// changed in place. All its randomness comes from `random`; it is called by several threads at once, so it is callable
+/// when const.
 template <class T>
-concept volume_transform =
-    std::copy_constructible<T> && requires(const T& transform, std::span<float> crop, const extent3& size, random_stream& random) {
-      { transform(crop, size, random) } -> std::same_as<void>;
-    };
+concept volume_transform = std::copy_constructible<T> && requires(const T& transform, std::span<float> crop,
+                                                                  const extent3& size, random_stream& random) {
+  { transform(crop, size, random) } -> std::same_as<void>;
+};
 
 /// Says in plain words what a transform lacks.
 template <class T>
 constexpr void check_volume_transform() {
   static_assert(std::copy_constructible<T>, "comodal: a volume_transform must be copyable");
   static_assert(std::is_invocable_v<T&, std::span<float>, const extent3&, random_stream&>,
-                "comodal: a volume_transform needs operator()(std::span<float> crop, const extent3& size, random_stream& random)");
+                "comodal: a volume_transform needs operator()(std::span<float> crop, const extent3& size, "
+                "random_stream& random)");
   static_assert(!std::is_invocable_v<T&, std::span<float>, const extent3&, random_stream&> ||
                     std::is_invocable_v<const T&, std::span<float>, const extent3&, random_stream&>,
                 "comodal: the operator() of a volume_transform must be const, because several threads call it at once");
-  static_assert(volume_transform<T>, "comodal: this type is no volume_transform: its operator() must return void and change the crop in place");
+  static_assert(
+      volume_transform<T>,
+      "comodal: this type is no volume_transform: its operator() must return void and change the crop in place");
 }
 
 /// Several transforms, one after the other, on one random stream.
 template <class... Transforms>
 class transform_chain {
  public:
-  explicit transform_chain(Transforms... transforms) : m_transforms(std::move(transforms)...) { (check_volume_transform<Transforms>(), ...); }
+  explicit transform_chain(Transforms... transforms) : m_transforms(std::move(transforms)...) {
+    (check_volume_transform<Transforms>(), ...);
+  }
 
   void operator()(std::span<float> crop, const extent3& size, random_stream& random) const {
     std::apply([&](const Transforms&... transform) { (transform(crop, size, random), ...); }, m_transforms);

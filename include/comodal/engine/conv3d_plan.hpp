@@ -34,7 +34,8 @@ struct conv3d_slab {
   index sample = 0;
   index out_first = 0, out_last = 0;
   index in_first = 0, in_last = 0;
-  index pad_front = 0, pad_back = 0;  // padding along the depth that remains; below 0 at the back: inputs that no output reads
+  index pad_front = 0,
+        pad_back = 0;  // padding along the depth that remains; below 0 at the back: inputs that no output reads
 };
 
 /// Cuts a problem into about `wanted` slabs over samples and outputs along the depth: a function of the sizes alone.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `engine`: problems, plans, and the kernels of every engine that this build has. The reference engine is an
-/// include of its own, `comodal/engine/reference.hpp`.
+/// The whole layer `engine`: problems, plans, and the kernels of every engine that this build has. The reference engine
+/// is an include of its own, `comodal/engine/reference.hpp`.
 #ifndef COMODAL_ENGINE_ENGINE_HPP
 #define COMODAL_ENGINE_ENGINE_HPP
 

@@ -31,7 +31,8 @@ struct kernels : portable_conv3d<Backend>,
                  portable_gating<Backend>,
                  portable_segmentation_sums<Backend>,
                  portable_dropout<Backend> {
-  static_assert(!Backend::is_reference, "comodal: xtensor_backend needs #include <comodal/engine/reference.hpp> before its first use");
+  static_assert(!Backend::is_reference,
+                "comodal: xtensor_backend needs #include <comodal/engine/reference.hpp> before its first use");
   static constexpr const char* name = "portable";
 };
 

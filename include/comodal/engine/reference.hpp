@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The reference engine: every operation of `xtensor_backend`, computed plainly with xtensor in double. Slow; the oracle that
-/// the other engines are compared with. Include it before the first use of `xtensor_backend`.
+/// The reference engine: every operation of `xtensor_backend`, computed plainly with xtensor in double. Slow; the
+/// oracle that the other engines are compared with. Include it before the first use of `xtensor_backend`.
 #ifndef COMODAL_ENGINE_REFERENCE_HPP
 #define COMODAL_ENGINE_REFERENCE_HPP
 
@@ -13,7 +13,8 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The reference set; dropout shares its counter-based definition with the portable set, so that both draw the same mask.
+/// The reference set; dropout shares its counter-based definition with the portable set, so that both draw the same
+/// mask.
 template <std::floating_point Scalar>
 struct kernels<xtensor_backend<Scalar>> : reference_convolution<xtensor_backend<Scalar>>,
                                           reference_image<xtensor_backend<Scalar>>,

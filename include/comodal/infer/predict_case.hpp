@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The label maps of one case: fused, by branch, and from each modality alone (method.md: three outputs with three names).
+/// The label maps of one case: fused, by branch, and from each modality alone (method.md: three outputs with three
+/// names).
 #ifndef COMODAL_INFER_PREDICT_CASE_HPP
 #define COMODAL_INFER_PREDICT_CASE_HPP
 
@@ -26,7 +27,8 @@ namespace detail {
 
 inline label_volume labels_on(const geometry& grid, const probability_map& map, const model_plan& plan) {
   if (map.channels != plan.channels())
-    throw config_error(text("predict_case: the network's logits have ", map.channels, " channels, the plan expects ", plan.channels()));
+    throw config_error(text("predict_case: the network's logits have ", map.channels, " channels, the plan expects ",
+                            plan.channels()));
   label_volume out{grid, {}};
   if (plan.has_regions()) {
     out.values = labels_of_regions(map, std::vector<std::uint8_t>(plan.region_order.begin(), plan.region_order.end()));
@@ -40,14 +42,17 @@ inline label_volume labels_on(const geometry& grid, const probability_map& map, 
 }  // namespace detail
 
 /// Segments a prepared case. Outputs of absent modalities are left out.
-/// @param forward `network_output<Backend>(volumes, present, network_outputs)`, for example of a method's `predict`; branches that it
+/// @param forward `network_output<Backend>(volumes, present, network_outputs)`, for example of a method's `predict`;
+/// branches that it
 ///        returns unasked are not used
 /// @throws config_error for a case without any modality, and where case, network and plan do not fit
 template <tensor_backend Backend, class Forward>
-[[nodiscard]] std::vector<case_output> predict_case(tape<Backend>& home, const model_plan& plan, const case_data& one, const output_choice& wanted,
-                                                    const window_options& windows, Forward&& forward) {
+[[nodiscard]] std::vector<case_output> predict_case(tape<Backend>& home, const model_plan& plan, const case_data& one,
+                                                    const output_choice& wanted, const window_options& windows,
+                                                    Forward&& forward) {
   if (one.images.size() != plan.modalities.size())
-    throw config_error(text("predict_case: the case has ", one.images.size(), " modalities, the plan has ", plan.modalities.size()));
+    throw config_error(
+        text("predict_case: the case has ", one.images.size(), " modalities, the plan has ", plan.modalities.size()));
   const label_kind kind = plan.has_regions() ? label_kind::regions : label_kind::classes;
   const geometry grid = one.grid.prepared();
   std::vector<const image_volume*> images;
@@ -62,7 +67,8 @@ template <tensor_backend Backend, class Forward>
       std::vector<variable<Backend>> logits{out.fused};
       if (outputs == network_outputs::fused_only) return logits;
       if (!out.branches.empty() && out.branches.size() != images.size())
-        throw config_error(text("predict_case: the network has ", out.branches.size(), " branches for ", images.size(), " modalities"));
+        throw config_error(text("predict_case: the network has ", out.branches.size(), " branches for ", images.size(),
+                                " modalities"));
       logits.insert(logits.end(), out.branches.begin(), out.branches.end());
       return logits;
     });
@@ -73,13 +79,15 @@ template <tensor_backend Backend, class Forward>
     const auto maps = run(present, wanted.branches ? network_outputs::all : network_outputs::fused_only);
     if (wanted.fused) results.push_back({"fused", detail::labels_on(grid, maps[0], plan)});
     for (std::size_t m = 0; m + 1 < maps.size(); ++m)
-      if (one.present[m]) results.push_back({"branch " + plan.modalities[m], detail::labels_on(grid, maps[m + 1], plan)});
+      if (one.present[m])
+        results.push_back({"branch " + plan.modalities[m], detail::labels_on(grid, maps[m + 1], plan)});
   }
   for (std::size_t m = 0; wanted.only && m < images.size(); ++m) {
     if (!one.present[m]) continue;
     std::vector<float> alone(images.size(), 0.f);
     alone[m] = 1;
-    results.push_back({"only " + plan.modalities[m], detail::labels_on(grid, run(alone, network_outputs::fused_only)[0], plan)});
+    results.push_back(
+        {"only " + plan.modalities[m], detail::labels_on(grid, run(alone, network_outputs::fused_only)[0], plan)});
   }
   return results;
 }

@@ -16,10 +16,12 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// First voxels of the windows along an axis of n voxels: evenly spread, at most `step` . window apart (nnU-Net's rule).
+/// First voxels of the windows along an axis of n voxels: evenly spread, at most `step` . window apart (nnU-Net's
+/// rule).
 [[nodiscard]] inline std::vector<index> window_positions(index n, index window, double step = 0.5) {
   if (n <= window) return {0};
-  const auto gaps = static_cast<index>(std::ceil(static_cast<double>(n - window) / std::max(1.0, static_cast<double>(window) * step)));
+  const auto gaps = static_cast<index>(
+      std::ceil(static_cast<double>(n - window) / std::max(1.0, static_cast<double>(window) * step)));
   std::vector<index> positions;
   for (index i = 0; i <= gaps; ++i) {
     const double exact = static_cast<double>(i) * static_cast<double>(n - window) / static_cast<double>(gaps);
@@ -28,7 +30,8 @@ namespace comodal::inline COMODAL_CONFIG {
   return positions;
 }
 
-/// Weights along one axis of a window: exp(-((i - floor(p / 2)) / (p / 8))^2 / 2); a window's weight is the product of three.
+/// Weights along one axis of a window: exp(-((i - floor(p / 2)) / (p / 8))^2 / 2); a window's weight is the product of
+/// three.
 [[nodiscard]] inline std::vector<double> window_weights(index p) {
   std::vector<double> weights;
   for (index i = 0; i < p; ++i) {
@@ -40,9 +43,9 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// How windows are laid and what is done in each.
 struct window_options {
-  extent3 window{};            // (D, H, W), usually the training patch
-  double step = 0.5;           // of the window between neighbours
-  std::vector<int> mirror{};   // axes (0 D, 1 H, 2 W): the mean over all flips along them
+  extent3 window{};           // (D, H, W), usually the training patch
+  double step = 0.5;          // of the window between neighbours
+  std::vector<int> mirror{};  // axes (0 D, 1 H, 2 W): the mean over all flips along them
 };
 
 /// Probability maps of one case, by output: `values[(c * D + d) * H * W + h * W + w]`.
@@ -56,7 +59,8 @@ namespace detail {
 
 // Copies a window of a volume, padded with `pad`, optionally flipped, to `out` (D, H, W).
 template <class T>
-void cut_window(const image_volume& from, const extent3& size, const extent3& at, const extent3& window, unsigned flips, float pad, T* out) {
+void cut_window(const image_volume& from, const extent3& size, const extent3& at, const extent3& window, unsigned flips,
+                float pad, T* out) {
   const index inside = std::clamp<index>(size[2] - at[2], 0, window[2]);
   host_loop(window[0], true, [&](index d) {
     for (index h = 0; h < window[1]; ++h) {
@@ -64,20 +68,24 @@ void cut_window(const image_volume& from, const extent3& size, const extent3& at
       T* const row = out + (d * window[1] + h) * window[2];
       const bool outside = z >= size[0] || y >= size[1];
       const float* const values = outside ? nullptr : from.values.data() + (z * size[1] + y) * size[2] + at[2];
-      for (index w = 0; w < window[2]; ++w) row[flips & 4 ? window[2] - 1 - w : w] = static_cast<T>(outside || w >= inside ? pad : values[w]);
+      for (index w = 0; w < window[2]; ++w)
+        row[flips & 4 ? window[2] - 1 - w : w] = static_cast<T>(outside || w >= inside ? pad : values[w]);
     }
   });
 }
 
-// Adds a window's probabilities p (D, H, W, C), which may be flipped, times its weights to a map, and the weights to `total` where it is not null.
+// Adds a window's probabilities p (D, H, W, C), which may be flipped, times its weights to a map, and the weights to
+// `total` where it is not null.
 template <class T>
-void add_window(const T* p, const std::array<std::vector<double>, 3>& weights, const extent3& at, const extent3& window, unsigned flips, probability_map& map,
-                float* total) {
+void add_window(const T* p, const std::array<std::vector<double>, 3>& weights, const extent3& at, const extent3& window,
+                unsigned flips, probability_map& map, float* total) {
   const extent3& size = map.size;
-  const index voxels = size[0] * size[1] * size[2], width = std::min(window[2], size[2] - at[2]), step = (flips & 4 ? -1 : 1) * map.channels;
+  const index voxels = size[0] * size[1] * size[2], width = std::min(window[2], size[2] - at[2]),
+              step = (flips & 4 ? -1 : 1) * map.channels;
   host_loop(std::min(window[0], size[0] - at[0]), true, [&](index d) {
     for (index h = 0; h < std::min(window[1], size[1] - at[1]); ++h) {
-      const double plane = weights[0][static_cast<std::size_t>(d)] * weights[1][static_cast<std::size_t>(h)], *const along = weights[2].data();
+      const double plane = weights[0][static_cast<std::size_t>(d)] * weights[1][static_cast<std::size_t>(h)],
+                   *const along = weights[2].data();
       const index fd = flips & 1 ? window[0] - 1 - d : d, fh = flips & 2 ? window[1] - 1 - h : h;
       const T* const row = p + ((fd * window[1] + fh) * window[2] + (flips & 4 ? window[2] - 1 : 0)) * map.channels;
       const index first = ((at[0] + d) * size[1] + at[1] + h) * size[2] + at[2];
@@ -85,7 +93,8 @@ void add_window(const T* p, const std::array<std::vector<double>, 3>& weights, c
       for (index c = 0; c < map.channels; ++c) {
         float* const out = map.values.data() + c * voxels + first;
 #pragma omp simd
-        for (index w = 0; w < width; ++w) out[w] += static_cast<float>(plane * along[w]) * static_cast<float>(row[w * step + c]);
+        for (index w = 0; w < width; ++w)
+          out[w] += static_cast<float>(plane * along[w]) * static_cast<float>(row[w * step + c]);
       }
     }
   });
@@ -96,12 +105,15 @@ void add_window(const T* p, const std::array<std::vector<double>, 3>& weights, c
 /// Mean probabilities of every output that `predict` returns, over all windows and flips of one case.
 /// @param images one a modality, null where absent; one grid
 /// @param present (M) which modalities to use; an absent image cannot be present
-/// @param predict takes M volumes (1, D, H, W, 1) and a presence mask of one sample and returns logits (1, D, H, W, C), any number of
+/// @param predict takes M volumes (1, D, H, W, 1) and a presence mask of one sample and returns logits (1, D, H, W, C),
+/// any number of
 ///        them, always the same
 /// @throws shape_error, config_error; error if a probability is not finite
 template <tensor_backend Backend, class Predict>
-[[nodiscard]] std::vector<probability_map> sliding_window(tape<Backend>& home, const std::vector<const image_volume*>& images, const std::vector<float>& present,
-                                                          label_kind kind, const window_options& options, Predict&& predict) {
+[[nodiscard]] std::vector<probability_map> sliding_window(tape<Backend>& home,
+                                                          const std::vector<const image_volume*>& images,
+                                                          const std::vector<float>& present, label_kind kind,
+                                                          const window_options& options, Predict&& predict) {
   using T = typename Backend::scalar_type;
   auto& ctx = home.ctx();
   const no_grad_scope<Backend> quiet(home);
@@ -109,14 +121,18 @@ template <tensor_backend Backend, class Predict>
   if (first == images.end()) throw config_error("sliding_window: the case has no modality at all");
   const auto& grid = (*first)->geometry.size;
   for (std::size_t m = 0; m < images.size(); ++m) {
-    if (!images[m] && m < present.size() && present[m] == 1) throw config_error(text("sliding_window: modality ", m, " is to be used, but the case has no image of it"));
-    if (images[m] && images[m]->geometry.size != grid) throw shape_error(text("sliding_window: modality ", m, " is not on the grid of the others"));
+    if (!images[m] && m < present.size() && present[m] == 1)
+      throw config_error(text("sliding_window: modality ", m, " is to be used, but the case has no image of it"));
+    if (images[m] && images[m]->geometry.size != grid)
+      throw shape_error(text("sliding_window: modality ", m, " is not on the grid of the others"));
   }
   for (const index v : options.window)
     if (v < 1) throw config_error(text("sliding_window: a window of ", v, " voxels, expected 1 or more"));
-  if (!(options.step > 0 && options.step <= 1)) throw config_error(text("sliding_window: step ", options.step, ", expected more than 0 and at most 1"));
+  if (!(options.step > 0 && options.step <= 1))
+    throw config_error(text("sliding_window: step ", options.step, ", expected more than 0 and at most 1"));
   for (const int axis : options.mirror)
-    if (axis < 0 || axis > 2) throw config_error(text("sliding_window: mirror axis ", axis, ", expected 0 (D), 1 (H) or 2 (W)"));
+    if (axis < 0 || axis > 2)
+      throw config_error(text("sliding_window: mirror axis ", axis, ", expected 0 (D), 1 (H) or 2 (W)"));
   const extent3 size{grid[2], grid[1], grid[0]}, window = options.window;
   std::vector<float> pads;
   for (const image_volume* v : images) pads.push_back(v ? *std::min_element(v->values.begin(), v->values.end()) : 0.f);
@@ -128,7 +144,8 @@ template <tensor_backend Backend, class Predict>
   for (unsigned flip = 0; flip < 8; ++flip)
     if ((flip & ~mirrored) == 0) flips.push_back(flip);
 
-  const std::array<std::vector<double>, 3> weights{window_weights(window[0]), window_weights(window[1]), window_weights(window[2])};
+  const std::array<std::vector<double>, 3> weights{window_weights(window[0]), window_weights(window[1]),
+                                                   window_weights(window[2])};
   std::vector<float> total(static_cast<std::size_t>(size[0] * size[1] * size[2]), 0.f);
   std::vector<probability_map> maps;
   std::vector<T> cut(static_cast<std::size_t>(window[0] * window[1] * window[2]));
@@ -148,14 +165,17 @@ template <tensor_backend Backend, class Predict>
           const std::vector<variable<Backend>> logits = predict(volumes, mask);
           for (std::size_t k = 0; k < logits.size(); ++k) {
             const index channels = logits[k].extent(-1);
-            if (maps.size() <= k) maps.push_back({size, channels, std::vector<float>(static_cast<std::size_t>(channels) * total.size(), 0.f)});
+            if (maps.size() <= k)
+              maps.push_back(
+                  {size, channels, std::vector<float>(static_cast<std::size_t>(channels) * total.size(), 0.f)});
             const auto p = probabilities(logits[k], kind);
             float* const sum = k == 0 ? total.data() : nullptr;
             if constexpr (is_host_v<typename Backend::space_type>) {
               ctx.fence();
               detail::add_window(p.value().data(), weights, {z, y, x}, window, flip, maps[k], sum);
             } else {
-              detail::add_window(to_host(ctx.space(), p.value()).data(), weights, {z, y, x}, window, flip, maps[k], sum);
+              detail::add_window(to_host(ctx.space(), p.value()).data(), weights, {z, y, x}, window, flip, maps[k],
+                                 sum);
             }
           }
         }
@@ -169,7 +189,9 @@ template <tensor_backend Backend, class Predict>
         broken += !std::isfinite(p[i]);
       }
     }
-  if (broken > 0) throw error(text("sliding_window: ", broken, " probabilities are not finite: the weights or the images are broken"));
+  if (broken > 0)
+    throw error(
+        text("sliding_window: ", broken, " probabilities are not finite: the weights or the images are broken"));
   return maps;
 }
 
@@ -195,9 +217,10 @@ template <tensor_backend Backend, class Predict>
   return labels;
 }
 
-/// Labels from region probabilities: each voxel takes the label of the last region in order whose probability exceeds 1/2
-/// (nnU-Net's `regions_class_order`), else 0.
-[[nodiscard]] inline std::vector<std::uint8_t> labels_of_regions(const probability_map& map, const std::vector<std::uint8_t>& order) {
+/// Labels from region probabilities: each voxel takes the label of the last region in order whose probability exceeds
+/// 1/2 (nnU-Net's `regions_class_order`), else 0.
+[[nodiscard]] inline std::vector<std::uint8_t> labels_of_regions(const probability_map& map,
+                                                                 const std::vector<std::uint8_t>& order) {
   if (static_cast<index>(order.size()) != map.channels)
     throw config_error(text("labels_of_regions: ", order.size(), " labels for ", map.channels, " regions"));
   const std::size_t voxels = map.values.size() / order.size();

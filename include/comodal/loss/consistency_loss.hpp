@@ -10,7 +10,8 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A type that draws a prediction to a target: `loss(z, q, w)` -> (N); z logits, q probabilities (detached inside), w voxel weights.
+/// A type that draws a prediction to a target: `loss(z, q, w)` -> (N); z logits, q probabilities (detached inside), w
+/// voxel weights.
 template <class T, class Backend>
 concept consistency_loss = requires(const T& loss, const variable<Backend>& v) {
   { loss(v, v, v) } -> std::same_as<variable<Backend>>;
@@ -19,9 +20,12 @@ concept consistency_loss = requires(const T& loss, const variable<Backend>& v) {
 /// Says in plain words what a consistency loss lacks.
 template <class T, tensor_backend Backend>
 constexpr void check_consistency_loss() {
-  static_assert(requires(const T& loss, const variable<Backend>& v) { loss(v, v, v); },
-                "comodal: a consistency_loss needs operator()(logits, probabilities, weight) const; weight may be an empty variable");
-  static_assert(consistency_loss<T, Backend>, "comodal: operator() of a consistency_loss must return variable<Backend> of shape (N)");
+  static_assert(
+      requires(const T& loss, const variable<Backend>& v) { loss(v, v, v); },
+      "comodal: a consistency_loss needs operator()(logits, probabilities, weight) const; weight may be an empty "
+      "variable");
+  static_assert(consistency_loss<T, Backend>,
+                "comodal: operator() of a consistency_loss must return variable<Backend> of shape (N)");
 }
 
 /// Probabilities of logits over the last axis: soft-max (classes) or sigmoid (regions).
@@ -53,7 +57,8 @@ struct hard_labels_body {
     const T* row = q + i * channels;
     index best = 0;
     for (index c = 1; c < channels; ++c) best = row[c] > row[best] ? c : best;
-    for (index c = 0; c < channels; ++c) hard[i * channels + c] = (kind == label_kind::classes ? c == best : row[c] >= T(0.5)) ? T(1) : T(0);
+    for (index c = 0; c < channels; ++c)
+      hard[i * channels + c] = (kind == label_kind::classes ? c == best : row[c] >= T(0.5)) ? T(1) : T(0);
   }
 };
 
@@ -63,7 +68,8 @@ struct hard_labels_body {
 struct mean_squared_error {
   label_kind kind = label_kind::classes;
   template <tensor_backend Backend>
-  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& q, const variable<Backend>& w = {}) const {
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& q,
+                                             const variable<Backend>& w = {}) const {
     const auto d = subtract(probabilities(z, kind), detach(q));
     return detail::voxel_mean(mean(multiply(d, d), {z.shape().rank() - 1}), w);
   }
@@ -73,7 +79,8 @@ struct mean_squared_error {
 struct cross_pseudo_supervision {
   label_kind kind = label_kind::classes;
   template <tensor_backend Backend>
-  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& q, const variable<Backend>& w = {}) const {
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& q,
+                                             const variable<Backend>& w = {}) const {
     const auto sums = segmentation_sums(z, hard(detach(q)), w, kind);
     return reshape(divide(slice(sums, 1, 1, 2), shift(slice(sums, 1, 0, 1), 1e-30)), {z.extent(0)});
   }
@@ -84,8 +91,9 @@ struct cross_pseudo_supervision {
     auto& ctx = q.ctx();
     auto labels = ctx.make(q.shape());
     const index channels = q.extent(-1);
-    for_elements(ctx.space(), q.shape().size() / channels,
-                 detail::hard_labels_body<typename Backend::scalar_type>{kind, channels, q.value().data(), labels.data()});
+    for_elements(
+        ctx.space(), q.shape().size() / channels,
+        detail::hard_labels_body<typename Backend::scalar_type>{kind, channels, q.value().data(), labels.data()});
     return q.home().constant(labels);
   }
 };

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Segmentation losses: cross-entropy, soft Dice and their sum, with voxel weights and a choice of the classes that count.
+/// Segmentation losses: cross-entropy, soft Dice and their sum, with voxel weights and a choice of the classes that
+/// count.
 #ifndef COMODAL_LOSS_SEGMENTATION_LOSS_HPP
 #define COMODAL_LOSS_SEGMENTATION_LOSS_HPP
 
@@ -19,9 +20,12 @@ concept segmentation_loss = requires(const T& loss, const variable<Backend>& v) 
 /// Says in plain words what a segmentation loss lacks.
 template <class T, tensor_backend Backend>
 constexpr void check_segmentation_loss() {
-  static_assert(requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); },
-                "comodal: a segmentation_loss needs operator()(logits, target, weight, counts) const; weight and counts may be empty variables");
-  static_assert(segmentation_loss<T, Backend>, "comodal: operator() of a segmentation_loss must return variable<Backend> of shape (N)");
+  static_assert(
+      requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); },
+      "comodal: a segmentation_loss needs operator()(logits, target, weight, counts) const; weight and counts may be "
+      "empty variables");
+  static_assert(segmentation_loss<T, Backend>,
+                "comodal: operator() of a segmentation_loss must return variable<Backend> of shape (N)");
 }
 
 namespace detail {
@@ -43,7 +47,8 @@ struct no_slope {
 }  // namespace detail
 
 /// `cross_entropy_weight` sum_i w_i CE_i / sum_i w_i + `dice_weight` mean over counting classes of
-/// 1 - (2 sum w p y + smooth) / (sum w p^2 + sum w y^2 + smooth), per sample (method.md section 3; squares after V-Net).
+/// 1 - (2 sum w p y + smooth) / (sum w p^2 + sum w y^2 + smooth), per sample (method.md section 3; squares after
+/// V-Net).
 struct dice_cross_entropy {
   double cross_entropy_weight = 1;
   double dice_weight = 1;
@@ -51,18 +56,22 @@ struct dice_cross_entropy {
   label_kind kind = label_kind::classes;  // regions: sigmoid, and every channel is foreground
 
   /// @param z logits (N, D, H, W, C) @param y targets of the same shape @param w voxel weights (N, D, H, W), empty: 1
-  /// @param counts (N, C) of zeros and ones: the classes that count in the Dice part of a sample; empty: all but background.
-  ///        Background (channel 0 of `classes`) never counts. A sample in which none counts keeps the cross-entropy alone.
+  /// @param counts (N, C) of zeros and ones: the classes that count in the Dice part of a sample; empty: all but
+  /// background.
+  ///        Background (channel 0 of `classes`) never counts. A sample in which none counts keeps the cross-entropy
+  ///        alone.
   /// @return (N). A sample of weight 0 everywhere gives 0.
   template <tensor_backend Backend>
-  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& y, const variable<Backend>& w = {},
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& y,
+                                             const variable<Backend>& w = {},
                                              const variable<Backend>& counts = {}) const {
     return from_sums(segmentation_sums(z, y, w, kind), z.extent(-1), counts);
   }
 
   /// The same from the sums of `segmentation_sums`, for callers that need those for something else too.
   template <tensor_backend Backend>
-  [[nodiscard]] variable<Backend> from_sums(const variable<Backend>& sums, index classes, const variable<Backend>& counts = {}) const {
+  [[nodiscard]] variable<Backend> from_sums(const variable<Backend>& sums, index classes,
+                                            const variable<Backend>& counts = {}) const {
     const index n = sums.extent(0), first = kind == label_kind::classes ? 1 : 0, foreground = classes - first;
     // The smallest normal number keeps a sample of weight 0 at 0 / tiny = 0.
     const auto entropy = divide(slice(sums, 1, 1, 2), shift(slice(sums, 1, 0, 1), 1e-30));

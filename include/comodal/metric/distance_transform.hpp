@@ -60,12 +60,14 @@ class line_transform {
 
 }  // namespace detail
 
-/// Squared distance in mm^2 from each voxel's centre to the nearest voxel that is set in `feature`; infinite where none is.
+/// Squared distance in mm^2 from each voxel's centre to the nearest voxel that is set in `feature`; infinite where none
+/// is.
 /// @param feature one byte a voxel, first axis fastest, `size[0] * size[1] * size[2]` of them
 /// @param size voxels along the axes
 /// @param spacing voxel sizes in mm along the axes (1, 1, 1 gives voxels)
 /// @throws shape_error if the number of bytes is wrong, geometry_error for a spacing that is not positive
-[[nodiscard]] inline std::vector<double> squared_distance(const std::vector<std::uint8_t>& feature, const std::array<index, 3>& size,
+[[nodiscard]] inline std::vector<double> squared_distance(const std::vector<std::uint8_t>& feature,
+                                                          const std::array<index, 3>& size,
                                                           const std::array<double, 3>& spacing) {
   const index nx = size[0], ny = size[1], nz = size[2];
   if (static_cast<index>(feature.size()) != nx * ny * nz)
@@ -73,7 +75,8 @@ class line_transform {
   for (const double s : spacing)
     if (!(s > 0)) throw geometry_error(text("distance transform: spacing ", s, " mm, expected a positive number"));
   std::vector<double> squares(feature.size());
-  for (std::size_t i = 0; i < feature.size(); ++i) squares[i] = feature[i] ? 0.0 : std::numeric_limits<double>::infinity();
+  for (std::size_t i = 0; i < feature.size(); ++i)
+    squares[i] = feature[i] ? 0.0 : std::numeric_limits<double>::infinity();
 
   const std::array<index, 3> stride{1, nx, nx * ny};
   for (std::size_t axis = 0; axis < 3; ++axis) {
@@ -85,7 +88,8 @@ class line_transform {
       detail::line_transform line(size[axis]);
 #pragma omp for schedule(static)
       for (index l = 0; l < lines; ++l)
-        line(squares.data() + l % size[a] * stride[a] + l / size[a] * stride[b], size[axis], stride[axis], spacing[axis]);
+        line(squares.data() + l % size[a] * stride[a] + l / size[a] * stride[b], size[axis], stride[axis],
+             spacing[axis]);
     }
   }
   return squares;

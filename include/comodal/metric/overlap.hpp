@@ -44,7 +44,8 @@ inline void check_same_grid(const label_volume& prediction, const label_volume& 
                               "; resample the prediction to the reference's grid before it is scored"));
   for (const auto* v : {&prediction, &reference})
     if (static_cast<index>(v->values.size()) != v->geometry.voxels())
-      throw geometry_error(text(what, ": ", v->values.size(), " values for a grid of ", v->geometry.voxels(), " voxels"));
+      throw geometry_error(
+          text(what, ": ", v->values.size(), " values for a grid of ", v->geometry.voxels(), " voxels"));
 }
 
 namespace detail {
@@ -53,7 +54,8 @@ namespace detail {
   if (c.values.empty()) throw config_error(text("class '", c.name, "' has no label values"));
   std::array<bool, 256> set{};
   for (const int value : c.values) {
-    if (value < 0 || value > 255) throw config_error(text("class '", c.name, "' has the label value ", value, ", expected 0 to 255"));
+    if (value < 0 || value > 255)
+      throw config_error(text("class '", c.name, "' has the label value ", value, ", expected 0 to 255"));
     set[static_cast<std::size_t>(value)] = true;
   }
   return set;
@@ -71,7 +73,8 @@ namespace detail {
   index tp = 0, fp = 0, fn = 0;
 #pragma omp parallel for schedule(static) reduction(+ : tp, fp, fn) if (n > 65536)
   for (index i = 0; i < n; ++i) {
-    const bool p = set[prediction.values[static_cast<std::size_t>(i)]], r = set[reference.values[static_cast<std::size_t>(i)]];
+    const bool p = set[prediction.values[static_cast<std::size_t>(i)]],
+               r = set[reference.values[static_cast<std::size_t>(i)]];
     tp += p && r;
     fp += p && !r;
     fn += !p && r;

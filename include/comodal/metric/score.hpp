@@ -40,10 +40,11 @@ struct score_options {
   double tolerance = 2;  // of the surface Dice, in `unit`
 };
 
-/// One class or region of one output of one case. Distances in the options' unit; volumes in ml, or in voxels where that is the unit.
+/// One class or region of one output of one case. Distances in the options' unit; volumes in ml, or in voxels where
+/// that is the unit.
 struct case_score {
   std::string case_id;
-  std::string output;         // "fused", "branch T1", "only T1" ...
+  std::string output;  // "fused", "branch T1", "only T1" ...
   label_class region;
   confusion counts;
   double dice = 0, iou = 0;
@@ -61,22 +62,26 @@ struct case_score {
   return std::sqrt(square);
 }
 
-/// Scores a prediction against its reference, one entry a class or region; the background, label value 0 alone, is left out, so
-/// that `cohort::labels` may be given. Empty masks follow `mask_presence`. A voxel's volume is the affine's determinant.
+/// Scores a prediction against its reference, one entry a class or region; the background, label value 0 alone, is left
+/// out, so that `cohort::labels` may be given. Empty masks follow `mask_presence`. A voxel's volume is the affine's
+/// determinant.
 /// @throws geometry_error if the grids differ, config_error for a class without label values or a negative tolerance
 [[nodiscard]] inline std::vector<case_score> score_case(const label_volume& prediction, const label_volume& reference,
-                                                        const std::vector<label_class>& regions, const std::string& case_id,
-                                                        const std::string& output = "fused", const score_options& options = {}) {
+                                                        const std::vector<label_class>& regions,
+                                                        const std::string& case_id, const std::string& output = "fused",
+                                                        const score_options& options = {}) {
   check_same_grid(prediction, reference, text("case ", case_id));
   if (!(options.tolerance >= 0))
-    throw config_error(text("score: tolerance = ", options.tolerance, " ", name_of(options.unit), ", expected 0 or more"));
+    throw config_error(
+        text("score: tolerance = ", options.tolerance, " ", name_of(options.unit), ", expected 0 or more"));
   const geometry& g = reference.geometry;
   const bool mm = options.unit == length_unit::mm;
   const double unit_volume = mm ? std::abs(determinant(g.affine)) / 1000 : 1;
   std::vector<case_score> scores;
   for (const label_class& region : regions) {
     if (region.values == std::vector<int>{0}) continue;
-    case_score s{.case_id = case_id, .output = output, .region = region, .counts = count_overlap(prediction, reference, region)};
+    case_score s{
+        .case_id = case_id, .output = output, .region = region, .counts = count_overlap(prediction, reference, region)};
     s.dice = dice(s.counts);
     s.iou = iou(s.counts);
     s.predicted_volume = static_cast<double>(s.counts.predicted()) * unit_volume;
@@ -99,7 +104,8 @@ struct case_score {
   return scores;
 }
 
-/// One class or region of one output over all cases. Every case counts, those with empty masks by the policy of `mask_presence`.
+/// One class or region of one output over all cases. Every case counts, those with empty masks by the policy of
+/// `mask_presence`.
 struct score_summary {
   std::string output;
   label_class region;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Statistics of lists of scores: percentiles, mean and deviation; and the paired comparison of two methods on the same cases by
-/// Wilcoxon's signed-rank test and a bootstrap interval of the mean difference.
+/// Statistics of lists of scores: percentiles, mean and deviation; and the paired comparison of two methods on the same
+/// cases by Wilcoxon's signed-rank test and a bootstrap interval of the mean difference.
 #ifndef COMODAL_METRIC_STATISTICS_HPP
 #define COMODAL_METRIC_STATISTICS_HPP
 
@@ -58,7 +58,8 @@ namespace detail {
   std::vector<double> patterns(static_cast<std::size_t>(most + 1));
   patterns[0] = 1;
   for (index rank = 1; rank <= n; ++rank)
-    for (index s = most; s >= rank; --s) patterns[static_cast<std::size_t>(s)] += patterns[static_cast<std::size_t>(s - rank)];
+    for (index s = most; s >= rank; --s)
+      patterns[static_cast<std::size_t>(s)] += patterns[static_cast<std::size_t>(s - rank)];
   double tail = 0;
   for (index s = 0; s <= static_cast<index>(w); ++s) tail += patterns[static_cast<std::size_t>(s)];
   return std::min(1.0, 2 * tail / std::pow(2.0, static_cast<double>(n)));
@@ -66,12 +67,14 @@ namespace detail {
 
 }  // namespace detail
 
-/// Two-sided Wilcoxon signed-rank test of paired values. Zero differences are dropped, ties get their mean rank. The p value is
-/// exact for up to 25 pairs without ties, else the normal approximation with the tie correction and without a continuity
-/// correction (scipy.stats.wilcoxon's `zero_method="wilcox", correction=False`). Without any difference p is 1.
+/// Two-sided Wilcoxon signed-rank test of paired values. Zero differences are dropped, ties get their mean rank. The p
+/// value is exact for up to 25 pairs without ties, else the normal approximation with the tie correction and without a
+/// continuity correction (scipy.stats.wilcoxon's `zero_method="wilcox", correction=False`). Without any difference p
+/// is 1.
 /// @throws shape_error unless both lists have the same length
 [[nodiscard]] inline wilcoxon_result wilcoxon_signed_rank(const std::vector<double>& a, const std::vector<double>& b) {
-  if (a.size() != b.size()) throw shape_error(text("Wilcoxon test: ", a.size(), " values against ", b.size(), "; it compares pairs"));
+  if (a.size() != b.size())
+    throw shape_error(text("Wilcoxon test: ", a.size(), " values against ", b.size(), "; it compares pairs"));
   std::vector<double> differences;
   for (std::size_t i = 0; i < a.size(); ++i)
     if (a[i] != b[i]) differences.push_back(a[i] - b[i]);
@@ -107,13 +110,16 @@ struct interval {
 
 /// Mean of a - b over paired cases with a percentile bootstrap interval (Efron): cases are drawn with replacement.
 /// Depends on (values, seed, resamples) alone.
-/// @throws shape_error unless both lists have the same, non-zero length; config_error for a confidence outside (0, 1) or no resamples
-[[nodiscard]] inline interval bootstrap_difference(const std::vector<double>& a, const std::vector<double>& b, std::uint64_t seed,
-                                                   index resamples = 10000, double confidence = 0.95) {
+/// @throws shape_error unless both lists have the same, non-zero length; config_error for a confidence outside (0, 1)
+/// or no resamples
+[[nodiscard]] inline interval bootstrap_difference(const std::vector<double>& a, const std::vector<double>& b,
+                                                   std::uint64_t seed, index resamples = 10000,
+                                                   double confidence = 0.95) {
   if (a.size() != b.size() || a.empty())
     throw shape_error(text("bootstrap: ", a.size(), " values against ", b.size(), "; it needs pairs, at least one"));
   if (!(confidence > 0 && confidence < 1) || resamples < 1)
-    throw config_error(text("bootstrap: confidence ", confidence, " with ", resamples, " resamples; expected (0, 1) and at least 1"));
+    throw config_error(
+        text("bootstrap: confidence ", confidence, " with ", resamples, " resamples; expected (0, 1) and at least 1"));
   std::vector<double> differences(a.size());
   for (std::size_t i = 0; i < a.size(); ++i) differences[i] = a[i] - b[i];
   const double n = static_cast<double>(a.size());
@@ -123,7 +129,8 @@ struct interval {
   for (index r = 0; r < resamples; ++r) {
     random_stream random(seed, random_purpose::sampling, static_cast<std::uint32_t>(r), hash_name("bootstrap"));
     double sum = 0;
-    for (std::size_t i = 0; i < differences.size(); ++i) sum += differences[random.below(static_cast<std::uint32_t>(differences.size()))];
+    for (std::size_t i = 0; i < differences.size(); ++i)
+      sum += differences[random.below(static_cast<std::uint32_t>(differences.size()))];
     means[static_cast<std::size_t>(r)] = sum / n;
   }
   std::sort(means.begin(), means.end());

@@ -25,10 +25,18 @@ namespace detail {
 using ordered_json = nlohmann::ordered_json;
 
 [[nodiscard]] inline ordered_json case_metrics(const case_score& s) {
-  return {{"ASSD", s.assd},           {"Dice", s.dice},       {"FN", s.counts.fn},
-          {"FP", s.counts.fp},        {"HD95", s.hd95},       {"IoU", s.iou},
-          {"NSD", s.surface_dice},    {"TN", s.counts.tn},    {"TP", s.counts.tp},
-          {"n_pred", s.counts.predicted()}, {"n_ref", s.counts.reference()}, {"presence", name_of(s.presence)}};
+  return {{"ASSD", s.assd},
+          {"Dice", s.dice},
+          {"FN", s.counts.fn},
+          {"FP", s.counts.fp},
+          {"HD95", s.hd95},
+          {"IoU", s.iou},
+          {"NSD", s.surface_dice},
+          {"TN", s.counts.tn},
+          {"TP", s.counts.tp},
+          {"n_pred", s.counts.predicted()},
+          {"n_ref", s.counts.reference()},
+          {"presence", name_of(s.presence)}};
 }
 
 /// Means of the numbers of some metric records, key by key.
@@ -45,15 +53,15 @@ using ordered_json = nlohmann::ordered_json;
 
 }  // namespace detail
 
-/// One output's scores in the layout of nnU-Net's `summary.json`: `foreground_mean` (mean over classes), `mean` by label value
-/// or region, `metric_per_case` (metrics Dice, IoU, TP, FP, FN, TN, n_pred, n_ref by label; files), and beside them HD95, ASSD,
-/// NSD and an object `comodal` with conventions, unit and counts of empty masks. Where nnU-Net writes NaN (both masks
-/// empty), this has the policy's value, and `presence` says so.
+/// One output's scores in the layout of nnU-Net's `summary.json`: `foreground_mean` (mean over classes), `mean` by
+/// label value or region, `metric_per_case` (metrics Dice, IoU, TP, FP, FN, TN, n_pred, n_ref by label; files), and
+/// beside them HD95, ASSD, NSD and an object `comodal` with conventions, unit and counts of empty masks. Where nnU-Net
+/// writes NaN (both masks empty), this has the policy's value, and `presence` says so.
 /// @param files the files of a case by its id; without it, the case's id stands for both
 /// @throws config_error if there are no scores of that output
-[[nodiscard]] inline std::string summary_json(const std::vector<case_score>& scores, const std::string& output = "fused",
-                                              const score_options& options = {},
-                                              const std::function<scored_files(const std::string& case_id)>& files = {}) {
+[[nodiscard]] inline std::string summary_json(
+    const std::vector<case_score>& scores, const std::string& output = "fused", const score_options& options = {},
+    const std::function<scored_files(const std::string& case_id)>& files = {}) {
   using detail::ordered_json;
   std::vector<case_score> chosen;
   for (const case_score& s : scores)
@@ -68,7 +76,8 @@ using ordered_json = nlohmann::ordered_json;
     if (known == ids.end()) {
       ids.push_back(s.case_id);
       const scored_files f = files ? files(s.case_id) : scored_files{s.case_id, s.case_id};
-      per_case.push_back({{"metrics", ordered_json::object()}, {"prediction_file", f.prediction}, {"reference_file", f.reference}});
+      per_case.push_back(
+          {{"metrics", ordered_json::object()}, {"prediction_file", f.prediction}, {"reference_file", f.reference}});
     }
     per_case[place]["metrics"][label_key(s.region)] = detail::case_metrics(s);
   }
@@ -80,10 +89,10 @@ using ordered_json = nlohmann::ordered_json;
     mean[label_key(s.region)] = detail::mean_metrics(records);
     means.push_back(mean[label_key(s.region)]);
     counts[label_key(s.region)] = {{"name", s.region.name},
-                              {"cases", s.cases},
-                              {"n_both_empty", s.n_both_empty},
-                              {"n_missed", s.n_missed},
-                              {"n_false_alarm", s.n_false_alarm}};
+                                   {"cases", s.cases},
+                                   {"n_both_empty", s.n_both_empty},
+                                   {"n_missed", s.n_missed},
+                                   {"n_false_alarm", s.n_false_alarm}};
   }
   ordered_json whole;
   whole["foreground_mean"] = detail::mean_metrics(means);
@@ -100,8 +109,8 @@ using ordered_json = nlohmann::ordered_json;
 }
 
 /// Writes `summary_json`. @throws io_error if it cannot be written, and what `summary_json` throws
-inline void write_summary_json(const std::filesystem::path& path, const std::vector<case_score>& scores, const std::string& output = "fused",
-                               const score_options& options = {},
+inline void write_summary_json(const std::filesystem::path& path, const std::vector<case_score>& scores,
+                               const std::string& output = "fused", const score_options& options = {},
                                const std::function<scored_files(const std::string& case_id)>& files = {}) {
   write_text(path, summary_json(scores, output, options, files));
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Distances between the surfaces of two masks: Hausdorff and its 95th percentile, average surface distances, and the normalised
-/// surface Dice. A surface is the set of border voxels: those with one of six neighbours outside the mask, or outside the image.
+/// Distances between the surfaces of two masks: Hausdorff and its 95th percentile, average surface distances, and the
+/// normalised surface Dice. A surface is the set of border voxels: those with one of six neighbours outside the mask,
+/// or outside the image.
 #ifndef COMODAL_METRIC_SURFACE_DISTANCE_HPP
 #define COMODAL_METRIC_SURFACE_DISTANCE_HPP
 
@@ -36,8 +37,8 @@ enum class assd_convention {
   return c == assd_convention::pooled ? "pooled" : "mean_of_directed";
 }
 
-/// Distances in mm (or voxels) from each border voxel of one mask to the nearest border voxel of the other, sorted ascending.
-/// Both lists are empty where one of the masks is.
+/// Distances in mm (or voxels) from each border voxel of one mask to the nearest border voxel of the other, sorted
+/// ascending. Both lists are empty where one of the masks is.
 struct surface_distances {
   std::vector<double> prediction_to_reference;
   std::vector<double> reference_to_prediction;
@@ -71,19 +72,20 @@ struct box3 {
 }
 
 /// The mask inside the box with one voxel of background around it.
-[[nodiscard]] inline std::vector<std::uint8_t> padded_mask(const label_volume& v, const std::array<bool, 256>& set, const box3& box,
-                                                           const std::array<index, 3>& padded) {
+[[nodiscard]] inline std::vector<std::uint8_t> padded_mask(const label_volume& v, const std::array<bool, 256>& set,
+                                                           const box3& box, const std::array<index, 3>& padded) {
   std::vector<std::uint8_t> mask(static_cast<std::size_t>(padded[0] * padded[1] * padded[2]));
   for (index k = box.first[2]; k < box.last[2]; ++k)
     for (index j = box.first[1]; j < box.last[1]; ++j)
       for (index i = box.first[0]; i < box.last[0]; ++i)
-        mask[static_cast<std::size_t>(((k - box.first[2] + 1) * padded[1] + j - box.first[1] + 1) * padded[0] + i - box.first[0] + 1)] =
-            set[v.at(i, j, k)];
+        mask[static_cast<std::size_t>(((k - box.first[2] + 1) * padded[1] + j - box.first[1] + 1) * padded[0] + i -
+                                      box.first[0] + 1)] = set[v.at(i, j, k)];
   return mask;
 }
 
 /// Border voxels of a mask whose outermost layer is background.
-[[nodiscard]] inline std::vector<std::uint8_t> border_voxels(const std::vector<std::uint8_t>& mask, const std::array<index, 3>& size) {
+[[nodiscard]] inline std::vector<std::uint8_t> border_voxels(const std::vector<std::uint8_t>& mask,
+                                                             const std::array<index, 3>& size) {
   std::vector<std::uint8_t> border(mask.size());
   const index row = size[0], plane = size[0] * size[1];
   for (index k = 1; k + 1 < size[2]; ++k)
@@ -96,8 +98,10 @@ struct box3 {
   return border;
 }
 
-[[nodiscard]] inline std::vector<double> directed_distances(const std::vector<std::uint8_t>& from, const std::vector<std::uint8_t>& to,
-                                                            const std::array<index, 3>& size, const std::array<double, 3>& spacing) {
+[[nodiscard]] inline std::vector<double> directed_distances(const std::vector<std::uint8_t>& from,
+                                                            const std::vector<std::uint8_t>& to,
+                                                            const std::array<index, 3>& size,
+                                                            const std::array<double, 3>& spacing) {
   const std::vector<double> squares = squared_distance(to, size, spacing);
   std::vector<double> distances;
   for (std::size_t i = 0; i < from.size(); ++i)
@@ -163,7 +167,8 @@ inline void check_not_empty(const surface_distances& d, const char* what) {
   return std::max(directed(d.prediction_to_reference), directed(d.reference_to_prediction));
 }
 
-/// Directed average surface distance: the mean of one list of `measure_surfaces`. @throws config_error for an empty list
+/// Directed average surface distance: the mean of one list of `measure_surfaces`. @throws config_error for an empty
+/// list
 [[nodiscard]] inline double mean_distance(const std::vector<double>& distances) {
   if (distances.empty()) throw config_error("average surface distance: the list is empty, because a mask is");
   return detail::sum_of(distances) / static_cast<double>(distances.size());

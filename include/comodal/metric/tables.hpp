@@ -59,8 +59,9 @@ namespace detail {
 
 /// The names of the conventions behind a set of scores, in one line for captions and file headers.
 [[nodiscard]] inline std::string describe_conventions(const score_options& o) {
-  return text("HD95 ", name_of(o.hd95), ", ASSD ", name_of(o.assd), ", surface Dice at ", detail::exact(o.tolerance), " ", name_of(o.unit),
-              ", distances in ", name_of(o.unit), "; both masks empty: Dice 1, distance 0; one empty: Dice 0, distance the image diagonal");
+  return text("HD95 ", name_of(o.hd95), ", ASSD ", name_of(o.assd), ", surface Dice at ", detail::exact(o.tolerance),
+              " ", name_of(o.unit), ", distances in ", name_of(o.unit),
+              "; both masks empty: Dice 1, distance 0; one empty: Dice 0, distance the image diagonal");
 }
 
 /// The table as aligned plain text: the first two columns to the left, the others to the right.
@@ -68,7 +69,8 @@ namespace detail {
   std::vector<std::size_t> width;
   for (const std::string& cell : table.header) width.push_back(detail::characters(cell));
   for (const auto& row : table.rows)
-    for (std::size_t c = 0; c < row.size() && c < width.size(); ++c) width[c] = std::max(width[c], detail::characters(row[c]));
+    for (std::size_t c = 0; c < row.size() && c < width.size(); ++c)
+      width[c] = std::max(width[c], detail::characters(row[c]));
   std::string out;
   const auto line = [&](const std::vector<std::string>& row) {
     std::string padded;
@@ -102,28 +104,44 @@ namespace detail {
 [[nodiscard]] inline text_table case_table(const std::vector<case_score>& scores, const score_options& options = {}) {
   const std::string_view unit = name_of(options.unit), volume = options.unit == length_unit::mm ? "ml" : "voxel";
   text_table table;
-  table.header = {"case", "output", "class", "dice", "iou", text("hd95_", name_of(options.hd95), "_", unit),
-                  text("assd_", name_of(options.assd), "_", unit), text("surface_dice_", detail::exact(options.tolerance), "_", unit),
-                  text("predicted_", volume), text("reference_", volume), "tp", "fp", "fn", "tn", "empty"};
+  table.header = {"case",
+                  "output",
+                  "class",
+                  "dice",
+                  "iou",
+                  text("hd95_", name_of(options.hd95), "_", unit),
+                  text("assd_", name_of(options.assd), "_", unit),
+                  text("surface_dice_", detail::exact(options.tolerance), "_", unit),
+                  text("predicted_", volume),
+                  text("reference_", volume),
+                  "tp",
+                  "fp",
+                  "fn",
+                  "tn",
+                  "empty"};
   for (const case_score& s : scores)
-    table.rows.push_back({s.case_id, s.output, s.region.name, detail::exact(s.dice), detail::exact(s.iou), detail::exact(s.hd95),
-                          detail::exact(s.assd), detail::exact(s.surface_dice), detail::exact(s.predicted_volume),
-                          detail::exact(s.reference_volume), std::to_string(s.counts.tp), std::to_string(s.counts.fp),
-                          std::to_string(s.counts.fn), std::to_string(s.counts.tn),
+    table.rows.push_back({s.case_id, s.output, s.region.name, detail::exact(s.dice), detail::exact(s.iou),
+                          detail::exact(s.hd95), detail::exact(s.assd), detail::exact(s.surface_dice),
+                          detail::exact(s.predicted_volume), detail::exact(s.reference_volume),
+                          std::to_string(s.counts.tp), std::to_string(s.counts.fp), std::to_string(s.counts.fn),
+                          std::to_string(s.counts.tn),
                           s.presence == mask_presence::both ? "" : std::string(name_of(s.presence))});
   return table;
 }
 
 /// Writes `case_table` as CSV. @throws io_error if it cannot be written
-inline void write_case_csv(const std::filesystem::path& path, const std::vector<case_score>& scores, const score_options& options = {}) {
+inline void write_case_csv(const std::filesystem::path& path, const std::vector<case_score>& scores,
+                           const score_options& options = {}) {
   write_text(path, to_csv(case_table(scores, options)));
 }
 
 /// One row a region and output: mean ± standard deviation over cases, and how many cases had empty masks.
-[[nodiscard]] inline text_table summary_table(const std::vector<case_score>& scores, const score_options& options = {}) {
+[[nodiscard]] inline text_table summary_table(const std::vector<case_score>& scores,
+                                              const score_options& options = {}) {
   const std::string unit = text(" [", name_of(options.unit), "]");
   text_table table;
-  table.header = {"output", "class", "cases", "Dice", "IoU", "HD95" + unit, "ASSD" + unit, "surface Dice", "both empty", "missed", "false alarm"};
+  table.header = {"output",      "class",        "cases",      "Dice",   "IoU",        "HD95" + unit,
+                  "ASSD" + unit, "surface Dice", "both empty", "missed", "false alarm"};
   for (const score_summary& s : summarise(scores))
     table.rows.push_back({s.output, s.region.name, std::to_string(s.cases), detail::mean_and_deviation(s.dice, 4),
                           detail::mean_and_deviation(s.iou, 4), detail::mean_and_deviation(s.hd95, 2),
@@ -138,9 +156,10 @@ struct method_scores {
   std::vector<case_score> scores;
 };
 
-/// Rows: class and output; columns: Dice and HD95 (mean ± standard deviation over cases) of each method. `-` where a method
-/// has no such output. Methods should be scored on the same cases; the row tells where their number differs.
-[[nodiscard]] inline text_table comparison_table(const std::vector<method_scores>& methods, const score_options& options = {}) {
+/// Rows: class and output; columns: Dice and HD95 (mean ± standard deviation over cases) of each method. `-` where a
+/// method has no such output. Methods should be scored on the same cases; the row tells where their number differs.
+[[nodiscard]] inline text_table comparison_table(const std::vector<method_scores>& methods,
+                                                 const score_options& options = {}) {
   text_table table{{"class", "output"}, {}};
   std::vector<std::vector<score_summary>> summaries;
   for (const method_scores& m : methods) {
@@ -157,7 +176,8 @@ struct method_scores {
     for (const score_summary& s : summary)
       if (std::none_of(keys.begin(), keys.end(), same(s))) {
         // Behind the last row of its class, so that a class's outputs stand together.
-        const auto last = std::find_if(keys.rbegin(), keys.rend(), [&s](const score_summary& k) { return k.region.name == s.region.name; });
+        const auto last = std::find_if(keys.rbegin(), keys.rend(),
+                                       [&s](const score_summary& k) { return k.region.name == s.region.name; });
         keys.insert(last == keys.rend() ? keys.end() : last.base(), s);
       }
   for (const score_summary& key : keys) {
@@ -168,7 +188,8 @@ struct method_scores {
       row.push_back(found == summary.end() ? "-" : detail::mean_and_deviation(found->hd95, 2));
       if (found != summary.end()) counts.push_back(std::to_string(found->cases));
     }
-    const bool equal = std::all_of(counts.begin(), counts.end(), [&counts](const std::string& c) { return c == counts[0]; });
+    const bool equal =
+        std::all_of(counts.begin(), counts.end(), [&counts](const std::string& c) { return c == counts[0]; });
     std::string cases = counts[0];
     if (!equal)
       for (std::size_t i = 1; i < counts.size(); ++i) cases.append("/").append(counts[i]);

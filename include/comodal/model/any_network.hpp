@@ -21,7 +21,8 @@ class any_network {
   }
   [[nodiscard]] index modalities() const { return m_network->modalities(); }
   [[nodiscard]] const parameter_store<Backend>& parameters() const { return m_network->parameters(); }
-  [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present,
+  [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
+                                                const presence<Backend>& present,
                                                 network_outputs outputs = network_outputs::all) const {
     return m_network->forward(volumes, present, outputs);
   }
@@ -31,14 +32,16 @@ class any_network {
     virtual ~interface() = default;
     virtual index modalities() const = 0;
     virtual const parameter_store<Backend>& parameters() const = 0;
-    virtual network_output<Backend> forward(const std::vector<variable<Backend>>&, const presence<Backend>&, network_outputs) const = 0;
+    virtual network_output<Backend> forward(const std::vector<variable<Backend>>&, const presence<Backend>&,
+                                            network_outputs) const = 0;
   };
   template <class Network>
   struct model final : interface {
     explicit model(Network n) : network(std::move(n)) {}
     index modalities() const override { return network.modalities(); }
     const parameter_store<Backend>& parameters() const override { return network.parameters(); }
-    network_output<Backend> forward(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present, network_outputs outputs) const override {
+    network_output<Backend> forward(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present,
+                                    network_outputs outputs) const override {
       return network.forward(volumes, present, outputs);
     }
     Network network;

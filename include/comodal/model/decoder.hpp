@@ -20,7 +20,7 @@ struct decoder_sizes {
   index classes = 2;                             // channels of the logits
   int convolutions = 2;                          // a stage; 1: the light decoder of a branch
   bool deep_supervision = false;                 // logits at every stage but the coarsest
-  int checkpointed = 0;                          // finest stages that are computed again in the backward pass instead of being kept
+  int checkpointed = 0;  // finest stages that are computed again in the backward pass instead of being kept
 };
 
 /// A type that decodes: `decode(maps)`, maps finest first -> logits, finest first, at least one.
@@ -32,8 +32,10 @@ concept decoder = requires(const T& d, const std::vector<variable<Backend>>& map
 /// Says in plain words which member of a decoder is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_decoder() {
-  static_assert(requires(const T& d, const std::vector<variable<Backend>>& maps) { d.decode(maps); },
-                "comodal: a decoder needs a member decode(const std::vector<variable<Backend>>& maps) const: maps finest first -> logits finest first");
+  static_assert(
+      requires(const T& d, const std::vector<variable<Backend>>& maps) { d.decode(maps); },
+      "comodal: a decoder needs a member decode(const std::vector<variable<Backend>>& maps) const: maps finest first "
+      "-> logits finest first");
   static_assert(decoder<T, Backend>, "comodal: decode() of a decoder must return std::vector<variable<Backend>>");
 }
 
@@ -47,17 +49,21 @@ class unet_decoder {
       const auto at = scope / s;
       m_up.emplace_back(at / "up", geometry.channel(s + 1), geometry.channel(s), geometry.stride_to(s + 1));
       m_blocks.emplace_back(at, 2 * geometry.channel(s), geometry.channel(s), geometry.filter(s), sizes.convolutions);
-      if (s == 0 || sizes.deep_supervision) m_heads.emplace_back(at / "head", geometry.channel(s), sizes.classes, extent3{1, 1, 1}, true);
+      if (s == 0 || sizes.deep_supervision)
+        m_heads.emplace_back(at / "head", geometry.channel(s), sizes.classes, extent3{1, 1, 1}, true);
     }
   }
   [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const {
-    if (maps.size() != m_up.size() + 1) throw shape_error(text("unet_decoder: ", maps.size(), " maps for ", m_up.size() + 1, " stages"));
+    if (maps.size() != m_up.size() + 1)
+      throw shape_error(text("unet_decoder: ", maps.size(), " maps for ", m_up.size() + 1, " stages"));
     std::vector<variable<Backend>> logits;
     variable<Backend> x = maps.back();
     for (std::size_t s = m_up.size(); s-- > 0;) {
       const layer_scope at(x.ctx(), "stage", s);
       x = checkpoint_if<Backend>(static_cast<int>(s) < m_checkpointed, {maps[s], x},
-                                 [up = m_up[s], block = m_blocks[s]](const std::vector<variable<Backend>>& v) { return block({v[0], up(v[1])}); });
+                                 [up = m_up[s], block = m_blocks[s]](const std::vector<variable<Backend>>& v) {
+                                   return block({v[0], up(v[1])});
+                                 });
       if (s < m_heads.size()) logits.push_back(m_heads[s](x));
     }
     std::reverse(logits.begin(), logits.end());
@@ -79,7 +85,9 @@ class any_decoder {
   explicit any_decoder(Decoder d) : m_decoder(std::make_shared<model<Decoder>>(std::move(d))) {
     check_decoder<Decoder, Backend>();
   }
-  [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const { return m_decoder->decode(maps); }
+  [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const {
+    return m_decoder->decode(maps);
+  }
 
  private:
   struct interface {
@@ -89,7 +97,9 @@ class any_decoder {
   template <class Decoder>
   struct model final : interface {
     explicit model(Decoder d) : inner(std::move(d)) {}
-    std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const override { return inner.decode(maps); }
+    std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const override {
+      return inner.decode(maps);
+    }
     Decoder inner;
   };
   std::shared_ptr<const interface> m_decoder;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The plain network that multi-stage fusion is compared with: all modalities side by side in the first convolution, one stream.
+/// The plain network that multi-stage fusion is compared with: all modalities side by side in the first convolution,
+/// one stream.
 #ifndef COMODAL_MODEL_EARLY_FUSION_HPP
 #define COMODAL_MODEL_EARLY_FUSION_HPP
 
@@ -8,15 +9,20 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Early (input-level) fusion: the modalities are the channels of one volume, an absent one is 0; one encoder, one decoder, no
-/// branches.
+/// Early (input-level) fusion: the modalities are the channels of one volume, an absent one is 0; one encoder, one
+/// decoder, no branches.
 template <tensor_backend Backend, class Encoder, class Decoder>
 class early_fusion_network {
  public:
   /// @param encoder takes (N, D, H, W, M)
   /// @param checkpointed finest stages that are computed again in the backward pass instead of being kept
-  early_fusion_network(std::shared_ptr<parameter_store<Backend>> store, index modalities, Encoder encoder, Decoder decoder, int checkpointed = 0)
-      : m_store(std::move(store)), m_modalities(modalities), m_encoder(std::move(encoder)), m_decoder(std::move(decoder)), m_checkpointed(checkpointed) {
+  early_fusion_network(std::shared_ptr<parameter_store<Backend>> store, index modalities, Encoder encoder,
+                       Decoder decoder, int checkpointed = 0)
+      : m_store(std::move(store)),
+        m_modalities(modalities),
+        m_encoder(std::move(encoder)),
+        m_decoder(std::move(decoder)),
+        m_checkpointed(checkpointed) {
     check_modality_encoder<Encoder, Backend>();
     check_decoder<Decoder, Backend>();
     if (modalities < 1) throw config_error(text("early_fusion_network: ", modalities, " modalities"));
@@ -27,7 +33,8 @@ class early_fusion_network {
 
   /// @param volumes one a modality, (N, D, H, W, 1); what stands in an absent one is never used
   /// @throws shape_error for a wrong number of volumes or different shapes
-  [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present,
+  [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
+                                                const presence<Backend>& present,
                                                 network_outputs = network_outputs::all) const {
     network_output<Backend> out;
     auto map = concat(present_volumes("early_fusion_network", volumes, present, m_modalities));

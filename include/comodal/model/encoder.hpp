@@ -18,7 +18,9 @@ struct encoder_sizes {
   std::vector<extent3> strides;                // from stage s to s + 1, one less than stages; empty: 2x2x2
 
   [[nodiscard]] int stages() const { return static_cast<int>(channels.size()); }
-  [[nodiscard]] extent3 filter(int s) const { return filters.empty() ? extent3{3, 3, 3} : filters.at(static_cast<std::size_t>(s)); }
+  [[nodiscard]] extent3 filter(int s) const {
+    return filters.empty() ? extent3{3, 3, 3} : filters.at(static_cast<std::size_t>(s));
+  }
   [[nodiscard]] extent3 stride_to(int s) const {
     if (s == 0) return {1, 1, 1};
     return strides.empty() ? extent3{2, 2, 2} : strides.at(static_cast<std::size_t>(s) - 1);
@@ -27,8 +29,8 @@ struct encoder_sizes {
   [[nodiscard]] index in(int s) const { return s == 0 ? in_channels : channel(s - 1); }
 };
 
-/// A type that encodes one modality stage by stage: `stages()`, `channels(s)`, and `encode_stage(s, x)`, which takes the input
-/// (s = 0) or the map of stage s - 1 and returns the map of stage s.
+/// A type that encodes one modality stage by stage: `stages()`, `channels(s)`, and `encode_stage(s, x)`, which takes
+/// the input (s = 0) or the map of stage s - 1 and returns the map of stage s.
 template <class T, class Backend>
 concept modality_encoder = requires(const T& encoder, int s, const variable<Backend>& x) {
   { encoder.stages() } -> std::convertible_to<int>;
@@ -39,11 +41,18 @@ concept modality_encoder = requires(const T& encoder, int s, const variable<Back
 /// Says in plain words which member of a modality encoder is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_modality_encoder() {
-  static_assert(requires(const T& e) { e.stages(); }, "comodal: a modality_encoder needs a member stages() const: how many stages it has");
-  static_assert(requires(const T& e, int s) { e.channels(s); }, "comodal: a modality_encoder needs a member channels(int s) const: channels of the map of stage s");
-  static_assert(requires(const T& e, int s, const variable<Backend>& x) { e.encode_stage(s, x); },
-                "comodal: a modality_encoder needs a member encode_stage(int s, const variable<Backend>& x) const: the map of stage s from that of stage s - 1");
-  static_assert(modality_encoder<T, Backend>, "comodal: encode_stage() of a modality_encoder must return variable<Backend>");
+  static_assert(
+      requires(const T& e) { e.stages(); },
+      "comodal: a modality_encoder needs a member stages() const: how many stages it has");
+  static_assert(
+      requires(const T& e, int s) { e.channels(s); },
+      "comodal: a modality_encoder needs a member channels(int s) const: channels of the map of stage s");
+  static_assert(
+      requires(const T& e, int s, const variable<Backend>& x) { e.encode_stage(s, x); },
+      "comodal: a modality_encoder needs a member encode_stage(int s, const variable<Backend>& x) const: the map of "
+      "stage s from that of stage s - 1");
+  static_assert(modality_encoder<T, Backend>,
+                "comodal: encode_stage() of a modality_encoder must return variable<Backend>");
 }
 
 /// Two convolutions a stage, max pooling between stages (3-D U-Net, Cicek et al. 2016; instance norm as in nnU-Net).
@@ -51,7 +60,8 @@ template <tensor_backend Backend>
 class unet_encoder {
  public:
   unet_encoder(const parameter_scope<Backend>& scope, const encoder_sizes& sizes) : m_sizes(sizes) {
-    for (int s = 0; s < sizes.stages(); ++s) m_blocks.emplace_back(scope / s, sizes.in(s), sizes.channel(s), sizes.filter(s));
+    for (int s = 0; s < sizes.stages(); ++s)
+      m_blocks.emplace_back(scope / s, sizes.in(s), sizes.channel(s), sizes.filter(s));
   }
   [[nodiscard]] int stages() const { return m_sizes.stages(); }
   [[nodiscard]] index channels(int s) const { return m_sizes.channel(s); }
@@ -64,18 +74,20 @@ class unet_encoder {
   std::vector<conv_block<Backend>> m_blocks;
 };
 
-/// One residual block a stage, strided convolutions between stages: lrelu(IN(conv(lrelu(IN(conv x)))) + IN(1x1x1 conv x)).
+/// One residual block a stage, strided convolutions between stages: lrelu(IN(conv(lrelu(IN(conv x)))) + IN(1x1x1 conv
+/// x)).
 template <tensor_backend Backend>
 class residual_encoder {
  public:
   residual_encoder(const parameter_scope<Backend>& scope, const encoder_sizes& sizes) : m_sizes(sizes) {
     for (int s = 0; s < sizes.stages(); ++s) {
       const auto at = scope / s;
-      m_stages.push_back({conv_norm_act<Backend>(at / "first", sizes.in(s), sizes.channel(s), sizes.filter(s), sizes.stride_to(s)),
-                          convolution<Backend>(at / "second", sizes.channel(s), sizes.channel(s), sizes.filter(s)),
-                          normalised_activation<Backend>(at / "second_norm", sizes.channel(s), 1),
-                          convolution<Backend>(at / "skip", sizes.in(s), sizes.channel(s), {1, 1, 1}, false, sizes.stride_to(s)),
-                          normalised_activation<Backend>(at / "skip_norm", sizes.channel(s), 1)});
+      m_stages.push_back(
+          {conv_norm_act<Backend>(at / "first", sizes.in(s), sizes.channel(s), sizes.filter(s), sizes.stride_to(s)),
+           convolution<Backend>(at / "second", sizes.channel(s), sizes.channel(s), sizes.filter(s)),
+           normalised_activation<Backend>(at / "second_norm", sizes.channel(s), 1),
+           convolution<Backend>(at / "skip", sizes.in(s), sizes.channel(s), {1, 1, 1}, false, sizes.stride_to(s)),
+           normalised_activation<Backend>(at / "skip_norm", sizes.channel(s), 1)});
     }
   }
   [[nodiscard]] int stages() const { return m_sizes.stages(); }
@@ -97,8 +109,8 @@ class residual_encoder {
   std::vector<stage> m_stages;
 };
 
-/// Stages of 1, 2, 3, 3 ... convolutions with the stage's input added to their result, strided convolutions between stages
-/// (V-Net, Milletari et al. 2016; 3x3x3 filters and instance norm in place of 5x5x5 and PReLU).
+/// Stages of 1, 2, 3, 3 ... convolutions with the stage's input added to their result, strided convolutions between
+/// stages (V-Net, Milletari et al. 2016; 3x3x3 filters and instance norm in place of 5x5x5 and PReLU).
 template <tensor_backend Backend>
 class vnet_encoder {
  public:
@@ -131,7 +143,9 @@ class any_encoder {
   }
   [[nodiscard]] int stages() const { return m_encoder->stages(); }
   [[nodiscard]] index channels(int s) const { return m_encoder->channels(s); }
-  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const { return m_encoder->encode_stage(s, x); }
+  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const {
+    return m_encoder->encode_stage(s, x);
+  }
 
  private:
   struct interface {
@@ -145,7 +159,9 @@ class any_encoder {
     explicit model(Encoder e) : encoder(std::move(e)) {}
     int stages() const override { return encoder.stages(); }
     index channels(int s) const override { return encoder.channels(s); }
-    variable<Backend> encode_stage(int s, const variable<Backend>& x) const override { return encoder.encode_stage(s, x); }
+    variable<Backend> encode_stage(int s, const variable<Backend>& x) const override {
+      return encoder.encode_stage(s, x);
+    }
     Encoder encoder;
   };
   std::shared_ptr<const interface> m_encoder;

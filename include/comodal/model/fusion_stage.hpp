@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// One stage of multi-stage fusion and enhancement: the maps of all modalities become one, what finer stages fused is carried
-/// on, and each modality's stream is handed an enhanced map.
+/// One stage of multi-stage fusion and enhancement: the maps of all modalities become one, what finer stages fused is
+/// carried on, and each modality's stream is handed an enhanced map.
 #ifndef COMODAL_MODEL_FUSION_STAGE_HPP
 #define COMODAL_MODEL_FUSION_STAGE_HPP
 
@@ -15,15 +15,16 @@ namespace comodal::inline COMODAL_CONFIG {
 /// What a fusion stage is told when it is made.
 struct fusion_stage_sizes {
   fusion_sizes block;
-  index finer_channels = 0;   // channels of the fused map of the next finer stage; 0: there is none
-  extent3 stride{1, 1, 1};    // from the finer stage to this one
-  extent3 filter{3, 3, 3};    // of the convolution that joins both
-  bool enhance = true;        // hand enhanced maps back
+  index finer_channels = 0;  // channels of the fused map of the next finer stage; 0: there is none
+  extent3 stride{1, 1, 1};   // from the finer stage to this one
+  extent3 filter{3, 3, 3};   // of the convolution that joins both
+  bool enhance = true;       // hand enhanced maps back
 };
 
 /// A type that fuses one stage and hands enhanced maps back.
 template <class T, class Backend>
-concept fusion_stage = requires(const T& stage, const std::vector<variable<Backend>>& maps, const presence<Backend>& present, const variable<Backend>& map) {
+concept fusion_stage = requires(const T& stage, const std::vector<variable<Backend>>& maps,
+                                const presence<Backend>& present, const variable<Backend>& map) {
   { stage.fuse(maps, present, map) } -> std::same_as<variable<Backend>>;
   { stage.enhance(maps, map) } -> std::same_as<std::vector<variable<Backend>>>;
 };
@@ -31,12 +32,19 @@ concept fusion_stage = requires(const T& stage, const std::vector<variable<Backe
 /// Says in plain words which member of a fusion stage is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_fusion_stage() {
-  static_assert(requires(const T& stage, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
-                         const variable<Backend>& finer) { stage.fuse(maps, present, finer); },
-                "comodal: a fusion_stage needs a member fuse(maps, present, finer) const: M maps, the presence mask, the finer stage's fused map or none");
-  static_assert(requires(const T& stage, const std::vector<variable<Backend>>& maps, const variable<Backend>& fused) { stage.enhance(maps, fused); },
-                "comodal: a fusion_stage needs a member enhance(maps, fused) const that returns the M maps handed back to the streams");
-  static_assert(fusion_stage<T, Backend>, "comodal: fuse() of a fusion_stage must return variable<Backend>, enhance() a std::vector of them");
+  static_assert(
+      requires(const T& stage, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
+               const variable<Backend>& finer) { stage.fuse(maps, present, finer); },
+      "comodal: a fusion_stage needs a member fuse(maps, present, finer) const: M maps, the presence mask, the finer "
+      "stage's fused map or none");
+  static_assert(
+      requires(const T& stage, const std::vector<variable<Backend>>& maps, const variable<Backend>& fused) {
+        stage.enhance(maps, fused);
+      },
+      "comodal: a fusion_stage needs a member enhance(maps, fused) const that returns the M maps handed back to the "
+      "streams");
+  static_assert(fusion_stage<T, Backend>,
+                "comodal: fuse() of a fusion_stage must return variable<Backend>, enhance() a std::vector of them");
 }
 
 /// The stage of method.md 1.2 and 1.3 around any fusion block:
@@ -47,7 +55,8 @@ class multi_stage_fusion {
  public:
   using block_type = fusion_block<Tag, Backend>;
 
-  multi_stage_fusion(const parameter_scope<Backend>& scope, const fusion_stage_sizes& sizes) : m_stride(sizes.stride), m_block(scope, sizes.block) {
+  multi_stage_fusion(const parameter_scope<Backend>& scope, const fusion_stage_sizes& sizes)
+      : m_stride(sizes.stride), m_block(scope, sizes.block) {
     check_fusion_block<block_type, Backend>();
     const index c = sizes.block.stream_channels, fused = sizes.block.fused_channels;
     if (sizes.finer_channels > 0) m_join.emplace(scope / "join", fused + sizes.finer_channels, fused, sizes.filter);
@@ -60,14 +69,16 @@ class multi_stage_fusion {
   }
 
   /// maps: M of (N, D, H, W, c); finer: the fused map of the finer stage, or empty at the finest -> (N, D, H, W, C).
-  [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present, const variable<Backend>& finer) const {
+  [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
+                                       const variable<Backend>& finer) const {
     const auto z = m_block.fuse(maps, present);
     if (!m_join) return z;
     return add(z, (*m_join)({z, max_pool3d(finer, m_stride)}));
   }
 
   /// The maps that go on in the streams and to the branches' skips; without enhancement, the maps themselves.
-  [[nodiscard]] std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps, const variable<Backend>& fused) const {
+  [[nodiscard]] std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps,
+                                                       const variable<Backend>& fused) const {
     if (m_gates.empty()) return maps;
     std::vector<variable<Backend>> out;
     for (std::size_t m = 0; m < maps.size(); ++m) {
@@ -94,26 +105,32 @@ class any_fusion {
   explicit any_fusion(Stage stage) : m_stage(std::make_shared<model<Stage>>(std::move(stage))) {
     check_fusion_stage<Stage, Backend>();
   }
-  [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present, const variable<Backend>& finer) const {
+  [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
+                                       const variable<Backend>& finer) const {
     return m_stage->fuse(maps, present, finer);
   }
-  [[nodiscard]] std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps, const variable<Backend>& fused) const {
+  [[nodiscard]] std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps,
+                                                       const variable<Backend>& fused) const {
     return m_stage->enhance(maps, fused);
   }
 
  private:
   struct interface {
     virtual ~interface() = default;
-    virtual variable<Backend> fuse(const std::vector<variable<Backend>>&, const presence<Backend>&, const variable<Backend>&) const = 0;
-    virtual std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>&, const variable<Backend>&) const = 0;
+    virtual variable<Backend> fuse(const std::vector<variable<Backend>>&, const presence<Backend>&,
+                                   const variable<Backend>&) const = 0;
+    virtual std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>&,
+                                                   const variable<Backend>&) const = 0;
   };
   template <class Stage>
   struct model final : interface {
     explicit model(Stage s) : stage(std::move(s)) {}
-    variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present, const variable<Backend>& finer) const override {
+    variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
+                           const variable<Backend>& finer) const override {
       return stage.fuse(maps, present, finer);
     }
-    std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps, const variable<Backend>& fused) const override {
+    std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps,
+                                           const variable<Backend>& fused) const override {
       return stage.enhance(maps, fused);
     }
     Stage stage;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Mixed precision (Micikevicius et al. 2018, arXiv 1710.03740, with bfloat16 in place of half, so without loss scaling): a network whose
-/// maps are bfloat16, with parameters, statistics, accumulators, losses and updates in float.
+/// Mixed precision (Micikevicius et al. 2018, arXiv 1710.03740, with bfloat16 in place of half, so without loss
+/// scaling): a network whose maps are bfloat16, with parameters, statistics, accumulators, losses and updates in float.
 #ifndef COMODAL_MODEL_MIXED_PRECISION_HPP
 #define COMODAL_MODEL_MIXED_PRECISION_HPP
 
@@ -22,8 +22,9 @@ using bfloat16_backend = kokkos_backend<typename Backend::space_type, bfloat16>;
 template <tensor_backend Backend>
 inline constexpr bool mixed_precision_available_v = requires { requires Backend::is_mixed; };
 
-/// A segmentation network of `Backend` that computes with an inner one of `Inner`: inputs and parameters are rounded to its scalar in
-/// each forward pass, logits come back in `Backend`'s. Optimisers, averages and files see the parameters of `Backend` alone (the masters).
+/// A segmentation network of `Backend` that computes with an inner one of `Inner`: inputs and parameters are rounded to
+/// its scalar in each forward pass, logits come back in `Backend`'s. Optimisers, averages and files see the parameters
+/// of `Backend` alone (the masters).
 template <tensor_backend Backend, tensor_backend Inner = bfloat16_backend<Backend>, class Network = any_network<Inner>>
 class mixed_precision_network {
  public:
@@ -42,7 +43,8 @@ class mixed_precision_network {
 
   /// @param volumes one a modality, (N, D, H, W, 1); what stands in an absent one is never used
   /// @throws shape_error as the inner network does
-  [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present,
+  [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
+                                                const presence<Backend>& present,
                                                 network_outputs outputs = network_outputs::all) const {
     shared& at = *m_shared;
     at.copy_masters();
@@ -62,7 +64,9 @@ class mixed_precision_network {
     std::shared_ptr<parameter_store<Inner>> copies;  // in the order of the masters
 
     shared(tape<Backend>& outer, std::uint64_t seed)
-        : ctx(outer.ctx()), home(ctx, outer), masters(std::make_shared<parameter_store<Backend>>(outer, seed)),
+        : ctx(outer.ctx()),
+          home(ctx, outer),
+          masters(std::make_shared<parameter_store<Backend>>(outer, seed)),
           copies(std::make_shared<parameter_store<Inner>>(home, masters)) {}
     shared(const shared&) = delete;
     shared& operator=(const shared&) = delete;
@@ -70,7 +74,8 @@ class mixed_precision_network {
     // Into fresh tensors: what an earlier forward pass kept for its way back stays as it was.
     void copy_masters() {
       const operation_scope scope(ctx, "cast");
-      for (std::size_t i = 0; i < masters->all().size(); ++i) copies->all()[i].value.assign(ops::cast(ctx, masters->all()[i].value.value()));
+      for (std::size_t i = 0; i < masters->all().size(); ++i)
+        copies->all()[i].value.assign(ops::cast(ctx, masters->all()[i].value.value()));
     }
     // The gradients that one forward pass left in the copies, added to those of the masters.
     void hand_gradients_on() {

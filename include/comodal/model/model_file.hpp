@@ -21,7 +21,7 @@ struct model_plan {
   std::array<double, 3> spacing{};  // of the training cases, median along the axes of RAS+, mm; zeros: not known
   std::string method;
   std::uint64_t seed = 0;
-  std::uint32_t steps = 0;          // of training behind these weights
+  std::uint32_t steps = 0;  // of training behind these weights
 
   /// True if labels are regions that may overlap (a sigmoid each) rather than exclusive classes.
   [[nodiscard]] bool has_regions() const { return !region_order.empty(); }
@@ -37,9 +37,11 @@ struct model_plan {
   j["modalities"] = plan.modalities;
   for (const label_class& c : plan.labels) j["labels"].push_back({{"name", c.name}, {"values", c.values}});
   j["region_order"] = plan.region_order;
-  visit_network_options(plan.network, [&](std::string_view name, const auto& value) { j["model"][std::string(name)] = value; });
+  visit_network_options(plan.network,
+                        [&](std::string_view name, const auto& value) { j["model"][std::string(name)] = value; });
   for (const normalisation n : plan.prepare.normalise) j["normalise"].push_back(std::string(to_string(n)));
-  for (const ct_statistics& s : plan.prepare.ct) j["ct"].push_back({{"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"deviation", s.deviation}});
+  for (const ct_statistics& s : plan.prepare.ct)
+    j["ct"].push_back({{"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"deviation", s.deviation}});
   j["margin"] = plan.prepare.margin;
   j["patch"] = plan.patch;
   j["spacing"] = plan.spacing;
@@ -52,13 +54,16 @@ struct model_plan {
 /// The plan of a model file's metadata. @throws io_error naming `file` if there is none or it is damaged
 [[nodiscard]] inline model_plan plan_of(const safetensors_file& content, const std::filesystem::path& file) {
   const auto found = content.metadata.find("comodal.plan");
-  if (found == content.metadata.end()) throw io_error(text(file.string(), ": is no comodal model (it has no plan in its metadata)"));
+  if (found == content.metadata.end())
+    throw io_error(text(file.string(), ": is no comodal model (it has no plan in its metadata)"));
   try {
     const auto j = nlohmann::json::parse(found->second);
-    if (j.at("orientation") != "RAS") throw io_error(text(file.string(), ": was trained in another orientation than RAS"));
+    if (j.at("orientation") != "RAS")
+      throw io_error(text(file.string(), ": was trained in another orientation than RAS"));
     model_plan plan;
     plan.modalities = j.at("modalities").get<std::vector<std::string>>();
-    for (const auto& c : j.at("labels")) plan.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
+    for (const auto& c : j.at("labels"))
+      plan.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
     plan.region_order = j.at("region_order").get<std::vector<int>>();
     // An option that the file does not know is younger than the file: its default is what the model was made with.
     visit_network_options(plan.network, [&](std::string_view name, auto& value) {
@@ -69,7 +74,8 @@ struct model_plan {
     for (const auto& n : j.at("normalise")) plan.prepare.normalise.push_back(normalisation_from(n.get<std::string>()));
     if (j.contains("ct"))
       for (const auto& s : j.at("ct"))
-        plan.prepare.ct.push_back({s.at("low").get<double>(), s.at("high").get<double>(), s.at("mean").get<double>(), s.at("deviation").get<double>()});
+        plan.prepare.ct.push_back({s.at("low").get<double>(), s.at("high").get<double>(), s.at("mean").get<double>(),
+                                   s.at("deviation").get<double>()});
     plan.prepare.margin = j.at("margin").get<index>();
     plan.prepare.labels = plan.labels;
     plan.patch = j.at("patch").get<extent3>();

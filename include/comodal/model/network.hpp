@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The multi-modal network: a stream a modality, fusion between the stages, a fused decoder and a light decoder a modality.
+/// The multi-modal network: a stream a modality, fusion between the stages, a fused decoder and a light decoder a
+/// modality.
 #ifndef COMODAL_MODEL_NETWORK_HPP
 #define COMODAL_MODEL_NETWORK_HPP
 
@@ -12,19 +13,21 @@ namespace comodal::inline COMODAL_CONFIG {
 /// What a network returns. Logits are (N, D, H, W, classes).
 template <tensor_backend Backend>
 struct network_output {
-  variable<Backend> fused;                      // z_f
-  std::vector<variable<Backend>> branches;      // z_m, one a modality; empty if they were not asked for or do not exist
-  std::vector<variable<Backend>> features;      // U^s, the fused maps, finest first; may be empty if they were not asked for
-  std::vector<variable<Backend>> deep;          // z_f at coarser stages under deep supervision, finer first
+  variable<Backend> fused;                  // z_f
+  std::vector<variable<Backend>> branches;  // z_m, one a modality; empty if they were not asked for or do not exist
+  std::vector<variable<Backend>>
+      features;                         // U^s, the fused maps, finest first; may be empty if they were not asked for
+  std::vector<variable<Backend>> deep;  // z_f at coarser stages under deep supervision, finer first
 };
 
-/// What a forward pass should compute: the fused logits; all logits; all logits and the fused maps. A network may return more.
+/// What a forward pass should compute: the fused logits; all logits; all logits and the fused maps. A network may
+/// return more.
 enum class network_outputs { fused_only, logits, all };
 
 /// A type that segments M volumes: `forward(volumes, present, outputs)`, `modalities()`, `parameters()`.
 template <class T, class Backend>
-concept segmentation_network =
-    requires(const T& network, const std::vector<variable<Backend>>& volumes, const presence<Backend>& present, network_outputs outputs) {
+concept segmentation_network = requires(const T& network, const std::vector<variable<Backend>>& volumes,
+                                        const presence<Backend>& present, network_outputs outputs) {
   { network.forward(volumes, present, outputs) } -> std::same_as<network_output<Backend>>;
   { network.modalities() } -> std::convertible_to<index>;
   { network.parameters() } -> std::same_as<const parameter_store<Backend>&>;
@@ -33,44 +36,61 @@ concept segmentation_network =
 /// Says in plain words which member of a segmentation network is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_segmentation_network() {
-  static_assert(requires(const T& n, const std::vector<variable<Backend>>& v, const presence<Backend>& p, network_outputs o) { n.forward(v, p, o); },
-                "comodal: a segmentation_network needs a member forward(volumes, present, outputs) const that returns network_output<Backend>");
-  static_assert(requires(const T& n) { n.modalities(); }, "comodal: a segmentation_network needs a member modalities() const");
-  static_assert(requires(const T& n) { n.parameters(); },
-                "comodal: a segmentation_network needs a member parameters() const that returns its parameter_store<Backend>");
-  static_assert(segmentation_network<T, Backend>, "comodal: a member of this segmentation_network has another return type than the concept asks for");
+  static_assert(
+      requires(const T& n, const std::vector<variable<Backend>>& v, const presence<Backend>& p, network_outputs o) {
+        n.forward(v, p, o);
+      },
+      "comodal: a segmentation_network needs a member forward(volumes, present, outputs) const that returns "
+      "network_output<Backend>");
+  static_assert(
+      requires(const T& n) { n.modalities(); }, "comodal: a segmentation_network needs a member modalities() const");
+  static_assert(
+      requires(const T& n) { n.parameters(); },
+      "comodal: a segmentation_network needs a member parameters() const that returns its parameter_store<Backend>");
+  static_assert(segmentation_network<T, Backend>,
+                "comodal: a member of this segmentation_network has another return type than the concept asks for");
 }
 
 /// Stage s of an encoder; computed again in the backward pass where s < `checkpointed`.
 template <tensor_backend Backend, class Encoder>
 [[nodiscard]] variable<Backend> encode(const Encoder& encoder, int s, const variable<Backend>& x, int checkpointed) {
-  return checkpoint_if<Backend>(s < checkpointed, {x}, [encoder, s](const auto& v) { return encoder.encode_stage(s, v[0]); });
+  return checkpoint_if<Backend>(s < checkpointed, {x},
+                                [encoder, s](const auto& v) { return encoder.encode_stage(s, v[0]); });
 }
 
-/// Streams that exchange what they fused, stage by stage (method.md section 1). The types of encoder, fusion stage and decoder are
-/// compile-time choices; `any_encoder`, `any_fusion` and `any_decoder` move the choice to run time.
+/// Streams that exchange what they fused, stage by stage (method.md section 1). The types of encoder, fusion stage and
+/// decoder are compile-time choices; `any_encoder`, `any_fusion` and `any_decoder` move the choice to run time.
 template <tensor_backend Backend, class Encoder, class Fusion, class Decoder>
 class multimodal_network {
  public:
   /// @param store the parameters that the parts were made from
-  /// @param encoders one a modality, all with as many stages as there are fusion stages (or all the same one: shared weights)
+  /// @param encoders one a modality, all with as many stages as there are fusion stages (or all the same one: shared
+  /// weights)
   /// @param fusion one a stage, finest first
   /// @param branch_decoders one a modality, or none
-  /// @param checkpointed finest stages whose streams and fused maps are computed again in the backward pass instead of being kept
+  /// @param checkpointed finest stages whose streams and fused maps are computed again in the backward pass instead of
+  /// being kept
   /// @throws config_error where the numbers do not fit
-  multimodal_network(std::shared_ptr<parameter_store<Backend>> store, std::vector<Encoder> encoders, std::vector<Fusion> fusion, Decoder fused_decoder,
-                     std::vector<Decoder> branch_decoders, int checkpointed = 0)
-      : m_store(std::move(store)), m_encoders(std::move(encoders)), m_fusion(std::move(fusion)), m_fused_decoder(std::move(fused_decoder)),
-        m_branch_decoders(std::move(branch_decoders)), m_checkpointed(checkpointed) {
+  multimodal_network(std::shared_ptr<parameter_store<Backend>> store, std::vector<Encoder> encoders,
+                     std::vector<Fusion> fusion, Decoder fused_decoder, std::vector<Decoder> branch_decoders,
+                     int checkpointed = 0)
+      : m_store(std::move(store)),
+        m_encoders(std::move(encoders)),
+        m_fusion(std::move(fusion)),
+        m_fused_decoder(std::move(fused_decoder)),
+        m_branch_decoders(std::move(branch_decoders)),
+        m_checkpointed(checkpointed) {
     check_modality_encoder<Encoder, Backend>();
     check_fusion_stage<Fusion, Backend>();
     check_decoder<Decoder, Backend>();
     if (m_encoders.empty()) throw config_error("multimodal_network: no encoder");
     for (const auto& encoder : m_encoders)
       if (encoder.stages() != static_cast<int>(m_fusion.size()))
-        throw config_error(text("multimodal_network: an encoder of ", encoder.stages(), " stages with ", m_fusion.size(), " fusion stages"));
+        throw config_error(text("multimodal_network: an encoder of ", encoder.stages(), " stages with ",
+                                m_fusion.size(), " fusion stages"));
     if (!m_branch_decoders.empty() && m_branch_decoders.size() != m_encoders.size())
-      throw config_error(text("multimodal_network: ", m_branch_decoders.size(), " branch decoders for ", m_encoders.size(), " modalities"));
+      throw config_error(text("multimodal_network: ", m_branch_decoders.size(), " branch decoders for ",
+                              m_encoders.size(), " modalities"));
   }
 
   [[nodiscard]] index modalities() const { return static_cast<index>(m_encoders.size()); }
@@ -79,7 +99,8 @@ class multimodal_network {
 
   /// @param volumes one a modality, (N, D, H, W, 1); what stands in an absent one is never used
   /// @throws shape_error for a wrong number of volumes or different shapes
-  [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present,
+  [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
+                                                const presence<Backend>& present,
                                                 network_outputs outputs = network_outputs::all) const {
     auto maps = present_volumes("multimodal_network", volumes, present, modalities());
     network_output<Backend> out;
@@ -115,13 +136,15 @@ class multimodal_network {
   }
 
  private:
-  [[nodiscard]] variable<Backend> fuse(std::size_t s, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
-                                       const variable<Backend>& finer) const {
+  [[nodiscard]] variable<Backend> fuse(std::size_t s, const std::vector<variable<Backend>>& maps,
+                                       const presence<Backend>& present, const variable<Backend>& finer) const {
     auto inputs = maps;
     if (finer) inputs.push_back(finer);
-    return checkpoint_if<Backend>(static_cast<int>(s) < m_checkpointed, inputs, [stage = m_fusion[s], present, count = maps.size()](const auto& v) {
-      return stage.fuse({v.begin(), v.begin() + static_cast<std::ptrdiff_t>(count)}, present, v.size() > count ? v.back() : variable<Backend>{});
-    });
+    return checkpoint_if<Backend>(static_cast<int>(s) < m_checkpointed, inputs,
+                                  [stage = m_fusion[s], present, count = maps.size()](const auto& v) {
+                                    return stage.fuse({v.begin(), v.begin() + static_cast<std::ptrdiff_t>(count)},
+                                                      present, v.size() > count ? v.back() : variable<Backend>{});
+                                  });
   }
 
   std::shared_ptr<parameter_store<Backend>> m_store;

@@ -24,13 +24,15 @@ class presence {
       : m_samples(samples), m_modalities(modalities), m_values(values) {
     using T = typename Backend::scalar_type;
     if (static_cast<index>(values.size()) != samples * modalities)
-      throw shape_error(text("presence: ", values.size(), " values for ", samples, " samples of ", modalities, " modalities"));
+      throw shape_error(
+          text("presence: ", values.size(), " values for ", samples, " samples of ", modalities, " modalities"));
     std::vector<T> mask, share;
     for (index n = 0; n < samples; ++n) {
       int count = 0;
       for (index m = 0; m < modalities; ++m) {
         const float r = values[static_cast<std::size_t>(n * modalities + m)];
-        if (r != 0 && r != 1) throw config_error(text("presence: ", r, " for sample ", n, ", modality ", m, ", expected 0 or 1"));
+        if (r != 0 && r != 1)
+          throw config_error(text("presence: ", r, " for sample ", n, ", modality ", m, ", expected 0 or 1"));
         count += r == 1;
       }
       if (count == 0) throw config_error(text("presence: sample ", n, " has no modality at all"));
@@ -47,11 +49,17 @@ class presence {
   template <tensor_backend Other>
     requires(!std::same_as<Other, Backend>)
   presence(tape<Backend>& home, const presence<Other>& other)
-      : m_samples(other.samples()), m_modalities(other.modalities()), m_values(other.values()), m_mask(cast(other.mask(), home)), m_share(cast(other.share(), home)) {}
+      : m_samples(other.samples()),
+        m_modalities(other.modalities()),
+        m_values(other.values()),
+        m_mask(cast(other.mask(), home)),
+        m_share(cast(other.share(), home)) {}
 
   [[nodiscard]] index samples() const { return m_samples; }
   [[nodiscard]] index modalities() const { return m_modalities; }
-  [[nodiscard]] bool has(index sample, index modality) const { return m_values[static_cast<std::size_t>(sample * m_modalities + modality)] == 1; }
+  [[nodiscard]] bool has(index sample, index modality) const {
+    return m_values[static_cast<std::size_t>(sample * m_modalities + modality)] == 1;
+  }
   /// The values on the host, (samples, modalities).
   [[nodiscard]] const std::vector<float>& values() const { return m_values; }
   /// r, (N, M), a constant.
@@ -76,25 +84,31 @@ struct select_present {
 
 }  // namespace detail
 
-/// An input volume (N, D, H, W, 1) with 0 where the modality is absent, whatever stood there (NaN too). No gradient passes.
+/// An input volume (N, D, H, W, 1) with 0 where the modality is absent, whatever stood there (NaN too). No gradient
+/// passes.
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> absent_to_zero(const variable<Backend>& x, const presence<Backend>& present, index modality) {
+[[nodiscard]] variable<Backend> absent_to_zero(const variable<Backend>& x, const presence<Backend>& present,
+                                               index modality) {
   auto& ctx = x.ctx();
   const auto r = slice(present.mask(), 1, modality, modality + 1).value().reshaped({present.samples(), 1, 1, 1, 1});
   return x.home().constant(ops::binary(ctx, "absent_to_zero", detail::select_present{}, x.value(), r));
 }
 
-/// The M inputs of a network with 0 where a modality is absent. @throws shape_error for a wrong number of volumes or different shapes
+/// The M inputs of a network with 0 where a modality is absent. @throws shape_error for a wrong number of volumes or
+/// different shapes
 template <tensor_backend Backend>
-[[nodiscard]] std::vector<variable<Backend>> present_volumes(const char* network, const std::vector<variable<Backend>>& volumes,
+[[nodiscard]] std::vector<variable<Backend>> present_volumes(const char* network,
+                                                             const std::vector<variable<Backend>>& volumes,
                                                              const presence<Backend>& present, index modalities) {
   if (static_cast<index>(volumes.size()) != modalities || present.modalities() != modalities)
-    throw shape_error(text(network, ": ", volumes.size(), " volumes and a presence mask of ", present.modalities(), " modalities for ", modalities,
-                           " modalities"));
+    throw shape_error(text(network, ": ", volumes.size(), " volumes and a presence mask of ", present.modalities(),
+                           " modalities for ", modalities, " modalities"));
   std::vector<variable<Backend>> inputs;
   for (index m = 0; m < modalities; ++m) {
     const auto& volume = volumes[static_cast<std::size_t>(m)];
-    if (!(volume.shape() == volumes[0].shape())) throw shape_error(text(network, ": volumes ", volumes[0].shape().to_string(), " and ", volume.shape().to_string()));
+    if (!(volume.shape() == volumes[0].shape()))
+      throw shape_error(
+          text(network, ": volumes ", volumes[0].shape().to_string(), " and ", volume.shape().to_string()));
     inputs.push_back(absent_to_zero(volume, present, m));
   }
   return inputs;
@@ -102,7 +116,8 @@ template <tensor_backend Backend>
 
 /// sum_m weights[.., m] maps[m]: maps (N, D, H, W, C), weights (N, M) or (N, D, H, W, M).
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> weighted_sum(const std::vector<variable<Backend>>& maps, const variable<Backend>& weights) {
+[[nodiscard]] variable<Backend> weighted_sum(const std::vector<variable<Backend>>& maps,
+                                             const variable<Backend>& weights) {
   variable<Backend> total;
   for (std::size_t m = 0; m < maps.size(); ++m) {
     const auto part = multiply(maps[m], weight_of(weights, static_cast<index>(m)));

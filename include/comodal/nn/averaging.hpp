@@ -11,7 +11,9 @@
 namespace comodal::inline COMODAL_CONFIG {
 
 /// The factor of update t = 0, 1, ...: min(1 - 1 / (t + 1), decay), so that the first update copies the student.
-[[nodiscard]] inline double ema_factor(std::uint64_t t, double decay) { return std::min(1 - 1 / (static_cast<double>(t) + 1), decay); }
+[[nodiscard]] inline double ema_factor(std::uint64_t t, double decay) {
+  return std::min(1 - 1 / (static_cast<double>(t) + 1), decay);
+}
 
 namespace detail {
 
@@ -32,7 +34,8 @@ void average_parameters(const parameter_store<Backend>& from, const parameter_st
   auto& ctx = to.home().ctx();
   for (std::size_t i = 0; i < to.all().size(); ++i) {
     const auto &source = from.all().at(i).value.value(), &target = to.all()[i].value.value();
-    for_elements(ctx.space(), target.size(), detail::average_body<T>{source.data(), target.data(), static_cast<T>(keep)});
+    for_elements(ctx.space(), target.size(),
+                 detail::average_body<T>{source.data(), target.data(), static_cast<T>(keep)});
   }
 }
 

@@ -13,13 +13,16 @@ namespace comodal::inline COMODAL_CONFIG {
 template <tensor_backend Backend>
 class convolution {
  public:
-  convolution(const parameter_scope<Backend>& scope, index in, index out, const extent3& filter, bool bias = false, const extent3& stride = {1, 1, 1})
+  convolution(const parameter_scope<Backend>& scope, index in, index out, const extent3& filter, bool bias = false,
+              const extent3& stride = {1, 1, 1})
       : m_weight(scope.he_normal("weight", {filter[0], filter[1], filter[2], in, out})), m_stride(stride) {
     if (bias) m_bias = scope.constant("bias", {out}, 0);
   }
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return (*this)(std::vector{x}); }
   /// Of maps side by side, `in` channels together, without joining them first.
-  [[nodiscard]] variable<Backend> operator()(const std::vector<variable<Backend>>& parts) const { return conv3d(parts, m_weight, m_stride, m_bias); }
+  [[nodiscard]] variable<Backend> operator()(const std::vector<variable<Backend>>& parts) const {
+    return conv3d(parts, m_weight, m_stride, m_bias);
+  }
 
  private:
   variable<Backend> m_weight, m_bias;
@@ -31,9 +34,12 @@ template <tensor_backend Backend>
 class up_convolution {
  public:
   up_convolution(const parameter_scope<Backend>& scope, index in, index out, const extent3& factor)
-      : m_weight(scope.store().normal((scope / "weight").path(), {factor[0], factor[1], factor[2], in, out}, std::sqrt(2 / (1.0001 * static_cast<double>(in))))),
+      : m_weight(scope.store().normal((scope / "weight").path(), {factor[0], factor[1], factor[2], in, out},
+                                      std::sqrt(2 / (1.0001 * static_cast<double>(in))))),
         m_bias(scope.constant("bias", {out}, 0)) {}
-  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return conv_transpose3d(x, m_weight, m_bias); }
+  [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const {
+    return conv_transpose3d(x, m_weight, m_bias);
+  }
 
  private:
   variable<Backend> m_weight, m_bias;
@@ -44,8 +50,12 @@ template <tensor_backend Backend>
 class normalised_activation {
  public:
   normalised_activation(const parameter_scope<Backend>& scope, index channels, double slope = 0.01)
-      : m_gamma(scope.constant("gamma", {channels}, 1)), m_beta(scope.constant("beta", {channels}, 0)), m_slope(slope) {}
-  [[nodiscard]] variable<Backend> operator()(variable<Backend> x) const { return instance_norm(std::move(x), m_gamma, m_beta, m_slope); }
+      : m_gamma(scope.constant("gamma", {channels}, 1)),
+        m_beta(scope.constant("beta", {channels}, 0)),
+        m_slope(slope) {}
+  [[nodiscard]] variable<Backend> operator()(variable<Backend> x) const {
+    return instance_norm(std::move(x), m_gamma, m_beta, m_slope);
+  }
 
  private:
   variable<Backend> m_gamma, m_beta;
@@ -56,11 +66,14 @@ class normalised_activation {
 template <tensor_backend Backend>
 class conv_norm_act {
  public:
-  conv_norm_act(const parameter_scope<Backend>& scope, index in, index out, const extent3& filter, const extent3& stride = {1, 1, 1})
+  conv_norm_act(const parameter_scope<Backend>& scope, index in, index out, const extent3& filter,
+                const extent3& stride = {1, 1, 1})
       : m_conv(scope / "conv", in, out, filter, false, stride), m_norm(scope / "norm", out) {}
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const { return m_norm(m_conv(x)); }
   /// Of maps side by side, `in` channels together.
-  [[nodiscard]] variable<Backend> operator()(const std::vector<variable<Backend>>& parts) const { return m_norm(m_conv(parts)); }
+  [[nodiscard]] variable<Backend> operator()(const std::vector<variable<Backend>>& parts) const {
+    return m_norm(m_conv(parts));
+  }
 
  private:
   convolution<Backend> m_conv;

@@ -33,12 +33,18 @@ class parameter_store {
 
   /// @param seed the initial values depend on it and on the parameters' names alone
   parameter_store(tape<Backend>& home, std::uint64_t seed) : m_home(&home), m_seed(seed) {}
-  /// Copies in this scalar of the parameters of `masters`, where each is made first under the same name and with its initial values.
+  /// Copies in this scalar of the parameters of `masters`, where each is made first under the same name and with its
+  /// initial values.
   template <tensor_backend Master>
     requires(!std::same_as<Master, Backend>)
   parameter_store(tape<Backend>& home, std::shared_ptr<parameter_store<Master>> masters)
-      : m_home(&home), m_seed(0), m_master([masters = std::move(masters), &home](const std::string& name, const shape& extents, bool random, double number) {
-          return ops::cast(home.ctx(), (random ? masters->normal(name, extents, number) : masters->constant(name, extents, number)).value());
+      : m_home(&home),
+        m_seed(0),
+        m_master([masters = std::move(masters), &home](const std::string& name, const shape& extents, bool random,
+                                                       double number) {
+          return ops::cast(
+              home.ctx(),
+              (random ? masters->normal(name, extents, number) : masters->constant(name, extents, number)).value());
         }) {}
   parameter_store(const parameter_store&) = delete;
   parameter_store& operator=(const parameter_store&) = delete;
@@ -75,7 +81,8 @@ class parameter_store {
   using tensor_type = typename variable<Backend>::tensor_type;
 
   variable<Backend> add(const std::string& name, tensor_type value, bool decay) {
-    if (!m_places.emplace(name, m_all.size()).second) throw config_error(text("parameter '", name, "' exists already; give each module a name of its own"));
+    if (!m_places.emplace(name, m_all.size()).second)
+      throw config_error(text("parameter '", name, "' exists already; give each module a name of its own"));
     m_all.push_back({name, m_home->leaf(std::move(value)), decay});
     return m_all.back().value;
   }
@@ -93,16 +100,19 @@ class parameter_scope {
  public:
   parameter_scope(parameter_store<Backend>& store, std::string path = "") : m_store(&store), m_path(std::move(path)) {}
 
-  [[nodiscard]] parameter_scope operator/(const std::string& name) const { return {*m_store, m_path.empty() ? name : m_path + "." + name}; }
+  [[nodiscard]] parameter_scope operator/(const std::string& name) const {
+    return {*m_store, m_path.empty() ? name : m_path + "." + name};
+  }
   [[nodiscard]] parameter_scope operator/(index number) const { return *this / std::to_string(number); }
   [[nodiscard]] parameter_store<Backend>& store() const { return *m_store; }
   [[nodiscard]] const std::string& path() const { return m_path; }
 
-  /// Weights after He et al. 2015: normal with variance 2 / ((1 + slope^2) fan_in). For a filter (KD, KH, KW, in, out), fan_in is KD KH KW in;
-  /// for a matrix (in, out) it is in.
+  /// Weights after He et al. 2015: normal with variance 2 / ((1 + slope^2) fan_in). For a filter (KD, KH, KW, in, out),
+  /// fan_in is KD KH KW in; for a matrix (in, out) it is in.
   [[nodiscard]] variable<Backend> he_normal(const std::string& name, const shape& extents, double slope = 0.01) const {
     const index fan_in = extents.product(0, extents.rank() - 1);
-    return m_store->normal((*this / name).path(), extents, std::sqrt(2 / ((1 + slope * slope) * static_cast<double>(fan_in))));
+    return m_store->normal((*this / name).path(), extents,
+                           std::sqrt(2 / ((1 + slope * slope) * static_cast<double>(fan_in))));
   }
   /// One value everywhere, no weight decay.
   [[nodiscard]] variable<Backend> constant(const std::string& name, const shape& extents, double value) const {
@@ -121,10 +131,12 @@ void copy_parameters(const parameter_store<Backend>& from, const parameter_store
     throw config_error(text("copy_parameters: ", from.all().size(), " parameters for ", to.all().size()));
   for (std::size_t i = 0; i < from.all().size(); ++i) {
     const auto &source = from.all()[i], &target = to.all()[i];
-    if (source.name != target.name) throw config_error(text("copy_parameters: '", source.name, "' for '", target.name, "'"));
+    if (source.name != target.name)
+      throw config_error(text("copy_parameters: '", source.name, "' for '", target.name, "'"));
     auto& ctx = target.value.ctx();
     auto copy = ctx.make(source.value.shape());
-    kernels<Backend>::copy_block(ctx, 1, copy.size(), source.value.value().data(), copy.size(), copy.data(), copy.size());
+    kernels<Backend>::copy_block(ctx, 1, copy.size(), source.value.value().data(), copy.size(), copy.data(),
+                                 copy.size());
     target.value.assign(copy);
   }
 }

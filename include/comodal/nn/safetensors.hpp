@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The safetensors file format: named arrays and string metadata; readable by PyTorch and others. Written whole or not at all.
+/// The safetensors file format: named arrays and string metadata; readable by PyTorch and others. Written whole or not
+/// at all.
 #ifndef COMODAL_NN_SAFETENSORS_HPP
 #define COMODAL_NN_SAFETENSORS_HPP
 
@@ -18,7 +19,8 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// One array of a safetensors file: `dtype` is the format's name (F32, F64, I64, U8 ...), `bytes` are little-endian and row-major.
+/// One array of a safetensors file: `dtype` is the format's name (F32, F64, I64, U8 ...), `bytes` are little-endian and
+/// row-major.
 struct named_array {
   std::string dtype;
   comodal::shape shape;
@@ -33,10 +35,11 @@ struct named_array {
   /// The values. @throws io_error if the array has another type, or not as many bytes as its shape asks for
   template <class Scalar>
   [[nodiscard]] std::vector<Scalar> values(const std::string& name) const {
-    if (dtype != dtype_name<Scalar>()) throw io_error(text("array '", name, "' is ", dtype, ", expected ", dtype_name<Scalar>()));
+    if (dtype != dtype_name<Scalar>())
+      throw io_error(text("array '", name, "' is ", dtype, ", expected ", dtype_name<Scalar>()));
     if (bytes.size() != static_cast<std::size_t>(shape.size()) * sizeof(Scalar))
-      throw io_error(text("array '", name, "' has ", bytes.size(), " bytes, its shape ", shape.to_string(), " asks for ",
-                          static_cast<std::size_t>(shape.size()) * sizeof(Scalar)));
+      throw io_error(text("array '", name, "' has ", bytes.size(), " bytes, its shape ", shape.to_string(),
+                          " asks for ", static_cast<std::size_t>(shape.size()) * sizeof(Scalar)));
     std::vector<Scalar> out(bytes.size() / sizeof(Scalar));
     if (!out.empty()) std::memcpy(out.data(), bytes.data(), out.size() * sizeof(Scalar));
     return out;
@@ -45,11 +48,16 @@ struct named_array {
  private:
   template <class Scalar>
   static constexpr const char* dtype_name() {
-    if constexpr (std::is_same_v<Scalar, float>) return "F32";
-    else if constexpr (std::is_same_v<Scalar, double>) return "F64";
-    else if constexpr (std::is_same_v<Scalar, std::int64_t>) return "I64";
-    else if constexpr (std::is_same_v<Scalar, std::uint8_t>) return "U8";
-    else static_assert(!sizeof(Scalar), "comodal: named_array holds float, double, std::int64_t or std::uint8_t");
+    if constexpr (std::is_same_v<Scalar, float>)
+      return "F32";
+    else if constexpr (std::is_same_v<Scalar, double>)
+      return "F64";
+    else if constexpr (std::is_same_v<Scalar, std::int64_t>)
+      return "I64";
+    else if constexpr (std::is_same_v<Scalar, std::uint8_t>)
+      return "U8";
+    else
+      static_assert(!sizeof(Scalar), "comodal: named_array holds float, double, std::int64_t or std::uint8_t");
   }
 };
 
@@ -96,7 +104,8 @@ inline safetensors_file read_safetensors(const std::filesystem::path& path) {
   if (!in || failure) throw io_error(text(path.string(), ": cannot be opened"));
   std::uint64_t length = 0;
   in.read(reinterpret_cast<char*>(&length), sizeof length);
-  if (!in || length > total - sizeof length) throw io_error(text(path.string(), ": is no safetensors file, or is cut short"));
+  if (!in || length > total - sizeof length)
+    throw io_error(text(path.string(), ": is no safetensors file, or is cut short"));
   std::string json(length, ' ');
   in.read(json.data(), static_cast<std::streamsize>(length));
   safetensors_file content;
@@ -110,8 +119,10 @@ inline safetensors_file read_safetensors(const std::filesystem::path& path) {
       named_array array;
       array.dtype = entry.at("dtype").get<std::string>();
       for (const auto& extent : entry.at("shape")) array.shape.push_back(extent.get<index>());
-      const auto first = entry.at("data_offsets").at(0).get<std::uint64_t>(), last = entry.at("data_offsets").at(1).get<std::uint64_t>();
-      if (first > last || last > total - sizeof length - length) throw io_error(text(path.string(), ": is cut short at array '", name, "'"));
+      const auto first = entry.at("data_offsets").at(0).get<std::uint64_t>(),
+                 last = entry.at("data_offsets").at(1).get<std::uint64_t>();
+      if (first > last || last > total - sizeof length - length)
+        throw io_error(text(path.string(), ": is cut short at array '", name, "'"));
       array.bytes.resize(last - first);
       in.seekg(static_cast<std::streamoff>(sizeof length + length + first));
       in.read(reinterpret_cast<char*>(array.bytes.data()), static_cast<std::streamsize>(array.bytes.size()));

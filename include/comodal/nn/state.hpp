@@ -16,16 +16,20 @@ void save_parameters(const parameter_store<Backend>& from, const std::string& pr
     file.arrays[prefix + p.name] = named_array::of(p.value.shape(), to_host(p.value.ctx().space(), p.value.value()));
 }
 
-/// Replaces every parameter by the array `prefix` + its name. @throws io_error if one is missing or has another shape or type
+/// Replaces every parameter by the array `prefix` + its name. @throws io_error if one is missing or has another shape
+/// or type
 template <tensor_backend Backend>
 void load_parameters(const parameter_store<Backend>& to, const std::string& prefix, const safetensors_file& file) {
   for (const auto& p : to.all()) {
     const std::string name = prefix + p.name;
     const auto found = file.arrays.find(name);
-    if (found == file.arrays.end()) throw io_error(text("the file has no array '", name, "': it belongs to another network"));
+    if (found == file.arrays.end())
+      throw io_error(text("the file has no array '", name, "': it belongs to another network"));
     if (!(found->second.shape == p.value.shape()))
-      throw io_error(text("array '", name, "' is ", found->second.shape.to_string(), ", the network's parameter is ", p.value.shape().to_string()));
-    p.value.assign(p.value.ctx().make(p.value.shape(), found->second.template values<typename Backend::scalar_type>(name)));
+      throw io_error(text("array '", name, "' is ", found->second.shape.to_string(), ", the network's parameter is ",
+                          p.value.shape().to_string()));
+    p.value.assign(
+        p.value.ctx().make(p.value.shape(), found->second.template values<typename Backend::scalar_type>(name)));
   }
 }
 

@@ -12,21 +12,24 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// True where oneDNN may carry operations of `Backend` out: float or bfloat16 on the host, compiled in, and not the reference engine.
+/// True where oneDNN may carry operations of `Backend` out: float or bfloat16 on the host, compiled in, and not the
+/// reference engine.
 template <tensor_backend Backend>
 inline constexpr bool onednn_available_v =
 #if defined(COMODAL_ENABLE_ONEDNN)
-    is_host_v<typename Backend::space_type> && std::is_same_v<compute_type_t<typename Backend::scalar_type>, float> && !Backend::is_reference;
+    is_host_v<typename Backend::space_type> && std::is_same_v<compute_type_t<typename Backend::scalar_type>, float> &&
+    !Backend::is_reference;
 #else
     false;
 #endif
 
-/// True where our own convolution on the host is at least as fast as oneDNN's (docs/performance.md): what F(4x4, 3x3) serves, gradients
-/// of weights of small maps, and gradients of weights and narrow outputs of single taps.
+/// True where our own convolution on the host is at least as fast as oneDNN's (docs/performance.md): what F(4x4, 3x3)
+/// serves, gradients of weights of small maps, and gradients of weights and narrow outputs of single taps.
 [[nodiscard]] inline bool portable_conv3d_is_faster(const conv3d_problem& p, conv3d_direction direction) {
   const detail::conv3d_sizes s(p);
   if (s.taps() == 1 && !s.is_strided()) return direction == conv3d_direction::backward_weights || p.out_channels < 8;
-  const bool by_taps = direction == conv3d_direction::backward_weights && !s.is_strided() && detail::weight_gradient_by_taps(s);
+  const bool by_taps =
+      direction == conv3d_direction::backward_weights && !s.is_strided() && detail::weight_gradient_by_taps(s);
   return detail::winograd_serves(s) || (by_taps && s.ci >= 16 && s.co >= 16);
 }
 
@@ -34,13 +37,15 @@ namespace ops::detail {
 
 // True where the vendor has a kernel that multiplies bfloat16 in hardware; of none at all, `without` is returned.
 template <tensor_backend Backend>
-[[nodiscard]] bool vendor_multiplies_bfloat16([[maybe_unused]] context<Backend>& ctx, [[maybe_unused]] const conv3d_problem& p,
-                                             [[maybe_unused]] conv3d_direction direction, bool without) {
+[[nodiscard]] bool vendor_multiplies_bfloat16([[maybe_unused]] context<Backend>& ctx,
+                                              [[maybe_unused]] const conv3d_problem& p,
+                                              [[maybe_unused]] conv3d_direction direction, bool without) {
 #if defined(COMODAL_ENABLE_ONEDNN)
   if constexpr (onednn_available_v<Backend> && std::is_same_v<typename Backend::scalar_type, bfloat16>) {
     const conv3d_plan& plan = ctx.template kept<onednn_conv3d<bfloat16>>().plan(p, direction);
     if (!plan.available) return without;
-    return plan.implementation.find("avx512_core_bf16") != std::string::npos || plan.implementation.find("amx") != std::string::npos;
+    return plan.implementation.find("avx512_core_bf16") != std::string::npos ||
+           plan.implementation.find("amx") != std::string::npos;
   }
 #endif
   return without;
@@ -55,15 +60,16 @@ template <tensor_backend Backend>
     return false;
 }
 
-// Of bfloat16, our own kernels on tile registers are the first choice; then a vendor's that multiplies it in hardware, save for weight gradients
-// of many channels; that there is none is a fallback.
+// Of bfloat16, our own kernels on tile registers are the first choice; then a vendor's that multiplies it in hardware,
+// save for weight gradients of many channels; that there is none is a fallback.
 template <tensor_backend Backend>
 [[nodiscard]] bool wants_vendor(context<Backend>& ctx, const conv3d_problem& p, conv3d_direction direction) {
   if (ctx.engines != engine_choice::fastest) return ctx.engines == engine_choice::vendor;
   if constexpr (std::is_same_v<typename Backend::scalar_type, bfloat16>) {
     if (runs_on_tiles<Backend>(p)) return false;
     const bool many_weights = direction == conv3d_direction::backward_weights && p.in_channels * p.out_channels >= 1024;
-    return !(many_weights && portable_conv3d_is_faster(p, direction)) && vendor_multiplies_bfloat16(ctx, p, direction, true);
+    return !(many_weights && portable_conv3d_is_faster(p, direction)) &&
+           vendor_multiplies_bfloat16(ctx, p, direction, true);
   } else {
     return !portable_conv3d_is_faster(p, direction);
   }
@@ -144,23 +150,28 @@ using tensor_of = typename context<Backend>::tensor_type;
 template <tensor_backend Backend>
 [[nodiscard]] bool conv3d_prefers_joined(context<Backend>& ctx, const conv3d_problem& p) {
   return ctx.engines == engine_choice::vendor ||
-         (ctx.engines == engine_choice::fastest && !detail::runs_on_tiles<Backend>(p) && detail::vendor_multiplies_bfloat16(ctx, p, conv3d_direction::forward, false));
+         (ctx.engines == engine_choice::fastest && !detail::runs_on_tiles<Backend>(p) &&
+          detail::vendor_multiplies_bfloat16(ctx, p, conv3d_direction::forward, false));
 }
 
 /// The problem that x (N, D, H, W, in) and w (KD, KH, KW, in, out) make. @throws shape_error if they do not fit
 inline conv3d_problem conv3d_problem_of(const shape& x, const shape& w, const extent3& stride) {
   if (x.rank() != 5) throw shape_error(text("conv3d: input ", x.to_string(), ", expected (N, D, H, W, C)"));
   if (w.rank() != 5) throw shape_error(text("conv3d: weights ", w.to_string(), ", expected (KD, KH, KW, in, out)"));
-  if (x[4] != w[3]) throw shape_error(text("conv3d: input ", x.to_string(), " has ", x[4], " channels, weights ", w.to_string(), " expect ", w[3]));
+  if (x[4] != w[3])
+    throw shape_error(
+        text("conv3d: input ", x.to_string(), " has ", x[4], " channels, weights ", w.to_string(), " expect ", w[3]));
   const conv3d_problem p{x[0], {x[1], x[2], x[3]}, x[4], w[4], {w[0], w[1], w[2]}, stride};
   p.check();
   return p;
 }
 
-/// y = x * w, zero padding of half the filter. x (N, D, H, W, in), w (KD, KH, KW, in, out) -> (N, ceil(D/sd), ceil(H/sh), ceil(W/sw), out).
+/// y = x * w, zero padding of half the filter. x (N, D, H, W, in), w (KD, KH, KW, in, out) -> (N, ceil(D/sd),
+/// ceil(H/sh), ceil(W/sw), out).
 /// @throws shape_error
 template <tensor_backend Backend>
-[[nodiscard]] tensor_of<Backend> conv3d(context<Backend>& ctx, const tensor_of<Backend>& x, const tensor_of<Backend>& w, const extent3& stride = {1, 1, 1}) {
+[[nodiscard]] tensor_of<Backend> conv3d(context<Backend>& ctx, const tensor_of<Backend>& x, const tensor_of<Backend>& w,
+                                        const extent3& stride = {1, 1, 1}) {
   const conv3d_problem p = conv3d_problem_of(x.shape(), w.shape(), stride);
   auto y = ctx.make(p.output_shape());
   detail::run_conv3d(ctx, p, conv3d_direction::forward, x.data(), w.data(), y.data());
@@ -169,8 +180,8 @@ template <tensor_backend Backend>
 
 /// Gradient with respect to x of shape `p.input_shape()` from dy and w.
 template <tensor_backend Backend>
-[[nodiscard]] tensor_of<Backend> conv3d_backward_data(context<Backend>& ctx, const conv3d_problem& p, const tensor_of<Backend>& dy,
-                                                      const tensor_of<Backend>& w) {
+[[nodiscard]] tensor_of<Backend> conv3d_backward_data(context<Backend>& ctx, const conv3d_problem& p,
+                                                      const tensor_of<Backend>& dy, const tensor_of<Backend>& w) {
   auto dx = ctx.make(p.input_shape());
   detail::run_conv3d(ctx, p, conv3d_direction::backward_data, dx.data(), w.data(), dy.data());
   return dx;
@@ -178,22 +189,25 @@ template <tensor_backend Backend>
 
 /// Gradient with respect to w of shape `p.weight_shape()` from x and dy.
 template <tensor_backend Backend>
-[[nodiscard]] tensor_of<Backend> conv3d_backward_weights(context<Backend>& ctx, const conv3d_problem& p, const tensor_of<Backend>& x,
-                                                         const tensor_of<Backend>& dy) {
+[[nodiscard]] tensor_of<Backend> conv3d_backward_weights(context<Backend>& ctx, const conv3d_problem& p,
+                                                         const tensor_of<Backend>& x, const tensor_of<Backend>& dy) {
   auto dw = ctx.make(p.weight_shape());
   detail::run_conv3d(ctx, p, conv3d_direction::backward_weights, x.data(), dw.data(), dy.data());
   return dw;
 }
 
-/// The convolution of maps that stand side by side as input channels, none of them joined; only where `kernels<Backend>::has_parts`.
-/// parts (N, D, H, W, ...) of `p.in_channels` channels together, bias (out) or empty -> `p.output_shape()`.
+/// The convolution of maps that stand side by side as input channels, none of them joined; only where
+/// `kernels<Backend>::has_parts`. parts (N, D, H, W, ...) of `p.in_channels` channels together, bias (out) or empty ->
+/// `p.output_shape()`.
 template <tensor_backend Backend>
-[[nodiscard]] tensor_of<Backend> conv3d_of_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<tensor_of<Backend>>& parts,
+[[nodiscard]] tensor_of<Backend> conv3d_of_parts(context<Backend>& ctx, const conv3d_problem& p,
+                                                 const std::vector<tensor_of<Backend>>& parts,
                                                  const tensor_of<Backend>& w, const tensor_of<Backend>& bias) {
   auto y = ctx.make(p.output_shape());
   if constexpr (kernels<Backend>::has_parts) {
     const profiling_region region("comodal::conv3d.forward[portable]");
-    kernels<Backend>::conv3d_forward_parts(ctx, p, detail::parts_of<Backend>(parts), w.data(), bias ? bias.data() : nullptr, y.data());
+    kernels<Backend>::conv3d_forward_parts(ctx, p, detail::parts_of<Backend>(parts), w.data(),
+                                           bias ? bias.data() : nullptr, y.data());
     ctx.count(name_of(conv3d_direction::forward), kernels<Backend>::name);
   }
   return y;
@@ -201,8 +215,10 @@ template <tensor_backend Backend>
 
 /// The gradient of the part that holds input channels [first, first + channels).
 template <tensor_backend Backend>
-[[nodiscard]] tensor_of<Backend> conv3d_of_parts_backward_data(context<Backend>& ctx, const conv3d_problem& p, index first, index channels,
-                                                               const tensor_of<Backend>& dy, const tensor_of<Backend>& w) {
+[[nodiscard]] tensor_of<Backend> conv3d_of_parts_backward_data(context<Backend>& ctx, const conv3d_problem& p,
+                                                               index first, index channels,
+                                                               const tensor_of<Backend>& dy,
+                                                               const tensor_of<Backend>& w) {
   shape extents = p.input_shape();
   extents.set(4, channels);
   auto dx = ctx.make(extents);
@@ -216,7 +232,8 @@ template <tensor_backend Backend>
 
 /// The gradient of the weights, of shape `p.weight_shape()`.
 template <tensor_backend Backend>
-[[nodiscard]] tensor_of<Backend> conv3d_of_parts_backward_weights(context<Backend>& ctx, const conv3d_problem& p, const std::vector<tensor_of<Backend>>& parts,
+[[nodiscard]] tensor_of<Backend> conv3d_of_parts_backward_weights(context<Backend>& ctx, const conv3d_problem& p,
+                                                                  const std::vector<tensor_of<Backend>>& parts,
                                                                   const tensor_of<Backend>& dy) {
   auto dw = ctx.make(p.weight_shape());
   if constexpr (kernels<Backend>::has_parts) {

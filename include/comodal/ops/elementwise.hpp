@@ -37,8 +37,8 @@ struct over {
 
 /// f.value(a, b) with NumPy's broadcasting. @throws shape_error naming `name` where the shapes do not broadcast
 template <tensor_backend Backend, class Function>
-[[nodiscard]] tensor_of<Backend> binary(context<Backend>& ctx, const char* name, const Function& f, const tensor_of<Backend>& a,
-                                        const tensor_of<Backend>& b) {
+[[nodiscard]] tensor_of<Backend> binary(context<Backend>& ctx, const char* name, const Function& f,
+                                        const tensor_of<Backend>& a, const tensor_of<Backend>& b) {
   auto y = ctx.make(broadcast_shape(a.shape(), b.shape(), name));
   kernels<Backend>::binary(ctx, f, a.shape(), a.data(), b.shape(), b.data(), y.data());
   return y;
@@ -62,7 +62,8 @@ template <tensor_backend Backend, class Scalar>
 
 /// All elements set to a value.
 template <tensor_backend Backend>
-[[nodiscard]] tensor_of<Backend> full(context<Backend>& ctx, const shape& extents, typename Backend::scalar_type value) {
+[[nodiscard]] tensor_of<Backend> full(context<Backend>& ctx, const shape& extents,
+                                      typename Backend::scalar_type value) {
   auto y = ctx.make(extents);
   kernels<Backend>::fill(ctx, y.size(), value, y.data());
   return y;
@@ -75,7 +76,8 @@ template <tensor_backend Backend>
   shape extents = x.shape();
   extents.set(a, 1);
   auto y = ctx.make(extents);
-  kernels<Backend>::sum_axis(ctx, x.shape().product(0, a), x.extent(a), x.shape().product(a + 1, x.rank()), x.data(), y.data());
+  kernels<Backend>::sum_axis(ctx, x.shape().product(0, a), x.extent(a), x.shape().product(a + 1, x.rank()), x.data(),
+                             y.data());
   return y;
 }
 
@@ -92,8 +94,8 @@ template <tensor_backend Backend>
     shape extents = x.shape();
     for (int b = first; b <= a; ++b) extents.set(b, 1);
     auto y = ctx.make(extents);
-    kernels<Backend>::sum_axis(ctx, x.shape().product(0, first), x.shape().product(first, a + 1), x.shape().product(a + 1, x.rank()), x.data(),
-                               y.data());
+    kernels<Backend>::sum_axis(ctx, x.shape().product(0, first), x.shape().product(first, a + 1),
+                               x.shape().product(a + 1, x.rank()), x.data(), y.data());
     x = y;
     a = first;
   }
@@ -109,11 +111,13 @@ template <tensor_backend Backend>
   index total = 0;
   for (const auto& part : parts) {
     shape other = part.shape();
-    if (other.rank() != extents.rank()) throw shape_error(text("concat: ranks of ", extents.to_string(), " and ", other.to_string(), " differ"));
+    if (other.rank() != extents.rank())
+      throw shape_error(text("concat: ranks of ", extents.to_string(), " and ", other.to_string(), " differ"));
     total += other[a];
     other.set(a, extents[a]);
     if (!(other == extents))
-      throw shape_error(text("concat along axis ", a, ": shapes ", extents.to_string(), " and ", part.shape().to_string(), " differ elsewhere"));
+      throw shape_error(text("concat along axis ", a, ": shapes ", extents.to_string(), " and ",
+                             part.shape().to_string(), " differ elsewhere"));
   }
   extents.set(a, total);
   auto y = ctx.make(extents);
@@ -129,7 +133,8 @@ template <tensor_backend Backend>
 
 /// Entries [first, last) along an axis. @throws shape_error unless 0 <= first < last <= extent
 template <tensor_backend Backend>
-[[nodiscard]] tensor_of<Backend> slice(context<Backend>& ctx, const tensor_of<Backend>& x, int axis, index first, index last) {
+[[nodiscard]] tensor_of<Backend> slice(context<Backend>& ctx, const tensor_of<Backend>& x, int axis, index first,
+                                       index last) {
   const int a = x.shape().checked(axis);
   if (first < 0 || first >= last || last > x.extent(a))
     throw shape_error(text("slice: [", first, ", ", last, ") of axis ", a, " of ", x.shape().to_string()));
@@ -137,26 +142,28 @@ template <tensor_backend Backend>
   extents.set(a, last - first);
   auto y = ctx.make(extents);
   const index inner = x.shape().product(a + 1, x.rank());
-  kernels<Backend>::copy_block(ctx, x.shape().product(0, a), (last - first) * inner, x.data() + first * inner, x.extent(a) * inner, y.data(),
-                               (last - first) * inner);
+  kernels<Backend>::copy_block(ctx, x.shape().product(0, a), (last - first) * inner, x.data() + first * inner,
+                               x.extent(a) * inner, y.data(), (last - first) * inner);
   return y;
 }
 
 /// Zeros of `extents` with y in place of the entries [first, ...) along an axis: the backward of a slice.
 template <tensor_backend Backend>
-[[nodiscard]] tensor_of<Backend> unslice(context<Backend>& ctx, const tensor_of<Backend>& y, const shape& extents, int axis, index first) {
+[[nodiscard]] tensor_of<Backend> unslice(context<Backend>& ctx, const tensor_of<Backend>& y, const shape& extents,
+                                         int axis, index first) {
   auto x = full(ctx, extents, typename Backend::scalar_type(0));
   const int a = extents.checked(axis);
   const index inner = extents.product(a + 1, extents.rank());
-  kernels<Backend>::copy_block(ctx, extents.product(0, a), y.extent(a) * inner, y.data(), y.extent(a) * inner, x.data() + first * inner,
-                               extents[a] * inner);
+  kernels<Backend>::copy_block(ctx, extents.product(0, a), y.extent(a) * inner, y.data(), y.extent(a) * inner,
+                               x.data() + first * inner, extents[a] * inner);
   return x;
 }
 
 /// to += x, in place; equal shapes. @throws shape_error otherwise
 template <tensor_backend Backend>
 void add_to(context<Backend>& ctx, const tensor_of<Backend>& to, const tensor_of<Backend>& x) {
-  if (!(to.shape() == x.shape())) throw shape_error(text("add_to: ", x.shape().to_string(), " to ", to.shape().to_string()));
+  if (!(to.shape() == x.shape()))
+    throw shape_error(text("add_to: ", x.shape().to_string(), " to ", to.shape().to_string()));
   kernels<Backend>::binary(ctx, plus{}, to.shape(), to.data(), x.shape(), x.data(), to.data());
 }
 

@@ -95,16 +95,19 @@ namespace detail {
   };
   const bool smooth = plot.smoothing > 1;
   for (std::size_t c = 0; smooth && c < plot.curves.size(); ++c)
-    add(drawable(plot.curves[c], plot.log_y, 0), text("with lines lw 1 lc rgb \"#c8", colours[c % 7] + 1, "\" notitle"));
+    add(drawable(plot.curves[c], plot.log_y, 0),
+        text("with lines lw 1 lc rgb \"#c8", colours[c % 7] + 1, "\" notitle"));
   for (std::size_t c = 0; c < plot.curves.size(); ++c) {
     const series s = drawable(plot.curves[c], plot.log_y, plot.smoothing);
     const char* marks = s.x.size() <= 40 ? "with linespoints lw 2 pt 7 ps 0.5" : "with lines lw 2";
     add(s, text(marks, " dt ", 1 + c / 7 % 4, " lc rgb \"", colours[c % 7], "\" title ", gnuplot_text(s.name)));
   }
   if (curves.empty()) return {};
-  return text("set terminal svg noenhanced size ", width, ",", height, " dynamic background \"#ffffff\" font \"sans-serif,14\"\n",
-              "set encoding utf8\nset title ", gnuplot_text(plot.title), "\nset xlabel ", gnuplot_text(plot.x_label), "\nset ylabel ",
-              gnuplot_text(plot.y_label), "\nset grid lc rgb \"#dddddd\" lt 1\nset border 3\nset tics nomirror\nset key outside right top\n",
+  return text("set terminal svg noenhanced size ", width, ",", height,
+              " dynamic background \"#ffffff\" font \"sans-serif,14\"\n", "set encoding utf8\nset title ",
+              gnuplot_text(plot.title), "\nset xlabel ", gnuplot_text(plot.x_label), "\nset ylabel ",
+              gnuplot_text(plot.y_label),
+              "\nset grid lc rgb \"#dddddd\" lt 1\nset border 3\nset tics nomirror\nset key outside right top\n",
               plot.log_y ? "set logscale y\nset format y \"%g\"\n" : "", data, "plot ", curves, "\n");
 }
 
@@ -141,13 +144,16 @@ class scratch_folder {
 
 }  // namespace detail
 
-/// Draws a plot with gnuplot as SVG. Without gnuplot, without points or after an error of gnuplot, the figure holds a warning.
+/// Draws a plot with gnuplot as SVG. Without gnuplot, without points or after an error of gnuplot, the figure holds a
+/// warning.
 /// @param program gnuplot's name or path
 /// @throws shape_error if a curve has not as many y as x, io_error if there is no place for temporary files
-[[nodiscard]] inline curve_figure draw_curves(const curve_plot& plot, const std::string& program = "gnuplot", index width = 860, index height = 380) {
+[[nodiscard]] inline curve_figure draw_curves(const curve_plot& plot, const std::string& program = "gnuplot",
+                                              index width = 860, index height = 380) {
   for (const series& s : plot.curves)
     if (s.x.size() != s.y.size())
-      throw shape_error(text("curve '", s.name, "' of '", plot.title, "': ", s.x.size(), " x against ", s.y.size(), " y"));
+      throw shape_error(
+          text("curve '", s.name, "' of '", plot.title, "': ", s.x.size(), " x against ", s.y.size(), " y"));
   const auto no_plot = [&plot](const std::string& why) {
     return curve_figure{plot.title, {}, text("The plot '", plot.title, "' was not drawn: ", why, ".")};
   };
@@ -167,7 +173,8 @@ class scratch_folder {
   const int status = ::pclose(pipe);
   const int code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   if (code == 127 || code == 126)
-    return no_plot(text("the program '", program, "' was not found; install gnuplot (Debian: gnuplot-nox) and write the report again"));
+    return no_plot(text("the program '", program,
+                        "' was not found; install gnuplot (Debian: gnuplot-nox) and write the report again"));
   if (code != 0 || svg.find("</svg>") == std::string::npos) {
     std::string message = detail::file_text(errors);
     std::replace(message.begin(), message.end(), '\n', ' ');
@@ -177,11 +184,12 @@ class scratch_folder {
   return {plot.title, svg, {}};
 }
 
-/// Reads a training log in JSON lines (an object a line): every number becomes a point of the series of its name, numbers of
-/// nested objects under `outer.inner`. Records without a number `x_key` are left out; null is a point that is not drawn (NaN).
-/// A last line without a line feed, as a killed run leaves it, is ignored.
+/// Reads a training log in JSON lines (an object a line): every number becomes a point of the series of its name,
+/// numbers of nested objects under `outer.inner`. Records without a number `x_key` are left out; null is a point that
+/// is not drawn (NaN). A last line without a line feed, as a killed run leaves it, is ignored.
 /// @throws io_error if the file cannot be read or another line is no JSON object
-[[nodiscard]] inline std::vector<series> read_json_lines(const std::filesystem::path& path, const std::string& x_key = "iteration") {
+[[nodiscard]] inline std::vector<series> read_json_lines(const std::filesystem::path& path,
+                                                         const std::string& x_key = "iteration") {
   const std::string whole = detail::file_text(path);
   std::vector<series> result;
   const auto add = [&result](const std::string& name, double x, double y) {
@@ -196,7 +204,8 @@ class scratch_folder {
     const std::string line = whole.substr(first, last - first);
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     const auto record = nlohmann::ordered_json::parse(line, nullptr, false);
-    if (!record.is_object()) throw io_error(text(path.string(), ", line ", number, ": no JSON object; a training log has one on each line"));
+    if (!record.is_object())
+      throw io_error(text(path.string(), ", line ", number, ": no JSON object; a training log has one on each line"));
     if (!record.contains(x_key) || !record[x_key].is_number()) continue;
     const double x = record[x_key].get<double>();
     const auto walk = [&](const auto& self, const nlohmann::ordered_json& object, const std::string& prefix) -> void {

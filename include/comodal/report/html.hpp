@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// A report as one HTML file that needs nothing else: style, plots and pictures are inside, no script, no link. Well-formed XML.
+/// A report as one HTML file that needs nothing else: style, plots and pictures are inside, no script, no link.
+/// Well-formed XML.
 #ifndef COMODAL_REPORT_HTML_HPP
 #define COMODAL_REPORT_HTML_HPP
 
@@ -22,18 +23,30 @@ namespace comodal::inline COMODAL_CONFIG {
   std::string out;
   for (const char c : words) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&quot;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += static_cast<unsigned char>(c) < ' ' && c != '\n' ? ' ' : c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&quot;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += static_cast<unsigned char>(c) < ' ' && c != '\n' ? ' ' : c;
     }
   }
   return out;
 }
 
-/// Builds a report part by part and writes it. Parts appear in the order in which they are added; warnings stand at the top.
+/// Builds a report part by part and writes it. Parts appear in the order in which they are added; warnings stand at the
+/// top.
 class html_report {
  public:
   explicit html_report(std::string title) : m_title(std::move(title)) {}
@@ -47,7 +60,8 @@ class html_report {
   /// Names and values that describe the run: data, seed, options, versions.
   void facts(const std::vector<std::pair<std::string, std::string>>& list) {
     m_body += "<table class=\"facts\"><tbody>\n";
-    for (const auto& [name, value] : list) m_body += text("<tr><th>", escape_html(name), "</th><td>", escape_html(value), "</td></tr>\n");
+    for (const auto& [name, value] : list)
+      m_body += text("<tr><th>", escape_html(name), "</th><td>", escape_html(value), "</td></tr>\n");
     m_body += "</tbody></table>\n";
   }
 
@@ -62,7 +76,8 @@ class html_report {
     m_body += "</tr></thead><tbody>\n";
     for (const auto& row : t.rows) {
       m_body += "<tr>";
-      for (const std::string& cell : row) m_body += text("<td", numeric(cell) ? " class=\"number\"" : "", ">", escape_html(cell), "</td>");
+      for (const std::string& cell : row)
+        m_body += text("<td", numeric(cell) ? " class=\"number\"" : "", ">", escape_html(cell), "</td>");
       m_body += "</tr>\n";
     }
     m_body += "</tbody></table></div>\n";
@@ -77,7 +92,8 @@ class html_report {
     for (std::size_t r = 0; r < cases.rows.size(); ++r) {
       const case_score& s = list[r];
       const double shown[] = {s.dice, s.iou, s.hd95, s.assd, s.surface_dice, s.predicted_volume, s.reference_volume};
-      for (std::size_t c = 0; c < 7; ++c) cases.rows[r][3 + c] = text(std::fixed, std::setprecision(c < 2 || c == 4 ? 4 : 2), shown[c]);
+      for (std::size_t c = 0; c < 7; ++c)
+        cases.rows[r][3 + c] = text(std::fixed, std::setprecision(c < 2 || c == 4 ? 4 : 2), shown[c]);
     }
     table(cases, text("All ", list.size(), " scores, case by case"));
   }
@@ -90,14 +106,16 @@ class html_report {
       return;
     }
     m_body += text("<figure><img alt=\"", escape_html(figure.title), "\" src=\"data:image/svg+xml;base64,",
-                   base64({reinterpret_cast<const unsigned char*>(figure.svg.data()), figure.svg.size()}), "\" /></figure>\n");
+                   base64({reinterpret_cast<const unsigned char*>(figure.svg.data()), figure.svg.size()}),
+                   "\" /></figure>\n");
   }
 
   /// A picture with its caption.
   void overlay(const overlay_figure& figure) {
-    m_body += text("<figure><img alt=\"", escape_html(figure.caption), "\" width=\"", figure.image.width(), "\" height=\"",
-                   figure.image.height(), "\" src=\"data:image/png;base64,", base64(encode_png(figure.image)), "\" /><figcaption>",
-                   escape_html(figure.caption), "</figcaption></figure>\n");
+    m_body +=
+        text("<figure><img alt=\"", escape_html(figure.caption), "\" width=\"", figure.image.width(), "\" height=\"",
+             figure.image.height(), "\" src=\"data:image/png;base64,", base64(encode_png(figure.image)),
+             "\" /><figcaption>", escape_html(figure.caption), "</figcaption></figure>\n");
   }
 
   /// Something that the reader must know; listed at the top.
@@ -114,9 +132,10 @@ class html_report {
     }
     const std::string title = escape_html(m_title);
     return text("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\" />\n",
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n<title>", title, "</title>\n<style>", style(),
-                "</style></head>\n<body><main>\n<h1>", title, "</h1>\n", listed, m_body,
-                "<footer>Made by comodal ", COMODAL_VERSION, ". For research only: not a medical device, and not for diagnosis or treatment.",
+                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n<title>", title,
+                "</title>\n<style>", style(), "</style></head>\n<body><main>\n<h1>", title, "</h1>\n", listed, m_body,
+                "<footer>Made by comodal ", COMODAL_VERSION,
+                ". For research only: not a medical device, and not for diagnosis or treatment.",
                 "</footer>\n</main></body></html>\n");
   }
 

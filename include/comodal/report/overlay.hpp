@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Prediction and truth drawn on the modalities of a case: for each chosen axial slice a montage with one column a modality
-/// and the rows truth, prediction, difference.
+/// Prediction and truth drawn on the modalities of a case: for each chosen axial slice a montage with one column a
+/// modality and the rows truth, prediction, difference.
 #ifndef COMODAL_REPORT_OVERLAY_HPP
 #define COMODAL_REPORT_OVERLAY_HPP
 
@@ -14,9 +14,11 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Colours that people with any colour vision tell apart (Okabe and Ito), for classes 1, 2, 3 ...; they repeat after seven.
+/// Colours that people with any colour vision tell apart (Okabe and Ito), for classes 1, 2, 3 ...; they repeat after
+/// seven.
 [[nodiscard]] inline rgb class_colour(std::uint8_t label) {
-  constexpr std::array<rgb, 7> colours{{{230, 159, 0}, {86, 180, 233}, {0, 158, 115}, {240, 228, 66}, {213, 94, 0}, {204, 121, 167}, {0, 114, 178}}};
+  constexpr std::array<rgb, 7> colours{
+      {{230, 159, 0}, {86, 180, 233}, {0, 158, 115}, {240, 228, 66}, {213, 94, 0}, {204, 121, 167}, {0, 114, 178}}};
   return colours[static_cast<std::size_t>(label + 6) % 7];
 }
 
@@ -36,8 +38,8 @@ struct overlay_case {
 };
 
 struct overlay_options {
-  index slices = 3;         // the one with the most lesion, and others spread over the lesion
-  index panel_pixels = 288; // longer side of one panel, at least
+  index slices = 3;          // the one with the most lesion, and others spread over the lesion
+  index panel_pixels = 288;  // longer side of one panel, at least
 };
 
 /// A picture and the sentence that explains it.
@@ -51,10 +53,12 @@ namespace detail {
 inline constexpr rgb overlay_back{24, 24, 24}, overlay_ink{235, 235, 235};
 inline constexpr rgb missed_colour{0, 114, 178}, false_colour{213, 94, 0}, wrong_colour{204, 121, 167};
 
-[[nodiscard]] inline picture grey_panel(const slice_view& view, const image_volume* image, const grey_window& window, index slice) {
+[[nodiscard]] inline picture grey_panel(const slice_view& view, const image_volume* image, const grey_window& window,
+                                        index slice) {
   picture panel(view.width(), view.height(), {0, 0, 0});
   if (!image) {
-    draw_text(panel, (view.width() - text_width("missing")) / 2, (view.height() - text_height()) / 2, "missing", {150, 150, 150});
+    draw_text(panel, (view.width() - text_width("missing")) / 2, (view.height() - text_height()) / 2, "missing",
+              {150, 150, 150});
     return panel;
   }
   for (index y = 0; y < view.height(); ++y)
@@ -68,7 +72,8 @@ inline constexpr rgb missed_colour{0, 114, 178}, false_colour{213, 94, 0}, wrong
 /// Draws each class's outline, two pixels wide, inside the class.
 inline void draw_contours(picture& panel, const slice_view& view, const label_volume& labels, index slice) {
   const auto label = [&](index x, index y) {
-    return view.nearest(labels, std::clamp<index>(x, 0, view.width() - 1), std::clamp<index>(y, 0, view.height() - 1), slice);
+    return view.nearest(labels, std::clamp<index>(x, 0, view.width() - 1), std::clamp<index>(y, 0, view.height() - 1),
+                        slice);
   };
   for (index y = 0; y < view.height(); ++y)
     for (index x = 0; x < view.width(); ++x) {
@@ -82,7 +87,8 @@ inline void draw_contours(picture& panel, const slice_view& view, const label_vo
 }
 
 /// Tints voxels where truth and prediction differ: missed, false, or of the wrong class.
-inline void draw_difference(picture& panel, const slice_view& view, const label_volume& truth, const label_volume& prediction, index slice) {
+inline void draw_difference(picture& panel, const slice_view& view, const label_volume& truth,
+                            const label_volume& prediction, index slice) {
   for (index y = 0; y < view.height(); ++y)
     for (index x = 0; x < view.width(); ++x) {
       const std::uint8_t t = view.nearest(truth, x, y, slice), p = view.nearest(prediction, x, y, slice);
@@ -104,7 +110,8 @@ inline void draw_sides(picture& panel) {
 }
 
 /// A key of coloured squares and words, wrapped to the width; returns its height. Draws only where `canvas` is given.
-[[nodiscard]] inline index draw_legend(picture* canvas, index left, index top, index width, const std::vector<std::pair<rgb, std::string>>& entries) {
+[[nodiscard]] inline index draw_legend(picture* canvas, index left, index top, index width,
+                                       const std::vector<std::pair<rgb, std::string>>& entries) {
   index x = left, y = top;
   for (const auto& [colour, words] : entries) {
     const index need = 18 + text_width(words) + 18;
@@ -126,24 +133,30 @@ inline void check_overlay(const overlay_case& c) {
   const auto check = [&](const auto* v, const std::string& what) {
     if (!v) return;
     if (static_cast<index>(v->values.size()) != v->geometry.voxels() || (grid && v->geometry.size != grid->size))
-      throw geometry_error(text("overlay of case ", c.case_id, ": ", what, " does not have the grid of the other volumes"));
+      throw geometry_error(
+          text("overlay of case ", c.case_id, ": ", what, " does not have the grid of the other volumes"));
     grid = &v->geometry;
   };
   for (const overlay_image& i : c.images) check(i.image, i.modality);
   check(c.truth, "the truth");
   check(c.prediction, "the prediction");
-  if (!grid || c.images.empty()) throw config_error(text("overlay of case ", c.case_id, ": there is no volume to draw, or no modality"));
+  if (!grid || c.images.empty())
+    throw config_error(text("overlay of case ", c.case_id, ": there is no volume to draw, or no modality"));
 }
 
 }  // namespace detail
 
-/// Draws a case: one figure a slice, columns the modalities, rows truth, prediction and difference as far as both are given.
-/// Grey values are windowed to each modality's 1 to 99.5 %; pixels are square in mm; contours are drawn inside their class.
+/// Draws a case: one figure a slice, columns the modalities, rows truth, prediction and difference as far as both are
+/// given. Grey values are windowed to each modality's 1 to 99.5 %; pixels are square in mm; contours are drawn inside
+/// their class.
 /// @throws geometry_error if sizes differ, config_error without any volume or modality
-[[nodiscard]] inline std::vector<overlay_figure> draw_overlay(const overlay_case& c, const overlay_options& options = {}) {
+[[nodiscard]] inline std::vector<overlay_figure> draw_overlay(const overlay_case& c,
+                                                              const overlay_options& options = {}) {
   detail::check_overlay(c);
   const auto known = std::find_if(c.images.begin(), c.images.end(), [](const overlay_image& i) { return i.image; });
-  const geometry& grid = known != c.images.end() ? known->image->geometry : c.truth ? c.truth->geometry : c.prediction->geometry;
+  const geometry& grid = known != c.images.end() ? known->image->geometry
+                         : c.truth               ? c.truth->geometry
+                                                 : c.prediction->geometry;
   const axis_map axes = canonical_axes(grid);
   const index in_plane = std::max(grid.size[axes.axis[0]], grid.size[axes.axis[1]]);
   const slice_view view(grid, std::max(options.panel_pixels, std::min<index>(in_plane, 512)));
@@ -160,7 +173,8 @@ inline void check_overlay(const overlay_case& c) {
   if (c.truth && c.prediction) rows.push_back("difference");
   std::vector<std::pair<rgb, std::string>> legend;
   for (const label_class& k : c.classes)
-    if (!rows.empty() && k.values.size() == 1 && k.values[0] > 0) legend.emplace_back(class_colour(static_cast<std::uint8_t>(k.values[0])), k.name);
+    if (!rows.empty() && k.values.size() == 1 && k.values[0] > 0)
+      legend.emplace_back(class_colour(static_cast<std::uint8_t>(k.values[0])), k.name);
   const bool several = legend.size() > 1;
   if (rows.empty()) rows.push_back("image");
   if (rows.size() == 3) {
@@ -174,7 +188,8 @@ inline void check_overlay(const overlay_case& c) {
   const index head = text_height() + gap;
   index label = 0;
   for (const std::string& r : rows) label = std::max(label, text_width(r) + 2 * gap);
-  const index width = label + columns * (view.width() + gap), legend_height = detail::draw_legend(nullptr, gap, 0, width - 2 * gap, legend);
+  const index width = label + columns * (view.width() + gap),
+              legend_height = detail::draw_legend(nullptr, gap, 0, width - 2 * gap, legend);
   std::vector<overlay_figure> figures;
   for (const index slice : choose_slices(counts, options.slices)) {
     picture canvas(width, gap + head + lines * (view.height() + gap) + legend_height, detail::overlay_back);
@@ -199,7 +214,8 @@ inline void check_overlay(const overlay_case& c) {
     static_cast<void>(detail::draw_legend(&canvas, gap, legend_top, width - 2 * gap, legend));
     std::string caption = text("Case ", c.case_id, ", axial slice ", slice + 1, " of ", view.slices(),
                                ". Radiological display: the patient's right (R) is on the left, the front at the top.");
-    if (rows.size() == 3) caption += " Contours in the classes' colours; the last row tints voxels that were missed or falsely found";
+    if (rows.size() == 3)
+      caption += " Contours in the classes' colours; the last row tints voxels that were missed or falsely found";
     if (rows.size() == 3) caption += several ? ", or got the wrong class." : ".";
     figures.push_back({std::move(canvas), std::move(caption)});
   }

@@ -24,8 +24,8 @@
 #include <string_view>
 #include <vector>
 
-// A copy of stb of our own inside a namespace, so that a program may have another one in any way that it likes. The C headers
-// that stb includes stand above: they must not be opened inside the namespace.
+// A copy of stb of our own inside a namespace, so that a program may have another one in any way that it likes. The C
+// headers that stb includes stand above: they must not be opened inside the namespace.
 #pragma push_macro("INCLUDE_STB_IMAGE_WRITE_H")
 #pragma push_macro("STB_IMAGE_WRITE_IMPLEMENTATION")
 #pragma push_macro("STB_IMAGE_WRITE_STATIC")
@@ -70,7 +70,8 @@ class picture {
   picture() = default;
   /// @throws shape_error unless both sizes are positive
   picture(index width, index height, rgb fill = {0, 0, 0}) : m_width(width), m_height(height) {
-    if (width <= 0 || height <= 0) throw shape_error(text("picture: ", width, " x ", height, " pixels, expected at least 1 x 1"));
+    if (width <= 0 || height <= 0)
+      throw shape_error(text("picture: ", width, " x ", height, " pixels, expected at least 1 x 1"));
     m_pixels.resize(static_cast<std::size_t>(3 * width * height));
     for (std::size_t i = 0; i < m_pixels.size(); ++i) m_pixels[i] = fill[i % 3];
   }
@@ -131,11 +132,14 @@ inline void draw_text(picture& canvas, index x, index y, std::string_view line, 
   };
   std::string copy = detail::ascii(line);
   std::vector<vertex> corners(copy.size() * 4 * 24 + 4);
-  const int quads = detail::stb::stb_easy_font_print(0, 0, copy.data(), nullptr, corners.data(), static_cast<int>(corners.size() * sizeof(vertex)));
+  const int quads = detail::stb::stb_easy_font_print(0, 0, copy.data(), nullptr, corners.data(),
+                                                     static_cast<int>(corners.size() * sizeof(vertex)));
   for (int q = 0; q < quads; ++q) {
-    const vertex &first = corners[static_cast<std::size_t>(4 * q)], &last = corners[static_cast<std::size_t>(4 * q + 2)];
+    const vertex &first = corners[static_cast<std::size_t>(4 * q)],
+                 &last = corners[static_cast<std::size_t>(4 * q + 2)];
     const auto pixel = [scale](float v) { return static_cast<index>(std::lround(v)) * scale; };
-    canvas.fill_rectangle(x + pixel(first.x), y + pixel(first.y), pixel(last.x) - pixel(first.x), pixel(last.y) - pixel(first.y), colour);
+    canvas.fill_rectangle(x + pixel(first.x), y + pixel(first.y), pixel(last.x) - pixel(first.x),
+                          pixel(last.y) - pixel(first.y), colour);
   }
 }
 
@@ -147,9 +151,12 @@ inline void draw_text(picture& canvas, index x, index y, std::string_view line, 
     auto& out = *static_cast<byte_buffer*>(to);
     out.insert(out.end(), static_cast<unsigned char*>(data), static_cast<unsigned char*>(data) + size);
   };
-  const int good = detail::stb::stbi_write_png_to_func(append, &bytes, static_cast<int>(image.width()), static_cast<int>(image.height()), 3,
-                                                       image.pixels().data(), static_cast<int>(3 * image.width()));
-  if (good == 0) throw io_error(text("PNG: a picture of ", image.width(), " x ", image.height(), " pixels could not be encoded (out of memory?)"));
+  const int good = detail::stb::stbi_write_png_to_func(append, &bytes, static_cast<int>(image.width()),
+                                                       static_cast<int>(image.height()), 3, image.pixels().data(),
+                                                       static_cast<int>(3 * image.width()));
+  if (good == 0)
+    throw io_error(text("PNG: a picture of ", image.width(), " x ", image.height(),
+                        " pixels could not be encoded (out of memory?)"));
   return bytes;
 }
 

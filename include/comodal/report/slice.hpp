@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Axial slices of a volume as panels of pixels: which voxel each pixel shows, grey values, contours. Radiological display: the
-/// patient's right is on the left of the picture, the front is at the top.
+/// Axial slices of a volume as panels of pixels: which voxel each pixel shows, grey values, contours. Radiological
+/// display: the patient's right is on the left of the picture, the front is at the top.
 #ifndef COMODAL_REPORT_SLICE_HPP
 #define COMODAL_REPORT_SLICE_HPP
 
@@ -20,12 +20,14 @@ namespace comodal::inline COMODAL_CONFIG {
 class slice_view {
  public:
   /// @param longest pixels of the panel's longer side; voxels keep their proportions in mm
-  /// @throws shape_error for an empty grid, geometry_error for a singular affine; an oblique grid is shown on its own axes
+  /// @throws shape_error for an empty grid, geometry_error for a singular affine; an oblique grid is shown on its own
+  /// axes
   slice_view(const geometry& g, index longest) : m_axes(canonical_axes(g)), m_size(g.size) {
     if (g.voxels() <= 0) throw shape_error("slice: the volume has no voxels");
     const std::array<double, 3> spacing = g.spacing();
     const auto across = m_axes.axis[0], down = m_axes.axis[1];
-    const double width = static_cast<double>(m_size[across]) * spacing[across], height = static_cast<double>(m_size[down]) * spacing[down];
+    const double width = static_cast<double>(m_size[across]) * spacing[across],
+                 height = static_cast<double>(m_size[down]) * spacing[down];
     const double scale = static_cast<double>(longest) / std::max(width, height);
     m_width = std::max<index>(1, std::llround(width * scale));
     m_height = std::max<index>(1, std::llround(height * scale));
@@ -36,7 +38,8 @@ class slice_view {
   /// Number of axial slices.
   [[nodiscard]] index slices() const { return m_size[m_axes.axis[2]]; }
 
-  /// Position (i, j, k) in voxels of the centre of pixel (x, y) of an axial slice; slices are counted along the voxel axis.
+  /// Position (i, j, k) in voxels of the centre of pixel (x, y) of an axial slice; slices are counted along the voxel
+  /// axis.
   [[nodiscard]] std::array<double, 3> position(index x, index y, index slice) const {
     std::array<double, 3> p{};
     p[m_axes.axis[2]] = static_cast<double>(slice);
@@ -76,12 +79,14 @@ class slice_view {
     std::array<index, 3> p{};
     for (p[2] = 0; p[2] < m_size[2]; ++p[2])
       for (p[1] = 0; p[1] < m_size[1]; ++p[1])
-        for (p[0] = 0; p[0] < m_size[0]; ++p[0]) counts[static_cast<std::size_t>(p[m_axes.axis[2]])] += v.at(p[0], p[1], p[2]) != 0;
+        for (p[0] = 0; p[0] < m_size[0]; ++p[0])
+          counts[static_cast<std::size_t>(p[m_axes.axis[2]])] += v.at(p[0], p[1], p[2]) != 0;
   }
 
  private:
   static double along(index pixel, index pixels, index voxels, bool backwards) {
-    const double place = (static_cast<double>(pixel) + 0.5) * static_cast<double>(voxels) / static_cast<double>(pixels) - 0.5;
+    const double place =
+        (static_cast<double>(pixel) + 0.5) * static_cast<double>(voxels) / static_cast<double>(pixels) - 0.5;
     return backwards ? static_cast<double>(voxels - 1) - place : place;
   }
   [[nodiscard]] index clamped(index i, std::size_t axis) const { return std::clamp<index>(i, 0, m_size[axis] - 1); }
@@ -91,8 +96,8 @@ class slice_view {
   index m_width = 0, m_height = 0;
 };
 
-/// The slice with the most labelled voxels in `counts`, and up to `number - 1` more, evenly spaced over the labelled extent (the
-/// whole volume where nothing is labelled); ascending.
+/// The slice with the most labelled voxels in `counts`, and up to `number - 1` more, evenly spaced over the labelled
+/// extent (the whole volume where nothing is labelled); ascending.
 /// @param counts labelled voxels of each slice, at least one slice
 [[nodiscard]] inline std::vector<index> choose_slices(const std::vector<index>& counts, index number) {
   index first = 0, last = static_cast<index>(counts.size()) - 1;

@@ -22,9 +22,12 @@ class any_method {
   explicit any_method(std::unique_ptr<Method> method) : m_method(std::make_unique<model<Method>>(std::move(method))) {
     check_semi_supervised_method<Method, Backend>();
   }
-  [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const progress& at) { return m_method->step(batch, at); }
+  [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const progress& at) {
+    return m_method->step(batch, at);
+  }
   void after_update(const progress& at) { m_method->after_update(at); }
-  [[nodiscard]] network_output<Backend> predict(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present, prediction_weights weights,
+  [[nodiscard]] network_output<Backend> predict(const std::vector<variable<Backend>>& volumes,
+                                                const presence<Backend>& present, prediction_weights weights,
                                                 network_outputs outputs) const {
     return m_method->predict(volumes, present, weights, outputs);
   }
@@ -38,7 +41,8 @@ class any_method {
     virtual ~interface() = default;
     virtual named_scalars<Backend> step(const step_batch&, const progress&) = 0;
     virtual void after_update(const progress&) = 0;
-    virtual network_output<Backend> predict(const std::vector<variable<Backend>>&, const presence<Backend>&, prediction_weights, network_outputs) const = 0;
+    virtual network_output<Backend> predict(const std::vector<variable<Backend>>&, const presence<Backend>&,
+                                            prediction_weights, network_outputs) const = 0;
     virtual const parameter_store<Backend>& parameters() const = 0;
     virtual const parameter_store<Backend>& averaged() const = 0;
     virtual void save(safetensors_file&) const = 0;
@@ -47,10 +51,12 @@ class any_method {
   template <class Method>
   struct model final : interface {
     explicit model(std::unique_ptr<Method> m) : method(std::move(m)) {}
-    named_scalars<Backend> step(const step_batch& batch, const progress& at) override { return method->step(batch, at); }
+    named_scalars<Backend> step(const step_batch& batch, const progress& at) override {
+      return method->step(batch, at);
+    }
     void after_update(const progress& at) override { method->after_update(at); }
-    network_output<Backend> predict(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present, prediction_weights weights,
-                                    network_outputs outputs) const override {
+    network_output<Backend> predict(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present,
+                                    prediction_weights weights, network_outputs outputs) const override {
       return method->predict(volumes, present, weights, outputs);
     }
     const parameter_store<Backend>& parameters() const override { return method->parameters(); }
@@ -62,23 +68,29 @@ class any_method {
   std::unique_ptr<interface> m_method;
 };
 
-/// The method that `options.name` names, on networks built from `network`. @throws config_error for a name that is not known
+/// The method that `options.name` names, on networks built from `network`. @throws config_error for a name that is not
+/// known
 template <tensor_backend Backend>
-[[nodiscard]] any_method<Backend> make_method(tape<Backend>& home, const method_options& options, const network_options& network, index modalities,
+[[nodiscard]] any_method<Backend> make_method(tape<Backend>& home, const method_options& options,
+                                              const network_options& network, index modalities,
                                               const target_map& targets, std::uint64_t seed) {
   using network_type = any_network<Backend>;
   const auto build = [&] { return make_network<Backend>(home, network, modalities, targets.channels, seed); };
   if (options.name == "supervised")
     return any_method<Backend>(std::make_unique<supervised<Backend, network_type>>(build(), build(), targets, options));
   if (options.name == "mean_teacher")
-    return any_method<Backend>(std::make_unique<mean_teacher<Backend, network_type>>(build(), build(), targets, options));
+    return any_method<Backend>(
+        std::make_unique<mean_teacher<Backend, network_type>>(build(), build(), targets, options));
   if (options.name == "contrastive_mutual_learning")
-    return any_method<Backend>(std::make_unique<contrastive_mutual_learning<Backend, network_type>>(build(), build(), targets, options));
-  throw config_error(text("method.name = '", options.name, "', expected supervised, mean_teacher or contrastive_mutual_learning"));
+    return any_method<Backend>(
+        std::make_unique<contrastive_mutual_learning<Backend, network_type>>(build(), build(), targets, options));
+  throw config_error(
+      text("method.name = '", options.name, "', expected supervised, mean_teacher or contrastive_mutual_learning"));
 }
 
-#define COMODAL_METHOD(kind, Backend) \
-  kind any_method<Backend> make_method(tape<Backend>&, const method_options&, const network_options&, index, const target_map&, std::uint64_t);
+#define COMODAL_METHOD(kind, Backend)                                                                        \
+  kind any_method<Backend> make_method(tape<Backend>&, const method_options&, const network_options&, index, \
+                                       const target_map&, std::uint64_t);
 COMODAL_COMPILED_ELSEWHERE(COMODAL_METHOD)
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -21,61 +21,82 @@ using named_scalars = std::vector<std::pair<std::string, variable<Backend>>>;
 enum class prediction_weights { ema, student };
 
 /// A type that learns from batches:
-///  - `step(batch, at)`: runs the network, leaves gradients in `parameters()`, returns named scalars, `loss` among them;
+///  - `step(batch, at)`: runs the network, leaves gradients in `parameters()`, returns named scalars, `loss` among
+///  them;
 ///  - `after_update(at)`: follows an update of the parameters (averages, queues);
 ///  - `predict(volumes, present, weights, outputs)`: logits without gradients;
 ///  - `parameters()`: what the optimiser changes; `save(file)`, `load(file)`: everything else a resumed run needs.
 template <class T, class Backend>
 concept semi_supervised_method =
-    requires(T& method, const T& fixed, const step_batch& batch, const progress& at, const std::vector<variable<Backend>>& volumes,
-             const presence<Backend>& present, safetensors_file& file, const safetensors_file& read) {
-  { method.step(batch, at) } -> std::same_as<named_scalars<Backend>>;
-  method.after_update(at);
-  { fixed.predict(volumes, present, prediction_weights::ema, network_outputs::all) } -> std::same_as<network_output<Backend>>;
-  { fixed.parameters() } -> std::same_as<const parameter_store<Backend>&>;
-  { fixed.averaged() } -> std::same_as<const parameter_store<Backend>&>;
-  fixed.save(file);
-  method.load(read);
-};
+    requires(T& method, const T& fixed, const step_batch& batch, const progress& at,
+             const std::vector<variable<Backend>>& volumes, const presence<Backend>& present, safetensors_file& file,
+             const safetensors_file& read) {
+      { method.step(batch, at) } -> std::same_as<named_scalars<Backend>>;
+      method.after_update(at);
+      {
+        fixed.predict(volumes, present, prediction_weights::ema, network_outputs::all)
+      } -> std::same_as<network_output<Backend>>;
+      { fixed.parameters() } -> std::same_as<const parameter_store<Backend>&>;
+      { fixed.averaged() } -> std::same_as<const parameter_store<Backend>&>;
+      fixed.save(file);
+      method.load(read);
+    };
 
 /// Says in plain words which member of a method is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_semi_supervised_method() {
-  static_assert(requires(T& m, const step_batch& b, const progress& at) { m.step(b, at); },
-                "comodal: a semi_supervised_method needs a member step(const step_batch&, const progress&) that returns named_scalars<Backend>");
-  static_assert(requires(T& m, const progress& at) { m.after_update(at); }, "comodal: a semi_supervised_method needs a member after_update(const progress&)");
-  static_assert(requires(const T& m, const std::vector<variable<Backend>>& v, const presence<Backend>& p) {
-    m.predict(v, p, prediction_weights::ema, network_outputs::all);
-  }, "comodal: a semi_supervised_method needs a member predict(volumes, present, weights, outputs) const that returns network_output<Backend>");
-  static_assert(requires(const T& m) { m.parameters(); }, "comodal: a semi_supervised_method needs a member parameters() const: the parameters that are trained");
-  static_assert(requires(const T& m) { m.averaged(); }, "comodal: a semi_supervised_method needs a member averaged() const: their moving averages");
-  static_assert(requires(const T& m, safetensors_file& f) { m.save(f); }, "comodal: a semi_supervised_method needs a member save(safetensors_file&) const");
-  static_assert(requires(T& m, const safetensors_file& f) { m.load(f); }, "comodal: a semi_supervised_method needs a member load(const safetensors_file&)");
-  static_assert(semi_supervised_method<T, Backend>, "comodal: a member of this semi_supervised_method has another return type than the concept asks for");
+  static_assert(
+      requires(T& m, const step_batch& b, const progress& at) { m.step(b, at); },
+      "comodal: a semi_supervised_method needs a member step(const step_batch&, const progress&) that returns "
+      "named_scalars<Backend>");
+  static_assert(
+      requires(T& m, const progress& at) { m.after_update(at); },
+      "comodal: a semi_supervised_method needs a member after_update(const progress&)");
+  static_assert(
+      requires(const T& m, const std::vector<variable<Backend>>& v, const presence<Backend>& p) {
+        m.predict(v, p, prediction_weights::ema, network_outputs::all);
+      },
+      "comodal: a semi_supervised_method needs a member predict(volumes, present, weights, outputs) const that returns "
+      "network_output<Backend>");
+  static_assert(
+      requires(const T& m) { m.parameters(); },
+      "comodal: a semi_supervised_method needs a member parameters() const: the parameters that are trained");
+  static_assert(
+      requires(const T& m) { m.averaged(); },
+      "comodal: a semi_supervised_method needs a member averaged() const: their moving averages");
+  static_assert(
+      requires(const T& m, safetensors_file& f) { m.save(f); },
+      "comodal: a semi_supervised_method needs a member save(safetensors_file&) const");
+  static_assert(
+      requires(T& m, const safetensors_file& f) { m.load(f); },
+      "comodal: a semi_supervised_method needs a member load(const safetensors_file&)");
+  static_assert(semi_supervised_method<T, Backend>,
+                "comodal: a member of this semi_supervised_method has another return type than the concept asks for");
 }
 
 /// The numbers of all methods, with method.md's defaults.
 struct method_options {
   std::string name = "contrastive_mutual_learning";  // or supervised, mean_teacher
-  double branch_weight = 0.5;   // of the branches' losses beside the fused one's
-  double ema = 0.99;            // decay of the averaged weights
-  double ramp = 0.4;            // fraction of the run over which unlabelled terms rise
+  double branch_weight = 0.5;                        // of the branches' losses beside the fused one's
+  double ema = 0.99;                                 // decay of the averaged weights
+  double ramp = 0.4;                                 // fraction of the run over which unlabelled terms rise
   // Contrastive mutual learning
-  double consensus = 0.5;       // weight of the consensus with the teacher
-  double contrast = 0.1;        // weight of the contrast between modalities
-  double temperature = 0.1;     // of the contrast
-  index queue = 32;             // maps of earlier steps that serve as negatives
-  index pool = 4;               // voxels per axis that the contrasted maps average
+  double consensus = 0.5;                // weight of the consensus with the teacher
+  double contrast = 0.1;                 // weight of the contrast between modalities
+  double temperature = 0.1;              // of the contrast
+  index queue = 32;                      // maps of earlier steps that serve as negatives
+  index pool = 4;                        // voxels per axis that the contrasted maps average
   std::string similarity = "soft_dice";  // or cosine, iou
-  double sharpen = 0.5;         // temperature of the teacher's target
-  double counted_voxels = 32;   // target mass in voxels from which a class counts in a crop's Dice; fewer where voxels are large
-  std::string confidence = "soft";       // or threshold
-  double threshold = 0.8;       // of the confidence, where it is chosen
-  std::string agreement = "none";        // or mse: pairs of branches, squared error of probabilities
-  std::string target = "consensus";      // or cps: hard labels of the partner branches (ablation)
-  bool reliability = true;      // branches learn from better ones; false: all pairs weigh 1
+  double sharpen = 0.5;                  // temperature of the teacher's target
+  double counted_voxels =
+      32;  // target mass in voxels from which a class counts in a crop's Dice; fewer where voxels are large
+  std::string confidence = "soft";   // or threshold
+  double threshold = 0.8;            // of the confidence, where it is chosen
+  std::string agreement = "none";    // or mse: pairs of branches, squared error of probabilities
+  std::string target = "consensus";  // or cps: hard labels of the partner branches (ablation)
+  bool reliability = true;           // branches learn from better ones; false: all pairs weigh 1
   // Mean Teacher
-  double consistency = 0.1;     // weight of the squared error to the teacher
+  double consistency = 0.1;  // weight of the squared error to the teacher
 };
 
 /// Calls `visit(name, reference)` for every option; names are keys of the table `method` of an experiment file.
@@ -108,7 +129,11 @@ class student_and_teacher {
  public:
   /// @param student, teacher built alike; the teacher starts as a copy
   student_and_teacher(Network student, Network teacher, const target_map& targets, const method_options& options)
-      : m_student(std::move(student)), m_teacher(std::move(teacher)), m_targets(targets), m_options(options), m_loss{1, 1, 1, targets.kind} {
+      : m_student(std::move(student)),
+        m_teacher(std::move(teacher)),
+        m_targets(targets),
+        m_options(options),
+        m_loss{1, 1, 1, targets.kind} {
     check_segmentation_network<Network, Backend>();
     copy_parameters(m_student.parameters(), m_teacher.parameters());
   }
@@ -117,9 +142,12 @@ class student_and_teacher {
   [[nodiscard]] const parameter_store<Backend>& averaged() const { return m_teacher.parameters(); }
   [[nodiscard]] const method_options& options() const { return m_options; }
 
-  void after_update(const progress& at) { average_parameters(m_student.parameters(), m_teacher.parameters(), ema_factor(at.step, m_options.ema)); }
+  void after_update(const progress& at) {
+    average_parameters(m_student.parameters(), m_teacher.parameters(), ema_factor(at.step, m_options.ema));
+  }
 
-  [[nodiscard]] network_output<Backend> predict(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present, prediction_weights weights,
+  [[nodiscard]] network_output<Backend> predict(const std::vector<variable<Backend>>& volumes,
+                                                const presence<Backend>& present, prediction_weights weights,
                                                 network_outputs outputs) const {
     const no_grad_scope<Backend> quiet(home());
     return (weights == prediction_weights::ema ? m_teacher : m_student).forward(volumes, present, outputs);
@@ -138,21 +166,29 @@ class student_and_teacher {
     return home().constant({static_cast<index>(values.size())}, std::vector<T>(values.begin(), values.end()));
   }
   /// sum_n weights[n] losses[n].
-  [[nodiscard]] static variable<Backend> weighted(const variable<Backend>& losses, const variable<Backend>& weights) { return sum(multiply(losses, weights)); }
+  [[nodiscard]] static variable<Backend> weighted(const variable<Backend>& losses, const variable<Backend>& weights) {
+    return sum(multiply(losses, weights));
+  }
 
-  /// The fused output's loss a sample with the coarser outputs of deep supervision: weights 1, 1/2, 1/4 ... brought to a sum of 1,
-  /// targets and weights averaged over blocks. Without deep supervision, `finest` itself.
-  [[nodiscard]] variable<Backend> deeply_supervised(const variable<Backend>& finest, const std::vector<variable<Backend>>& deep, const variable<Backend>& target,
-                                                    const variable<Backend>& weight = {}, const variable<Backend>& counts = {}) const {
+  /// The fused output's loss a sample with the coarser outputs of deep supervision: weights 1, 1/2, 1/4 ... brought to
+  /// a sum of 1, targets and weights averaged over blocks. Without deep supervision, `finest` itself.
+  [[nodiscard]] variable<Backend> deeply_supervised(const variable<Backend>& finest,
+                                                    const std::vector<variable<Backend>>& deep,
+                                                    const variable<Backend>& target,
+                                                    const variable<Backend>& weight = {},
+                                                    const variable<Backend>& counts = {}) const {
     if (deep.empty()) return finest;
     auto total = finest;
     double factor = 1, all = 1;
     for (const auto& z : deep) {
       extent3 window{};
-      for (std::size_t a = 0; a < 3; ++a) window[a] = target.extent(static_cast<int>(a) + 1) / z.extent(static_cast<int>(a) + 1);
+      for (std::size_t a = 0; a < 3; ++a)
+        window[a] = target.extent(static_cast<int>(a) + 1) / z.extent(static_cast<int>(a) + 1);
       const auto y = average_pool3d(target, window);
       variable<Backend> w;
-      if (weight) w = average_pool3d(reshape(weight, {target.extent(0), target.extent(1), target.extent(2), target.extent(3), 1}), window);
+      if (weight)
+        w = average_pool3d(reshape(weight, {target.extent(0), target.extent(1), target.extent(2), target.extent(3), 1}),
+                           window);
       factor /= 2;
       all += factor;
       total = add(total, scale(m_loss(z, y, w, counts), factor));
@@ -160,12 +196,16 @@ class student_and_teacher {
     return scale(total, 1 / all);
   }
 
-  /// L = sum_n w_n l_f,n + branch_weight sum_m sum_n w_n r_nm / |P_n| l_m,n, from losses a sample (method.md section 3).
-  [[nodiscard]] variable<Backend> fused_and_branches(const variable<Backend>& fused, const std::vector<variable<Backend>>& branches,
-                                                     const presence<Backend>& present, const variable<Backend>& weights) const {
+  /// L = sum_n w_n l_f,n + branch_weight sum_m sum_n w_n r_nm / |P_n| l_m,n, from losses a sample (method.md section
+  /// 3).
+  [[nodiscard]] variable<Backend> fused_and_branches(const variable<Backend>& fused,
+                                                     const std::vector<variable<Backend>>& branches,
+                                                     const presence<Backend>& present,
+                                                     const variable<Backend>& weights) const {
     auto total = weighted(fused, weights);
     for (std::size_t m = 0; m < branches.size(); ++m) {
-      const auto share = reshape(slice(present.share(), 1, static_cast<index>(m), static_cast<index>(m) + 1), {present.samples()});
+      const auto share =
+          reshape(slice(present.share(), 1, static_cast<index>(m), static_cast<index>(m) + 1), {present.samples()});
       total = add(total, scale(weighted(branches[m], multiply(weights, share)), m_options.branch_weight));
     }
     return total;

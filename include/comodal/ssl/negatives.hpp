@@ -22,8 +22,10 @@ class negative_queue {
 
   explicit negative_queue(index capacity) : m_capacity(capacity) {}
 
-  /// @param maps (N, V, K) of this step @param counts (N, K) the classes that count in them @param cases of the N samples
-  [[nodiscard]] selection select(const variable<Backend>& maps, const variable<Backend>& counts, const std::vector<std::uint32_t>& cases) const {
+  /// @param maps (N, V, K) of this step @param counts (N, K) the classes that count in them @param cases of the N
+  /// samples
+  [[nodiscard]] selection select(const variable<Backend>& maps, const variable<Backend>& counts,
+                                 const std::vector<std::uint32_t>& cases) const {
     auto& home = maps.home();
     const index n = maps.extent(0), k = maps.extent(2), queued = static_cast<index>(m_cases.size());
     std::vector<variable<Backend>> all{maps}, counting{counts};
@@ -36,7 +38,8 @@ class negative_queue {
       for (const std::uint32_t c : cases) other.push_back(c == own ? T(0) : T(1));
       for (const std::int64_t c : m_cases) other.push_back(c == static_cast<std::int64_t>(own) ? T(0) : T(1));
     }
-    const auto allowed = multiply(home.constant({n, n + queued, 1}, other), reshape(concat(counting, 0), {1, n + queued, k}));
+    const auto allowed =
+        multiply(home.constant({n, n + queued, 1}, other), reshape(concat(counting, 0), {1, n + queued, k}));
     return {concat(all, 0), allowed};
   }
 

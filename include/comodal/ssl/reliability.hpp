@@ -41,10 +41,13 @@ class reliability {
  public:
   static constexpr double factor = 0.99;
 
-  reliability(tape<Backend>& home, index outputs) : m_values(home.constant(ops::full(home.ctx(), shape{outputs}, typename Backend::scalar_type(0.5)))) {}
+  reliability(tape<Backend>& home, index outputs)
+      : m_values(home.constant(ops::full(home.ctx(), shape{outputs}, typename Backend::scalar_type(0.5)))) {}
 
-  /// Output k's soft Dice by class (N, K), which classes are in the target (N, K), and which samples count (N). Call without gradients.
-  void update(index k, const variable<Backend>& dice, const variable<Backend>& in_target, const variable<Backend>& samples) {
+  /// Output k's soft Dice by class (N, K), which classes are in the target (N, K), and which samples count (N). Call
+  /// without gradients.
+  void update(index k, const variable<Backend>& dice, const variable<Backend>& in_target,
+              const variable<Backend>& samples) {
     const auto known = multiply(in_target, reshape(samples, {samples.extent(0), 1}));
     const auto number = sum(known), rate = scale(detail::constant_function<detail::positive>(number), 1 - factor);
     const auto now = divide(sum(multiply(dice, known)), detail::constant_function<detail::at_least_one>(number));
@@ -65,8 +68,10 @@ class reliability {
   void load(const safetensors_file& file) {
     const named_array& array = file.at("reliability");
     if (!(array.shape == m_values.shape()))
-      throw io_error(text("array 'reliability' is ", array.shape.to_string(), ", this method has ", m_values.extent(0), " outputs"));
-    m_values.assign(m_values.ctx().make(m_values.shape(), array.template values<typename Backend::scalar_type>("reliability")));
+      throw io_error(text("array 'reliability' is ", array.shape.to_string(), ", this method has ", m_values.extent(0),
+                          " outputs"));
+    m_values.assign(
+        m_values.ctx().make(m_values.shape(), array.template values<typename Backend::scalar_type>("reliability")));
   }
 
  private:

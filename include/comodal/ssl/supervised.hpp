@@ -21,8 +21,10 @@ class supervised : public student_and_teacher<Backend, Network> {
     std::vector<variable<Backend>> branches;
     for (const auto& z : out.branches) branches.push_back(this->m_loss(z, target));
     const auto n = static_cast<double>(batch.labelled.samples);
-    const auto weights = this->sample_weights(std::vector<double>(static_cast<std::size_t>(batch.labelled.samples), 1 / n));
-    const auto loss = this->fused_and_branches(this->deeply_supervised(this->m_loss(out.fused, target), out.deep, target), branches, input.present, weights);
+    const auto weights =
+        this->sample_weights(std::vector<double>(static_cast<std::size_t>(batch.labelled.samples), 1 / n));
+    const auto loss = this->fused_and_branches(
+        this->deeply_supervised(this->m_loss(out.fused, target), out.deep, target), branches, input.present, weights);
     this->home().backward(loss);
     return {{"loss", loss}};
   }

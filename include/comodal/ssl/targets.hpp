@@ -27,22 +27,27 @@ struct target_map {
     const index n = static_cast<index>(regions.size());
     target_map map{label_kind::regions, n, std::vector<float>(static_cast<std::size_t>(256 * n), 0.f)};
     for (index r = 0; r < n; ++r)
-      for (const std::uint8_t label : regions[static_cast<std::size_t>(r)]) map.table[static_cast<std::size_t>(label * n + r)] = 1;
+      for (const std::uint8_t label : regions[static_cast<std::size_t>(r)])
+        map.table[static_cast<std::size_t>(label * n + r)] = 1;
     return map;
   }
-  /// The map of a cohort's declared labels, background first: classes of one value each, or regions (without the background).
+  /// The map of a cohort's declared labels, background first: classes of one value each, or regions (without the
+  /// background).
   /// @throws config_error if a class without regions has several values
   [[nodiscard]] static target_map of_labels(const std::vector<label_class>& labels, bool regions) {
     if (regions) {
       std::vector<std::vector<std::uint8_t>> lists;
-      for (std::size_t r = 1; r < labels.size(); ++r) lists.emplace_back(labels[r].values.begin(), labels[r].values.end());
+      for (std::size_t r = 1; r < labels.size(); ++r)
+        lists.emplace_back(labels[r].values.begin(), labels[r].values.end());
       return of_regions(lists);
     }
     const auto classes = static_cast<index>(labels.size());
     target_map map{label_kind::classes, classes, std::vector<float>(static_cast<std::size_t>(256 * classes), 0.f)};
     for (index c = 0; c < classes; ++c) {
       const auto& values = labels[static_cast<std::size_t>(c)].values;
-      if (values.size() != 1) throw config_error(text("label '", labels[static_cast<std::size_t>(c)].name, "' stands for ", values.size(), " values, expected one"));
+      if (values.size() != 1)
+        throw config_error(text("label '", labels[static_cast<std::size_t>(c)].name, "' stands for ", values.size(),
+                                " values, expected one"));
       map.table[static_cast<std::size_t>(values[0] * classes + c)] = 1;
     }
     return map;
@@ -55,7 +60,8 @@ struct progress {
   [[nodiscard]] double fraction() const { return static_cast<double>(step) / static_cast<double>(steps); }
 };
 
-/// exp(-5 (1 - min(1, t / (ramp T)))^2), from e^-5 to 1 (Laine and Aila 2017); `ramp` is a fraction of the run; 0: always 1.
+/// exp(-5 (1 - min(1, t / (ramp T)))^2), from e^-5 to 1 (Laine and Aila 2017); `ramp` is a fraction of the run; 0:
+/// always 1.
 [[nodiscard]] inline double ramp_up(const progress& at, double ramp) {
   const double x = ramp > 0 ? std::min(1.0, at.fraction() / ramp) : 1.0;
   return std::exp(-5 * (1 - x) * (1 - x));
@@ -84,7 +90,8 @@ struct network_input {
   comodal::presence<Backend> present;
 
   /// @throws shape_error for crops of different sizes
-  network_input(tape<Backend>& home, const std::vector<const crop_batch*>& parts) : present(home, count(parts), parts.at(0)->modalities, joined(parts)) {
+  network_input(tape<Backend>& home, const std::vector<const crop_batch*>& parts)
+      : present(home, count(parts), parts.at(0)->modalities, joined(parts)) {
     auto& ctx = home.ctx();
     const extent3 size = parts[0]->size;
     for (index m = 0; m < parts[0]->modalities; ++m) {
@@ -127,7 +134,8 @@ struct one_hot_body {
   }
 };
 
-// Probabilities and their sharpened form q^(1/T) / sum q^(1/T), a voxel at a time; powers are of shares of the largest, so that not all vanish.
+// Probabilities and their sharpened form q^(1/T) / sum q^(1/T), a voxel at a time; powers are of shares of the largest,
+// so that not all vanish.
 template <class T>
 struct sharpen_body {
   label_kind kind;
@@ -141,13 +149,15 @@ struct sharpen_body {
     if (kind == label_kind::regions) {
       for (index c = 0; c < channels; ++c) {
         const double p = static_cast<double>(row[c]), larger = p > 0.5 ? p : 1 - p;
-        const double yes = math::pow(p / larger, inverse_temperature), no = math::pow((1 - p) / larger, inverse_temperature);
+        const double yes = math::pow(p / larger, inverse_temperature),
+                     no = math::pow((1 - p) / larger, inverse_temperature);
         out[c] = static_cast<T>(yes / (yes + no));
       }
       return;
     }
     double largest = 0, sum = 0;
-    for (index c = 0; c < channels; ++c) largest = static_cast<double>(row[c]) > largest ? static_cast<double>(row[c]) : largest;
+    for (index c = 0; c < channels; ++c)
+      largest = static_cast<double>(row[c]) > largest ? static_cast<double>(row[c]) : largest;
     for (index c = 0; c < channels; ++c) {
       const double power = math::pow(static_cast<double>(row[c]) / largest, inverse_temperature);
       out[c] = static_cast<T>(power);
@@ -176,13 +186,15 @@ struct pseudo_target_body {
     double confidence = 0;
     if (kind == label_kind::classes) {
       double best = 0;
-      for (index c = 0; c < channels; ++c) best = static_cast<double>(q[i * channels + c]) > best ? static_cast<double>(q[i * channels + c]) : best;
+      for (index c = 0; c < channels; ++c)
+        best = static_cast<double>(q[i * channels + c]) > best ? static_cast<double>(q[i * channels + c]) : best;
       const double chance = 1.0 / static_cast<double>(channels);
       confidence = threshold >= 0 ? (best >= threshold ? 1.0 : 0.0) : (best - chance) / (1 - chance);
     } else {
       for (index c = 0; c < channels; ++c) {
         const double best = math::fabs(2 * static_cast<double>(q[i * channels + c]) - 1);
-        confidence += (threshold >= 0 ? ((best + 1) / 2 >= threshold ? 1.0 : 0.0) : best) / static_cast<double>(channels);
+        confidence +=
+            (threshold >= 0 ? ((best + 1) / 2 >= threshold ? 1.0 : 0.0) : best) / static_cast<double>(channels);
       }
     }
     for (index c = 0; c < channels; ++c) target[i * channels + c] = sharp[i * channels + c];
@@ -202,22 +214,26 @@ struct at_least {
 
 /// One-hot targets (N, D, H, W, channels) of the labels of a batch.
 template <tensor_backend Backend>
-[[nodiscard]] typename context<Backend>::tensor_type one_hot(context<Backend>& ctx, const target_map& map, const crop_batch& batch) {
+[[nodiscard]] typename context<Backend>::tensor_type one_hot(context<Backend>& ctx, const target_map& map,
+                                                             const crop_batch& batch) {
   using T = typename Backend::scalar_type;
   auto target = ctx.make({batch.samples, batch.size[0], batch.size[1], batch.size[2], map.channels});
   auto labels = ctx.template make_of<std::uint8_t>({batch.samples * batch.voxels()});
   copy_from_host(ctx.space(), batch.labels, labels);
   auto table = ctx.make({256, map.channels});
   detail::copy_converted(ctx.space(), map.table, table, 0);
-  for_elements(ctx.space(), labels.size(), detail::one_hot_body<T>{labels.data(), table.data(), target.data(), map.channels});
+  for_elements(ctx.space(), labels.size(),
+               detail::one_hot_body<T>{labels.data(), table.data(), target.data(), map.channels});
   ctx.fence();
   return target;
 }
 
-/// Which classes count in the Dice part of a sample: those whose target mass sum_i y_ic is at least max(`voxels`, `fraction` of the
-/// crop). Decided by the target, never by the prediction. Samples whose `always` (N, 1) is 1 count all. target (N, D, H, W, C) -> (N, C).
+/// Which classes count in the Dice part of a sample: those whose target mass sum_i y_ic is at least max(`voxels`,
+/// `fraction` of the crop). Decided by the target, never by the prediction. Samples whose `always` (N, 1) is 1 count
+/// all. target (N, D, H, W, C) -> (N, C).
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> counting_classes(const variable<Backend>& target, const variable<Backend>& always, double voxels, double fraction = 1e-4) {
+[[nodiscard]] variable<Backend> counting_classes(const variable<Backend>& target, const variable<Backend>& always,
+                                                 double voxels, double fraction = 1e-4) {
   auto& ctx = target.ctx();
   const index n = target.extent(0), c = target.extent(-1), crop = target.shape().size() / n / c;
   const auto mass = ops::sum_axis(ctx, target.value().reshaped({n, crop, c}), 1).reshaped({n, c});

@@ -27,8 +27,8 @@ struct log_row {
   std::vector<std::pair<std::string, double>> values;
 };
 
-/// `log.jsonl`, an object a row ({"step": 10, "loss": 1.5}), and `log.csv` in long form (step,name,value): rows of different kinds
-/// need no common columns. A resumed run drops the rows behind its checkpoint first.
+/// `log.jsonl`, an object a row ({"step": 10, "loss": 1.5}), and `log.csv` in long form (step,name,value): rows of
+/// different kinds need no common columns. A resumed run drops the rows behind its checkpoint first.
 class training_log {
  public:
   /// @param from_step rows of this step and later are dropped from the files that exist
@@ -39,9 +39,11 @@ class training_log {
       return row.is_object() && row.contains("step") ? row["step"].get<std::int64_t>() : -1;
     });
     keep_before(folder / "log.csv", from_step, [](const std::string& line) {
-      return line.rfind("step,", 0) == 0 ? std::int64_t{0} : (line.empty() ? -1 : std::strtoll(line.c_str(), nullptr, 10));
+      return line.rfind("step,", 0) == 0 ? std::int64_t{0}
+                                         : (line.empty() ? -1 : std::strtoll(line.c_str(), nullptr, 10));
     });
-    const bool fresh = !std::filesystem::exists(folder / "log.csv") || std::filesystem::file_size(folder / "log.csv") == 0;
+    const bool fresh =
+        !std::filesystem::exists(folder / "log.csv") || std::filesystem::file_size(folder / "log.csv") == 0;
     m_json.open(folder / "log.jsonl", std::ios::app);
     m_csv.open(folder / "log.csv", std::ios::app);
     if (!m_json || !m_csv) throw io_error(text(folder.string(), ": the log cannot be written"));
@@ -68,7 +70,8 @@ class training_log {
     std::string kept;
     for (std::string line; std::getline(in, line);) {
       const std::int64_t step = step_of(line);
-      if (step >= 0 && (step < static_cast<std::int64_t>(from_step) || line.rfind("step,", 0) == 0)) kept += line + "\n";
+      if (step >= 0 && (step < static_cast<std::int64_t>(from_step) || line.rfind("step,", 0) == 0))
+        kept += line + "\n";
     }
     in.close();
     write_text(file, kept);
@@ -81,7 +84,10 @@ class training_log {
 class progress_line {
  public:
   explicit progress_line(std::uint32_t first, std::uint32_t steps)
-      : m_visible(::isatty(STDERR_FILENO) == 1), m_first(first), m_steps(steps), m_start(std::chrono::steady_clock::now()) {}
+      : m_visible(::isatty(STDERR_FILENO) == 1),
+        m_first(first),
+        m_steps(steps),
+        m_start(std::chrono::steady_clock::now()) {}
   ~progress_line() { clear(); }
   progress_line(const progress_line&) = delete;
   progress_line& operator=(const progress_line&) = delete;
@@ -95,8 +101,8 @@ class progress_line {
     const int filled = static_cast<int>(static_cast<double>(done) / m_steps * width);
     std::string bar(static_cast<std::size_t>(width), '.');
     std::fill_n(bar.begin(), filled, '#');
-    std::fprintf(stderr, "\r[%s] %u/%u  loss %.4f  rate %.5f  %.2f s/step  %d:%02d left  ", bar.c_str(), done, m_steps, loss, rate,
-                 passed / (done - m_first), static_cast<int>(left) / 60, static_cast<int>(left) % 60);
+    std::fprintf(stderr, "\r[%s] %u/%u  loss %.4f  rate %.5f  %.2f s/step  %d:%02d left  ", bar.c_str(), done, m_steps,
+                 loss, rate, passed / (done - m_first), static_cast<int>(left) / 60, static_cast<int>(left) % 60);
     m_shown = true;
   }
   /// Leaves the line free for other output.

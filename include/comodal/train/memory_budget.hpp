@@ -13,10 +13,12 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Bytes that one step of a method on `batch` takes from the system for tensors, with what the optimiser keeps a parameter.
+/// Bytes that one step of a method on `batch` takes from the system for tensors, with what the optimiser keeps a
+/// parameter.
 template <tensor_backend Backend>
-[[nodiscard]] std::size_t step_bytes(const method_options& method, const network_options& network, const optimiser_options& optimiser, index modalities,
-                                     const target_map& targets, const step_batch& batch) {
+[[nodiscard]] std::size_t step_bytes(const method_options& method, const network_options& network,
+                                     const optimiser_options& optimiser, index modalities, const target_map& targets,
+                                     const step_batch& batch) {
   context<Backend> ctx;
   tape<Backend> home(ctx);
   auto tried = make_method<Backend>(home, method, network, modalities, targets, 1);
@@ -33,7 +35,8 @@ struct search_result {
   double least = std::numeric_limits<double>::infinity();
 };
 
-// Goes from `most` down to 0 while `taken(number)` is within `budget`; numbers before the first that is within are passed over.
+// Goes from `most` down to 0 while `taken(number)` is within `budget`; numbers before the first that is within are
+// passed over.
 template <class Taken>
 [[nodiscard]] search_result search_down(index most, double budget, const Taken& taken) {
   search_result result;
@@ -50,19 +53,22 @@ template <class Taken>
 
 }  // namespace detail
 
-/// The fewest `network.checkpointed` with which a step stays within `gibibytes` of tensors (2^30 bytes); found by trying from all stages down,
-/// so it takes the time of some steps, and at most the memory of one with a stage fewer than fit. The sizes alone decide; the number changes
-/// last bits of a run. @throws config_error if no number of stages is enough
+/// The fewest `network.checkpointed` with which a step stays within `gibibytes` of tensors (2^30 bytes); found by
+/// trying from all stages down, so it takes the time of some steps, and at most the memory of one with a stage fewer
+/// than fit. The sizes alone decide; the number changes last bits of a run. @throws config_error if no number of stages
+/// is enough
 template <tensor_backend Backend>
-[[nodiscard]] index checkpointed_within(double gibibytes, const method_options& method, network_options network, const optimiser_options& optimiser,
-                                        index modalities, const target_map& targets, const step_batch& batch) {
+[[nodiscard]] index checkpointed_within(double gibibytes, const method_options& method, network_options network,
+                                        const optimiser_options& optimiser, index modalities, const target_map& targets,
+                                        const step_batch& batch) {
   const auto [found, least] = detail::search_down(network.stages(), gibibytes, [&](index stages) {
     network.checkpointed = stages;
     return static_cast<double>(step_bytes<Backend>(method, network, optimiser, modalities, targets, batch)) / (1 << 30);
   });
   if (found) return *found;
-  throw config_error(text("train.memory = ", gibibytes, " GiB: a step takes at least ", least,
-                          " GiB of tensors, however many stages are computed again; use a smaller batch.patch or fewer crops a step"));
+  throw config_error(
+      text("train.memory = ", gibibytes, " GiB: a step takes at least ", least,
+           " GiB of tensors, however many stages are computed again; use a smaller batch.patch or fewer crops a step"));
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Optimisers: SGD with Nesterov momentum and AdamW, one pass a parameter, with the gradient's norm clipped on the device.
+/// Optimisers: SGD with Nesterov momentum and AdamW, one pass a parameter, with the gradient's norm clipped on the
+/// device.
 #ifndef COMODAL_TRAIN_OPTIMISER_HPP
 #define COMODAL_TRAIN_OPTIMISER_HPP
 
@@ -12,9 +13,11 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A type that updates parameters from their gradients: `update(parameters, rate, step)` and its own state in a checkpoint.
+/// A type that updates parameters from their gradients: `update(parameters, rate, step)` and its own state in a
+/// checkpoint.
 template <class T, class Backend>
-concept optimiser = requires(T& o, const T& fixed, const parameter_store<Backend>& p, safetensors_file& file, const safetensors_file& read) {
+concept optimiser = requires(T& o, const T& fixed, const parameter_store<Backend>& p, safetensors_file& file,
+                             const safetensors_file& read) {
   { o.update(p, 0.01, std::uint32_t{0}) } -> std::same_as<variable<Backend>>;
   fixed.save(p, file);
   o.load(p, read);
@@ -23,25 +26,28 @@ concept optimiser = requires(T& o, const T& fixed, const parameter_store<Backend
 /// Says in plain words which member of an optimiser is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_optimiser() {
-  static_assert(requires(T& o, const parameter_store<Backend>& p) { o.update(p, 0.01, std::uint32_t{0}); },
-                "comodal: an optimiser needs a member update(parameters, rate, step) that returns the norm of the gradient");
-  static_assert(requires(const T& o, const parameter_store<Backend>& p, safetensors_file& f) { o.save(p, f); },
-                "comodal: an optimiser needs a member save(parameters, file) const");
-  static_assert(requires(T& o, const parameter_store<Backend>& p, const safetensors_file& f) { o.load(p, f); },
-                "comodal: an optimiser needs a member load(parameters, file)");
+  static_assert(
+      requires(T& o, const parameter_store<Backend>& p) { o.update(p, 0.01, std::uint32_t{0}); },
+      "comodal: an optimiser needs a member update(parameters, rate, step) that returns the norm of the gradient");
+  static_assert(
+      requires(const T& o, const parameter_store<Backend>& p, safetensors_file& f) { o.save(p, f); },
+      "comodal: an optimiser needs a member save(parameters, file) const");
+  static_assert(
+      requires(T& o, const parameter_store<Backend>& p, const safetensors_file& f) { o.load(p, f); },
+      "comodal: an optimiser needs a member load(parameters, file)");
 }
 
 /// The numbers of both optimisers. Norms, biases and gates have no weight decay.
 struct optimiser_options {
-  std::string name = "sgd";    // or adamw
-  double rate = 0.01;          // method.md: 1e-3 for adamw
-  double momentum = 0.9;       // sgd (Nesterov)
-  double decay = 3e-5;         // weight decay; method.md: 1e-2 for adamw
+  std::string name = "sgd";                           // or adamw
+  double rate = 0.01;                                 // method.md: 1e-3 for adamw
+  double momentum = 0.9;                              // sgd (Nesterov)
+  double decay = 3e-5;                                // weight decay; method.md: 1e-2 for adamw
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // adamw
-  double clip = 12;            // largest norm of the whole gradient; 0: no limit
-  std::string schedule = "polynomial";  // or cosine, constant
-  double power = 0.9;          // of the polynomial schedule
-  double warm_up = 0;          // fraction of the run over which the rate rises from 0
+  double clip = 12;                                   // largest norm of the whole gradient; 0: no limit
+  std::string schedule = "polynomial";                // or cosine, constant
+  double power = 0.9;                                 // of the polynomial schedule
+  double warm_up = 0;                                 // fraction of the run over which the rate rises from 0
 };
 
 /// Calls `visit(name, reference)` for every option; names are keys of the table `optimiser` of an experiment file.
@@ -61,7 +67,8 @@ void visit_optimiser_options(Options& o, Visit&& visit) {
   option("warm_up", o.warm_up);
 }
 
-/// The rate of step t of T: polynomial rate (1 - t/T)^power, cosine rate (1 + cos(pi t/T)) / 2, or constant; with a linear warm-up.
+/// The rate of step t of T: polynomial rate (1 - t/T)^power, cosine rate (1 + cos(pi t/T)) / 2, or constant; with a
+/// linear warm-up.
 /// @throws config_error for a schedule that is not known
 [[nodiscard]] inline double learning_rate(const optimiser_options& o, std::uint32_t step, std::uint32_t steps) {
   const double x = static_cast<double>(step) / static_cast<double>(steps);
@@ -72,7 +79,8 @@ void visit_optimiser_options(Options& o, Visit&& visit) {
     factor = (1 + std::cos(3.141592653589793 * x)) / 2;
   else if (o.schedule != "constant")
     throw config_error(text("optimiser.schedule = '", o.schedule, "', expected polynomial, cosine or constant"));
-  if (o.warm_up > 0 && x < o.warm_up) factor *= (x + 1 / static_cast<double>(steps)) / (o.warm_up + 1 / static_cast<double>(steps));
+  if (o.warm_up > 0 && x < o.warm_up)
+    factor *= (x + 1 / static_cast<double>(steps)) / (o.warm_up + 1 / static_cast<double>(steps));
   return o.rate * factor;
 }
 
@@ -132,7 +140,8 @@ struct adamw_body {
 
 }  // namespace detail
 
-/// The norm of all gradients and the factor that clips it, (2): stays on the device. Parameters without a gradient count as 0.
+/// The norm of all gradients and the factor that clips it, (2): stays on the device. Parameters without a gradient
+/// count as 0.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> clip_gradients(const parameter_store<Backend>& parameters, double clip) {
   using T = typename Backend::scalar_type;
@@ -142,8 +151,10 @@ template <tensor_backend Backend>
   for (index p = 0; p < count; ++p) {
     const auto& value = parameters.all()[static_cast<std::size_t>(p)].value;
     const index size = value.grad().size(), rows = (size + 15) / 16;
-    auto scratch = ctx.template make_of<double>({std::max<index>(1, reduce_rows_scratch(1, 1, std::max<index>(rows, 1), 16))});
-    reduce_rows<1>(ctx.space(), 1, rows, 16, detail::square_sum_body<T>{value.grad().data(), size}, scratch.data(), squares.data() + p * 16);
+    auto scratch =
+        ctx.template make_of<double>({std::max<index>(1, reduce_rows_scratch(1, 1, std::max<index>(rows, 1), 16))});
+    reduce_rows<1>(ctx.space(), 1, rows, 16, detail::square_sum_body<T>{value.grad().data(), size}, scratch.data(),
+                   squares.data() + p * 16);
   }
   auto result = ctx.make({2});
   for_elements(ctx.space(), 1, detail::clip_body<T>{squares.data(), result.data(), count * 16, clip});
@@ -166,8 +177,9 @@ class sgd {
       const auto& one = parameters.all()[p];
       if (!one.value.grad()) continue;
       for_elements(ctx.space(), one.value.shape().size(),
-                   detail::sgd_body<T>{one.value.value().data(), m_velocity[p].data(), one.value.grad().data(), clipped.value().data(), static_cast<T>(rate),
-                                       static_cast<T>(m_options.momentum), static_cast<T>(one.decay ? m_options.decay : 0)});
+                   detail::sgd_body<T>{one.value.value().data(), m_velocity[p].data(), one.value.grad().data(),
+                                       clipped.value().data(), static_cast<T>(rate), static_cast<T>(m_options.momentum),
+                                       static_cast<T>(one.decay ? m_options.decay : 0)});
     }
     return clipped;
   }
@@ -178,18 +190,22 @@ class sgd {
   }
   void load(const parameter_store<Backend>& parameters, const safetensors_file& file) {
     m_velocity.clear();
-    for (const auto& one : parameters.all()) m_velocity.push_back(load_like(one, "optimiser.velocity." + one.name, file));
+    for (const auto& one : parameters.all())
+      m_velocity.push_back(load_like(one, "optimiser.velocity." + one.name, file));
   }
 
-  /// The array `name` of a checkpoint, of the shape of a parameter; zeros if the checkpoint is of a run without any update.
+  /// The array `name` of a checkpoint, of the shape of a parameter; zeros if the checkpoint is of a run without any
+  /// update.
   /// @throws io_error if the checkpoint is another optimiser's
-  static typename context<Backend>::tensor_type load_like(const parameter<Backend>& one, const std::string& name, const safetensors_file& file) {
+  static typename context<Backend>::tensor_type load_like(const parameter<Backend>& one, const std::string& name,
+                                                          const safetensors_file& file) {
     auto& ctx = one.value.ctx();
     const auto found = file.arrays.find(name);
     if (found == file.arrays.end()) {
       const auto any = file.arrays.lower_bound("optimiser.");
       if (any != file.arrays.end() && any->first.rfind("optimiser.", 0) == 0)
-        throw io_error(text("the checkpoint has no '", name, "': it is another optimiser's; resume with the same optimiser.name"));
+        throw io_error(
+            text("the checkpoint has no '", name, "': it is another optimiser's; resume with the same optimiser.name"));
       return ops::full(ctx, one.value.shape(), typename Backend::scalar_type(0));
     }
     return ctx.make(one.value.shape(), found->second.template values<typename Backend::scalar_type>(name));
@@ -198,7 +214,8 @@ class sgd {
  private:
   void prepare(const parameter_store<Backend>& parameters) {
     for (std::size_t p = m_velocity.size(); p < parameters.all().size(); ++p)
-      m_velocity.push_back(ops::full(parameters.home().ctx(), parameters.all()[p].value.shape(), typename Backend::scalar_type(0)));
+      m_velocity.push_back(
+          ops::full(parameters.home().ctx(), parameters.all()[p].value.shape(), typename Backend::scalar_type(0)));
   }
 
   optimiser_options m_options;
@@ -224,17 +241,21 @@ class adamw {
       const auto& one = parameters.all()[p];
       if (!one.value.grad()) continue;
       for_elements(ctx.space(), one.value.shape().size(),
-                   detail::adamw_body<T>{one.value.value().data(), m_first[p].data(), m_second[p].data(), one.value.grad().data(), clipped.value().data(),
-                                         static_cast<T>(rate), static_cast<T>(one.decay ? m_options.decay : 0), static_cast<T>(m_options.beta1),
-                                         static_cast<T>(m_options.beta2), static_cast<T>(m_options.epsilon), static_cast<T>(c1), static_cast<T>(c2)});
+                   detail::adamw_body<T>{one.value.value().data(), m_first[p].data(), m_second[p].data(),
+                                         one.value.grad().data(), clipped.value().data(), static_cast<T>(rate),
+                                         static_cast<T>(one.decay ? m_options.decay : 0),
+                                         static_cast<T>(m_options.beta1), static_cast<T>(m_options.beta2),
+                                         static_cast<T>(m_options.epsilon), static_cast<T>(c1), static_cast<T>(c2)});
     }
     return clipped;
   }
   void save(const parameter_store<Backend>& parameters, safetensors_file& file) const {
     auto& ctx = parameters.home().ctx();
     for (std::size_t p = 0; p < m_first.size(); ++p) {
-      file.arrays["optimiser.first." + parameters.all()[p].name] = named_array::of(m_first[p].shape(), to_host(ctx.space(), m_first[p]));
-      file.arrays["optimiser.second." + parameters.all()[p].name] = named_array::of(m_second[p].shape(), to_host(ctx.space(), m_second[p]));
+      file.arrays["optimiser.first." + parameters.all()[p].name] =
+          named_array::of(m_first[p].shape(), to_host(ctx.space(), m_first[p]));
+      file.arrays["optimiser.second." + parameters.all()[p].name] =
+          named_array::of(m_second[p].shape(), to_host(ctx.space(), m_second[p]));
     }
   }
   void load(const parameter_store<Backend>& parameters, const safetensors_file& file) {
@@ -259,7 +280,9 @@ class any_optimiser {
   explicit any_optimiser(Optimiser o) : m_optimiser(std::make_unique<model<Optimiser>>(std::move(o))) {
     check_optimiser<Optimiser, Backend>();
   }
-  variable<Backend> update(const parameter_store<Backend>& p, double rate, std::uint32_t step) { return m_optimiser->update(p, rate, step); }
+  variable<Backend> update(const parameter_store<Backend>& p, double rate, std::uint32_t step) {
+    return m_optimiser->update(p, rate, step);
+  }
   void save(const parameter_store<Backend>& p, safetensors_file& file) const { m_optimiser->save(p, file); }
   void load(const parameter_store<Backend>& p, const safetensors_file& file) { m_optimiser->load(p, file); }
 
@@ -273,7 +296,9 @@ class any_optimiser {
   template <class Optimiser>
   struct model final : interface {
     explicit model(Optimiser o) : inner(std::move(o)) {}
-    variable<Backend> update(const parameter_store<Backend>& p, double rate, std::uint32_t step) override { return inner.update(p, rate, step); }
+    variable<Backend> update(const parameter_store<Backend>& p, double rate, std::uint32_t step) override {
+      return inner.update(p, rate, step);
+    }
     void save(const parameter_store<Backend>& p, safetensors_file& file) const override { inner.save(p, file); }
     void load(const parameter_store<Backend>& p, const safetensors_file& file) override { inner.load(p, file); }
     Optimiser inner;
@@ -290,8 +315,7 @@ template <tensor_backend Backend>
   throw config_error(text("optimiser.name = '", options.name, "', expected sgd or adamw"));
 }
 
-#define COMODAL_OPTIMISER(kind, Backend) \
-  kind any_optimiser<Backend> make_optimiser(const optimiser_options&);
+#define COMODAL_OPTIMISER(kind, Backend) kind any_optimiser<Backend> make_optimiser(const optimiser_options&);
 COMODAL_COMPILED_ELSEWHERE(COMODAL_OPTIMISER)
 
 }  // namespace comodal::inline COMODAL_CONFIG

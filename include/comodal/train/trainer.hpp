@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The training loop: batches made ahead, a method's step, an update, logs, validation and checkpoints from which a run goes on
-/// bit for bit.
+/// The training loop: batches made ahead, a method's step, an update, logs, validation and checkpoints from which a run
+/// goes on bit for bit.
 #ifndef COMODAL_TRAIN_TRAINER_HPP
 #define COMODAL_TRAIN_TRAINER_HPP
 
@@ -24,7 +24,8 @@ struct train_options {
   index log_every = 10;          // steps
   index validate_every = 0;      // steps; 0: never
   index checkpoint_every = 200;  // steps; the last step always writes one
-  double memory = 0;             // GiB that a step may take from the system for tensors; above it, stages are computed again (model.checkpointed); 0: no limit
+  double memory = 0;  // GiB that a step may take from the system for tensors; above it, stages are computed again
+                      // (model.checkpointed); 0: no limit
 };
 
 /// Calls `visit(name, reference)` for every option; names are keys of the table `train` of an experiment file.
@@ -50,24 +51,33 @@ struct train_result {
   double best_validation = -1;   // -1: never validated
 };
 
-/// Trains a method. All of a run's files are in one folder: `checkpoint.safetensors` (to resume), `model.safetensors` (the result,
-/// the last weights), `best.safetensors` (best on validation, if there is one), `log.csv`, `log.jsonl`.
+/// Trains a method. All of a run's files are in one folder: `checkpoint.safetensors` (to resume), `model.safetensors`
+/// (the result, the last weights), `best.safetensors` (best on validation, if there is one), `log.csv`, `log.jsonl`.
 template <tensor_backend Backend, class Maker = batch_maker<>>
 class trainer {
  public:
-  /// Called between steps; what it returns is written to the log under "validation." and the name; the first value is the one that
-  /// "best" means.
+  /// Called between steps; what it returns is written to the log under "validation." and the name; the first value is
+  /// the one that "best" means.
   using validate_function = std::function<std::vector<std::pair<std::string, double>>()>;
-  /// Called at fixed points of the run when crops are to be centred by the teacher: a coarse mask for every unlabelled case.
+  /// Called at fixed points of the run when crops are to be centred by the teacher: a coarse mask for every unlabelled
+  /// case.
   using guide_function = std::function<std::vector<label_volume>()>;
 
-  trainer(any_method<Backend>& method, const optimiser_options& optimiser, Maker& maker, const prefetch_options& prefetch, const train_options& options,
-          model_plan plan, std::filesystem::path folder)
-      : m_method(&method), m_optimiser_options(optimiser), m_optimiser(make_optimiser<Backend>(optimiser)), m_maker(&maker), m_prefetch(prefetch),
-        m_options(options), m_plan(std::move(plan)), m_folder(std::move(folder)) {
+  trainer(any_method<Backend>& method, const optimiser_options& optimiser, Maker& maker,
+          const prefetch_options& prefetch, const train_options& options, model_plan plan, std::filesystem::path folder)
+      : m_method(&method),
+        m_optimiser_options(optimiser),
+        m_optimiser(make_optimiser<Backend>(optimiser)),
+        m_maker(&maker),
+        m_prefetch(prefetch),
+        m_options(options),
+        m_plan(std::move(plan)),
+        m_folder(std::move(folder)) {
     if (options.steps < 1) throw config_error(text("train.steps = ", options.steps, ", expected 1 or more"));
-    if (options.log_every < 1) throw config_error(text("train.log_every = ", options.log_every, ", expected 1 or more"));
-    if (options.checkpoint_every < 1) throw config_error(text("train.checkpoint_every = ", options.checkpoint_every, ", expected 1 or more"));
+    if (options.log_every < 1)
+      throw config_error(text("train.log_every = ", options.log_every, ", expected 1 or more"));
+    if (options.checkpoint_every < 1)
+      throw config_error(text("train.checkpoint_every = ", options.checkpoint_every, ", expected 1 or more"));
   }
 
   validate_function validate;
@@ -80,22 +90,26 @@ class trainer {
     const safetensors_file content = read_safetensors(file);
     const auto entry = [&](const std::string& name) {
       const auto found = content.metadata.find(name);
-      if (found == content.metadata.end()) throw io_error(text(file.string(), ": is no checkpoint (it has no ", name, ")"));
+      if (found == content.metadata.end())
+        throw io_error(text(file.string(), ": is no checkpoint (it has no ", name, ")"));
       return std::stoll(found->second);
     };
     if (entry("comodal.steps") != m_options.steps || entry("comodal.seed") != m_options.seed)
-      throw io_error(text(file.string(), ": belongs to a run of ", entry("comodal.steps"), " steps with seed ", entry("comodal.seed"), ", this one has ",
-                          m_options.steps, " and ", m_options.seed, "; use the same settings or another folder"));
+      throw io_error(text(file.string(), ": belongs to a run of ", entry("comodal.steps"), " steps with seed ",
+                          entry("comodal.seed"), ", this one has ", m_options.steps, " and ", m_options.seed,
+                          "; use the same settings or another folder"));
     m_step = static_cast<std::uint32_t>(entry("comodal.step"));
     load_parameters(m_method->parameters(), "student.", content);
     load_parameters(m_method->averaged(), "ema.", content);
     m_optimiser.load(m_method->parameters(), content);
     m_method->load(content);
-    if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end()) m_best = std::stod(found->second);
+    if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end())
+      m_best = std::stod(found->second);
     load_guides(content);
   }
 
-  /// Trains to the end, or until `stop()` says so between two steps; then a checkpoint is written and `finished` is false.
+  /// Trains to the end, or until `stop()` says so between two steps; then a checkpoint is written and `finished` is
+  /// false.
   /// @throws error if loss or gradient are no longer numbers; the last checkpoint is from before
   train_result run(const std::function<bool()>& stop = [] { return false; }) {
     const auto start = std::chrono::steady_clock::now();
@@ -129,7 +143,8 @@ class trainer {
       batches.recycle(std::move(batch));
       ++m_step;
 
-      const bool logs = m_step % m_options.log_every == 0 || m_step == steps, saves = m_step % m_options.checkpoint_every == 0 || m_step == steps;
+      const bool logs = m_step % m_options.log_every == 0 || m_step == steps,
+                 saves = m_step % m_options.checkpoint_every == 0 || m_step == steps;
       if (logs || saves) refuse_divergence(loss, norm);
       if (logs) {
         log_row row{m_step - 1, {{"rate", rate}}};
@@ -140,7 +155,8 @@ class trainer {
         log.write(row);
         line.show(m_step, result.last_loss, rate);
       }
-      if (validate && m_options.validate_every > 0 && (m_step % m_options.validate_every == 0 || m_step == steps)) validate_now(log, line);
+      if (validate && m_options.validate_every > 0 && (m_step % m_options.validate_every == 0 || m_step == steps))
+        validate_now(log, line);
       if (saves) save_checkpoint();
     }
     line.clear();

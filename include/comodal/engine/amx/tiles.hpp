@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The tile registers of a processor with AMX (Intel, Advanced Matrix Extensions), as operations that kernels are templates over: tests put
-/// an emulation in their place.
+/// The tile registers of a processor with AMX (Intel, Advanced Matrix Extensions), as operations that kernels are
+/// templates over: tests put an emulation in their place.
 #ifndef COMODAL_ENGINE_AMX_TILES_HPP
 #define COMODAL_ENGINE_AMX_TILES_HPP
 
@@ -14,7 +14,8 @@
 
 // clang's assembler takes these instructions only where the whole program is compiled for them.
 #if defined(__x86_64__) && defined(__linux__) && !defined(__NVCC__) && \
-    (!defined(__clang__) || ((defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__AVX512BF16__) && defined(__AVX512VL__)))
+    (!defined(__clang__) ||                                            \
+     ((defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__AVX512BF16__) && defined(__AVX512VL__)))
 #define COMODAL_HAS_AMX
 #include <cpuid.h>
 #include <sys/syscall.h>
@@ -26,7 +27,8 @@ namespace comodal::inline COMODAL_CONFIG::detail {
 /// Rows of a tile, and bytes of a row: 16 floats, or 32 bfloat16.
 inline constexpr index tile_edge = 16, tile_bytes = 64;
 
-/// The shapes of the eight tiles, all of 16 rows of 64 bytes, in the layout of the instruction LDTILECFG (Intel's manual, volume 1, 18.2).
+/// The shapes of the eight tiles, all of 16 rows of 64 bytes, in the layout of the instruction LDTILECFG (Intel's
+/// manual, volume 1, 18.2).
 struct alignas(64) tile_shapes {
   std::uint8_t palette = 1, start_row = 0, reserved[14] = {};
   std::uint16_t bytes[16] = {};
@@ -43,17 +45,18 @@ static_assert(sizeof(tile_shapes) == 64);
 
 /// Eight tile registers of the calling thread, numbered at compile time. Rows in memory are `pitch` bytes apart.
 template <class Tiles>
-concept tile_registers = requires(const tile_shapes& shapes, const void* from, void* to, index pitch, const float* sums, bfloat16* results) {
-  { Tiles::configure(shapes) };
-  { Tiles::release() };
-  { Tiles::template zero<0>() };
-  { Tiles::template load<0>(from, pitch) };
-  { Tiles::template store<0>(to, pitch) };
-  /// Tile 0 (rows, columns) of floats += tile 1 (rows, K) times tile 2 (K / 2, columns, 2), both of bfloat16.
-  { Tiles::template multiply<0, 1, 2>() };
-  /// to[i] = sums[i] + bias[i], rounded, for 16 or 8 channels; denormal numbers may become 0.
-  { Tiles::template round<16>(sums, sums, results) };
-};
+concept tile_registers =
+    requires(const tile_shapes& shapes, const void* from, void* to, index pitch, const float* sums, bfloat16* results) {
+      { Tiles::configure(shapes) };
+      { Tiles::release() };
+      { Tiles::template zero<0>() };
+      { Tiles::template load<0>(from, pitch) };
+      { Tiles::template store<0>(to, pitch) };
+      /// Tile 0 (rows, columns) of floats += tile 1 (rows, K) times tile 2 (K / 2, columns, 2), both of bfloat16.
+      { Tiles::template multiply<0, 1, 2>() };
+      /// to[i] = sums[i] + bias[i], rounded, for 16 or 8 channels; denormal numbers may become 0.
+      { Tiles::template round<16>(sums, sums, results) };
+    };
 
 #if defined(COMODAL_HAS_AMX)
 
@@ -63,9 +66,10 @@ concept tile_registers = requires(const tile_shapes& shapes, const void* from, v
 #else
 #define COMODAL_REGISTER_16
 #endif
-#define COMODAL_ROUND(wide, narrow)                                                                                                              \
-  asm volatile("vmovups (%0), %%" wide "\n\tvaddps (%1), %%" wide ", %%" wide "\n\tvcvtneps2bf16 %%" wide ", %%" narrow "\n\tvmovdqu32 %%" narrow ", (%2)" \
-               ::"r"(sums), "r"(bias), "r"(to)                                                                                                   \
+#define COMODAL_ROUND(wide, narrow)                                                                       \
+  asm volatile("vmovups (%0), %%" wide "\n\tvaddps (%1), %%" wide ", %%" wide "\n\tvcvtneps2bf16 %%" wide \
+               ", %%" narrow "\n\tvmovdqu32 %%" narrow ", (%2)" ::"r"(sums),                              \
+               "r"(bias), "r"(to)                                                                         \
                : "memory" COMODAL_REGISTER_16)
 
 /// The processor's own, with its instructions for bfloat16 (AVX-512 BF16).

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// 3-D convolution, portable: on the host as small dense products in tiles of registers, on a device one thread an output. The same
-/// bytes for any number of threads.
+/// 3-D convolution, portable: on the host as small dense products in tiles of registers, on a device one thread an
+/// output. The same bytes for any number of threads.
 #ifndef COMODAL_ENGINE_HOST_CONV3D_HPP
 #define COMODAL_ENGINE_HOST_CONV3D_HPP
 
@@ -82,7 +82,8 @@ struct conv3d_backward_weights_body {
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.co, k = i / s.co % s.ci, kw = i / s.co / s.ci % s.filter[2];
-    const index kh = i / s.co / s.ci / s.filter[2] % s.filter[1], kd = i / s.co / s.ci / s.filter[2] / s.filter[1] % s.filter[0];
+    const index kh = i / s.co / s.ci / s.filter[2] % s.filter[1],
+                kd = i / s.co / s.ci / s.filter[2] / s.filter[1] % s.filter[0];
     const index slab = i / s.co / s.ci / s.filter[2] / s.filter[1] / s.filter[0];
     compute_type_t<T> sum = 0;
     for (index row = rows() * slab / slabs; row < rows() * (slab + 1) / slabs; ++row) {
@@ -92,7 +93,8 @@ struct conv3d_backward_weights_body {
       const T* in = x + ((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * s.ci;
       for (index ow = 0; ow < s.out[2]; ++ow) {
         const index iw = s.source(2, ow, kw);
-        if (iw >= 0 && iw < s.in[2]) sum += static_cast<compute_type_t<T>>(in[iw * s.ci + k]) * dy[(row * s.out[2] + ow) * s.co + c];
+        if (iw >= 0 && iw < s.in[2])
+          sum += static_cast<compute_type_t<T>>(in[iw * s.ci + k]) * dy[(row * s.out[2] + ow) * s.co + c];
       }
     }
     partial[i] = sum;
@@ -107,14 +109,16 @@ struct portable_conv3d : host_conv3d<Backend> {
   using T = typename Backend::scalar_type;
   using space_type = typename Backend::space_type;
   using host = host_conv3d<Backend>;
-  /// True where maps may stand side by side as input channels without being joined first: `conv3d_forward_parts` and the gradients.
+  /// True where maps may stand side by side as input channels without being joined first: `conv3d_forward_parts` and
+  /// the gradients.
   static constexpr bool has_parts = is_host_v<space_type>;
 
   static void conv3d_forward(context<Backend>& ctx, const conv3d_problem& p, const T* x, const T* w, T* y) {
     if constexpr (has_parts)
       host::conv3d_forward_parts(ctx, p, {{x, p.in_channels}}, w, nullptr, y);
     else
-      for_elements(ctx.space(), p.output_shape().size(), detail::conv3d_forward_body<T>{detail::conv3d_sizes(p), x, w, y});
+      for_elements(ctx.space(), p.output_shape().size(),
+                   detail::conv3d_forward_body<T>{detail::conv3d_sizes(p), x, w, y});
   }
 
   static void conv3d_backward_data(context<Backend>& ctx, const conv3d_problem& p, const T* dy, const T* w, T* dx) {
@@ -122,8 +126,10 @@ struct portable_conv3d : host_conv3d<Backend> {
       return host::conv3d_backward_data_part(ctx, p, 0, p.in_channels, dy, w, dx);
     else {
       auto transposed = ctx.make(p.weight_shape());
-      for_elements(ctx.space(), transposed.size(), detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
-      for_elements(ctx.space(), p.input_shape().size(), detail::conv3d_backward_data_body<T>{detail::conv3d_sizes(p), dy, transposed.data(), dx});
+      for_elements(ctx.space(), transposed.size(),
+                   detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
+      for_elements(ctx.space(), p.input_shape().size(),
+                   detail::conv3d_backward_data_body<T>{detail::conv3d_sizes(p), dy, transposed.data(), dx});
     }
   }
 
@@ -133,7 +139,8 @@ struct portable_conv3d : host_conv3d<Backend> {
     else {
       const index count = host::slab_count(p), size = p.weight_shape().size();
       auto partial = ctx.template make_of<compute_type_t<T>>({count, size});
-      for_elements(ctx.space(), count * size, detail::conv3d_backward_weights_body<T>{detail::conv3d_sizes(p), x, dy, partial.data(), count});
+      for_elements(ctx.space(), count * size,
+                   detail::conv3d_backward_weights_body<T>{detail::conv3d_sizes(p), x, dy, partial.data(), count});
       for_elements(ctx.space(), size, detail::sum_slabs_body<compute_type_t<T>, T>{partial.data(), dw, count, size});
     }
   }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Convolutions on one host thread, blocked for registers: a tile of neighbouring outputs and channels is summed over all taps
-/// before it is stored. The order of additions is a function of the sizes alone.
+/// Convolutions on one host thread, blocked for registers: a tile of neighbouring outputs and channels is summed over
+/// all taps before it is stored. The order of additions is a function of the sizes alone.
 #ifndef COMODAL_ENGINE_HOST_CONV3D_FORWARD_HPP
 #define COMODAL_ENGINE_HOST_CONV3D_FORWARD_HPP
 
@@ -19,14 +19,17 @@
 namespace comodal::inline COMODAL_CONFIG::detail {
 
 // Output channels in blocks: whole tiles, then what is left rounded up to 16, 8 or 4.
-[[nodiscard]] inline index tile_width(index left) { return left >= tile_columns ? tile_columns : left > 8 ? 16 : left > 4 ? 8 : 4; }
+[[nodiscard]] inline index tile_width(index left) {
+  return left >= tile_columns ? tile_columns : left > 8 ? 16 : left > 4 ? 8 : 4;
+}
 [[nodiscard]] inline index packed_columns(index co) {
   index total = 0;
   for (index c = 0; c < co; c += tile_width(co - c)) total += tile_width(co - c);
   return total;
 }
 
-// Weights as tiles read them: block after block of output channels, each (taps, ci, width) with zeros behind the last channel.
+// Weights as tiles read them: block after block of output channels, each (taps, ci, width) with zeros behind the last
+// channel.
 template <weight_order Order, class C, class T>
 void pack_weights(const conv3d_sizes& s, const T* w, C* packed, index tap) {
   const index taps = s.taps();
@@ -51,11 +54,11 @@ struct tap_row {
   int part;
 };
 
-// out (Rows voxels, `valid` of Columns channels) = bias (Columns) + sum over taps and input channels. `Edge`: some taps may fall beside the
-// row; they read `zeros`.
+// out (Rows voxels, `valid` of Columns channels) = bias (Columns) + sum over taps and input channels. `Edge`: some taps
+// may fall beside the row; they read `zeros`.
 template <int Rows, int Columns, bool Edge, class T, class Out>
-void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, index ow, const T* bias, const T* zeros, Out* out,
-               index valid) {
+void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, index ow,
+               const T* bias, const T* zeros, Out* out, index valid) {
   T sums[Rows][Columns];
   for (int r = 0; r < Rows; ++r)
 #pragma omp simd
@@ -93,26 +96,31 @@ void conv_tile(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row
 }
 
 template <int Columns, class T, class Out>
-void conv_block(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, const T* bias, const T* zeros, Out* out, index valid) {
+void conv_block(const conv3d_sizes& s, const conv3d_part<T>* parts, const tap_row<T>* rows, int count, const T* bias,
+                const T* zeros, Out* out, index valid) {
   const index width = s.out[2];
   T first[Columns] = {};  // what the sums begin with
   if (bias) std::copy_n(bias, valid, first);
   index ow = 0;
-  for (; ow + tile_rows <= width && (tile_rows == 8 || width - ow != 8); ow += tile_rows) {  // eight are fours rather than six and two
+  for (; ow + tile_rows <= width && (tile_rows == 8 || width - ow != 8);
+       ow += tile_rows) {  // eight are fours rather than six and two
     const bool inner = s.source(2, ow, 0) >= 0 && s.source(2, ow + tile_rows - 1, s.filter[2] - 1) < s.in[2];
     if (inner)
       conv_tile<tile_rows, Columns, false>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
     else
       conv_tile<tile_rows, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
   }
-  for (; ow + 4 <= width; ow += 4) conv_tile<4, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
-  for (; ow + 2 <= width; ow += 2) conv_tile<2, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
+  for (; ow + 4 <= width; ow += 4)
+    conv_tile<4, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
+  for (; ow + 2 <= width; ow += 2)
+    conv_tile<2, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
   if (ow < width) conv_tile<1, Columns, true>(s, parts, rows, count, ow, first, zeros, out + ow * s.out_pitch, valid);
 }
 
 // One row of outputs from its tap rows; `zeros` has the most channels of a part, `bias` co elements or none.
 template <class T, class Out>
-void conv_columns(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const tap_row<T>* rows, int count, const T* bias, const T* zeros, Out* out) {
+void conv_columns(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const tap_row<T>* rows, int count,
+                  const T* bias, const T* zeros, Out* out) {
   conv3d_part<T> of_block[most_parts];
   std::copy_n(parts, number, of_block);
   for (index c = 0; c < s.co;) {
@@ -135,7 +143,8 @@ inline constexpr index most_tap_rows = 512;  // of all parts together
 
 // Output row (n, od, oh) of a convolution of maps side by side, with packed weights.
 template <class T, class Out>
-void conv_row(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const T* bias, const T* zeros, Out* y, index row) {
+void conv_row(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const T* bias, const T* zeros, Out* y,
+              index row) {
   const index oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / s.out[1] / s.out[0];
   tap_row<T> rows[most_tap_rows];
   int count = 0;
@@ -144,7 +153,8 @@ void conv_row(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, co
       for (index kh = 0; kh < s.filter[1]; ++kh) {
         const index id = s.source(0, od, kd), ih = s.source(1, oh, kh);
         if (id < 0 || id >= s.in[0] || ih < 0 || ih >= s.in[1]) continue;
-        rows[count++] = {parts[i].x + ((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * parts[i].ci, (kd * s.filter[1] + kh) * s.filter[2], i};
+        rows[count++] = {parts[i].x + ((n * s.in[0] + id) * s.in[1] + ih) * s.in[2] * parts[i].ci,
+                         (kd * s.filter[1] + kh) * s.filter[2], i};
       }
   conv_columns(s, parts, number, rows, count, bias, zeros, y + row * s.out[2] * s.out_pitch);
 }

@@ -17,7 +17,8 @@ namespace comodal::inline COMODAL_CONFIG::detail {
 struct conv3d_sizes {
   index batch, in[3], out[3], filter[3], stride[3], pad[3], ci, co, out_pitch, w_rows, w_first = 0;
 
-  explicit conv3d_sizes(const conv3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels), out_pitch(co), w_rows(p.in_channels) {
+  explicit conv3d_sizes(const conv3d_problem& p)
+      : batch(p.batch), ci(p.in_channels), co(p.out_channels), out_pitch(co), w_rows(p.in_channels) {
     const extent3 o = p.output(), q = p.padding();
     for (std::size_t a = 0; a < 3; ++a) {
       in[a] = p.input[a];
@@ -85,8 +86,8 @@ inline constexpr int most_parts = 16;
 // Slabs that a gradient of so many weights is summed from: each holds one.
 [[nodiscard]] constexpr index gradient_slabs(index weights) { return weights < 100000 ? 16 : weights < 400000 ? 8 : 4; }
 
-// How the weights of a convolution stand in memory: (taps, ci, co), (taps, co, ci), or that with the taps from last to first; what
-// is written first of a tap are its rows.
+// How the weights of a convolution stand in memory: (taps, ci, co), (taps, co, ci), or that with the taps from last to
+// first; what is written first of a tap are its rows.
 enum class weight_order { plain, transposed, flipped };
 
 // Where the weight of a tap, input channel k and output channel c of the convolution stands.

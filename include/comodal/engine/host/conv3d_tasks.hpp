@@ -35,7 +35,8 @@ struct transpose_task {
   T* out;
   void operator()(index tap) const {
     for (index k = 0; k < s.ci; ++k)
-      for (index c = 0; c < s.co; ++c) out[(tap * s.co + c) * s.ci + k] = w[(tap * s.w_rows + s.w_first + k) * s.co + c];
+      for (index c = 0; c < s.co; ++c)
+        out[(tap * s.co + c) * s.ci + k] = w[(tap * s.w_rows + s.w_first + k) * s.co + c];
   }
 };
 
@@ -49,7 +50,8 @@ struct conv_row_task {
   index grain;  // rows a task
   void operator()(index task) const {
     const index rows = s.batch * s.out[0] * s.out[1];
-    for (index row = task * grain; row < std::min((task + 1) * grain, rows); ++row) conv_row(s, parts, number, bias, zeros, y, row);
+    for (index row = task * grain; row < std::min((task + 1) * grain, rows); ++row)
+      conv_row(s, parts, number, bias, zeros, y, row);
   }
 };
 
@@ -75,7 +77,8 @@ struct conv_weight_gradient_task {
     std::fill_n(dw + first_tap * size, (last_tap - first_tap) * size, T(0));
     index first = 0;
     for (int i = 0; i < number; ++i) {
-      conv_weight_gradient(s.of_part(first, parts[i].ci), parts[i].x, dy, rows * slab / slabs, rows * (slab + 1) / slabs, dw, first_tap, last_tap);
+      conv_weight_gradient(s.of_part(first, parts[i].ci), parts[i].x, dy, rows * slab / slabs,
+                           rows * (slab + 1) / slabs, dw, first_tap, last_tap);
       first += parts[i].ci;
     }
   }
@@ -158,14 +161,17 @@ struct host_conv3d {
   }
 
   /// The convolution of maps side by side; their channels add up to `p.in_channels`. @param bias (out) or null
-  static void conv3d_forward_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
+  static void conv3d_forward_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts,
+                                   const T* w, const T* bias, T* y) {
     by_rows<detail::weight_order::plain>(ctx, detail::conv3d_sizes(p), parts, w, bias, y);
   }
 
   /// The gradient of input channels [first, first + channels).
-  static void conv3d_backward_data_part(context<Backend>& ctx, const conv3d_problem& p, index first, index channels, const T* dy, const T* w, T* dx) {
+  static void conv3d_backward_data_part(context<Backend>& ctx, const conv3d_problem& p, index first, index channels,
+                                        const T* dy, const T* w, T* dx) {
     detail::conv3d_sizes s = detail::conv3d_sizes(p).of_part(first, channels);
-    if (!s.is_strided()) return by_rows<detail::weight_order::flipped>(ctx, s.of_backward_data(), {{dy, p.out_channels}}, w, nullptr, dx);
+    if (!s.is_strided())
+      return by_rows<detail::weight_order::flipped>(ctx, s.of_backward_data(), {{dy, p.out_channels}}, w, nullptr, dx);
     auto transposed = ctx.make({s.taps(), p.out_channels, channels});
     for_tasks(ctx.space(), s.taps(), detail::transpose_task<T>{s, w, transposed.data()});
     const index rows = p.batch * p.input[0] * p.input[1], size = rows * p.input[2] * channels;
@@ -178,15 +184,21 @@ struct host_conv3d {
     }
   }
 
-  static void conv3d_backward_weights_parts(context<Backend>& ctx, const conv3d_problem& p, const std::vector<part>& parts, const T* dy, T* dw) {
+  static void conv3d_backward_weights_parts(context<Backend>& ctx, const conv3d_problem& p,
+                                            const std::vector<part>& parts, const T* dy, T* dw) {
     const detail::conv3d_sizes s(p);
-    if (on_tiles(s, parts, [&](auto tiles, const auto& source) { detail::tile_conv3d_weights<decltype(tiles), detail::weight_order::plain>(ctx, s, s, source, dy, dw); })) return;
+    if (on_tiles(s, parts, [&](auto tiles, const auto& source) {
+          detail::tile_conv3d_weights<decltype(tiles), detail::weight_order::plain>(ctx, s, s, source, dy, dw);
+        }))
+      return;
     if (detail::winograd_serves(s)) return winograd_weights(ctx, s, parts, dy, dw);
     const bool by_taps = detail::weight_gradient_by_taps(s);
     const index count = by_taps ? 1 : slab_count(p), size = p.weight_shape().size();
     auto partial = ctx.template make_of<C>({count, size});
-    const computed maps(ctx, p.batch * p.input[0] * p.input[1] * p.input[2], parts), gradient(ctx, p.output_shape().size(), {{dy, 1}});
-    detail::conv_weight_gradient_task<C> task{s, {}, static_cast<int>(parts.size()), gradient[0], partial.data(), count, by_taps};
+    const computed maps(ctx, p.batch * p.input[0] * p.input[1] * p.input[2], parts),
+        gradient(ctx, p.output_shape().size(), {{dy, 1}});
+    detail::conv_weight_gradient_task<C> task{
+        s, {}, static_cast<int>(parts.size()), gradient[0], partial.data(), count, by_taps};
     for (std::size_t i = 0; i < parts.size(); ++i) task.parts[i] = {maps[i], parts[i].channels, nullptr};
     for_tasks(ctx.space(), by_taps ? s.taps() : count, task);
     for_elements(ctx.space(), size, detail::sum_slabs_body<C, T>{partial.data(), dw, count, size});
@@ -194,17 +206,23 @@ struct host_conv3d {
 
   /// A convolution on the host, a row of outputs at a time, of one map or of several side by side.
   template <detail::weight_order Order>
-  static void by_rows(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
-    if (on_tiles(s, parts, [&](auto tiles, const auto& source) { detail::tile_conv3d<decltype(tiles), Order>(ctx, s, source, w, bias, y); })) return;
+  static void by_rows(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w,
+                      const T* bias, T* y) {
+    if (on_tiles(s, parts, [&](auto tiles, const auto& source) {
+          detail::tile_conv3d<decltype(tiles), Order>(ctx, s, source, w, bias, y);
+        }))
+      return;
     if (detail::winograd_serves(s)) return winograd<Order>(ctx, s, parts, w, bias, y);
     index widest = 0, all = 0;
     for (const part& one : parts) {
       widest = std::max(widest, one.channels);
       all += one.channels;
     }
-    auto packed = ctx.template make_of<C>({s.taps() * all * detail::packed_columns(s.co)}), zeros = ctx.template make_of<C>({widest});
+    auto packed = ctx.template make_of<C>({s.taps() * all * detail::packed_columns(s.co)}),
+         zeros = ctx.template make_of<C>({widest});
     std::fill_n(zeros.data(), widest, C(0));
-    const index rows = s.batch * s.out[0] * s.out[1], grain = std::max<index>(1, 200000 / (s.taps() * all * s.co * s.out[2]));
+    const index rows = s.batch * s.out[0] * s.out[1],
+                grain = std::max<index>(1, 200000 / (s.taps() * all * s.co * s.out[2]));
     const computed maps(ctx, s.batch * s.in[0] * s.in[1] * s.in[2], parts), biases(ctx, s.co, {{bias, 1}});
     detail::conv_row_task<C, T> task{s, {}, static_cast<int>(parts.size()), biases[0], zeros.data(), y, grain};
     C* to = packed.data();
@@ -225,11 +243,11 @@ struct host_conv3d {
   template <class Run>
   static bool on_tiles(const detail::conv3d_sizes& s, const std::vector<part>& parts, const Run& run) {
     return runs_on_tiles(s) && detail::on_tiles<T>([&](auto tiles) {
-      detail::tile_source source;
-      source.number = static_cast<int>(parts.size());
-      for (std::size_t i = 0; i < parts.size(); ++i) source.parts[i] = {parts[i].x, parts[i].channels, nullptr};
-      run(tiles, source);
-    });
+             detail::tile_source source;
+             source.number = static_cast<int>(parts.size());
+             for (std::size_t i = 0; i < parts.size(); ++i) source.parts[i] = {parts[i].x, parts[i].channels, nullptr};
+             run(tiles, source);
+           });
   }
 
   // Maps as the direct kernels take them: themselves, or copies in the scalar that is computed with.
@@ -254,26 +272,34 @@ struct host_conv3d {
   };
 
   template <detail::weight_order Order>
-  static void winograd(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w, const T* bias, T* y) {
+  static void winograd(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* w,
+                       const T* bias, T* y) {
     const detail::winograd_blocks blocks(s, s.ci, 160 * 1024);
-    auto packed = ctx.template make_of<C>({detail::winograd_points * s.filter[0] * s.ci * detail::packed_columns(s.co)});
+    auto packed =
+        ctx.template make_of<C>({detail::winograd_points * s.filter[0] * s.ci * detail::packed_columns(s.co)});
     auto zeros = ctx.make({s.ci});
     std::fill_n(zeros.data(), s.ci, T(0));
     for_tasks(ctx.space(), s.filter[0], detail::winograd_pack_task<C, T, Order>{s, w, packed.data()});
-    detail::winograd_work<C, T> work{s, blocks, {}, static_cast<int>(parts.size()), packed.data(), bias, zeros.data(), y};
+    detail::winograd_work<C, T> work{s,    blocks,       {}, static_cast<int>(parts.size()), packed.data(),
+                                     bias, zeros.data(), y};
     for (std::size_t i = 0; i < parts.size(); ++i) work.parts[i] = {parts[i].x, parts[i].channels, nullptr};
     if (!blocks.whole(s)) {
       auto scratch = ctx.template make_of<C>({host_workers(), work.input_elements() + work.product_elements(false)});
       return for_worker_tasks(blocks.count(s), detail::winograd_block_task<C, T>{work, scratch.data()});
     }
     const detail::winograd_block all(s, blocks, 0);
-    auto in = ctx.template make_of<C>({work.input_elements()}), products = ctx.template make_of<C>({work.product_elements(true)});
+    auto in = ctx.template make_of<C>({work.input_elements()}),
+         products = ctx.template make_of<C>({work.product_elements(true)});
     for_tasks(ctx.space(), all.samples() * all.planes(), detail::winograd_inputs_task<C, T>{work, all, in.data()});
-    for_tasks(ctx.space(), detail::winograd_points, detail::winograd_products_task<C, T>{work, all, in.data(), products.data()});
-    for_tasks(ctx.space(), all.samples() * all.depth(), detail::winograd_results_task<C, T>{work, all, products.data()});
+    for_tasks(ctx.space(), detail::winograd_points,
+              detail::winograd_products_task<C, T>{work, all, in.data(), products.data()});
+    for_tasks(ctx.space(), all.samples() * all.depth(),
+              detail::winograd_results_task<C, T>{work, all, products.data()});
   }
-  static void winograd_weights(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts, const T* dy, T* dw) {
-    const detail::winograd_blocks blocks(s, s.ci + s.co, std::max<index>(160 * 1024, 200 * s.ci * s.co));  // each block goes through all of the gradient
+  static void winograd_weights(context<Backend>& ctx, const detail::conv3d_sizes& s, const std::vector<part>& parts,
+                               const T* dy, T* dw) {
+    const detail::winograd_blocks blocks(
+        s, s.ci + s.co, std::max<index>(160 * 1024, 200 * s.ci * s.co));  // each block goes through all of the gradient
     const index size = detail::winograd_weights(s);
     auto zeros = ctx.make({std::max(s.ci, s.co)});
     std::fill_n(zeros.data(), zeros.size(), T(0));
@@ -282,12 +308,14 @@ struct host_conv3d {
     const bool whole = blocks.whole(s);
     const index count = whole ? 1 : std::min(detail::gradient_slabs(size), blocks.count(s));
     auto du = ctx.template make_of<C>({count, size});
-    auto scratch = ctx.template make_of<C>({whole ? 1 : host_workers(), work.input_elements() + work.gradient_elements()});
+    auto scratch =
+        ctx.template make_of<C>({whole ? 1 : host_workers(), work.input_elements() + work.gradient_elements()});
     if (whole) {
       const detail::winograd_block all(s, blocks, 0);
       C *const in = scratch.data(), *const gradients = in + work.input_elements();
       for_tasks(ctx.space(), work.transforms(all), detail::winograd_transform_task<C, T>{work, all, in, gradients});
-      for_tasks(ctx.space(), detail::winograd_points * s.filter[0], detail::winograd_weight_products_task<C, T>{s, all, in, gradients, du.data()});
+      for_tasks(ctx.space(), detail::winograd_points * s.filter[0],
+                detail::winograd_weight_products_task<C, T>{s, all, in, gradients, du.data()});
     } else {
       for_worker_tasks(count, detail::winograd_weights_slab_task<C, T>{work, scratch.data(), du.data(), count});
     }

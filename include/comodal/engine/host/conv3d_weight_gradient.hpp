@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Weight gradients of convolutions on one host thread: sums of outer products in tiles of registers. The order of additions is a
-/// function of the sizes alone.
+/// Weight gradients of convolutions on one host thread: sums of outer products in tiles of registers. The order of
+/// additions is a function of the sizes alone.
 #ifndef COMODAL_ENGINE_HOST_CONV3D_WEIGHT_GRADIENT_HPP
 #define COMODAL_ENGINE_HOST_CONV3D_WEIGHT_GRADIENT_HPP
 
@@ -24,11 +24,14 @@ struct outer_row {
   index count;
 };
 
-// c[r * c_row + j * c_column] += sum over rows and their voxels of a[r] b[j]. Few rows take every second or fourth voxel into sums
-// of their own, so that additions need not wait for each other.
+// c[r * c_row + j * c_column] += sum over rows and their voxels of a[r] b[j]. Few rows take every second or fourth
+// voxel into sums of their own, so that additions need not wait for each other.
 template <int Rows, int Columns, class T>
-void outer_tile(const outer_row<T>* rows, index number, index a_pitch, index b_pitch, index a_first, index b_first, T* c, index c_row, index c_column) {
-  constexpr int vectors = Rows * ((Columns + vector_lanes - 1) / vector_lanes), ways = vectors >= 8 ? 1 : vectors >= 4 ? 2 : 4;
+void outer_tile(const outer_row<T>* rows, index number, index a_pitch, index b_pitch, index a_first, index b_first,
+                T* c, index c_row, index c_column) {
+  constexpr int vectors = Rows * ((Columns + vector_lanes - 1) / vector_lanes), ways = vectors >= 8   ? 1
+                                                                                       : vectors >= 4 ? 2
+                                                                                                      : 4;
   T sums[ways][Rows][Columns] = {};
   for (index i = 0; i < number; ++i) {
     const T *a = rows[i].a + a_first, *b = rows[i].b + b_first;
@@ -59,36 +62,47 @@ void outer_tile(const outer_row<T>* rows, index number, index a_pitch, index b_p
 }
 
 template <int Columns, class T>
-void outer_block(const outer_row<T>* rows, index number, index a_pitch, index b_pitch, index a_channels, index b_first, T* c, index c_row, index c_column) {
+void outer_block(const outer_row<T>* rows, index number, index a_pitch, index b_pitch, index a_channels, index b_first,
+                 T* c, index c_row, index c_column) {
   constexpr int vectors = (Columns + vector_lanes - 1) / vector_lanes;
   index r = 0;
   if constexpr (16 * vectors <= most_sums)  // narrow tiles need more of them in flight
-    for (; r + 16 <= a_channels; r += 16) outer_tile<16, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
+    for (; r + 16 <= a_channels; r += 16)
+      outer_tile<16, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
   if constexpr (8 * vectors <= most_sums)
-    for (; r + 8 <= a_channels; r += 8) outer_tile<8, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
+    for (; r + 8 <= a_channels; r += 8)
+      outer_tile<8, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
   else if constexpr (6 * vectors <= most_sums)  // of an even number, sixes and then fours
     for (; a_channels - r >= 6 && a_channels % 2 == 0 && a_channels - r != 8; r += 6)
       outer_tile<6, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
-  for (; r + 4 <= a_channels; r += 4) outer_tile<4, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
-  for (; r < a_channels; ++r) outer_tile<1, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
+  for (; r + 4 <= a_channels; r += 4)
+    outer_tile<4, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
+  for (; r < a_channels; ++r)
+    outer_tile<1, Columns>(rows, number, a_pitch, b_pitch, r, b_first, c + r * c_row, c_row, c_column);
 }
 
 // c (a_channels, b_channels), at c_row and c_column, += sum over the rows' voxels of a^T b.
 template <class T>
-void outer_sum(const outer_row<T>* rows, index number, index a_pitch, index a_channels, index b_pitch, index b_channels, T* c, index c_row, index c_column) {
+void outer_sum(const outer_row<T>* rows, index number, index a_pitch, index a_channels, index b_pitch, index b_channels,
+               T* c, index c_row, index c_column) {
   index j = 0;
   for (; j + tile_columns <= b_channels; j += tile_columns)
     outer_block<tile_columns>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
-  for (; j + 16 <= b_channels; j += 16) outer_block<16>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
-  for (; j + 8 <= b_channels; j += 8) outer_block<8>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
-  for (; j + 4 <= b_channels; j += 4) outer_block<4>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
-  for (; j < b_channels; ++j) outer_block<1>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
+  for (; j + 16 <= b_channels; j += 16)
+    outer_block<16>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
+  for (; j + 8 <= b_channels; j += 8)
+    outer_block<8>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
+  for (; j + 4 <= b_channels; j += 4)
+    outer_block<4>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
+  for (; j < b_channels; ++j)
+    outer_block<1>(rows, number, a_pitch, b_pitch, a_channels, j, c + j * c_column, c_row, c_column);
 }
 
-// dw (taps, ci, co), or (taps, co, ci) if `Transposed`, += the gradient of the weights of taps [first_tap, last_tap) from output rows
-// [first, last).
+// dw (taps, ci, co), or (taps, co, ci) if `Transposed`, += the gradient of the weights of taps [first_tap, last_tap)
+// from output rows [first, last).
 template <bool Transposed = false, class T>
-void conv_weight_gradient(const conv3d_sizes& s, const T* x, const T* dy, index first, index last, T* dw, index first_tap, index last_tap) {
+void conv_weight_gradient(const conv3d_sizes& s, const T* x, const T* dy, index first, index last, T* dw,
+                          index first_tap, index last_tap) {
   constexpr index most_rows = 32;  // what is read again for each tap should stay in cache
   outer_row<T> rows[most_rows];
   // Vectors run along the channels that fill them better.

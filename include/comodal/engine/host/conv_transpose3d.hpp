@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Transposed convolution with filter = stride, portable: a dense product for every position in the block and a scatter that
-/// never meets itself; its gradients are those of the strided convolution that leads back.
+/// Transposed convolution with filter = stride, portable: a dense product for every position in the block and a scatter
+/// that never meets itself; its gradients are those of the strided convolution that leads back.
 #ifndef COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_HPP
 #define COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_HPP
 
@@ -27,7 +27,8 @@ struct conv_transpose3d_forward_body {
     const index oh = row % (s.in[1] * s.factor[1]), od = row / (s.in[1] * s.factor[1]) % (s.in[0] * s.factor[0]);
     const index n = row / (s.in[1] * s.factor[1]) / (s.in[0] * s.factor[0]);
     const index tap = (od % s.factor[0] * s.factor[1] + oh % s.factor[1]) * s.factor[2] + ow % s.factor[2];
-    const T* in = x + (((n * s.in[0] + od / s.factor[0]) * s.in[1] + oh / s.factor[1]) * s.in[2] + ow / s.factor[2]) * s.ci;
+    const T* in =
+        x + (((n * s.in[0] + od / s.factor[0]) * s.in[1] + oh / s.factor[1]) * s.in[2] + ow / s.factor[2]) * s.ci;
     C sum = bias ? C(bias[c]) : C(0);
     for (index k = 0; k < s.ci; ++k) sum += C(in[k]) * C(w[(tap * s.ci + k) * s.co + c]);
     y[i] = T(sum);
@@ -59,7 +60,8 @@ struct pack_points_task {
   const T* w;
   T* packed;
   void operator()(index tap) const {
-    pack_weights<weight_order::plain>(point, w + tap * point.ci * point.co, packed + tap * point.ci * packed_columns(point.co), 0);
+    pack_weights<weight_order::plain>(point, w + tap * point.ci * point.co,
+                                      packed + tap * point.ci * packed_columns(point.co), 0);
   }
 };
 
@@ -103,12 +105,14 @@ struct conv_transpose3d_backward_weights_body {
 
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index c = i % s.co, k = i / s.co % s.ci, kw = i / s.co / s.ci % s.factor[2];
-    const index kh = i / s.co / s.ci / s.factor[2] % s.factor[1], kd = i / s.co / s.ci / s.factor[2] / s.factor[1] % s.factor[0];
+    const index kh = i / s.co / s.ci / s.factor[2] % s.factor[1],
+                kd = i / s.co / s.ci / s.factor[2] / s.factor[1] % s.factor[0];
     const index slab = i / s.co / s.ci / s.factor[2] / s.factor[1] / s.factor[0];
     C sum = 0;
     for (index row = rows() * slab / slabs; row < rows() * (slab + 1) / slabs; ++row)
       for (index iw = 0; iw < s.in[2]; ++iw)
-        sum += C(x[(row * s.in[2] + iw) * s.ci + k]) * C(dy[(s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.co + c]);
+        sum += C(x[(row * s.in[2] + iw) * s.ci + k]) *
+               C(dy[(s.output_row(row, kd, kh) + iw * s.factor[2] + kw) * s.co + c]);
     partial[i] = sum;
   }
 };
@@ -124,17 +128,21 @@ struct portable_conv_transpose3d {
   using space_type = typename Backend::space_type;
 
   /// @param bias (out), or null
-  static void conv_transpose3d_forward(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x, const T* w, const T* bias, T* y) {
+  static void conv_transpose3d_forward(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x, const T* w,
+                                       const T* bias, T* y) {
     const detail::conv_transpose3d_sizes s(p);
     if constexpr (!is_host_v<space_type>) {
       for_elements(ctx.space(), p.output_shape().size(), detail::conv_transpose3d_forward_body<T>{s, x, w, bias, y});
     } else if constexpr (converts) {
-      if (detail::on_tiles<T>([&](auto tiles) { detail::tile_conv_transpose3d<decltype(tiles)>(ctx, p, x, w, bias, y); })) return;
+      if (detail::on_tiles<T>(
+              [&](auto tiles) { detail::tile_conv_transpose3d<decltype(tiles)>(ctx, p, x, w, bias, y); }))
+        return;
       auto weights = ctx.template make_of<C>(p.weight_shape());
       convert(ctx.space(), weights.size(), w, weights.data());
       auto scratch = scratch_of(ctx, s);
-      for_worker_tasks(p.batch * p.input[0] * p.input[1],
-                       detail::conv_transpose3d_converted_forward<T>{{s, x, weights.data(), nullptr, scratch.data()}, bias, y});
+      for_worker_tasks(
+          p.batch * p.input[0] * p.input[1],
+          detail::conv_transpose3d_converted_forward<T>{{s, x, weights.data(), nullptr, scratch.data()}, bias, y});
     } else {
       detail::conv3d_sizes point(conv3d_problem{p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}});
       point.out_pitch = s.factor[2] * s.co;
@@ -145,36 +153,45 @@ struct portable_conv_transpose3d {
     }
   }
 
-  static void conv_transpose3d_backward_data(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* dy, const T* w, T* dx) {
+  static void conv_transpose3d_backward_data(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* dy,
+                                             const T* w, T* dx) {
     const detail::conv_transpose3d_sizes s(p);
     if constexpr (!is_host_v<space_type>) {
       for_elements(ctx.space(), p.input_shape().size(), detail::conv_transpose3d_backward_data_body<T>{s, dy, w, dx});
     } else if constexpr (converts) {
-      if (detail::on_tiles<T>([&](auto tiles) { detail::tile_conv_transpose3d_data<decltype(tiles)>(ctx, p, dy, w, dx); })) return;
+      if (detail::on_tiles<T>(
+              [&](auto tiles) { detail::tile_conv_transpose3d_data<decltype(tiles)>(ctx, p, dy, w, dx); }))
+        return;
       auto transposed = ctx.make(p.weight_shape());
-      for_elements(ctx.space(), transposed.size(), detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
+      for_elements(ctx.space(), transposed.size(),
+                   detail::transpose_body<T>{w, transposed.data(), p.in_channels, p.out_channels});
       auto weights = ctx.template make_of<C>(p.weight_shape());
       convert(ctx.space(), weights.size(), static_cast<const T*>(transposed.data()), weights.data());
       auto scratch = scratch_of(ctx, s);
-      for_worker_tasks(p.batch * p.input[0] * p.input[1],
-                       detail::conv_transpose3d_converted_backward_data<T>{{s, nullptr, weights.data(), dy, scratch.data()}, dx});
+      for_worker_tasks(p.batch * p.input[0] * p.input[1], detail::conv_transpose3d_converted_backward_data<T>{
+                                                              {s, nullptr, weights.data(), dy, scratch.data()}, dx});
     } else {
-      portable_conv3d<Backend>::template by_rows<detail::weight_order::transposed>(ctx, detail::conv3d_sizes::of_transposed(p),
-                                                                                   {{dy, p.out_channels}}, w, nullptr, dx);
+      portable_conv3d<Backend>::template by_rows<detail::weight_order::transposed>(
+          ctx, detail::conv3d_sizes::of_transposed(p), {{dy, p.out_channels}}, w, nullptr, dx);
     }
   }
 
-  static void conv_transpose3d_backward_weights(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x, const T* dy, T* dw) {
+  static void conv_transpose3d_backward_weights(context<Backend>& ctx, const conv_transpose3d_problem& p, const T* x,
+                                                const T* dy, T* dw) {
     if constexpr (is_host_v<space_type> && converts)
-      if (detail::on_tiles<T>([&](auto tiles) { detail::tile_conv_transpose3d_weights<decltype(tiles)>(ctx, p, x, dy, dw); })) return;
+      if (detail::on_tiles<T>(
+              [&](auto tiles) { detail::tile_conv_transpose3d_weights<decltype(tiles)>(ctx, p, x, dy, dw); }))
+        return;
     const detail::conv_transpose3d_sizes s(p);
     const index count = std::min(slabs, p.batch * p.input[0] * p.input[1]), size = p.weight_shape().size();
     auto partial = ctx.template make_of<C>({count, size});
     if constexpr (is_host_v<space_type> && converts) {
       auto scratch = scratch_of(ctx, s);
-      for_worker_tasks(count, detail::conv_transpose3d_converted_backward_weights<T>{{s, x, nullptr, dy, scratch.data()}, partial.data(), count});
+      for_worker_tasks(count, detail::conv_transpose3d_converted_backward_weights<T>{
+                                  {s, x, nullptr, dy, scratch.data()}, partial.data(), count});
     } else {
-      const detail::conv_transpose3d_backward_weights_body<T> body{s, detail::conv3d_sizes::of_transposed(p), x, dy, partial.data(), count};
+      const detail::conv_transpose3d_backward_weights_body<T> body{
+          s, detail::conv3d_sizes::of_transposed(p), x, dy, partial.data(), count};
       if constexpr (is_host_v<space_type>)
         for_tasks(ctx.space(), count, detail::host_slabs<detail::conv_transpose3d_backward_weights_body<T>>{body});
       else

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Transposed convolution with filter = stride on the host, of maps that are stored in another scalar than they are computed with:
-/// small dense products of rows that were converted first. The same bytes for any number of threads.
+/// Transposed convolution with filter = stride on the host, of maps that are stored in another scalar than they are
+/// computed with: small dense products of rows that were converted first. The same bytes for any number of threads.
 #ifndef COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_CONVERTED_HPP
 #define COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_CONVERTED_HPP
 
 #include <comodal/core/kokkos.hpp>
-#include <comodal/engine/problem/conv3d.hpp>
 #include <comodal/engine/host/gemm.hpp>
+#include <comodal/engine/problem/conv3d.hpp>
 
 #include <algorithm>
 
@@ -16,7 +16,8 @@ namespace comodal::inline COMODAL_CONFIG::detail {
 struct conv_transpose3d_sizes {
   index batch, in[3], factor[3], ci, co;
 
-  explicit conv_transpose3d_sizes(const conv_transpose3d_problem& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels) {
+  explicit conv_transpose3d_sizes(const conv_transpose3d_problem& p)
+      : batch(p.batch), ci(p.in_channels), co(p.out_channels) {
     for (std::size_t a = 0; a < 3; ++a) {
       in[a] = p.input[a];
       factor[a] = p.factor[a];
@@ -30,8 +31,8 @@ struct conv_transpose3d_sizes {
   }
 };
 
-// What is stored in another scalar than it is computed with, on the host: a row of inputs at a time, with its maps as C in a worker's
-// own scratch and weights as C.
+// What is stored in another scalar than it is computed with, on the host: a row of inputs at a time, with its maps as C
+// in a worker's own scratch and weights as C.
 template <class T>
 struct conv_transpose3d_converted {
   using C = compute_type_t<T>;
@@ -41,7 +42,9 @@ struct conv_transpose3d_converted {
   const T* dy;  // null forward
   C* scratch;   // (workers, row_scratch(s))
 
-  [[nodiscard]] static index row_scratch(const conv_transpose3d_sizes& s) { return s.in[2] * (s.ci + s.factor[2] * s.co); }
+  [[nodiscard]] static index row_scratch(const conv_transpose3d_sizes& s) {
+    return s.in[2] * (s.ci + s.factor[2] * s.co);
+  }
   [[nodiscard]] C* of_worker(index worker) const { return scratch + worker * row_scratch(s); }
   // x as C at the beginning of a worker's scratch, one row of y or dy behind it.
   C* load_x(index worker, index row) const {
@@ -76,7 +79,8 @@ struct conv_transpose3d_converted_forward {
           std::fill_n(sum, s.co, C(0));
         for (index v = 1; v < voxels; ++v) std::copy_n(sum, s.co, sum + v * s.co);
         for (index kw = 0; kw < s.factor[2]; ++kw)
-          gemm_add(s.in[2], s.co, s.ci, in, s.ci, of.w + of.tap(kd, kh, kw) * s.ci * s.co, s.co, sum + kw * s.co, s.factor[2] * s.co);
+          gemm_add(s.in[2], s.co, s.ci, in, s.ci, of.w + of.tap(kd, kh, kw) * s.ci * s.co, s.co, sum + kw * s.co,
+                   s.factor[2] * s.co);
         convert_row(voxels * s.co, sum, y + s.output_row(row, kd, kh) * s.co);
       }
   }
@@ -95,7 +99,8 @@ struct conv_transpose3d_converted_backward_data {
       for (index kh = 0; kh < s.factor[1]; ++kh) {
         const C* const from = of.load_dy(worker, row, kd, kh);
         for (index kw = 0; kw < s.factor[2]; ++kw)
-          gemm_add(s.in[2], s.ci, s.co, from + kw * s.co, s.factor[2] * s.co, of.w + of.tap(kd, kh, kw) * s.ci * s.co, s.ci, sum, s.ci);
+          gemm_add(s.in[2], s.ci, s.co, from + kw * s.co, s.factor[2] * s.co, of.w + of.tap(kd, kh, kw) * s.ci * s.co,
+                   s.ci, sum, s.ci);
       }
     convert_row(s.in[2] * s.ci, sum, dx + row * s.in[2] * s.ci);
   }
@@ -118,7 +123,8 @@ struct conv_transpose3d_converted_backward_weights {
         for (index kh = 0; kh < s.factor[1]; ++kh) {
           const C* const from = of.load_dy(worker, row, kd, kh);
           for (index kw = 0; kw < s.factor[2]; ++kw)
-            gemm_transposed_add(s.ci, s.co, s.in[2], in, s.ci, from + kw * s.co, s.factor[2] * s.co, dw + of.tap(kd, kh, kw) * s.ci * s.co, s.co);
+            gemm_transposed_add(s.ci, s.co, s.in[2], in, s.ci, from + kw * s.co, s.factor[2] * s.co,
+                                dw + of.tap(kd, kh, kw) * s.ci * s.co, s.co);
         }
     }
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Elementwise functions of one and two tensors (with broadcasting), reductions over an axis, and copies of blocks, portable.
+/// Elementwise functions of one and two tensors (with broadcasting), reductions over an axis, and copies of blocks,
+/// portable.
 #ifndef COMODAL_ENGINE_HOST_ELEMENTWISE_HPP
 #define COMODAL_ENGINE_HOST_ELEMENTWISE_HPP
 
@@ -55,7 +56,8 @@ struct binary_rows_body {
   }
 };
 
-// Some rows of the above, or a piece of a long one, on the host: steps are decided once a row, so that every loop vectorises.
+// Some rows of the above, or a piece of a long one, on the host: steps are decided once a row, so that every loop
+// vectorises.
 template <class T, class Function>
 struct binary_rows_task {
   using C = compute_type_t<T>;
@@ -67,7 +69,8 @@ struct binary_rows_task {
 
   void operator()(index task) const {
     const binary_rows_body<T, Function> own = of;
-    const index first = task % pieces() * longest, length = std::min(longest, own.plan.inner - first), r0 = task / pieces() * grain();
+    const index first = task % pieces() * longest, length = std::min(longest, own.plan.inner - first),
+                r0 = task / pieces() * grain();
     for (index r = r0; r < std::min(r0 + grain(), own.plan.rows); ++r) {
       index ia = 0, ib = 0;
       own.plan.offsets(r, ia, ib);
@@ -177,13 +180,15 @@ struct portable_elementwise {
     for_elements(ctx.space(), count, detail::unary_forward_body<T, Function>{f, x, y});
   }
   template <class Function>
-  static void unary_backward(context<Backend>& ctx, index count, const Function& f, const T* x, const T* y, const T* dy, T* dx) {
+  static void unary_backward(context<Backend>& ctx, index count, const Function& f, const T* x, const T* y, const T* dy,
+                             T* dx) {
     for_elements(ctx.space(), count, detail::unary_backward_body<T, Function>{f, x, y, dy, dx});
   }
 
   /// y = f.value(a, b) with NumPy's broadcasting; y has the broadcast shape of a and b.
   template <class Function>
-  static void binary(context<Backend>& ctx, const Function& f, const shape& a_shape, const T* a, const shape& b_shape, const T* b, T* y) {
+  static void binary(context<Backend>& ctx, const Function& f, const shape& a_shape, const T* a, const shape& b_shape,
+                     const T* b, T* y) {
     const broadcast_plan plan(a_shape, b_shape);
     if (plan.same()) return for_elements(ctx.space(), plan.inner, detail::binary_flat_body<T, Function>{f, a, b, y});
     if (plan.rows * plan.inner <= 0) return;
@@ -208,21 +213,27 @@ struct portable_elementwise {
   }
 
   /// y (outer, inner) = maximum over the middle axis; `chosen` says where (ties: the first).
-  static void max_axis_forward(context<Backend>& ctx, index outer, index extent, index inner, const T* x, T* y, std::int32_t* chosen) {
+  static void max_axis_forward(context<Backend>& ctx, index outer, index extent, index inner, const T* x, T* y,
+                               std::int32_t* chosen) {
     for_elements(ctx.space(), outer * inner, detail::max_axis_body<T>{x, y, chosen, extent, inner});
   }
-  static void max_axis_backward(context<Backend>& ctx, index outer, index extent, index inner, const T* dy, const std::int32_t* chosen, T* dx) {
+  static void max_axis_backward(context<Backend>& ctx, index outer, index extent, index inner, const T* dy,
+                                const std::int32_t* chosen, T* dx) {
     for_elements(ctx.space(), outer * extent * inner, detail::max_axis_backward_body<T>{dy, chosen, dx, extent, inner});
   }
 
   /// Copies `rows` blocks of `width` elements between buffers with pitches: concatenation and slicing.
-  static void copy_block(context<Backend>& ctx, index rows, index width, const T* from, index from_pitch, T* to, index to_pitch) {
+  static void copy_block(context<Backend>& ctx, index rows, index width, const T* from, index from_pitch, T* to,
+                         index to_pitch) {
     for_rows(ctx.space(), 1, rows, width, detail::copy_block_body<T, false>{from, to, from_pitch, to_pitch});
   }
-  static void add_block(context<Backend>& ctx, index rows, index width, const T* from, index from_pitch, T* to, index to_pitch) {
+  static void add_block(context<Backend>& ctx, index rows, index width, const T* from, index from_pitch, T* to,
+                        index to_pitch) {
     for_rows(ctx.space(), 1, rows, width, detail::copy_block_body<T, true>{from, to, from_pitch, to_pitch});
   }
-  static void fill(context<Backend>& ctx, index count, T value, T* to) { for_elements(ctx.space(), count, detail::fill_body<T>{to, value}); }
+  static void fill(context<Backend>& ctx, index count, T value, T* to) {
+    for_elements(ctx.space(), count, detail::fill_body<T>{to, value});
+  }
 
  private:
   template <class From, class To>

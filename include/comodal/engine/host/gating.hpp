@@ -19,7 +19,9 @@ struct weight_column {
   const T* weights;
   index modalities, m, voxels;
   bool a_voxel;
-  KOKKOS_INLINE_FUNCTION compute_type_t<T> at(index g, index r) const { return weights[(a_voxel ? g * voxels + r : g) * modalities + m]; }
+  KOKKOS_INLINE_FUNCTION compute_type_t<T> at(index g, index r) const {
+    return weights[(a_voxel ? g * voxels + r : g) * modalities + m];
+  }
 };
 
 template <class T>
@@ -117,14 +119,16 @@ template <tensor_backend Backend>
 struct portable_gating {
   using T = typename Backend::scalar_type;
 
-  /// y = w x: x, y (groups, voxels, channels), w column m of weights (groups, modalities), or (groups, voxels, modalities) where `a_voxel`.
-  static void weigh_forward(context<Backend>& ctx, index groups, index voxels, index channels, index modalities, index m, bool a_voxel, const T* x,
-                            const T* weights, T* y) {
-    for_rows(ctx.space(), groups, voxels, channels, detail::weigh_forward_body<T>{{weights, modalities, m, voxels, a_voxel}, x, y, channels});
+  /// y = w x: x, y (groups, voxels, channels), w column m of weights (groups, modalities), or (groups, voxels,
+  /// modalities) where `a_voxel`.
+  static void weigh_forward(context<Backend>& ctx, index groups, index voxels, index channels, index modalities,
+                            index m, bool a_voxel, const T* x, const T* weights, T* y) {
+    for_rows(ctx.space(), groups, voxels, channels,
+             detail::weigh_forward_body<T>{{weights, modalities, m, voxels, a_voxel}, x, y, channels});
   }
   /// dx = w d; column m of dweights (groups, voxels, modalities) = <x, d> over channels, unless it is null.
-  static void weigh_backward(context<Backend>& ctx, index groups, index voxels, index channels, index modalities, index m, bool a_voxel, const T* x,
-                             const T* weights, const T* d, T* dx, T* dweights) {
+  static void weigh_backward(context<Backend>& ctx, index groups, index voxels, index channels, index modalities,
+                             index m, bool a_voxel, const T* x, const T* weights, const T* d, T* dx, T* dweights) {
     const detail::weigh_backward_body<T> body{{weights, modalities, m, voxels, a_voxel}, x, d, dx, dweights, channels};
     using task = detail::voxel_block_task<detail::weigh_backward_body<T>>;
     if constexpr (is_host_v<typename Backend::space_type>)
@@ -134,14 +138,16 @@ struct portable_gating {
   }
 
   /// y = x + sigmoid(gate) r gamma: all (rows, channels), gamma (channels).
-  static void gated_add_forward(context<Backend>& ctx, index rows, index channels, const T* x, const T* gate, const T* r, const T* gamma, T* y) {
+  static void gated_add_forward(context<Backend>& ctx, index rows, index channels, const T* x, const T* gate,
+                                const T* r, const T* gamma, T* y) {
     for_numbered_rows<1>(ctx.space(), 1, rows, channels, gamma, detail::gated_add_forward_body<T>{x, gate, r, y});
   }
   /// Gradients of the above but that of x, which is dy itself.
-  static void gated_add_backward(context<Backend>& ctx, index rows, index channels, const T* gate, const T* r, const T* gamma, const T* dy, T* dgate, T* dr,
-                                 T* dgamma) {
+  static void gated_add_backward(context<Backend>& ctx, index rows, index channels, const T* gate, const T* r,
+                                 const T* gamma, const T* dy, T* dgate, T* dr, T* dgamma) {
     auto scratch = ctx.template make_of<double>({reduce_rows_scratch(1, 1, rows, channels)});
-    reduce_rows<1>(ctx.space(), 1, rows, channels, detail::gated_add_backward_body<T>{gate, r, gamma, dy, dgate, dr, channels}, scratch.data(), dgamma);
+    reduce_rows<1>(ctx.space(), 1, rows, channels,
+                   detail::gated_add_backward_body<T>{gate, r, gamma, dy, dgate, dr, channels}, scratch.data(), dgamma);
   }
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Small dense products on one host thread, blocked for registers: what convolutions and matrix products are made of.
-/// The order of additions over the inner extent is fixed. Operands of bfloat16 are multiplied and added as floats; a result of bfloat16
-/// is rounded once a call.
+/// The order of additions over the inner extent is fixed. Operands of bfloat16 are multiplied and added as floats; a
+/// result of bfloat16 is rounded once a call.
 #ifndef COMODAL_ENGINE_HOST_GEMM_HPP
 #define COMODAL_ENGINE_HOST_GEMM_HPP
 
@@ -56,18 +56,22 @@ inline void gemm_block(index inner, const A* a, index a_pitch, const B* b, index
 }
 
 template <int Columns, class A, class B, class Out>
-inline void gemm_columns(index rows, index inner, const A* a, index a_pitch, const B* b, index b_pitch, Out* c, index c_pitch) {
+inline void gemm_columns(index rows, index inner, const A* a, index a_pitch, const B* b, index b_pitch, Out* c,
+                         index c_pitch) {
   index r = 0;
   constexpr int most = gemm_rows<Columns>;
   for (; r + most <= rows && (most != 6 || rows - r != 8); r += most)
     gemm_block<most, Columns>(inner, a + r * a_pitch, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
-  for (; r + 4 <= rows; r += 4) gemm_block<4, Columns>(inner, a + r * a_pitch, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
+  for (; r + 4 <= rows; r += 4)
+    gemm_block<4, Columns>(inner, a + r * a_pitch, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
   for (; r < rows; ++r) gemm_block<1, Columns>(inner, a + r * a_pitch, a_pitch, b, b_pitch, c + r * c_pitch, c_pitch);
 }
 
-/// c += a b on the calling thread; a is (rows, inner), b (inner, columns), c (rows, columns), row-major with the given pitches.
+/// c += a b on the calling thread; a is (rows, inner), b (inner, columns), c (rows, columns), row-major with the given
+/// pitches.
 template <class A, class B, class Out>
-void gemm_add(index rows, index columns, index inner, const A* a, index a_pitch, const B* b, index b_pitch, Out* c, index c_pitch) {
+void gemm_add(index rows, index columns, index inner, const A* a, index a_pitch, const B* b, index b_pitch, Out* c,
+              index c_pitch) {
   index j = 0;
   for (; j + 16 <= columns; j += 16) gemm_columns<16>(rows, inner, a, a_pitch, b + j, b_pitch, c + j, c_pitch);
   for (; j + 8 <= columns; j += 8) gemm_columns<8>(rows, inner, a, a_pitch, b + j, b_pitch, c + j, c_pitch);
@@ -94,7 +98,8 @@ inline void outer_block(index count, const A* a, index a_pitch, const B* b, inde
 }
 
 template <int Columns, class A, class B, class C>
-inline void outer_columns(index rows, index count, const A* a, index a_pitch, const B* b, index b_pitch, C* c, index c_pitch) {
+inline void outer_columns(index rows, index count, const A* a, index a_pitch, const B* b, index b_pitch, C* c,
+                          index c_pitch) {
   index r = 0;
   constexpr int most = gemm_rows<Columns>;
   for (; r + most <= rows && (most != 6 || rows - r != 8); r += most)
@@ -105,7 +110,8 @@ inline void outer_columns(index rows, index count, const A* a, index a_pitch, co
 
 /// c += a^T b on the calling thread; a is (count, rows), b (count, columns), c (rows, columns), no bfloat16.
 template <class A, class B, class C>
-void gemm_transposed_add(index rows, index columns, index count, const A* a, index a_pitch, const B* b, index b_pitch, C* c, index c_pitch) {
+void gemm_transposed_add(index rows, index columns, index count, const A* a, index a_pitch, const B* b, index b_pitch,
+                         C* c, index c_pitch) {
   index j = 0;
   for (; j + 16 <= columns; j += 16) outer_columns<16>(rows, count, a, a_pitch, b + j, b_pitch, c + j, c_pitch);
   for (; j + 8 <= columns; j += 8) outer_columns<8>(rows, count, a, a_pitch, b + j, b_pitch, c + j, c_pitch);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Instance normalisation fused with leaky ReLU, portable: sums in double (of bfloat16 a few rows at a time in float), statistics in what is computed with; forward and backward each
-/// one pass for sums and one for results.
+/// Instance normalisation fused with leaky ReLU, portable: sums in double (of bfloat16 a few rows at a time in float),
+/// statistics in what is computed with; forward and backward each one pass for sums and one for results.
 #ifndef COMODAL_ENGINE_HOST_NORM_ACT_HPP
 #define COMODAL_ENGINE_HOST_NORM_ACT_HPP
 
@@ -46,7 +46,8 @@ struct statistics_body {
   }
 };
 
-// The first three of `Numbers` of each (group, channel): mean, scale and shift of what the activation is applied to, (x - mean) scale + shift.
+// The first three of `Numbers` of each (group, channel): mean, scale and shift of what the activation is applied to, (x
+// - mean) scale + shift.
 template <class T, int Numbers>
 struct norm_act_numbers_body {
   using C = compute_type_t<T>;
@@ -82,7 +83,8 @@ template <class C, class Numbers>
   return h * k[1] + k[2] > C(0) ? dy : slope * dy;
 }
 
-// Numbers of the backward pass: the three above and, d the gradient before the activation, the means of d and of d h / (variance + eps).
+// Numbers of the backward pass: the three above and, d the gradient before the activation, the means of d and of d h /
+// (variance + eps).
 inline constexpr int norm_act_backward_numbers = 5;
 
 template <class T>
@@ -129,7 +131,8 @@ struct norm_act_parameters_body {
   KOKKOS_INLINE_FUNCTION void operator()(index c) const {
     double b = 0, h = 0;
     for (index g = 0; g < groups; ++g) {
-      const double by = static_cast<double>(inverse[g * channels + c]), d = sums[2 * g * channels + c], dh = by * sums[(2 * g + 1) * channels + c];
+      const double by = static_cast<double>(inverse[g * channels + c]), d = sums[2 * g * channels + c],
+                   dh = by * sums[(2 * g + 1) * channels + c];
       C* const own = numbers + g * norm_act_backward_numbers * channels + c;
       own[3 * channels] = static_cast<C>(d / static_cast<double>(rows));
       own[4 * channels] = static_cast<C>(by * dh / static_cast<double>(rows));
@@ -148,30 +151,42 @@ struct portable_norm_act {
   using T = typename Backend::scalar_type;
   using C = compute_type_t<T>;
 
-  /// y = lrelu((x - mean) / sqrt(var + eps) * gamma + beta), moments over the rows of each (group, channel), biased variance.
-  /// x, y (groups, rows, channels); gamma, beta (channels); mean, inverse (groups, channels) are outputs that backward needs.
-  static void norm_act_forward(context<Backend>& ctx, index groups, index rows, index channels, double eps, C slope, const T* x, const T* gamma,
-                               const T* beta, T* y, C* mean, C* inverse) {
+  /// y = lrelu((x - mean) / sqrt(var + eps) * gamma + beta), moments over the rows of each (group, channel), biased
+  /// variance. x, y (groups, rows, channels); gamma, beta (channels); mean, inverse (groups, channels) are outputs that
+  /// backward needs.
+  static void norm_act_forward(context<Backend>& ctx, index groups, index rows, index channels, double eps, C slope,
+                               const T* x, const T* gamma, const T* beta, T* y, C* mean, C* inverse) {
     auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
     auto sums = ctx.template make_of<double>({groups, 2, channels});
-    reduce_rows<2>(ctx.space(), groups, rows, channels, detail::moments_body<T>{x, rows, channels}, scratch.data(), sums.data());
-    for_elements(ctx.space(), groups * channels, detail::statistics_body<C>{sums.data(), mean, inverse, rows, channels, eps});
+    reduce_rows<2>(ctx.space(), groups, rows, channels, detail::moments_body<T>{x, rows, channels}, scratch.data(),
+                   sums.data());
+    for_elements(ctx.space(), groups * channels,
+                 detail::statistics_body<C>{sums.data(), mean, inverse, rows, channels, eps});
     auto numbers = ctx.template make_of<C>({groups, 3, channels});
-    for_elements(ctx.space(), groups * channels, detail::norm_act_numbers_body<T, 3>{gamma, beta, mean, inverse, numbers.data(), channels});
-    for_numbered_rows<3>(ctx.space(), groups, rows, channels, numbers.data(), detail::norm_act_forward_body<T>{x, y, slope});
+    for_elements(ctx.space(), groups * channels,
+                 detail::norm_act_numbers_body<T, 3>{gamma, beta, mean, inverse, numbers.data(), channels});
+    for_numbered_rows<3>(ctx.space(), groups, rows, channels, numbers.data(),
+                         detail::norm_act_forward_body<T>{x, y, slope});
   }
 
   /// Gradients of the above from dy; all outputs are overwritten.
-  static void norm_act_backward(context<Backend>& ctx, index groups, index rows, index channels, C slope, const T* x, const T* gamma,
-                                const T* beta, const C* mean, const C* inverse, const T* dy, T* dx, T* dgamma, T* dbeta) {
+  static void norm_act_backward(context<Backend>& ctx, index groups, index rows, index channels, C slope, const T* x,
+                                const T* gamma, const T* beta, const C* mean, const C* inverse, const T* dy, T* dx,
+                                T* dgamma, T* dbeta) {
     constexpr int count = detail::norm_act_backward_numbers;
     auto numbers = ctx.template make_of<C>({groups, count, channels});
-    for_elements(ctx.space(), groups * channels, detail::norm_act_numbers_body<T, count>{gamma, beta, mean, inverse, numbers.data(), channels});
+    for_elements(ctx.space(), groups * channels,
+                 detail::norm_act_numbers_body<T, count>{gamma, beta, mean, inverse, numbers.data(), channels});
     auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
     auto sums = ctx.template make_of<double>({groups, 2, channels});
-    reduce_rows<2>(ctx.space(), groups, rows, channels, detail::norm_act_sums_body<T>{x, dy, numbers.data(), rows, channels, slope}, scratch.data(), sums.data());
-    for_elements(ctx.space(), channels, detail::norm_act_parameters_body<T>{sums.data(), inverse, numbers.data(), dgamma, dbeta, groups, rows, channels});
-    for_numbered_rows<count>(ctx.space(), groups, rows, channels, numbers.data(), detail::norm_act_backward_body<T>{x, dy, dx, slope});
+    reduce_rows<2>(ctx.space(), groups, rows, channels,
+                   detail::norm_act_sums_body<T>{x, dy, numbers.data(), rows, channels, slope}, scratch.data(),
+                   sums.data());
+    for_elements(ctx.space(), channels,
+                 detail::norm_act_parameters_body<T>{sums.data(), inverse, numbers.data(), dgamma, dbeta, groups, rows,
+                                                     channels});
+    for_numbered_rows<count>(ctx.space(), groups, rows, channels, numbers.data(),
+                             detail::norm_act_backward_body<T>{x, dy, dx, slope});
   }
 };
 

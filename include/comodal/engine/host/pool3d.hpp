@@ -27,7 +27,8 @@ struct pool3d_sizes {
   }
   // The first input voxel of the window of output row `row` (n, d, h, w).
   KOKKOS_INLINE_FUNCTION index corner(index row) const {
-    const index w = row % out[2], h = row / out[2] % out[1], d = row / out[2] / out[1] % out[0], n = row / out[2] / out[1] / out[0];
+    const index w = row % out[2], h = row / out[2] % out[1], d = row / out[2] / out[1] % out[0],
+                n = row / out[2] / out[1] / out[0];
     return ((n * in[0] + d * window[0]) * in[1] + h * window[1]) * in[2] + w * window[2];
   }
   KOKKOS_INLINE_FUNCTION index offset(index tap) const {
@@ -37,7 +38,8 @@ struct pool3d_sizes {
   KOKKOS_INLINE_FUNCTION index taps() const { return window[0] * window[1] * window[2]; }
   // The output row that an input row belongs to and its tap, or -1 where no window reaches.
   KOKKOS_INLINE_FUNCTION index window_of(index row, index& tap) const {
-    const index w = row % in[2], h = row / in[2] % in[1], d = row / in[2] / in[1] % in[0], n = row / in[2] / in[1] / in[0];
+    const index w = row % in[2], h = row / in[2] % in[1], d = row / in[2] / in[1] % in[0],
+                n = row / in[2] / in[1] / in[0];
     tap = (d % window[0] * window[1] + h % window[1]) * window[2] + w % window[2];
     const index ow = w / window[2], oh = h / window[1], od = d / window[0];
     if (ow >= out[2] || oh >= out[1] || od >= out[0]) return -1;
@@ -45,8 +47,9 @@ struct pool3d_sizes {
   }
 };
 
-// Calls `body(lanes, corner, output)` for runs of channels of every window of a line of outputs (n, od, oh), on the host: the run's length as a
-// compile-time constant, and the elements where the window's first voxel and the output begin.
+// Calls `body(lanes, corner, output)` for runs of channels of every window of a line of outputs (n, od, oh), on the
+// host: the run's length as a compile-time constant, and the elements where the window's first voxel and the output
+// begin.
 template <class Body>
 void pool_line(const pool3d_sizes& s, index line, const Body& body) {
   for (index r = line * s.out[2]; r < (line + 1) * s.out[2]; ++r) {
@@ -55,7 +58,8 @@ void pool_line(const pool3d_sizes& s, index line, const Body& body) {
   }
 }
 
-// Calls `body(element, tap)` for the voxels of a window, relative to its first one. D, H, W: its size where the compiler knows it, else 0.
+// Calls `body(element, tap)` for the voxels of a window, relative to its first one. D, H, W: its size where the
+// compiler knows it, else 0.
 template <int D, int H, int W, class Body>
 inline void pool_window(const pool3d_sizes& s, const Body& body) {
   const index depth = D > 0 ? D : s.window[0], height = H > 0 ? H : s.window[1], width = W > 0 ? W : s.window[2];
@@ -84,7 +88,8 @@ struct max_pool_forward_line {
 #pragma omp simd
         for (int l = 0; l < lanes; ++l) {
           const C u = v[l];
-          const std::int32_t larger = -static_cast<std::int32_t>(u > best[l]);  // all bits or none: a choice would become a branch
+          const std::int32_t larger =
+              -static_cast<std::int32_t>(u > best[l]);  // all bits or none: a choice would become a branch
           at[l] = (tap & larger) | (at[l] & ~larger);
           best[l] = u > best[l] ? u : best[l];
         }
@@ -216,7 +221,8 @@ struct portable_pool3d {
   using T = typename Backend::scalar_type;
 
   /// `chosen` has the shape of y: which voxel of its window each maximum is; backward needs it.
-  static void max_pool3d_forward(context<Backend>& ctx, const pool3d_problem& p, const T* x, T* y, std::uint8_t* chosen) {
+  static void max_pool3d_forward(context<Backend>& ctx, const pool3d_problem& p, const T* x, T* y,
+                                 std::uint8_t* chosen) {
     const detail::pool3d_sizes s(p);
     if constexpr (is_host_v<typename Backend::space_type>) {
       const index lines = p.output_rows() / s.out[2];
@@ -230,7 +236,8 @@ struct portable_pool3d {
       for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::max_pool_forward_body<T>{s, x, y, chosen});
     }
   }
-  static void max_pool3d_backward(context<Backend>& ctx, const pool3d_problem& p, const T* dy, const std::uint8_t* chosen, T* dx) {
+  static void max_pool3d_backward(context<Backend>& ctx, const pool3d_problem& p, const T* dy,
+                                  const std::uint8_t* chosen, T* dx) {
     const detail::pool3d_sizes s(p);
     if constexpr (is_host_v<typename Backend::space_type>)
       for_tasks(ctx.space(), p.input_rows() / s.in[2], detail::max_pool_backward_line<T>{s, dy, chosen, dx});
@@ -240,12 +247,14 @@ struct portable_pool3d {
   static void average_pool3d_forward(context<Backend>& ctx, const pool3d_problem& p, const T* x, T* y) {
     const detail::pool3d_sizes s(p);
     if constexpr (is_host_v<typename Backend::space_type>)
-      host_loop(p.output_rows() / s.out[2], p.input_rows() * p.channels > serial_limit, detail::average_pool_forward_line<T>{s, x, y});
+      host_loop(p.output_rows() / s.out[2], p.input_rows() * p.channels > serial_limit,
+                detail::average_pool_forward_line<T>{s, x, y});
     else
       for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::average_pool_forward_body<T>{s, x, y});
   }
   static void average_pool3d_backward(context<Backend>& ctx, const pool3d_problem& p, const T* dy, T* dx) {
-    for_rows(ctx.space(), 1, p.input_rows(), p.channels, detail::average_pool_backward_body<T>{detail::pool3d_sizes(p), dy, dx});
+    for_rows(ctx.space(), 1, p.input_rows(), p.channels,
+             detail::average_pool_backward_body<T>{detail::pool3d_sizes(p), dy, dx});
   }
 };
 

@@ -22,11 +22,13 @@ inline constexpr int max_classes = 16;
 
 // Probabilities of one voxel and its cross-entropy with the target row; `p` has `classes` entries.
 template <class T>
-KOKKOS_INLINE_FUNCTION double voxel_probabilities(label_kind kind, index classes, const T* z, const T* target, double* p) {
+KOKKOS_INLINE_FUNCTION double voxel_probabilities(label_kind kind, index classes, const T* z, const T* target,
+                                                  double* p) {
   double entropy = 0;
   if (kind == label_kind::classes) {
     double largest = static_cast<double>(z[0]), sum = 0;
-    for (index c = 1; c < classes; ++c) largest = static_cast<double>(z[c]) > largest ? static_cast<double>(z[c]) : largest;
+    for (index c = 1; c < classes; ++c)
+      largest = static_cast<double>(z[c]) > largest ? static_cast<double>(z[c]) : largest;
     for (index c = 0; c < classes; ++c) {
       p[c] = math::exp(static_cast<double>(z[c]) - largest);
       sum += p[c];
@@ -113,15 +115,16 @@ struct segmentation_sums_backward_body {
     const double entropy = static_cast<double>(d[1]);
     for (index c = 0; c < classes; ++c) {
       const double y = static_cast<double>(target[i * classes + c]);
-      const double g = kind == label_kind::classes ? entropy * (p[c] * mass - y) + p[c] * (dp[c] - dot)
-                                                   : entropy * (p[c] - y) / static_cast<double>(classes) + dp[c] * p[c] * (1 - p[c]);
+      const double g = kind == label_kind::classes
+                           ? entropy * (p[c] * mass - y) + p[c] * (dp[c] - dot)
+                           : entropy * (p[c] - y) / static_cast<double>(classes) + dp[c] * p[c] * (1 - p[c]);
       out[c] = static_cast<T>(w * g);
     }
   }
 };
 
-// The same on the host for a known, small number of exclusive classes: `lanes` voxels side by side, in what the logits are computed
-// with, sums in double.
+// The same on the host for a known, small number of exclusive classes: `lanes` voxels side by side, in what the logits
+// are computed with, sums in double.
 template <class T, int Classes>
 struct segmentation_lanes {
   using C = compute_type_t<T>;
@@ -230,10 +233,17 @@ template <class Body>
 bool with_class_count(label_kind kind, index classes, const Body& body) {
   if (kind != label_kind::classes) return false;
   switch (classes) {
-    case 2: body(std::integral_constant<int, 2>{}); return true;
-    case 3: body(std::integral_constant<int, 3>{}); return true;
-    case 4: body(std::integral_constant<int, 4>{}); return true;
-    default: return false;
+    case 2:
+      body(std::integral_constant<int, 2>{});
+      return true;
+    case 3:
+      body(std::integral_constant<int, 3>{});
+      return true;
+    case 4:
+      body(std::integral_constant<int, 4>{});
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -245,30 +255,35 @@ struct portable_segmentation_sums {
 
   /// Of logits z and targets (samples, voxels, classes) and weights (samples, voxels; null: all 1), a sample's row of
   /// out (samples, 2 + 3 classes): sum w, sum w CE, then by class sum w p y, sum w p^2, sum w y^2. In double inside.
-  static void segmentation_sums_forward(context<Backend>& ctx, label_kind kind, index samples, index voxels, index classes, const T* z,
-                                        const T* target, const T* weight, T* out) {
-    const index chunk = std::max<index>(1024, (voxels + 255) / 256), chunks = (voxels + chunk - 1) / chunk, width = 2 + 3 * classes;
+  static void segmentation_sums_forward(context<Backend>& ctx, label_kind kind, index samples, index voxels,
+                                        index classes, const T* z, const T* target, const T* weight, T* out) {
+    const index chunk = std::max<index>(1024, (voxels + 255) / 256), chunks = (voxels + chunk - 1) / chunk,
+                width = 2 + 3 * classes;
     auto partial = ctx.template make_of<double>({samples, chunks, width});
-    const detail::segmentation_sums_body<T> body{kind, voxels, classes, chunk, chunks, z, target, weight, partial.data()};
+    const detail::segmentation_sums_body<T> body{kind, voxels, classes, chunk,         chunks,
+                                                 z,    target, weight,  partial.data()};
     bool done = false;
     if constexpr (is_host_v<typename Backend::space_type>)
       done = detail::with_class_count(kind, classes, [&]<int Classes>(std::integral_constant<int, Classes>) {
         for_tasks(ctx.space(), samples * chunks, detail::segmentation_sums_task<T, Classes>{body});
       });
     if (!done) for_tasks(ctx.space(), samples * chunks, body);
-    for_elements(ctx.space(), samples * width, detail::segmentation_sums_combine_body<T>{partial.data(), out, chunks, width});
+    for_elements(ctx.space(), samples * width,
+                 detail::segmentation_sums_combine_body<T>{partial.data(), out, chunks, width});
   }
 
   /// Gradient of the above with respect to z; targets and weights receive none.
-  static void segmentation_sums_backward(context<Backend>& ctx, label_kind kind, index samples, index voxels, index classes, const T* z,
-                                         const T* target, const T* weight, const T* dsums, T* dz) {
+  static void segmentation_sums_backward(context<Backend>& ctx, label_kind kind, index samples, index voxels,
+                                         index classes, const T* z, const T* target, const T* weight, const T* dsums,
+                                         T* dz) {
     const detail::segmentation_sums_backward_body<T> body{kind, voxels, classes, z, target, weight, dsums, dz};
     bool done = false;
     if constexpr (is_host_v<typename Backend::space_type>)
       done = detail::with_class_count(kind, classes, [&]<int Classes>(std::integral_constant<int, Classes>) {
         constexpr index chunk = 4096;
         const index chunks = (voxels + chunk - 1) / chunk;
-        for_tasks(ctx.space(), samples * chunks, detail::segmentation_sums_backward_task<T, Classes>{body, chunk, chunks});
+        for_tasks(ctx.space(), samples * chunks,
+                  detail::segmentation_sums_backward_task<T, Classes>{body, chunk, chunks});
       });
     if (!done) for_elements(ctx.space(), samples * voxels, body);
   }

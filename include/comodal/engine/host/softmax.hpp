@@ -47,7 +47,8 @@ struct softmax_forward_body {
         sum += v;
       }
       const C scale = any ? C(1) / sum : C(0);
-      for (index k = 0; k < extent; ++k) y[base + k * inner] = T((k < most ? kept[k] : exponential(m, k, base, largest)) * scale);
+      for (index k = 0; k < extent; ++k)
+        y[base + k * inner] = T((k < most ? kept[k] : exponential(m, k, base, largest)) * scale);
     }
   }
   KOKKOS_INLINE_FUNCTION C exponential(const T* m, index k, index base, C largest) const {
@@ -55,8 +56,8 @@ struct softmax_forward_body {
   }
 };
 
-// A few neighbouring entries (inner = 1) on the host, sixteen rows of them at a time, so that rows vectorise; which entries take part is
-// the same for all rows.
+// A few neighbouring entries (inner = 1) on the host, sixteen rows of them at a time, so that rows vectorise; which
+// entries take part is the same for all rows.
 template <class T, int Extent>
 struct softmax_narrow_forward_body {
   using C = compute_type_t<T>;
@@ -97,7 +98,8 @@ struct softmax_backward_body {
     const index base = i / inner * extent * inner + i % inner;
     C dot = 0;
     for (index k = 0; k < extent; ++k) dot += C(y[base + k * inner]) * C(dy[base + k * inner]);
-    for (index k = 0; k < extent; ++k) dx[base + k * inner] = T(C(y[base + k * inner]) * (C(dy[base + k * inner]) - dot));
+    for (index k = 0; k < extent; ++k)
+      dx[base + k * inner] = T(C(y[base + k * inner]) * (C(dy[base + k * inner]) - dot));
   }
 };
 
@@ -107,17 +109,20 @@ template <tensor_backend Backend>
 struct portable_softmax {
   using T = typename Backend::scalar_type;
 
-  /// Soft-max of x (outer, extent, inner) over its middle axis. `mask` is null or (groups, extent) of zeros and ones, with
-  /// groups a divisor of outer: masked-out entries are 0, their x is never read. A row with no entry at all is 0.
-  static void softmax_forward(context<Backend>& ctx, index outer, index extent, index inner, const T* x, const T* mask, index groups, T* y) {
+  /// Soft-max of x (outer, extent, inner) over its middle axis. `mask` is null or (groups, extent) of zeros and ones,
+  /// with groups a divisor of outer: masked-out entries are 0, their x is never read. A row with no entry at all is 0.
+  static void softmax_forward(context<Backend>& ctx, index outer, index extent, index inner, const T* x, const T* mask,
+                              index groups, T* y) {
     if constexpr (is_host_v<typename Backend::space_type>) {
       if (inner == 1 && extent == 2) return narrow_forward<2>(ctx, outer, x, mask, groups, y);
       if (inner == 1 && extent == 3) return narrow_forward<3>(ctx, outer, x, mask, groups, y);
       if (inner == 1 && extent == 4) return narrow_forward<4>(ctx, outer, x, mask, groups, y);
     }
-    for_elements(ctx.space(), outer * inner, detail::softmax_forward_body<T>{x, mask, y, extent, inner, outer / groups});
+    for_elements(ctx.space(), outer * inner,
+                 detail::softmax_forward_body<T>{x, mask, y, extent, inner, outer / groups});
   }
-  static void softmax_backward(context<Backend>& ctx, index outer, index extent, index inner, const T* y, const T* dy, T* dx) {
+  static void softmax_backward(context<Backend>& ctx, index outer, index extent, index inner, const T* y, const T* dy,
+                               T* dx) {
     for_elements(ctx.space(), outer * inner, detail::softmax_backward_body<T>{y, dy, dx, extent, inner});
   }
 
@@ -127,7 +132,8 @@ struct portable_softmax {
     const index each = outer / groups;
     for (index g = 0; g < groups; ++g) {
       detail::softmax_narrow_forward_body<T, Extent> body{x + g * each * Extent, y + g * each * Extent, each, {}};
-      for (int k = 0; k < Extent; ++k) body.present[k] = !mask || static_cast<compute_type_t<T>>(mask[g * Extent + k]) != 0;
+      for (int k = 0; k < Extent; ++k)
+        body.present[k] = !mask || static_cast<compute_type_t<T>>(mask[g * Extent + k]) != 0;
       for_elements(ctx.space(), (each + body.lanes - 1) / body.lanes, body);
     }
   }

@@ -105,10 +105,12 @@ struct portable_upsample3d {
   using T = typename Backend::scalar_type;
 
   static void upsample3d_forward(context<Backend>& ctx, const upsample3d_problem& p, const T* x, T* y) {
-    for_rows(ctx.space(), 1, p.output_rows(), p.channels, detail::upsample3d_forward_body<T>{detail::upsample3d_sizes(p), x, y});
+    for_rows(ctx.space(), 1, p.output_rows(), p.channels,
+             detail::upsample3d_forward_body<T>{detail::upsample3d_sizes(p), x, y});
   }
   static void upsample3d_backward(context<Backend>& ctx, const upsample3d_problem& p, const T* dy, T* dx) {
-    for_rows(ctx.space(), 1, p.input_rows(), p.channels, detail::upsample3d_backward_body<T>{detail::upsample3d_sizes(p), dy, dx});
+    for_rows(ctx.space(), 1, p.input_rows(), p.channels,
+             detail::upsample3d_backward_body<T>{detail::upsample3d_sizes(p), dy, dx});
   }
 };
 

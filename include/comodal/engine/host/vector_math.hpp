@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// exp and log of floats by arithmetic alone, so that loops over voxels vectorise and their bytes do not depend on the C library.
-/// Other scalars, and devices, take the usual functions.
+/// exp and log of floats by arithmetic alone, so that loops over voxels vectorise and their bytes do not depend on the
+/// C library. Other scalars, and devices, take the usual functions.
 #ifndef COMODAL_ENGINE_HOST_VECTOR_MATH_HPP
 #define COMODAL_ENGINE_HOST_VECTOR_MATH_HPP
 
@@ -38,8 +38,8 @@ KOKKOS_INLINE_FUNCTION T vector_exp(T x) {
     return math::exp(x);
 }
 
-/// ln x of a positive normal number: at most 2 units in the last place from exact, away from 1; near 1 an error of 1e-7.
-/// x = m 2^e with m in [sqrt(1/2), sqrt 2); ln m = 2 artanh((m - 1) / (m + 1)) by its series.
+/// ln x of a positive normal number: at most 2 units in the last place from exact, away from 1; near 1 an error of
+/// 1e-7. x = m 2^e with m in [sqrt(1/2), sqrt 2); ln m = 2 artanh((m - 1) / (m + 1)) by its series.
 template <class T>
 KOKKOS_INLINE_FUNCTION T vector_log(T x) {
 #if !defined(__CUDA_ARCH__) && !defined(__HIP_DEVICE_COMPILE__)

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Convolutions with 3 x 3 taps in the plane of the rows on one host thread, by Winograd's minimal filtering F(4x4, 3x3) in that plane
-/// (Lavin and Gray, CVPR 2016, section 4): 36 products for 16 outputs instead of 144; taps along the depth are summed. Maps are stored
-/// as T, everything between is of the wider type C. Rounding errors: docs/numerics.md. The order of additions is a function of the
-/// sizes alone.
+/// Convolutions with 3 x 3 taps in the plane of the rows on one host thread, by Winograd's minimal filtering F(4x4,
+/// 3x3) in that plane (Lavin and Gray, CVPR 2016, section 4): 36 products for 16 outputs instead of 144; taps along the
+/// depth are summed. Maps are stored as T, everything between is of the wider type C. Rounding errors:
+/// docs/numerics.md. The order of additions is a function of the sizes alone.
 #ifndef COMODAL_ENGINE_HOST_WINOGRAD_HPP
 #define COMODAL_ENGINE_HOST_WINOGRAD_HPP
 
-#include <comodal/core/loops.hpp>
 #include <comodal/core/bfloat16.hpp>
+#include <comodal/core/loops.hpp>
 #include <comodal/engine/host/conv3d_forward.hpp>
 #include <comodal/engine/host/conv3d_weight_gradient.hpp>
 #include <comodal/engine/host/winograd_transforms.hpp>
@@ -20,21 +20,28 @@
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
-// Elements between two points: an odd number of cache lines, so that the points of a tile do not fall into the same sets of a cache.
-[[nodiscard]] inline index winograd_step(index tiles, index channels) { return (tiles * channels + 15) / 16 / 2 * 32 + 16; }
+// Elements between two points: an odd number of cache lines, so that the points of a tile do not fall into the same
+// sets of a cache.
+[[nodiscard]] inline index winograd_step(index tiles, index channels) {
+  return (tiles * channels + 15) / 16 / 2 * 32 + 16;
+}
 
 /// How a convolution is cut into blocks whose transformed inputs stay in cache.
 struct winograd_blocks {
-  index across, high;          // tiles of 4 x 4 outputs along a row and down a plane
+  index across, high;                  // tiles of 4 x 4 outputs along a row and down a plane
   index samples = 1, depth = 1, rows;  // of one block: samples, outputs along the depth, rows of tiles
 
   /// @param channels of what is transformed
   /// @param budget elements of the transformed inputs of a block
-  winograd_blocks(const conv3d_sizes& s, index channels, index budget) : across((s.out[2] + 3) / 4), high((s.out[1] + 3) / 4), rows(high) {
+  winograd_blocks(const conv3d_sizes& s, index channels, index budget)
+      : across((s.out[2] + 3) / 4), high((s.out[1] + 3) / 4), rows(high) {
     constexpr index whole = 6 * 1024 * 1024;  // elements
-    const auto elements = [&](index d, index r) { return (d + s.filter[0] - 1) * winograd_points * r * across * channels; };
+    const auto elements = [&](index d, index r) {
+      return (d + s.filter[0] - 1) * winograd_points * r * across * channels;
+    };
     // Many weights are read once, for everything; of few tiles, blocks would be too small.
-    if ((s.ci * s.co >= 2048 || s.batch * s.out[0] * high * across <= 256) && s.batch * elements(s.out[0], high) <= whole) {
+    if ((s.ci * s.co >= 2048 || s.batch * s.out[0] * high * across <= 256) &&
+        s.batch * elements(s.out[0], high) <= whole) {
       samples = s.batch;
       depth = s.out[0];
       return;
@@ -46,18 +53,24 @@ struct winograd_blocks {
     while (rows < high && elements(depth, rows + 1) <= budget && blocks(depth, rows + 1) >= 16) ++rows;
   }
   /// True if one block is everything: then its parts run in parallel, not blocks.
-  [[nodiscard]] bool whole(const conv3d_sizes& s) const { return samples == s.batch && depth == s.out[0] && rows == high; }
+  [[nodiscard]] bool whole(const conv3d_sizes& s) const {
+    return samples == s.batch && depth == s.out[0] && rows == high;
+  }
   [[nodiscard]] index count(const conv3d_sizes& s) const {
     return (s.batch + samples - 1) / samples * ((s.out[0] + depth - 1) / depth) * ((high + rows - 1) / rows);
   }
-  /// Elements of the largest block: of its transformed inputs, with the planes that taps reach beyond it, and of its outputs.
+  /// Elements of the largest block: of its transformed inputs, with the planes that taps reach beyond it, and of its
+  /// outputs.
   [[nodiscard]] index input_elements(const conv3d_sizes& s) const {
     return winograd_points * winograd_step(samples * (depth + s.filter[0] - 1) * rows * across, s.ci);
   }
-  [[nodiscard]] index output_elements(index channels) const { return winograd_points * winograd_step(samples * depth * rows * across, channels); }
+  [[nodiscard]] index output_elements(index channels) const {
+    return winograd_points * winograd_step(samples * depth * rows * across, channels);
+  }
 };
 
-// One block: samples [n0, n1), output depths [d0, d1), rows of tiles [r0, r1). Its tiles are numbered by sample, depth, row and place.
+// One block: samples [n0, n1), output depths [d0, d1), rows of tiles [r0, r1). Its tiles are numbered by sample, depth,
+// row and place.
 struct winograd_block {
   index n0, n1, d0, d1, r0, r1, across, reach;  // reach: taps along the depth
   winograd_block(const conv3d_sizes& s, const winograd_blocks& b, index t) : across(b.across), reach(s.filter[0]) {
@@ -73,20 +86,24 @@ struct winograd_block {
   [[nodiscard]] index depth() const { return d1 - d0; }
   [[nodiscard]] index planes() const { return depth() + reach - 1; }  // of inputs
   [[nodiscard]] index tiles() const { return (r1 - r0) * across; }    // of a plane
-  [[nodiscard]] index input_step(index channels) const { return winograd_step(samples() * planes() * tiles(), channels); }
-  [[nodiscard]] index output_step(index channels) const { return winograd_step(samples() * depth() * tiles(), channels); }
+  [[nodiscard]] index input_step(index channels) const {
+    return winograd_step(samples() * planes() * tiles(), channels);
+  }
+  [[nodiscard]] index output_step(index channels) const {
+    return winograd_step(samples() * depth() * tiles(), channels);
+  }
 };
 
 /// True for what these kernels compute, and compute faster than the direct ones: transforming the weights has to pay.
 [[nodiscard]] inline bool winograd_serves(const conv3d_sizes& s) {
   constexpr index least_tiles = 24;
   const index tiles = (s.out[1] + 3) / 4 * ((s.out[2] + 3) / 4);
-  return s.filter[1] == 3 && s.filter[2] == 3 && !s.is_strided() && s.ci >= 4 && s.co >= 8 && 2 * s.out[1] * s.out[2] >= 16 * tiles &&
-         s.batch * s.out[0] * tiles >= least_tiles;
+  return s.filter[1] == 3 && s.filter[2] == 3 && !s.is_strided() && s.ci >= 4 && s.co >= 8 &&
+         2 * s.out[1] * s.out[2] >= 16 * tiles && s.batch * s.out[0] * tiles >= least_tiles;
 }
 
-// The weights of one tap along the depth, G g G^T, packed as products read them: block after block of output channels, each
-// (points, kd, ci, width) with zeros behind the last channel.
+// The weights of one tap along the depth, G g G^T, packed as products read them: block after block of output channels,
+// each (points, kd, ci, width) with zeros behind the last channel.
 template <weight_order Order, class C, class T>
 void winograd_pack(const conv3d_sizes& s, const T* w, C* packed, index kd) {
   index before = 0;
@@ -98,7 +115,8 @@ void winograd_pack(const conv3d_sizes& s, const T* w, C* packed, index kd) {
         constexpr int lanes = 4;
         C g[9][lanes] = {}, half[winograd_edge][3][lanes];
         for (index tap = 0; tap < 9; ++tap)
-          for (int l = 0; l < std::min<index>(lanes, valid - j); ++l) g[tap][l] = static_cast<C>(w[weight_at<Order>(s, kd * 9 + tap, k, c + j + l)]);
+          for (int l = 0; l < std::min<index>(lanes, valid - j); ++l)
+            g[tap][l] = static_cast<C>(w[weight_at<Order>(s, kd * 9 + tap, k, c + j + l)]);
         for (int x = 0; x < 3; ++x) {
           const C* const column[3] = {g[x], g[3 + x], g[6 + x]};
           C* const to[winograd_edge] = {half[0][x], half[1][x], half[2][x], half[3][x], half[4][x], half[5][x]};
@@ -107,7 +125,8 @@ void winograd_pack(const conv3d_sizes& s, const T* w, C* packed, index kd) {
         for (int y = 0; y < winograd_edge; ++y) {
           const C* const row[3] = {half[y][0], half[y][1], half[y][2]};
           C* const first = block + (y * winograd_edge) * step + k * width + j;
-          C* const to[winograd_edge] = {first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, first + 5 * step};
+          C* const to[winograd_edge] = {
+              first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, first + 5 * step};
           winograd_weight_points<lanes>(row, to);
         }
       }
@@ -116,10 +135,11 @@ void winograd_pack(const conv3d_sizes& s, const T* w, C* packed, index kd) {
   }
 }
 
-// B^T d B of one plane of inputs of a block, (points, tiles, ci) with the channels of all parts side by side. Planes beyond the volume are
-// left alone: no product reads them. `plane` counts through the samples.
+// B^T d B of one plane of inputs of a block, (points, tiles, ci) with the channels of all parts side by side. Planes
+// beyond the volume are left alone: no product reads them. `plane` counts through the samples.
 template <class C, class T>
-void winograd_inputs(const conv3d_sizes& s, const winograd_block& at, const conv3d_part<T>* parts, int number, const T* zeros, C* to, index plane) {
+void winograd_inputs(const conv3d_sizes& s, const winograd_block& at, const conv3d_part<T>* parts, int number,
+                     const T* zeros, C* to, index plane) {
   const index n = at.n0 + plane / at.planes(), id = at.d0 + plane % at.planes() - s.pad[0], step = at.input_step(s.ci);
   if (id < 0 || id >= s.in[0]) return;
   C* line = to + plane * at.tiles() * s.ci;
@@ -147,8 +167,10 @@ void winograd_inputs(const conv3d_sizes& s, const winograd_block& at, const conv
           }
           for (int x = 0; x < winograd_edge; ++x) {
             C* const first = line + channel + c + x * step;
-            C* const points[winograd_edge] = {first, first + 6 * step, first + 12 * step, first + 18 * step, first + 24 * step, first + 30 * step};
-            const C* const rows[winograd_edge] = {half[x][0], half[x][1], half[x][2], half[x][3], half[x][4], half[x][5]};
+            C* const points[winograd_edge] = {
+                first, first + 6 * step, first + 12 * step, first + 18 * step, first + 24 * step, first + 30 * step};
+            const C* const rows[winograd_edge] = {half[x][0], half[x][1], half[x][2],
+                                                  half[x][3], half[x][4], half[x][5]};
             winograd_to_points<lanes>(rows, points);
           }
         });
@@ -156,7 +178,8 @@ void winograd_inputs(const conv3d_sizes& s, const winograd_block& at, const conv
     }
 }
 
-// out (Rows, Columns) = sum over `count` taps along the depth and channels of a transformed tile, from[tap] + row ci, times its weights.
+// out (Rows, Columns) = sum over `count` taps along the depth and channels of a transformed tile, from[tap] + row ci,
+// times its weights.
 template <int Rows, int Columns, class C>
 void winograd_tile(const C* const* from, index count, index ci, const C* packed, C* out) {
   C sums[Rows][Columns] = {};
@@ -178,7 +201,8 @@ void winograd_tile(const C* const* from, index count, index ci, const C* packed,
 
 // The products of point t of a block and one block of output channels: out (output tiles, Columns).
 template <int Columns, class C>
-void winograd_products(const conv3d_sizes& s, const winograd_block& at, const C* inputs, const C* packed, index t, C* out) {
+void winograd_products(const conv3d_sizes& s, const winograd_block& at, const C* inputs, const C* packed, index t,
+                       C* out) {
   constexpr index most_taps = 15;  // conv3d_problem allows no more
   const index tiles = at.tiles();
   const C* const points = inputs + t * at.input_step(s.ci);
@@ -191,7 +215,8 @@ void winograd_products(const conv3d_sizes& s, const winograd_block& at, const C*
       index end = d + 1;
       while (end < at.d1 && first_tap(end) == first && last_tap(end) == last) ++end;
       const C *from[most_taps], *const weights = packed + (t * s.filter[0] + first) * s.ci * Columns;
-      for (index kd = first; kd < last; ++kd) from[kd - first] = points + (n * at.planes() + d - at.d0 + kd) * tiles * s.ci;
+      for (index kd = first; kd < last; ++kd)
+        from[kd - first] = points + (n * at.planes() + d - at.d0 + kd) * tiles * s.ci;
       index left = (end - d) * tiles;
       const auto run = [&](auto rows_of) {
         constexpr int rows = decltype(rows_of)::value;
@@ -208,10 +233,11 @@ void winograd_products(const conv3d_sizes& s, const winograd_block& at, const C*
     }
 }
 
-// Outputs A^T m A + bias of one plane of a block and one block of output channels, from products (points, output tiles, Columns).
-// `plane` counts through the samples; y begins at the block's first channel.
+// Outputs A^T m A + bias of one plane of a block and one block of output channels, from products (points, output tiles,
+// Columns). `plane` counts through the samples; y begins at the block's first channel.
 template <int Columns, class C, class T>
-void winograd_results(const conv3d_sizes& s, const winograd_block& at, const C* products, const T* bias, index valid, T* y, index plane) {
+void winograd_results(const conv3d_sizes& s, const winograd_block& at, const C* products, const T* bias, index valid,
+                      T* y, index plane) {
   const index n = at.n0 + plane / at.depth(), d = at.d0 + plane % at.depth(), step = at.output_step(Columns);
   const C* m = products + plane * at.tiles() * Columns;
   constexpr C none[Columns] = {};
@@ -222,7 +248,8 @@ void winograd_results(const conv3d_sizes& s, const winograd_block& at, const C* 
       C half[winograd_outputs][winograd_edge][Columns];  // (column of outputs, h point)
       for (int v = 0; v < winograd_edge; ++v) {
         const C* const first = m + v * winograd_edge * step;
-        const C* const points[winograd_edge] = {first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, first + 5 * step};
+        const C* const points[winograd_edge] = {
+            first, first + step, first + 2 * step, first + 3 * step, first + 4 * step, first + 5 * step};
         C* const to[winograd_outputs] = {half[0][v], half[1][v], half[2][v], half[3][v]};
         winograd_from_points<Columns>(points, none, to);
       }
@@ -239,7 +266,8 @@ void winograd_results(const conv3d_sizes& s, const winograd_block& at, const C* 
         T outputs[winograd_outputs][Columns];
         T* const to[winograd_outputs] = {outputs[0], outputs[1], outputs[2], outputs[3]};
         winograd_from_points<Columns>(points, own, to);
-        for (index v = 0; v < std::min<index>(winograd_outputs, s.out[1] - oh); ++v) std::copy_n(outputs[v], valid, out + v * pitch);
+        for (index v = 0; v < std::min<index>(winograd_outputs, s.out[1] - oh); ++v)
+          std::copy_n(outputs[v], valid, out + v * pitch);
       }
     }
 }
@@ -249,7 +277,8 @@ struct winograd_channels {
   index first = 0, before = 0, number = 0;
 };
 
-// Calls `body(channels, width)` for every block of output channels; the width is a compile-time constant. Returns how many there are.
+// Calls `body(channels, width)` for every block of output channels; the width is a compile-time constant. Returns how
+// many there are.
 template <class Body>
 index for_winograd_channels(index co, const Body& body) {
   winograd_channels at;

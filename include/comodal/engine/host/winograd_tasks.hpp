@@ -27,19 +27,26 @@ struct winograd_work {
   const T *bias, *zeros;
   T* y;
 
-  // Elements of the scratch memory of a block: transformed inputs, then products of all output channels, or of the widest block of them.
+  // Elements of the scratch memory of a block: transformed inputs, then products of all output channels, or of the
+  // widest block of them.
   [[nodiscard]] index input_elements() const { return blocks.input_elements(s); }
-  [[nodiscard]] index product_elements(bool all) const { return blocks.output_elements(tile_columns) * (all ? for_winograd_channels(s.co, [](auto, auto) {}) : 1); }
+  [[nodiscard]] index product_elements(bool all) const {
+    return blocks.output_elements(tile_columns) * (all ? for_winograd_channels(s.co, [](auto, auto) {}) : 1);
+  }
 
-  void inputs(const winograd_block& at, C* to, index plane) const { winograd_inputs(s, at, parts, number, zeros, to, plane); }
+  void inputs(const winograd_block& at, C* to, index plane) const {
+    winograd_inputs(s, at, parts, number, zeros, to, plane);
+  }
   template <int Columns>
   void products(const winograd_block& at, const C* in, const winograd_channels& channels, index t, C* out) const {
-    winograd_products<Columns>(s, at, in, packed + channels.before * winograd_points * s.filter[0] * s.ci, t, out + t * at.output_step(Columns));
+    winograd_products<Columns>(s, at, in, packed + channels.before * winograd_points * s.filter[0] * s.ci, t,
+                               out + t * at.output_step(Columns));
   }
   template <int Columns>
   void results(const winograd_block& at, const C* products, const winograd_channels& channels, index plane) const {
     const index c = channels.first;
-    winograd_results<Columns>(s, at, products, bias ? bias + c : nullptr, std::min<index>(Columns, s.co - c), y + c, plane);
+    winograd_results<Columns>(s, at, products, bias ? bias + c : nullptr, std::min<index>(Columns, s.co - c), y + c,
+                              plane);
   }
 };
 
@@ -56,7 +63,8 @@ struct winograd_block_task {
     for_winograd_channels(work.s.co, [&](const winograd_channels& channels, auto width) {
       constexpr int columns = decltype(width)::value;
       for (int t = 0; t < winograd_points; ++t) work.template products<columns>(at, in, channels, t, products);
-      for (index plane = 0; plane < at.samples() * at.depth(); ++plane) work.template results<columns>(at, products, channels, plane);
+      for (index plane = 0; plane < at.samples() * at.depth(); ++plane)
+        work.template results<columns>(at, products, channels, plane);
     });
   }
 };
@@ -77,7 +85,8 @@ struct winograd_products_task {
   C* out;
   void operator()(index t) const {
     for_winograd_channels(work.s.co, [&](const winograd_channels& channels, auto width) {
-      work.template products<decltype(width)::value>(at, in, channels, t, out + channels.number * work.product_elements(false));
+      work.template products<decltype(width)::value>(at, in, channels, t,
+                                                     out + channels.number * work.product_elements(false));
     });
   }
 };
@@ -88,7 +97,8 @@ struct winograd_results_task {
   const C* products;
   void operator()(index plane) const {
     for_winograd_channels(work.s.co, [&](const winograd_channels& channels, auto width) {
-      work.template results<decltype(width)::value>(at, products + channels.number * work.product_elements(false), channels, plane);
+      work.template results<decltype(width)::value>(at, products + channels.number * work.product_elements(false),
+                                                    channels, plane);
     });
   }
 };
@@ -130,12 +140,14 @@ struct winograd_weights_slab_task {
       const winograd_block at(work.s, work.blocks, block);
       for (index task = 0; task < work.transforms(at); ++task) work.transform(at, in, gradients, task);
       for (int t = 0; t < winograd_points; ++t)
-        for (index kd = 0; kd < work.s.filter[0]; ++kd) winograd_weight_products(work.s, at, in, gradients, t, kd, du + slab * size);
+        for (index kd = 0; kd < work.s.filter[0]; ++kd)
+          winograd_weight_products(work.s, at, in, gradients, t, kd, du + slab * size);
     }
   }
 };
 
-// The one block that is everything, in two steps: planes of inputs and of gradients, then points and taps along the depth.
+// The one block that is everything, in two steps: planes of inputs and of gradients, then points and taps along the
+// depth.
 template <class C, class T>
 struct winograd_transform_task {
   winograd_weights_work<C, T> work;

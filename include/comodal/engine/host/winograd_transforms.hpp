@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The transforms of Winograd's F(4, 3) along one axis (Lavin and Gray, CVPR 2016, section 4.1, points 0, 1, -1, 2, -2 and infinity), forward and
-/// transposed, for channels side by side: F(4x4, 3x3) applies them along two axes in turn.
+/// The transforms of Winograd's F(4, 3) along one axis (Lavin and Gray, CVPR 2016, section 4.1, points 0, 1, -1, 2, -2
+/// and infinity), forward and transposed, for channels side by side: F(4x4, 3x3) applies them along two axes in turn.
 #ifndef COMODAL_ENGINE_HOST_WINOGRAD_TRANSFORMS_HPP
 #define COMODAL_ENGINE_HOST_WINOGRAD_TRANSFORMS_HPP
 
@@ -9,7 +9,8 @@
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
-// Along one axis: points of the transformed tile, outputs of a tile. A tile of the plane has points^2 points, numbered row by row.
+// Along one axis: points of the transformed tile, outputs of a tile. A tile of the plane has points^2 points, numbered
+// row by row.
 inline constexpr int winograd_edge = 6, winograd_outputs = 4, winograd_points = winograd_edge * winograd_edge;
 
 // B^T d: six inputs become six points.
@@ -47,7 +48,8 @@ inline void winograd_weight_points(const C* const (&g)[3], C* const (&to)[winogr
 #pragma omp simd
   for (int l = 0; l < Lanes; ++l) {
     const C g0 = g[0][l], g1 = g[1][l], g2 = g[2][l];
-    const C even = (g0 + g2) * C(1.0 / 6), odd = g1 * C(1.0 / 6), far = g0 * C(1.0 / 24) + g2 * C(1.0 / 6), near = g1 * C(1.0 / 12);
+    const C even = (g0 + g2) * C(1.0 / 6), odd = g1 * C(1.0 / 6), far = g0 * C(1.0 / 24) + g2 * C(1.0 / 6),
+            near = g1 * C(1.0 / 12);
     to[0][l] = g0 * C(0.25);
     to[1][l] = -even - odd;
     to[2][l] = odd - even;
@@ -62,7 +64,8 @@ template <int Lanes, class C, class T>
 inline void winograd_gradient_points(const T* const (&y)[winograd_outputs], C* const (&to)[winograd_edge]) {
 #pragma omp simd
   for (int l = 0; l < Lanes; ++l) {
-    const C y0 = static_cast<C>(y[0][l]), y1 = static_cast<C>(y[1][l]), y2 = static_cast<C>(y[2][l]), y3 = static_cast<C>(y[3][l]);
+    const C y0 = static_cast<C>(y[0][l]), y1 = static_cast<C>(y[1][l]), y2 = static_cast<C>(y[2][l]),
+            y3 = static_cast<C>(y[3][l]);
     const C even = y0 + y2, odd = y1 + y3, far = y0 + 4 * y2, wide = 2 * y1 + 8 * y3;
     to[0][l] = y0;
     to[1][l] = even + odd;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The weight gradient of convolutions with 3 x 3 taps in the plane of the rows by F(4x4, 3x3): the transpose of the forward algorithm,
-/// with the same 36 products for 16 outputs.
+/// The weight gradient of convolutions with 3 x 3 taps in the plane of the rows by F(4x4, 3x3): the transpose of the
+/// forward algorithm, with the same 36 products for 16 outputs.
 #ifndef COMODAL_ENGINE_HOST_WINOGRAD_WEIGHTS_HPP
 #define COMODAL_ENGINE_HOST_WINOGRAD_WEIGHTS_HPP
 
@@ -12,7 +12,8 @@ namespace comodal::inline COMODAL_CONFIG::detail {
 
 // A dy A^T of one plane of outputs of a block, (points, output tiles, co). `plane` counts through the samples.
 template <class C, class T>
-void winograd_gradients(const conv3d_sizes& s, const winograd_block& at, const T* dy, const T* zeros, C* to, index plane) {
+void winograd_gradients(const conv3d_sizes& s, const winograd_block& at, const T* dy, const T* zeros, C* to,
+                        index plane) {
   const index n = at.n0 + plane / at.depth(), d = at.d0 + plane % at.depth(), step = at.output_step(s.co);
   C* line = to + plane * at.tiles() * s.co;
   for (index r = at.r0; r < at.r1; ++r)
@@ -24,14 +25,16 @@ void winograd_gradients(const conv3d_sizes& s, const winograd_block& at, const T
         C half[winograd_edge][winograd_outputs][lanes];  // (w point, row)
         for (int v = 0; v < winograd_outputs; ++v) {
           const T* row[winograd_outputs];
-          for (index x = 0; x < winograd_outputs; ++x) row[x] = oh + v < s.out[1] && ow + x < s.out[2] ? corner + (v * s.out[2] + x) * s.co + c : zeros;
+          for (index x = 0; x < winograd_outputs; ++x)
+            row[x] = oh + v < s.out[1] && ow + x < s.out[2] ? corner + (v * s.out[2] + x) * s.co + c : zeros;
           C* const points[winograd_edge] = {half[0][v], half[1][v], half[2][v], half[3][v], half[4][v], half[5][v]};
           winograd_gradient_points<lanes>(row, points);
         }
         for (int x = 0; x < winograd_edge; ++x) {
           const C* const column[winograd_outputs] = {half[x][0], half[x][1], half[x][2], half[x][3]};
           C* const first = line + c + x * step;
-          C* const points[winograd_edge] = {first, first + 6 * step, first + 12 * step, first + 18 * step, first + 24 * step, first + 30 * step};
+          C* const points[winograd_edge] = {
+              first, first + 6 * step, first + 12 * step, first + 18 * step, first + 24 * step, first + 30 * step};
           winograd_gradient_points<lanes>(column, points);
         }
       });
@@ -39,11 +42,14 @@ void winograd_gradients(const conv3d_sizes& s, const winograd_block& at, const T
 }
 
 // Elements of the gradient of the transformed weights, (points, kd, ci, co).
-[[nodiscard]] inline index winograd_weights(const conv3d_sizes& s) { return winograd_points * s.filter[0] * s.ci * s.co; }
+[[nodiscard]] inline index winograd_weights(const conv3d_sizes& s) {
+  return winograd_points * s.filter[0] * s.ci * s.co;
+}
 
 // du += the products of one point and tap along the depth of a block, from its transformed inputs and gradients.
 template <class C>
-void winograd_weight_products(const conv3d_sizes& s, const winograd_block& at, const C* inputs, const C* gradients, index t, index kd, C* du) {
+void winograd_weight_products(const conv3d_sizes& s, const winograd_block& at, const C* inputs, const C* gradients,
+                              index t, index kd, C* du) {
   const index first = std::max(at.d0, s.pad[0] - kd), last = std::min(at.d1, s.in[0] + s.pad[0] - kd);
   if (first >= last) return;
   const bool along_input = s.co % 16 != 0 && s.ci % 16 == 0;
@@ -51,7 +57,8 @@ void winograd_weight_products(const conv3d_sizes& s, const winograd_block& at, c
   for (index n = 0; n < at.samples(); ++n) {
     const C* const in = inputs + t * at.input_step(s.ci) + (n * at.planes() + first - at.d0 + kd) * at.tiles() * s.ci;
     const C* const out = gradients + t * at.output_step(s.co) + (n * at.depth() + first - at.d0) * at.tiles() * s.co;
-    const index count = (last - first) * at.tiles(), most = std::max<index>(32, 4096 / (s.ci + s.co));  // which stay in the first cache
+    const index count = (last - first) * at.tiles(),
+                most = std::max<index>(32, 4096 / (s.ci + s.co));  // which stay in the first cache
     for (index begin = 0; begin < count; begin += most) {
       const index some = std::min(most, count - begin);
       if (along_input) {
@@ -65,7 +72,8 @@ void winograd_weight_products(const conv3d_sizes& s, const winograd_block& at, c
   }
 }
 
-// dw (taps, ci, co) = G^T u G of the sum u of the slabs' du (slabs, points, kd, ci co), in order. A task is some weights of one kd.
+// dw (taps, ci, co) = G^T u G of the sum u of the slabs' du (slabs, points, kd, ci co), in order. A task is some
+// weights of one kd.
 template <class C, class T>
 struct winograd_weights_sum_task {
   const C* du;

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Convolutions by oneDNN on the host, in channels-last memory: plans made once and kept in the context. Every convolution
-/// runs as fixed slabs, one thread each: oneDNN's own choices of blocking and reduction depend on the number of threads.
+/// Convolutions by oneDNN on the host, in channels-last memory: plans made once and kept in the context. Every
+/// convolution runs as fixed slabs, one thread each: oneDNN's own choices of blocking and reduction depend on the
+/// number of threads.
 #ifndef COMODAL_ENGINE_ONEDNN_CONV3D_HPP
 #define COMODAL_ENGINE_ONEDNN_CONV3D_HPP
 
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/conv3d_plan.hpp>
-#include <comodal/engine/onednn/adapter.hpp>
 #include <comodal/engine/host/conv3d_tasks.hpp>
+#include <comodal/engine/onednn/adapter.hpp>
 
 #include <algorithm>
 #include <map>
@@ -23,8 +24,10 @@ namespace detail {
 /// One oneDNN convolution: a primitive, its memories and, where oneDNN wants the weights in another order, the reorder.
 class onednn_primitive {
  public:
-  onednn_primitive(const dnnl::engine& engine, conv3d_direction direction, const onednn_convolution& sizes) : m_direction(direction) {
-    const auto user_weights = onednn_weights(sizes, direction == conv3d_direction::backward_weights ? dnnl::memory::data_type::f32 : sizes.type);
+  onednn_primitive(const dnnl::engine& engine, conv3d_direction direction, const onednn_convolution& sizes)
+      : m_direction(direction) {
+    const auto user_weights = onednn_weights(
+        sizes, direction == conv3d_direction::backward_weights ? dnnl::memory::data_type::f32 : sizes.type);
     switch (direction) {
       case conv3d_direction::forward: {
         const auto d = onednn_forward(engine, sizes);
@@ -60,8 +63,10 @@ class onednn_primitive {
 
   /// Runs on memory of the caller: x or dx, w or dw (in oneDNN's order), y or dy, and `scratch_bytes()` of scratch.
   void execute(const dnnl::engine& engine, dnnl::stream& stream, void* x, void* w, void* y, void* scratch) const {
-    const dnnl::memory source(m_source_desc, engine, x), target(m_target_desc, engine, y), weights(m_weights_desc, engine, w);
-    std::unordered_map<int, dnnl::memory> arguments{{DNNL_ARG_SCRATCHPAD, dnnl::memory(m_scratch_desc, engine, scratch)}};
+    const dnnl::memory source(m_source_desc, engine, x), target(m_target_desc, engine, y),
+        weights(m_weights_desc, engine, w);
+    std::unordered_map<int, dnnl::memory> arguments{
+        {DNNL_ARG_SCRATCHPAD, dnnl::memory(m_scratch_desc, engine, scratch)}};
     switch (m_direction) {
       case conv3d_direction::forward:
         arguments.insert({{DNNL_ARG_SRC, source}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, target}});
@@ -79,8 +84,8 @@ class onednn_primitive {
 
  private:
   template <class Descriptor>
-  void adopt(const dnnl::engine& engine, const Descriptor& d, dnnl::memory::desc source, dnnl::memory::desc weights, dnnl::memory::desc target,
-             const dnnl::memory::desc& user_weights) {
+  void adopt(const dnnl::engine& engine, const Descriptor& d, dnnl::memory::desc source, dnnl::memory::desc weights,
+             dnnl::memory::desc target, const dnnl::memory::desc& user_weights) {
     m_implementation = d.impl_info_str();
     m_source_desc = std::move(source);
     m_weights_desc = std::move(weights);
@@ -91,12 +96,13 @@ class onednn_primitive {
     m_reorders = m_weights_desc != m_user_desc;
     if (m_reorders) {
       const bool out = m_direction == conv3d_direction::backward_weights;
-      m_reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine, out ? m_weights_desc : m_user_desc, engine, out ? m_user_desc : m_weights_desc));
+      m_reorder = dnnl::reorder(dnnl::reorder::primitive_desc(engine, out ? m_weights_desc : m_user_desc, engine,
+                                                              out ? m_user_desc : m_weights_desc));
     }
   }
 
-  void reorder(const dnnl::engine& engine, dnnl::stream& stream, const dnnl::memory::desc& from_desc, void* from, const dnnl::memory::desc& to_desc,
-               void* to) const {
+  void reorder(const dnnl::engine& engine, dnnl::stream& stream, const dnnl::memory::desc& from_desc, void* from,
+               const dnnl::memory::desc& to_desc, void* to) const {
     dnnl::memory source(from_desc, engine, from), target(to_desc, engine, to);
     m_reorder.execute(stream, source, target);
     stream.wait();
@@ -124,18 +130,21 @@ class one_thread {
 
 }  // namespace detail
 
-/// The oneDNN engine of one context: convolutions on the host of maps and weights that are T, float or bfloat16; sums are float.
+/// The oneDNN engine of one context: convolutions on the host of maps and weights that are T, float or bfloat16; sums
+/// are float.
 template <class T = float>
 class onednn_conv3d {
  public:
   using slab_list = std::vector<conv3d_slab>;
 
   /// The plan for a problem and direction: made on the first call, kept afterwards.
-  [[nodiscard]] const conv3d_plan& plan(const conv3d_problem& p, conv3d_direction direction) { return entry_of(p, direction).plan; }
+  [[nodiscard]] const conv3d_plan& plan(const conv3d_problem& p, conv3d_direction direction) {
+    return entry_of(p, direction).plan;
+  }
 
-  /// y = x * w (forward), x = gradient from y (backward data), or w = gradient from x and y (backward weights). Slabs of whole
-  /// samples and depths run one thread each, and weight gradients are summed in their order: the same bytes for any number of
-  /// threads.
+  /// y = x * w (forward), x = gradient from y (backward data), or w = gradient from x and y (backward weights). Slabs
+  /// of whole samples and depths run one thread each, and weight gradients are summed in their order: the same bytes
+  /// for any number of threads.
   template <class Context>
   void execute(Context& ctx, const conv3d_problem& p, conv3d_direction direction, T* x, T* w, T* y) {
     const entry& e = entry_of(p, direction);
@@ -148,7 +157,8 @@ class onednn_conv3d {
     }
     // A slab's own gradient, or the weights of each primitive, which all its slabs read.
     const std::size_t copies = gradient ? e.slabs.size() : e.primitives.size();
-    auto buffer = ctx.template make_of<std::byte>({static_cast<index>(e.slabs.size() * scratch_bytes + copies * weight_bytes)});
+    auto buffer =
+        ctx.template make_of<std::byte>({static_cast<index>(e.slabs.size() * scratch_bytes + copies * weight_bytes)});
     auto partial = ctx.template make_of<float>({gradient ? count : 0, size});
     std::byte* const weights = buffer.data() + e.slabs.size() * scratch_bytes;
     if (!gradient) {
@@ -193,9 +203,10 @@ class onednn_conv3d {
     entry e;
     try {
       const detail::one_thread scope;
-      e.slabs = direction == conv3d_direction::forward         ? conv3d_slabs(p, 64)
-                : direction == conv3d_direction::backward_data ? conv3d_input_slabs(p, 64)
-                                                               : conv3d_slabs(p, 16);  // each holds a gradient of its own
+      e.slabs = direction == conv3d_direction::forward ? conv3d_slabs(p, 64)
+                : direction == conv3d_direction::backward_data
+                    ? conv3d_input_slabs(p, 64)
+                    : conv3d_slabs(p, 16);  // each holds a gradient of its own
       std::map<detail::onednn_convolution, std::size_t> known;
       for (const conv3d_slab& slab : e.slabs) {
         const detail::onednn_convolution sizes(p, slab, detail::onednn_type<T>);

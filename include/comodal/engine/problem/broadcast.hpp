@@ -20,7 +20,8 @@ inline shape broadcast_shape(const shape& a, const shape& b, const char* operati
     const int ia = i - (rank - a.rank()), ib = i - (rank - b.rank());
     const index ea = ia < 0 ? 1 : a[ia], eb = ib < 0 ? 1 : b[ib];
     if (ea != eb && ea != 1 && eb != 1)
-      throw shape_error(text(operation, ": shapes ", a.to_string(), " and ", b.to_string(), " do not broadcast: extents ", ea, " and ", eb));
+      throw shape_error(text(operation, ": shapes ", a.to_string(), " and ", b.to_string(),
+                             " do not broadcast: extents ", ea, " and ", eb));
     out.push_back(ea == 1 ? eb : ea);
   }
   return out;

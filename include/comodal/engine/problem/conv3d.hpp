@@ -43,12 +43,16 @@ struct conv3d_problem {
     for (std::size_t a = 0; a < 3; ++a) {
       if (filter[a] < 1 || filter[a] % 2 == 0)
         throw shape_error(text("conv3d: filter ", filter[a], " along axis ", a, ", expected an odd number"));
-      if (filter[a] > 15) throw shape_error(text("conv3d: filter ", filter[a], " along axis ", a, ", expected 15 at most"));
-      if (stride[a] < 1) throw shape_error(text("conv3d: stride ", stride[a], " along axis ", a, ", expected 1 or more"));
-      if (input[a] < 1) throw shape_error(text("conv3d: input extent ", input[a], " along axis ", a, ", expected 1 or more"));
+      if (filter[a] > 15)
+        throw shape_error(text("conv3d: filter ", filter[a], " along axis ", a, ", expected 15 at most"));
+      if (stride[a] < 1)
+        throw shape_error(text("conv3d: stride ", stride[a], " along axis ", a, ", expected 1 or more"));
+      if (input[a] < 1)
+        throw shape_error(text("conv3d: input extent ", input[a], " along axis ", a, ", expected 1 or more"));
     }
     if (batch < 1 || in_channels < 1 || out_channels < 1)
-      throw shape_error(text("conv3d: batch ", batch, ", channels ", in_channels, " -> ", out_channels, ", expected 1 or more of each"));
+      throw shape_error(text("conv3d: batch ", batch, ", channels ", in_channels, " -> ", out_channels,
+                             ", expected 1 or more of each"));
   }
 
   friend auto operator<=>(const conv3d_problem&, const conv3d_problem&) = default;
@@ -74,11 +78,14 @@ struct conv_transpose3d_problem {
   /// @throws shape_error for a size or factor below 1
   void check() const {
     for (std::size_t a = 0; a < 3; ++a) {
-      if (factor[a] < 1) throw shape_error(text("conv_transpose3d: filter ", factor[a], " along axis ", a, ", expected 1 or more"));
-      if (input[a] < 1) throw shape_error(text("conv_transpose3d: input extent ", input[a], " along axis ", a, ", expected 1 or more"));
+      if (factor[a] < 1)
+        throw shape_error(text("conv_transpose3d: filter ", factor[a], " along axis ", a, ", expected 1 or more"));
+      if (input[a] < 1)
+        throw shape_error(text("conv_transpose3d: input extent ", input[a], " along axis ", a, ", expected 1 or more"));
     }
     if (batch < 1 || in_channels < 1 || out_channels < 1)
-      throw shape_error(text("conv_transpose3d: batch ", batch, ", channels ", in_channels, " -> ", out_channels, ", expected 1 or more of each"));
+      throw shape_error(text("conv_transpose3d: batch ", batch, ", channels ", in_channels, " -> ", out_channels,
+                             ", expected 1 or more of each"));
   }
 };
 

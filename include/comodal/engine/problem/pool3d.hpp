@@ -8,8 +8,8 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Windows of (N, D, H, W, C) that do not overlap (stride = window): the output has floor(size / window) voxels along each
-/// axis; voxels beyond the last whole window are left out.
+/// Windows of (N, D, H, W, C) that do not overlap (stride = window): the output has floor(size / window) voxels along
+/// each axis; voxels beyond the last whole window are left out.
 struct pool3d_problem {
   index batch = 1;
   extent3 input{};
@@ -31,13 +31,14 @@ struct pool3d_problem {
   void check() const {
     for (std::size_t a = 0; a < 3; ++a)
       if (window[a] < 1 || window[a] > input[a])
-        throw shape_error(text("pool3d: window ", window[a], " along axis ", a, " of extent ", input[a], ", expected 1 to ", input[a]));
+        throw shape_error(text("pool3d: window ", window[a], " along axis ", a, " of extent ", input[a],
+                               ", expected 1 to ", input[a]));
     if (window[0] * window[1] * window[2] > 255) throw shape_error("pool3d: a window of more than 255 voxels");
   }
 };
 
-/// Trilinear up-sampling of (N, D, H, W, C) by whole factors; output voxel o takes the input position (o + 1/2) / factor - 1/2,
-/// clamped to the borders (PyTorch's `align_corners=False`).
+/// Trilinear up-sampling of (N, D, H, W, C) by whole factors; output voxel o takes the input position (o + 1/2) /
+/// factor - 1/2, clamped to the borders (PyTorch's `align_corners=False`).
 struct upsample3d_problem {
   index batch = 1;
   extent3 input{};

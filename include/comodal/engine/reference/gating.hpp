@@ -14,15 +14,17 @@ struct reference_gating {
   using T = typename Backend::scalar_type;
   using array = detail::reference_array;
 
-  static void weigh_forward(context<Backend>&, index groups, index voxels, index channels, index modalities, index m, bool a_voxel, const T* x,
-                            const T* weights, T* y) {
-    const array in = detail::reference_read(x, {groups * voxels, channels}), w = column(groups, voxels, modalities, m, a_voxel, weights);
+  static void weigh_forward(context<Backend>&, index groups, index voxels, index channels, index modalities, index m,
+                            bool a_voxel, const T* x, const T* weights, T* y) {
+    const array in = detail::reference_read(x, {groups * voxels, channels}),
+                w = column(groups, voxels, modalities, m, a_voxel, weights);
     const array out = in * w;
     detail::reference_write(y, {groups * voxels, channels}, out);
   }
-  static void weigh_backward(context<Backend>&, index groups, index voxels, index channels, index modalities, index m, bool a_voxel, const T* x,
-                             const T* weights, const T* d, T* dx, T* dweights) {
-    const array in = detail::reference_read(x, {groups * voxels, channels}), above = detail::reference_read(d, {groups * voxels, channels});
+  static void weigh_backward(context<Backend>&, index groups, index voxels, index channels, index modalities, index m,
+                             bool a_voxel, const T* x, const T* weights, const T* d, T* dx, T* dweights) {
+    const array in = detail::reference_read(x, {groups * voxels, channels}),
+                above = detail::reference_read(d, {groups * voxels, channels});
     const array out = above * column(groups, voxels, modalities, m, a_voxel, weights);
     detail::reference_write(dx, {groups * voxels, channels}, out);
     if (!dweights) return;
@@ -30,15 +32,17 @@ struct reference_gating {
     for (index r = 0; r < groups * voxels; ++r) dweights[r * modalities + m] = static_cast<T>(dot(r));
   }
 
-  static void gated_add_forward(context<Backend>&, index rows, index channels, const T* x, const T* gate, const T* r, const T* gamma, T* y) {
+  static void gated_add_forward(context<Backend>&, index rows, index channels, const T* x, const T* gate, const T* r,
+                                const T* gamma, T* y) {
     const array in = detail::reference_read(x, {rows, channels}), map = detail::reference_read(r, {rows, channels}),
                 factor = detail::reference_read(gamma, {1, channels});
     const array out = in + sigmoid(gate, rows, channels) * map * factor;
     detail::reference_write(y, {rows, channels}, out);
   }
-  static void gated_add_backward(context<Backend>&, index rows, index channels, const T* gate, const T* r, const T* gamma, const T* dy, T* dgate, T* dr,
-                                 T* dgamma) {
-    const array s = sigmoid(gate, rows, channels), above = detail::reference_read(dy, {rows, channels}), map = detail::reference_read(r, {rows, channels});
+  static void gated_add_backward(context<Backend>&, index rows, index channels, const T* gate, const T* r,
+                                 const T* gamma, const T* dy, T* dgate, T* dr, T* dgamma) {
+    const array s = sigmoid(gate, rows, channels), above = detail::reference_read(dy, {rows, channels}),
+                map = detail::reference_read(r, {rows, channels});
     const array d = above * detail::reference_read(gamma, {1, channels}), to_gate = d * map * s * (1 - s), to_r = d * s,
                 to_gamma = xt::sum(above * map * s, {0});
     detail::reference_write(dgate, {rows, channels}, to_gate);
@@ -54,7 +58,8 @@ struct reference_gating {
   // The weight of every voxel, (groups voxels, 1).
   static array column(index groups, index voxels, index modalities, index m, bool a_voxel, const T* weights) {
     array w = xt::zeros<double>({static_cast<std::size_t>(groups * voxels), std::size_t{1}});
-    for (index r = 0; r < groups * voxels; ++r) w(r, 0) = static_cast<double>(weights[(a_voxel ? r : r / voxels) * modalities + m]);
+    for (index r = 0; r < groups * voxels; ++r)
+      w(r, 0) = static_cast<double>(weights[(a_voxel ? r : r / voxels) * modalities + m]);
     return w;
   }
 };

@@ -17,7 +17,8 @@ namespace detail {
 inline reference_array reference_interpolation(index in, index factor) {
   reference_array matrix = xt::zeros<double>({static_cast<std::size_t>(in * factor), static_cast<std::size_t>(in)});
   for (index o = 0; o < in * factor; ++o) {
-    const double position = std::clamp((static_cast<double>(o) + 0.5) / static_cast<double>(factor) - 0.5, 0.0, static_cast<double>(in - 1));
+    const double position = std::clamp((static_cast<double>(o) + 0.5) / static_cast<double>(factor) - 0.5, 0.0,
+                                       static_cast<double>(in - 1));
     for (index i = 0; i < in; ++i) matrix(o, i) = std::max(0.0, 1.0 - std::abs(position - static_cast<double>(i)));
   }
   return matrix;
@@ -31,7 +32,9 @@ inline reference_array reference_along(const reference_array& matrix, const refe
   return xt::transpose(product, order);
 }
 
-inline shape reference_image_shape(index batch, const extent3& size, index channels) { return {batch, size[0], size[1], size[2], channels}; }
+inline shape reference_image_shape(index batch, const extent3& size, index channels) {
+  return {batch, size[0], size[1], size[2], channels};
+}
 
 }  // namespace detail
 
@@ -41,23 +44,29 @@ struct reference_image {
   using T = typename Backend::scalar_type;
   using array = detail::reference_array;
 
-  static void norm_act_forward(context<Backend>&, index groups, index rows, index channels, double eps, T slope, const T* x, const T* gamma,
-                               const T* beta, T* y, T* mean, T* inverse) {
+  static void norm_act_forward(context<Backend>&, index groups, index rows, index channels, double eps, T slope,
+                               const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse) {
     const shape all{groups, rows, channels}, each{groups, 1, channels};
-    const array in = detail::reference_read(x, all), g = detail::reference_read(gamma, {channels}), b = detail::reference_read(beta, {channels});
-    const array m = xt::mean(in, {1}, xt::keep_dims), v = xt::mean(xt::square(in - m), {1}, xt::keep_dims), scale = 1.0 / xt::sqrt(v + eps);
+    const array in = detail::reference_read(x, all), g = detail::reference_read(gamma, {channels}),
+                b = detail::reference_read(beta, {channels});
+    const array m = xt::mean(in, {1}, xt::keep_dims), v = xt::mean(xt::square(in - m), {1}, xt::keep_dims),
+                scale = 1.0 / xt::sqrt(v + eps);
     const array out = (in - m) * scale * g + b;
     detail::reference_write(y, all, xt::where(out > 0, out, static_cast<double>(slope) * out));
     detail::reference_write(mean, each, m);
     detail::reference_write(inverse, each, scale);
   }
 
-  static void norm_act_backward(context<Backend>&, index groups, index rows, index channels, T slope, const T* x, const T* gamma, const T* beta,
-                                const T* mean, const T* inverse, const T* dy, T* dx, T* dgamma, T* dbeta) {
+  static void norm_act_backward(context<Backend>&, index groups, index rows, index channels, T slope, const T* x,
+                                const T* gamma, const T* beta, const T* mean, const T* inverse, const T* dy, T* dx,
+                                T* dgamma, T* dbeta) {
     const shape all{groups, rows, channels}, each{groups, 1, channels};
-    const array in = detail::reference_read(x, all), g = detail::reference_read(gamma, {channels}), b = detail::reference_read(beta, {channels});
-    const array m = detail::reference_read(mean, each), scale = detail::reference_read(inverse, each), above = detail::reference_read(dy, all);
-    const array h = (in - m) * scale, out = h * g + b, d = xt::where(out > 0, above, static_cast<double>(slope) * above), dh = d * g;
+    const array in = detail::reference_read(x, all), g = detail::reference_read(gamma, {channels}),
+                b = detail::reference_read(beta, {channels});
+    const array m = detail::reference_read(mean, each), scale = detail::reference_read(inverse, each),
+                above = detail::reference_read(dy, all);
+    const array h = (in - m) * scale, out = h * g + b,
+                d = xt::where(out > 0, above, static_cast<double>(slope) * above), dh = d * g;
     const array mean_dh = xt::mean(dh, {1}, xt::keep_dims), mean_dh_h = xt::mean(dh * h, {1}, xt::keep_dims);
     detail::reference_write(dx, all, scale * (dh - mean_dh - h * mean_dh_h));
     detail::reference_write(dgamma, {channels}, xt::sum(d * h, {0, 1}));
@@ -68,12 +77,15 @@ struct reference_image {
     const array taps = window_taps(p, x);
     const array most = xt::amax(taps, {0});
     array where = xt::zeros_like(most);
-    for (std::size_t k = taps.shape(0); k-- > 0;) where = array(xt::where(xt::equal(xt::view(taps, k), most), static_cast<double>(k), where));
+    for (std::size_t k = taps.shape(0); k-- > 0;)
+      where = array(xt::where(xt::equal(xt::view(taps, k), most), static_cast<double>(k), where));
     detail::reference_write(y, p.output_shape(), most);
     detail::reference_write(chosen, p.output_shape(), where);
   }
-  static void max_pool3d_backward(context<Backend>&, const pool3d_problem& p, const T* dy, const std::uint8_t* chosen, T* dx) {
-    const array gradient = detail::reference_read(dy, p.output_shape()), where = detail::reference_read(chosen, p.output_shape());
+  static void max_pool3d_backward(context<Backend>&, const pool3d_problem& p, const T* dy, const std::uint8_t* chosen,
+                                  T* dx) {
+    const array gradient = detail::reference_read(dy, p.output_shape()),
+                where = detail::reference_read(chosen, p.output_shape());
     array out = zero_input(p);
     double tap = 0;
     detail::reference_taps(p.window, [&](const extent3& k) {
@@ -87,15 +99,18 @@ struct reference_image {
     detail::reference_write(y, p.output_shape(), xt::mean(taps, {0}));
   }
   static void average_pool3d_backward(context<Backend>&, const pool3d_problem& p, const T* dy, T* dx) {
-    const array share = detail::reference_read(dy, p.output_shape()) / static_cast<double>(p.window[0] * p.window[1] * p.window[2]);
+    const array share =
+        detail::reference_read(dy, p.output_shape()) / static_cast<double>(p.window[0] * p.window[1] * p.window[2]);
     array out = zero_input(p);
-    detail::reference_taps(p.window, [&](const extent3& k) { detail::reference_voxels(out, k, p.output(), p.window) = share; });
+    detail::reference_taps(p.window,
+                           [&](const extent3& k) { detail::reference_voxels(out, k, p.output(), p.window) = share; });
     detail::reference_write(dx, input_shape(p), out);
   }
 
   static void upsample3d_forward(context<Backend>&, const upsample3d_problem& p, const T* x, T* y) {
     array out = detail::reference_read(x, detail::reference_image_shape(p.batch, p.input, p.channels));
-    for (std::size_t a = 0; a < 3; ++a) out = detail::reference_along(detail::reference_interpolation(p.input[a], p.factor[a]), out, a + 1);
+    for (std::size_t a = 0; a < 3; ++a)
+      out = detail::reference_along(detail::reference_interpolation(p.input[a], p.factor[a]), out, a + 1);
     detail::reference_write(y, p.output_shape(), out);
   }
   static void upsample3d_backward(context<Backend>&, const upsample3d_problem& p, const T* dy, T* dx) {
@@ -108,8 +123,12 @@ struct reference_image {
   }
 
  private:
-  static shape input_shape(const pool3d_problem& p) { return detail::reference_image_shape(p.batch, p.input, p.channels); }
-  static array zero_input(const pool3d_problem& p) { return xt::zeros<double>(detail::reference_extents(input_shape(p))); }
+  static shape input_shape(const pool3d_problem& p) {
+    return detail::reference_image_shape(p.batch, p.input, p.channels);
+  }
+  static array zero_input(const pool3d_problem& p) {
+    return xt::zeros<double>(detail::reference_extents(input_shape(p)));
+  }
 
   // The voxels of every window side by side: (taps, N, D, H, W, C).
   static array window_taps(const pool3d_problem& p, const T* x) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The xtensor headers of the reference engine, flat (up to 0.25) or in folders (from 0.26), and the passage between raw
-/// memory and arrays. Everything is computed in double, whatever the scalar of the back end.
+/// The xtensor headers of the reference engine, flat (up to 0.25) or in folders (from 0.26), and the passage between
+/// raw memory and arrays. Everything is computed in double, whatever the scalar of the back end.
 #ifndef COMODAL_ENGINE_REFERENCE_XTENSOR_HPP
 #define COMODAL_ENGINE_REFERENCE_XTENSOR_HPP
 
@@ -79,7 +79,9 @@ inline reference_array reference_product(const reference_array& a, const referen
 /// Every step-th voxel of an image (N, D, H, W, C) from `first` on, `count` of them along each axis.
 template <class Image>
 auto reference_voxels(Image& image, const extent3& first, const extent3& count, const extent3& step) {
-  const auto range = [&](std::size_t a) { return xt::range(first[a], first[a] + (count[a] - 1) * step[a] + 1, step[a]); };
+  const auto range = [&](std::size_t a) {
+    return xt::range(first[a], first[a] + (count[a] - 1) * step[a] + 1, step[a]);
+  };
   return xt::view(image, xt::all(), range(0), range(1), range(2), xt::all());
 }
 
