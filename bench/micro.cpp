@@ -15,9 +15,8 @@
 namespace {
 
 using namespace bench;
-using comodal::conv3d_direction;
 using comodal::conv3d_problem;
-using comodal::engine_choice;
+using comodal::direction;
 using comodal::index;
 using comodal::shape;
 using comodal::text;
@@ -42,24 +41,27 @@ void add_convolutions(suite& all, const char* suffix) {
     const cost least{
         static_cast<double>(p.input_shape().size() + p.weight_shape().size() + p.output_shape().size()) * sizeof(T),
         2.0 * static_cast<double>(p.multiply_adds())};
-    for (const auto d :
-         {conv3d_direction::forward, conv3d_direction::backward_data, conv3d_direction::backward_weights})
-      for (const auto engines : {engine_choice::vendor, engine_choice::portable})
-        all.add(text(comodal::name_of(d), "/", l.in, "->", l.out, "/", l.size, "^3/filter ", l.filter, "/stride ",
-                     l.stride, engines == engine_choice::vendor ? "/vendor" : "/portable", suffix),
+    for (const auto d : {direction::forward, direction::backward, direction::backward_weights})
+      for (const char* engine : {"onednn", "host"})
+        all.add(text(conv3d_problem::name(d), "/", l.in, "->", l.out, "/", l.size, "^3/filter ", l.filter, "/stride ",
+                     l.stride, "/", engine, suffix),
                 least, [=](benchmark::State& state) {
                   auto ctx = std::make_shared<comodal::context<Backend>>();
-                  ctx->engines = engines;
+                  ctx->choose_engine(engine);
                   const auto make = [&](const shape& s) {
                     const auto numbers = waves(s.size());
                     return ctx->make(s, std::vector<T>(numbers.begin(), numbers.end()));
                   };
                   const auto x = make(p.input_shape()), w = make(p.weight_shape()), y = make(p.output_shape());
-                  comodal::ops::detail::run_conv3d(*ctx, p, d, x.data(), w.data(), y.data());
+                  conv3d_problem::arguments<T> arguments;
+                  arguments.x[0] = {x.data(), p.in_channels};
+                  arguments.w = w.data();
+                  arguments.y = y.data();
+                  comodal::dispatch(*ctx, p, d, arguments);
                   state.SetLabel(std::string(ctx->runs().begin()->first.second));
                   return std::function<double()>([=] {
                     const double start = now();
-                    comodal::ops::detail::run_conv3d(*ctx, p, d, x.data(), w.data(), y.data());
+                    comodal::dispatch(*ctx, p, d, arguments);
                     return now() - start;
                   });
                 });

@@ -19,14 +19,12 @@ using comodal::text;
 // What convolves maps of bfloat16 here, asked for a layer of a usual size.
 void print_bfloat16_engine() {
   comodal::context<comodal::bfloat16_backend<backend>> context;
-  const auto plan = comodal::plan_conv3d(context, {1, {16, 16, 16}, 32, 32}, comodal::conv3d_direction::forward);
-  if (plan.engine == "onednn")
-    std::printf("bf16: stored; multiplied in hardware by oneDNN (%s)\n", plan.implementation.c_str());
-  else if (plan.implementation == "amx")
-    std::printf("bf16: stored; multiplied in hardware by our own kernels (AMX)\n");
-  else
-    std::printf("bf16: stored; multiplied as float by our own kernels%s%s\n", plan.reason.empty() ? "" : ": ",
-                plan.reason.c_str());
+  const auto& plan =
+      comodal::engine_facts(context, comodal::conv3d_problem(1, {16, 16, 16}, 32, 32), comodal::direction::forward);
+  std::printf("bf16: a usual convolution runs on the %s engine%s%s%s%s; processor: %s\n",
+              std::string(plan.engine).c_str(), plan.algorithm.empty() ? "" : ", ", plan.algorithm.c_str(),
+              plan.implementation.empty() ? "" : ", ", plan.implementation.c_str(),
+              context.host_processor().to_string().c_str());
 }
 
 // The folders of all outputs that a network of these modalities may have.

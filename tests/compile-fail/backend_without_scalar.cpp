@@ -3,7 +3,7 @@
 
 struct mine {
   using space_type = comodal::default_space;
-  static constexpr bool is_reference = false;
+  using engines_type = comodal::engine_list<>;
 };
 
 int main() { comodal::check_tensor_backend<mine>(); }

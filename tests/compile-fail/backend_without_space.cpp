@@ -3,7 +3,7 @@
 
 struct mine {
   using scalar_type = float;
-  static constexpr bool is_reference = false;
+  using engines_type = comodal::engine_list<>;
 };
 
 int main() { comodal::check_tensor_backend<mine>(); }

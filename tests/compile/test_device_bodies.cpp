@@ -17,4 +17,5 @@
 #undef BOOST_TEST_MODULE
 #include <engine/test_agreement_structure.cpp>
 
-static_assert(!comodal::is_host_v<comodal::default_space> && !comodal::onednn_available_v<comodal::default_backend>);
+static_assert(!comodal::is_host_v<comodal::default_space> &&
+              std::is_same_v<comodal::default_backend::engines_type, comodal::engine_list<comodal::device_engine>>);

@@ -13,30 +13,35 @@ namespace comodal::tests {
 struct archetype {
   using space_type = default_space;
   using scalar_type = float;
-  static constexpr bool is_reference = false;
+  using engines_type = engine_list<>;
 };
 
 struct without_space {
   using scalar_type = float;
-  static constexpr bool is_reference = false;
+  using engines_type = engine_list<>;
 };
 struct without_scalar {
   using space_type = default_space;
-  static constexpr bool is_reference = false;
+  using engines_type = engine_list<>;
 };
-struct without_flag {
+struct without_engines {
   using space_type = default_space;
   using scalar_type = float;
 };
 struct of_integers {
   using space_type = default_space;
   using scalar_type = int;
-  static constexpr bool is_reference = false;
+  using engines_type = engine_list<>;
+};
+struct of_a_list_of_nothing {
+  using space_type = default_space;
+  using scalar_type = float;
+  using engines_type = int;
 };
 struct of_no_kokkos_space {
   using space_type = int;
   using scalar_type = float;
-  static constexpr bool is_reference = false;
+  using engines_type = engine_list<>;
 };
 
 BOOST_AUTO_TEST_CASE(models_of_the_concept) {
@@ -46,7 +51,8 @@ BOOST_AUTO_TEST_CASE(models_of_the_concept) {
   static_assert(tensor_backend<kokkos_backend<default_space, bfloat16>>);
   static_assert(std::is_same_v<kokkos_backend<default_space, bfloat16>::compute_type, float>);
   static_assert(tensor_backend<xtensor_backend<float>>);
-  static_assert(xtensor_backend<>::is_reference && !default_backend::is_reference);
+  static_assert(std::is_same_v<xtensor_backend<>::engines_type, engine_list<reference_engine>>);
+  static_assert(std::is_same_v<default_backend::engines_type, default_engines<default_space>>);
   check_tensor_backend<archetype>();
   context<archetype> ctx;
   BOOST_TEST(ctx.make({2}, {1, 2}).size() == 2);
@@ -56,8 +62,9 @@ BOOST_AUTO_TEST_CASE(what_is_no_back_end) {
   static_assert(!tensor_backend<int>);
   static_assert(!tensor_backend<without_space>);
   static_assert(!tensor_backend<without_scalar>);
-  static_assert(!tensor_backend<without_flag>);
+  static_assert(!tensor_backend<without_engines>);
   static_assert(!tensor_backend<of_integers>);
+  static_assert(!tensor_backend<of_a_list_of_nothing>);
   static_assert(!tensor_backend<of_no_kokkos_space>);
   static_assert(!execution_space<int>);
   static_assert(execution_space<default_space>);

@@ -35,29 +35,29 @@ BOOST_AUTO_TEST_CASE(a_tensor_outlives_its_context) {
 
 BOOST_AUTO_TEST_CASE(runs_are_counted_by_operation_and_engine) {
   context<> ctx;
-  BOOST_TEST(ctx.runs("conv3d.forward", "portable") == 0);
-  ctx.count("conv3d.forward", "portable");
-  ctx.count("conv3d.forward", "portable");
+  BOOST_TEST(ctx.runs("conv3d.forward", "host") == 0);
+  ctx.count("conv3d.forward", "host");
+  ctx.count("conv3d.forward", "host");
   ctx.count("conv3d.forward", "onednn");
-  BOOST_TEST(ctx.runs("conv3d.forward", "portable") == 2);
+  BOOST_TEST(ctx.runs("conv3d.forward", "host") == 2);
   BOOST_TEST(ctx.runs("conv3d.forward", "onednn") == 1);
   BOOST_TEST(ctx.runs().size() == 2u);
-  BOOST_TEST(context<>().runs("conv3d.forward", "portable") == 0);
+  BOOST_TEST(context<>().runs("conv3d.forward", "host") == 0);
 }
 
 BOOST_AUTO_TEST_CASE(a_context_for_another_scalar_shares_the_environment) {
   context<> ctx;
-  ctx.engines = engine_choice::portable;
+  ctx.choose_engine("host");
   context<kokkos_backend<default_space, bfloat16>> narrow(ctx);
   const auto t = narrow.make({3}, {bfloat16(1), bfloat16(2), bfloat16(3)});
   BOOST_TEST(static_cast<float>(to_host(ctx.space(), t)[2]) == 3.f);
   BOOST_TEST(ctx.pool().statistics().in_use == 64u);
   BOOST_TEST(&ctx.pool() == &narrow.pool());
-  narrow.count("conv3d.forward", "portable");
-  BOOST_TEST(ctx.runs("conv3d.forward", "portable") == 1);
-  BOOST_TEST((narrow.engines == engine_choice::portable));
+  narrow.count("conv3d.forward", "host");
+  BOOST_TEST(ctx.runs("conv3d.forward", "host") == 1);
+  BOOST_TEST(narrow.chosen_engine() == "host");
   ctx.fallback = fallback_policy::error;  // what is set later counts too
-  BOOST_CHECK_THROW(narrow.report_fallback("conv3d.forward", "portable", "because"), error);
+  BOOST_CHECK_THROW(narrow.report_fallback("conv3d.forward", "host", "because"), error);
   profile recorder;
   ctx.recorder = &recorder;
   BOOST_TEST(narrow.recorder == &recorder);
@@ -80,11 +80,12 @@ BOOST_AUTO_TEST_CASE(an_engine_keeps_its_things_in_the_context) {
 
 BOOST_AUTO_TEST_CASE(the_fallback_policy_allows_warns_or_throws) {
   context<> ctx;
-  BOOST_TEST((ctx.fallback == fallback_policy::allow));
-  ctx.report_fallback("conv3d.forward", "portable", "a reason");
+  BOOST_TEST((ctx.fallback == fallback_policy::warn));
+  ctx.fallback = fallback_policy::allow;
+  ctx.report_fallback("conv3d.forward", "host", "a reason");
   ctx.fallback = fallback_policy::error;
-  BOOST_CHECK_EXCEPTION(ctx.report_fallback("conv3d.forward", "portable", "a reason"), error,
-                        says("comodal: conv3d.forward runs on the portable engine: a reason (fallback_policy::error)"));
+  BOOST_CHECK_EXCEPTION(ctx.report_fallback("conv3d.forward", "host", "a reason"), error,
+                        says("comodal: conv3d.forward runs on the host engine: a reason (fallback_policy::error)"));
 }
 
 // What `work` writes to the standard error stream.
@@ -109,14 +110,14 @@ BOOST_AUTO_TEST_CASE(a_warning_is_one_line_a_case) {
   context<> ctx;
   ctx.fallback = fallback_policy::warn;
   const auto warned = written_to_stderr([&] {
-    for (int i = 0; i < 3; ++i) ctx.report_fallback("conv3d.forward", "portable", "this size");
-    ctx.report_fallback("conv3d.forward", "portable", "that size");
+    for (int i = 0; i < 3; ++i) ctx.report_fallback("conv3d.forward", "host", "this size");
+    ctx.report_fallback("conv3d.forward", "host", "that size");
   });
   BOOST_TEST(warned ==
-             "comodal: conv3d.forward runs on the portable engine: this size\n"
-             "comodal: conv3d.forward runs on the portable engine: that size\n");
+             "comodal: conv3d.forward runs on the host engine: this size\n"
+             "comodal: conv3d.forward runs on the host engine: that size\n");
   ctx.fallback = fallback_policy::allow;
-  BOOST_TEST(written_to_stderr([&] { ctx.report_fallback("conv3d.forward", "portable", "a third"); }).empty());
+  BOOST_TEST(written_to_stderr([&] { ctx.report_fallback("conv3d.forward", "host", "a third"); }).empty());
 }
 
 BOOST_AUTO_TEST_CASE(a_runtime_inside_another_leaves_kokkos_alone) {

@@ -33,13 +33,13 @@ BOOST_AUTO_TEST_CASE(an_operation_is_charged_for_its_own_part) {
     {
       const layer_scope deeper(ctx, "head");
       const operation_scope inner(ctx, "inner", true);
-      ctx.count("inner", "portable");
+      ctx.count("inner", "host");
       kept = ctx.make({1024});
       rest(20);
     }
   }
   const auto& outer = of(recorder, {"decoder 1", "outer", "", false});
-  const auto& inner = of(recorder, {"decoder 1 head", "inner", "portable", true});
+  const auto& inner = of(recorder, {"decoder 1 head", "inner", "host", true});
   BOOST_TEST(outer.calls == 1);
   BOOST_TEST(inner.calls == 1);
   BOOST_TEST(inner.seconds >= 0.02);

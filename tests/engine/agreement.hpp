@@ -28,6 +28,8 @@ void agree(const char* what, const std::vector<operand>& operands, const F& f, d
     };
     compare(evaluate<kokkos_backend<default_space, double>>(operands, f), "double", double_tolerance);
     compare(evaluate<kokkos_backend<default_space, float>>(operands, f), "float", single_tolerance);
+    using device_on_host = kokkos_backend<default_space, float, false, engine_list<device_engine>>;
+    compare(evaluate<device_on_host>(operands, f), "float, device engine", single_tolerance);
   }
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Arithmetic with broadcasting and elementwise functions: portable against the reference engine, forward and gradients.
+// Arithmetic with broadcasting and elementwise functions: the host and device engines against the reference engine,
+// forward and gradients.
 #define BOOST_TEST_MODULE engine_agreement_arithmetic
 #include <boost/test/unit_test.hpp>
 

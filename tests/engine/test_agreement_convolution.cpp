@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Convolutions and normalisation: portable (and oneDNN) against the reference engine, forward and gradients.
+// Convolutions and normalisation: host, device (and oneDNN) against the reference engine, forward and gradients.
 #define BOOST_TEST_MODULE engine_agreement_convolution
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reductions, soft-max and matrix products: portable against the reference engine, forward and gradients.
+// Reductions, soft-max and matrix products: the host and device engines against the reference engine, forward and
+// gradients.
 #define BOOST_TEST_MODULE engine_agreement_reduction
 #include <boost/test/unit_test.hpp>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Pooling and up-sampling: portable against the reference engine, forward and gradients.
+// Pooling and up-sampling: the host and device engines against the reference engine, forward and gradients.
 #define BOOST_TEST_MODULE engine_agreement_resampling
 #include <boost/test/unit_test.hpp>
 

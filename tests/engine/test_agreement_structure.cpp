@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Copies, dropout and segmentation sums: portable against the reference engine, forward and gradients.
+// Copies, dropout and segmentation sums: the host and device engines against the reference engine, forward and
+// gradients.
 #define BOOST_TEST_MODULE engine_agreement_structure
 #include <boost/test/unit_test.hpp>
 

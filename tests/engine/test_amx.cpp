@@ -29,14 +29,14 @@ using exact = xtensor_backend<double>;
 struct emulated_tiles {
   struct registers {
     bool configured;
-    detail::tile_shapes shapes;
+    engine_detail::tile_shapes shapes;
     alignas(64) std::byte tiles[8][16][64];
   };
   static inline thread_local registers own;
   static inline std::atomic<int> faults{
       0};  // uses before the tiles have shapes: workers must not call the test's own checks
 
-  static void configure(const detail::tile_shapes& shapes) {
+  static void configure(const engine_detail::tile_shapes& shapes) {
     own.shapes = shapes;
     own.configured = true;
     std::memset(own.tiles, 0, sizeof own.tiles);
@@ -85,7 +85,7 @@ struct emulated_tiles {
     for (int i = 0; i < Channels; ++i) to[i] = bfloat16(sums[i] + bias[i]);
   }
 };
-static_assert(detail::tile_registers<emulated_tiles>);
+static_assert(engine_detail::tile_registers<emulated_tiles>);
 
 // Memory that ends where no page is, all NaN at first: what reads behind it stops the test, what reads before it writes
 // spoils a sum.
@@ -212,7 +212,7 @@ void agree(const layer& l) {
              exact_x = exactly(p.input_shape(), 3);
 
   std::vector<std::unique_ptr<guarded<bfloat16>>> maps;
-  detail::tile_source source;
+  engine_detail::tile_source source;
   source.number = 0;
   expectations expected{{"forward", to_host(reference.space(), ops::conv3d(reference, exact_x, exact_w))}};
   expected.emplace_back("forward with a bias", expected[0].second);
@@ -230,17 +230,20 @@ void agree(const layer& l) {
   }
 
   const auto run = [&] {
-    const detail::conv3d_sizes s(p);
+    const engine_detail::conv3d_sizes s(p);
     const guarded<bfloat16> y(p.output_shape().size()), with_bias(p.output_shape().size()), dw(p.weight_shape().size());
-    detail::tile_conv3d<Tiles, detail::weight_order::plain>(memory, s, source, w.data(), nullptr, y.data());
-    detail::tile_conv3d<Tiles, detail::weight_order::plain>(memory, s, source, w.data(), bias.data(), with_bias.data());
-    detail::tile_conv3d_weights<Tiles, detail::weight_order::plain>(memory, s, s, source, dy.data(), dw.data());
+    engine_detail::tile_conv3d<Tiles, engine_detail::weight_order::plain>(memory, s, source, w.data(), nullptr,
+                                                                          y.data());
+    engine_detail::tile_conv3d<Tiles, engine_detail::weight_order::plain>(memory, s, source, w.data(), bias.data(),
+                                                                          with_bias.data());
+    engine_detail::tile_conv3d_weights<Tiles, engine_detail::weight_order::plain>(memory, s, s, source, dy.data(),
+                                                                                  dw.data());
     results all{y.numbers(), with_bias.numbers(), dw.numbers()};
     for (index first = 0; const index channels : l.in) {
       const guarded<bfloat16> dx(p.input_shape().size() / p.in_channels * channels);
-      detail::tile_conv3d<Tiles, detail::weight_order::flipped>(memory, s.of_part(first, channels).of_backward_data(),
-                                                                {{{dy.data(), l.out, nullptr}}}, w.data(), nullptr,
-                                                                dx.data());
+      engine_detail::tile_conv3d<Tiles, engine_detail::weight_order::flipped>(
+          memory, s.of_part(first, channels).of_backward_data(), {{{dy.data(), l.out, nullptr}}}, w.data(), nullptr,
+          dx.data());
       all.push_back(dx.numbers());
       first += channels;
     }
@@ -251,40 +254,39 @@ void agree(const layer& l) {
 
 struct transposed_layer {
   const char* what;
-  conv_transpose3d_problem p;
+  conv3d_problem p;
+  transposed_layer(const char* what, index batch, const extent3& input, index in, index out, const extent3& factor)
+      : what(what), p(conv3d_problem::transposed(batch, input, in, out, factor)) {}
 };
 
-const std::vector<transposed_layer> transposed_layers{{"twice as large", {2, {3, 4, 17}, 32, 16, {2, 2, 2}}},
-                                                      {"odd channels", {1, {2, 3, 9}, 5, 7, {2, 2, 2}}},
-                                                      {"flat", {1, {5, 6, 11}, 16, 24, {1, 2, 2}}},
-                                                      {"single", {1, {3, 2, 5}, 16, 16, {1, 1, 1}}},
-                                                      {"uneven", {1, {2, 9, 6}, 40, 33, {3, 1, 2}}},
-                                                      {"more than one block", {1, {6, 10, 12}, 64, 32, {2, 2, 2}}}};
+const std::vector<transposed_layer> transposed_layers{
+    {"twice as large", 2, {3, 4, 17}, 32, 16, {2, 2, 2}}, {"odd channels", 1, {2, 3, 9}, 5, 7, {2, 2, 2}},
+    {"flat", 1, {5, 6, 11}, 16, 24, {1, 2, 2}},           {"single", 1, {3, 2, 5}, 16, 16, {1, 1, 1}},
+    {"uneven", 1, {2, 9, 6}, 40, 33, {3, 1, 2}},          {"more than one block", 1, {6, 10, 12}, 64, 32, {2, 2, 2}}};
 
 template <class Tiles>
 void agree(const transposed_layer& l) {
   context<exact> reference;
   const guarded_context memory;
-  const auto& p = l.p;
+  const auto& p = l.p;  // leads back: its output is x, its input y
   const auto numbers = [](const shape& s, std::uint32_t key) { return converted<bfloat16>(values(s.size(), key)); };
   const auto exactly = [&](const shape& s, std::uint32_t key) {
     return reference.make(s, converted<double>(numbers(s, key)));
   };
-  const guarded<bfloat16> x(numbers(p.input_shape(), 1)), w(numbers(p.weight_shape(), 2)),
-      dy(numbers(p.output_shape(), 3)), bias(numbers({p.out_channels}, 4));
-  const auto exact_x = exactly(p.input_shape(), 1), exact_w = exactly(p.weight_shape(), 2),
-             exact_dy = exactly(p.output_shape(), 3), exact_bias = exactly({p.out_channels}, 4);
-  auto exact_y = reference.make(p.output_shape()), exact_dx = reference.make(p.input_shape()),
-       exact_dw = reference.make(p.weight_shape());
-  kernels<exact>::conv_transpose3d_forward(reference, p, exact_x.data(), exact_w.data(), exact_bias.data(),
-                                           exact_y.data());
-  kernels<exact>::conv_transpose3d_backward_data(reference, p, exact_dy.data(), exact_w.data(), exact_dx.data());
-  kernels<exact>::conv_transpose3d_backward_weights(reference, p, exact_x.data(), exact_dy.data(), exact_dw.data());
+  const shape small = p.output_shape(), large = p.input_shape();
+  const guarded<bfloat16> x(numbers(small, 1)), w(numbers(p.weight_shape(), 2)), dy(numbers(large, 3)),
+      bias(numbers({p.in_channels}, 4));
+  const auto exact_x = exactly(small, 1), exact_w = exactly(p.weight_shape(), 2), exact_dy = exactly(large, 3),
+             exact_bias = exactly({p.in_channels}, 4);
+  const auto exact_y = ops::conv_transpose3d(reference, p, exact_x, exact_w, exact_bias);
+  const auto exact_dx = ops::conv_transpose3d_backward_data(reference, p, exact_dy, exact_w);
+  const auto exact_dw = ops::conv_transpose3d_backward_weights(reference, p, exact_x, exact_dy);
   const auto run = [&] {
-    const guarded<bfloat16> y(p.output_shape().size()), dx(p.input_shape().size()), dw(p.weight_shape().size());
-    detail::tile_conv_transpose3d<Tiles>(memory, p, x.data(), w.data(), bias.data(), y.data());
-    detail::tile_conv_transpose3d_data<Tiles>(memory, p, dy.data(), w.data(), dx.data());
-    detail::tile_conv_transpose3d_weights<Tiles>(memory, p, x.data(), dy.data(), dw.data());
+    const guarded<bfloat16> y(large.size()), dx(small.size()), dw(p.weight_shape().size());
+    engine_detail::tile_conv_transpose3d<Tiles>(memory, engine_detail::transposed_conv3d(p), x.data(), w.data(),
+                                                bias.data(), y.data());
+    engine_detail::tile_conv_transpose3d_data<Tiles>(memory, p, dy.data(), w.data(), dx.data());
+    engine_detail::tile_conv_transpose3d_weights<Tiles>(memory, p, x.data(), dy.data(), dw.data());
     return results{y.numbers(), dx.numbers(), dw.numbers()};
   };
   const auto host = [&](const auto& tensor) { return to_host(reference.space(), tensor); };
@@ -302,9 +304,9 @@ BOOST_AUTO_TEST_CASE(emulated_tiles_agree_with_the_reference) {
 
 BOOST_AUTO_TEST_CASE(the_processors_tiles_agree_with_the_reference) {
 #if defined(COMODAL_HAS_AMX)
-  if (detail::amx_available()) {
-    for (const layer& l : layers) agree<detail::amx_tiles>(l);
-    for (const transposed_layer& l : transposed_layers) agree<detail::amx_tiles>(l);
+  if (processor::this_machine().amx_bf16) {
+    for (const layer& l : layers) agree<engine_detail::amx_tiles>(l);
+    for (const transposed_layer& l : transposed_layers) agree<engine_detail::amx_tiles>(l);
     return;
   }
 #endif

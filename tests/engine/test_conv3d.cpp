@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The portable, oneDNN and reference engines carry out the same convolutions.
+// Convolutions of every engine against the reference engine, in three directions: usual and odd sizes, strides,
+// paddings, dilations, maps side by side, biases and transposed convolutions.
 #define BOOST_TEST_MODULE engine_conv3d
 #include <boost/test/unit_test.hpp>
 
@@ -8,123 +9,210 @@
 
 #include <core/support.hpp>
 
+#include <cstring>
 #include <vector>
 
 namespace comodal::tests {
 
-using single = kokkos_backend<default_space, float>;
-using twofold = kokkos_backend<default_space, double>;
 using oracle = xtensor_backend<double>;
+template <class T, class... Engines>
+using by = kokkos_backend<default_space, T, false, engine_list<Engines...>>;
 
-// Largest error relative to the largest value: sums of up to some 3000 products of numbers in [-1, 1).
-// F(4x4, 3x3) rounds more (docs/numerics.md).
+// F(4x4, 3x3) rounds more than direct sums.
 constexpr double single_tolerance = 3e-6, winograd_tolerance = 1e-5, double_tolerance = 1e-13;
 
-const std::vector<conv3d_problem> problems{
-    {2, {6, 7, 5}, 16, 16, {3, 3, 3}, {1, 1, 1}}, {1, {4, 6, 8}, 32, 16, {3, 3, 3}, {1, 1, 1}},
-    {1, {5, 5, 5}, 1, 8, {3, 3, 3}, {1, 1, 1}},   {2, {7, 6, 9}, 8, 16, {3, 3, 3}, {2, 2, 2}},
-    {1, {8, 5, 7}, 16, 32, {3, 3, 3}, {1, 2, 2}}, {3, {3, 4, 5}, 5, 7, {3, 3, 3}, {1, 1, 1}},
-    {1, {3, 4, 5}, 17, 19, {3, 3, 3}, {1, 1, 1}}, {2, {5, 6, 4}, 16, 4, {1, 1, 1}, {1, 1, 1}},
-    {1, {5, 6, 7}, 6, 3, {1, 1, 1}, {2, 2, 2}},   {1, {6, 7, 8}, 4, 8, {5, 5, 5}, {1, 1, 1}},
-    {1, {6, 7, 9}, 3, 5, {5, 3, 1}, {2, 1, 3}},   {2, {4, 9, 8}, 8, 8, {1, 3, 3}, {1, 1, 1}},
-    {1, {1, 1, 1}, 3, 2, {3, 3, 3}, {1, 1, 1}},   {1, {2, 1, 3}, 16, 16, {5, 5, 5}, {1, 1, 1}},
-    {1, {9, 8, 7}, 1, 1, {3, 3, 3}, {3, 3, 3}},   {1, {4, 4, 33}, 24, 40, {3, 3, 3}, {1, 1, 1}},
-    {17, {2, 3, 2}, 4, 4, {3, 3, 3}, {2, 1, 1}}};
-
-const conv3d_direction directions[] = {conv3d_direction::forward, conv3d_direction::backward_data,
-                                       conv3d_direction::backward_weights};
-
-std::string described(const conv3d_problem& p) {
-  return text(p.input_shape().to_string(), " * ", p.weight_shape().to_string(), " stride ", p.stride[0], p.stride[1],
-              p.stride[2]);
+conv3d_problem padded(conv3d_problem p, const extent3& front, const extent3& back,
+                      const extent3& dilation = {1, 1, 1}) {
+  p.pad_front = front;
+  p.pad_back = back;
+  p.dilation = dilation;
+  return p;
+}
+conv3d_problem in_parts(conv3d_problem p, const std::vector<index>& channels, bool bias = false) {
+  p.set_parts(channels);
+  p.has_bias = bias;
+  return p;
 }
 
+const std::vector<conv3d_problem> problems{
+    {2, {6, 7, 5}, 16, 16, {3, 3, 3}, {1, 1, 1}},
+    {1, {4, 6, 8}, 32, 16, {3, 3, 3}, {1, 1, 1}},
+    {1, {5, 5, 5}, 1, 8, {3, 3, 3}, {1, 1, 1}},
+    {2, {7, 6, 9}, 8, 16, {3, 3, 3}, {2, 2, 2}},
+    {1, {8, 5, 7}, 16, 32, {3, 3, 3}, {1, 2, 2}},
+    {3, {3, 4, 5}, 5, 7, {3, 3, 3}, {1, 1, 1}},
+    {1, {3, 4, 5}, 17, 19, {3, 3, 3}, {1, 1, 1}},
+    {2, {5, 6, 4}, 16, 4, {1, 1, 1}, {1, 1, 1}},
+    {1, {5, 6, 7}, 6, 3, {1, 1, 1}, {2, 2, 2}},
+    {1, {6, 7, 8}, 4, 8, {5, 5, 5}, {1, 1, 1}},
+    {1, {6, 7, 9}, 3, 5, {5, 3, 1}, {2, 1, 3}},
+    {2, {4, 9, 8}, 8, 8, {1, 3, 3}, {1, 1, 1}},
+    {1, {1, 1, 1}, 3, 2, {3, 3, 3}, {1, 1, 1}},
+    {1, {2, 1, 3}, 16, 16, {5, 5, 5}, {1, 1, 1}},
+    {1, {9, 8, 7}, 1, 1, {3, 3, 3}, {3, 3, 3}},
+    {1, {4, 4, 33}, 24, 40, {3, 3, 3}, {1, 1, 1}},
+    {17, {2, 3, 2}, 4, 4, {3, 3, 3}, {2, 1, 1}},
+    // Even filters, uneven padding, none, dilation.
+    padded({1, {6, 8, 10}, 8, 16, {2, 2, 2}, {2, 2, 2}}, {0, 0, 0}, {0, 0, 0}),
+    padded({2, {5, 6, 7}, 8, 8, {2, 2, 2}, {1, 1, 1}}, {0, 1, 0}, {1, 0, 1}),
+    padded({1, {6, 12, 12}, 8, 16, {3, 3, 3}, {1, 1, 1}}, {0, 0, 0}, {0, 0, 0}),
+    padded({1, {6, 12, 12}, 8, 16, {3, 3, 3}, {1, 1, 1}}, {2, 2, 2}, {2, 0, 1}),
+    padded({1, {7, 8, 9}, 4, 8, {3, 3, 3}, {1, 1, 1}}, {2, 2, 2}, {2, 2, 2}, {2, 2, 2}),
+    padded({1, {9, 8, 11}, 4, 8, {3, 1, 3}, {2, 1, 2}}, {1, 0, 3}, {2, 0, 3}, {1, 1, 3}),
+    // Maps side by side, with bias.
+    in_parts({2, {5, 8, 9}, 24, 16, {3, 3, 3}, {1, 1, 1}}, {8, 16}, true),
+    in_parts({1, {4, 5, 6}, 9, 5, {3, 3, 3}, {2, 2, 2}}, {1, 3, 5}, true),
+    in_parts({1, {4, 6, 6}, 12, 8, {1, 1, 1}, {1, 1, 1}}, {4, 4, 4}),
+    // A filter whose rows of taps, of all parts together, do not fit on the stack.
+    in_parts({1, {15, 14, 3}, 3, 2, {15, 15, 1}, {1, 1, 1}}, {1, 1, 1}),
+    // Transposed convolutions: blocks that do not overlap.
+    conv3d_problem::transposed(2, {3, 4, 5}, 16, 8, {2, 2, 2}),
+    conv3d_problem::transposed(1, {3, 2, 5}, 5, 7, {1, 2, 2}),
+    conv3d_problem::transposed(1, {2, 3, 4}, 6, 6, {1, 1, 1}),
+    conv3d_problem::transposed(1, {1, 1, 3}, 4, 4, {32, 32, 1})};
+
+const direction directions[] = {direction::forward, direction::backward, direction::backward_weights};
+
 struct operands {
-  std::vector<double> x, w, dy;
+  std::vector<double> x, w, y, bias;
   explicit operands(const conv3d_problem& p)
       : x(values(p.input_shape().size(), 1)),
         w(values(p.weight_shape().size(), 2)),
-        dy(values(p.output_shape().size(), 3)) {}
+        y(values(p.output_shape().size(), 3)),
+        bias(values(std::max(p.in_channels, p.out_channels), 4)) {}
 };
 
-// By the kernels of a back end, never by a vendor's; outputs begin as garbage, which must be overwritten.
-template <class Backend>
-std::vector<double> by_kernels(const conv3d_problem& p, conv3d_direction direction, const operands& o) {
-  using T = typename Backend::scalar_type;
-  using K = kernels<Backend>;
-  context<Backend> ctx;
-  const auto x = ctx.make(p.input_shape(), converted<T>(o.x)), w = ctx.make(p.weight_shape(), converted<T>(o.w));
-  const auto dy = ctx.make(p.output_shape(), converted<T>(o.dy));
-  const auto garbage = [&](const shape& s) {
-    return ctx.make(s, std::vector<T>(static_cast<std::size_t>(s.size()), T(1e30)));
-  };
-  typename context<Backend>::tensor_type out;
-  switch (direction) {
-    case conv3d_direction::forward:
-      out = garbage(p.output_shape());
-      K::conv3d_forward(ctx, p, x.data(), w.data(), out.data());
-      break;
-    case conv3d_direction::backward_data:
-      out = garbage(p.input_shape());
-      K::conv3d_backward_data(ctx, p, dy.data(), w.data(), out.data());
-      break;
-    case conv3d_direction::backward_weights:
-      out = garbage(p.weight_shape());
-      K::conv3d_backward_weights(ctx, p, x.data(), dy.data(), out.data());
-      break;
+// Channels [first, first + count) of a map.
+template <class T>
+std::vector<T> channels_of(const std::vector<T>& x, index all, index first, index count) {
+  std::vector<T> out;
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    const index c = static_cast<index>(i) % all;
+    if (c >= first && c < first + count) out.push_back(x[i]);
   }
-  return converted<double>(to_host(ctx.space(), out));
+  return out;
 }
 
-BOOST_AUTO_TEST_CASE(portable_agrees_with_the_reference_in_both_precisions) {
+// The result of one direction; gradients of maps side by side one after the other.
+template <class Backend>
+std::vector<double> computed(context<Backend>& ctx, const conv3d_problem& p, direction d, const operands& o) {
+  using T = typename Backend::scalar_type;
+  std::vector<tensor_of<Backend>> maps;
+  std::vector<bool> wanted;
+  index first = 0;
+  for (int i = 0; i < p.part_count; ++i) {
+    const index channels = p.part_count > 1 ? p.parts[static_cast<std::size_t>(i)] : p.in_channels;
+    shape extents = p.input_shape();
+    extents.set(4, channels);
+    maps.push_back(ctx.make(extents, converted<T>(channels_of(o.x, p.in_channels, first, channels))));
+    wanted.push_back(true);
+    first += channels;
+  }
+  const auto w = ctx.make(p.weight_shape(), converted<T>(o.w)), y = ctx.make(p.output_shape(), converted<T>(o.y));
+  const auto bias = [&](index channels) {
+    auto values = converted<T>(o.bias);
+    values.resize(static_cast<std::size_t>(channels));
+    return p.has_bias ? ctx.make({channels}, values) : tensor_of<Backend>{};
+  };
+  const auto host = [&](const auto& t) { return converted<double>(to_host(ctx.space(), t)); };
+  if (d == direction::forward) return host(ops::conv3d(ctx, p, maps, w, bias(p.out_channels)));
+  if (d == direction::backward_weights) return host(ops::conv3d_backward_weights(ctx, p, maps, y));
+  std::vector<double> all;
+  for (const auto& dx : ops::conv3d_backward_data(ctx, p, y, w, wanted)) {
+    const auto one = host(dx);
+    all.insert(all.end(), one.begin(), one.end());
+  }
+  return all;
+}
+template <class Backend>
+std::vector<double> computed(const conv3d_problem& p, direction d, const operands& o) {
+  context<Backend> ctx;
+  return computed(ctx, p, d, o);
+}
+
+template <class... Engines>
+void agree(double tolerance) {
   for (const conv3d_problem& p : problems) {
     const operands o(p);
-    for (const conv3d_direction d : directions) {
-      BOOST_TEST_CONTEXT(name_of(d) << " of " << described(p)) {
-        const auto expected = by_kernels<oracle>(p, d, o);
-        BOOST_TEST(difference(by_kernels<twofold>(p, d, o), expected) <= double_tolerance);
-        BOOST_TEST(difference(by_kernels<single>(p, d, o), expected) <= winograd_tolerance);
+    for (const direction d : directions) {
+      BOOST_TEST_CONTEXT(conv3d_problem::name(d) << " of " << p.to_string()) {
+        const auto expected = computed<oracle>(p, d, o);
+        BOOST_TEST(difference(computed<by<double, Engines...>>(p, d, o), expected) <= double_tolerance);
+        BOOST_TEST(difference(computed<by<float, Engines...>>(p, d, o), expected) <= tolerance);
       }
     }
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_host_engine_agrees_with_the_reference_in_both_precisions) {
+  agree<host_engine>(winograd_tolerance);
+}
+
+BOOST_AUTO_TEST_CASE(the_device_engine_agrees_with_the_reference_in_both_precisions) {
+  agree<device_engine>(single_tolerance);
+}
+
+// The oracle itself, where it stands alone: groups of channels are convolutions of their own, an activation is a
+// function of the result.
+BOOST_AUTO_TEST_CASE(the_reference_engine_knows_groups_and_activations) {
+  conv3d_problem p(1, {4, 5, 6}, 6, 4, {3, 3, 3});
+  p.groups = 2;
+  const operands o(p);
+  conv3d_problem half(1, {4, 5, 6}, 3, 2, {3, 3, 3});
+  const auto group = [&](index g, direction d) {
+    operands own(half);
+    own.x = channels_of(o.x, 6, 3 * g, 3);
+    own.y = channels_of(o.y, 4, 2 * g, 2);
+    own.w = channels_of(o.w, 4, 2 * g, 2);
+    return computed<oracle>(half, d, own);
+  };
+  for (const direction d : directions) {
+    const auto all = computed<oracle>(p, d, o);
+    const index width = d == direction::backward ? 6 : 4;
+    for (const index g : {0, 1})
+      BOOST_TEST(difference(channels_of(all, width, width / 2 * g, width / 2), group(g, d)) <= double_tolerance);
+  }
+  conv3d_problem active(1, {4, 5, 6}, 3, 2, {3, 3, 3});
+  auto expected = computed<oracle>(active, direction::forward, operands(active));
+  for (double& v : expected) v = v > 0 ? v : 0.25 * v;
+  active.slope = 0.25;
+  BOOST_TEST(difference(computed<oracle>(active, direction::forward, operands(active)), expected) <= double_tolerance);
+}
+
+BOOST_AUTO_TEST_CASE(a_problem_that_no_engine_carries_out_is_refused_with_what_each_said) {
+  context<by<float, host_engine, device_engine>> ctx;
+  conv3d_problem p(1, {4, 5, 6}, 6, 4, {3, 3, 3});
+  p.groups = 2;
+  BOOST_CHECK_EXCEPTION(
+      (void)engine_facts(ctx, p, direction::forward), config_error,
+      says("no engine of this back end carries out 1 x 4x5x6 x 6 -> 4, filter 3x3x3, stride 1x1x1, 2 "
+           "groups; host: our host kernels convolve no groups of channels; device: our device kernels"));
+}
+
+#if defined(COMODAL_ENABLE_ONEDNN)
 BOOST_AUTO_TEST_CASE(onednn_agrees_with_the_reference) {
-  if constexpr (!onednn_available_v<single>) {
-    BOOST_TEST_MESSAGE("LEFT OUT: this program was compiled without oneDNN");
-  } else {
-    context<single> ctx;
-    ctx.fallback = fallback_policy::error;
-    ctx.engines = engine_choice::vendor;
-    int compared = 0;
-    for (const conv3d_problem& p : problems) {
-      const operands o(p);
-      const auto x = ctx.make(p.input_shape(), converted<float>(o.x)),
-                 w = ctx.make(p.weight_shape(), converted<float>(o.w));
-      const auto dy = ctx.make(p.output_shape(), converted<float>(o.dy));
-      for (const conv3d_direction d : directions) {
-        BOOST_TEST_CONTEXT(name_of(d) << " of " << described(p)) {
-          const conv3d_plan plan = plan_conv3d(ctx, p, d);
-          if (plan.engine != "onednn") {
-            BOOST_TEST_MESSAGE("not by oneDNN: " << name_of(d) << " of " << described(p) << ": " << plan.reason);
-            continue;
-          }
-          const auto out = d == conv3d_direction::forward         ? ops::conv3d(ctx, x, w, p.stride)
-                           : d == conv3d_direction::backward_data ? ops::conv3d_backward_data(ctx, p, dy, w)
-                                                                  : ops::conv3d_backward_weights(ctx, p, x, dy);
-          BOOST_TEST(difference(to_host(ctx.space(), out), by_kernels<oracle>(p, d, o)) <= single_tolerance);
-          ++compared;
-        }
+  using backend = by<float, host_engine, onednn_engine>;
+  context<backend> ctx;
+  ctx.fallback = fallback_policy::allow;
+  ctx.choose_engine("onednn");
+  index compared = 0;
+  for (const conv3d_problem& p : problems) {
+    const operands o(p);
+    for (const direction d : directions) {
+      BOOST_TEST_CONTEXT(conv3d_problem::name(d) << " of " << p.to_string()) {
+        if (engine_facts(ctx, p, d).engine != "onednn") continue;
+        BOOST_TEST(difference(computed(ctx, p, d, o), computed<oracle>(p, d, o)) <= single_tolerance);
+        ++compared;
       }
     }
-    BOOST_TEST_MESSAGE(compared << " of " << 3 * problems.size() << " convolutions ran on oneDNN");
-    BOOST_TEST(compared >= 12);
-    BOOST_TEST(ctx.runs("conv3d.forward", "onednn") + ctx.runs("conv3d.backward_data", "onednn") +
-                   ctx.runs("conv3d.backward_weights", "onednn") ==
-               compared);
-    BOOST_TEST(ctx.runs("conv3d.forward", "portable") == 0);
   }
+  BOOST_TEST_MESSAGE(compared << " of " << 3 * problems.size() << " convolutions ran on oneDNN");
+  BOOST_TEST(compared >= 12);
+  index counted = 0;
+  for (const direction d : directions) counted += ctx.runs(conv3d_problem::name(d), "onednn");
+  BOOST_TEST(counted == compared);
 }
+#endif
 
 BOOST_AUTO_TEST_CASE(the_reference_engine_is_counted_under_its_own_name) {
   context<oracle> ctx;
@@ -132,6 +220,27 @@ BOOST_AUTO_TEST_CASE(the_reference_engine_is_counted_under_its_own_name) {
   const auto y = ops::conv3d(ctx, x, w);
   for (std::size_t i = 0; i < 8; ++i) BOOST_TEST(to_host(ctx.space(), y)[i] == 2 * values(8, 1)[i]);
   BOOST_TEST(ctx.runs("conv3d.forward", "reference") == 1);
+}
+
+// Only the maps whose gradient is wanted are written.
+BOOST_AUTO_TEST_CASE(gradients_that_nobody_wants_are_not_made) {
+  const conv3d_problem p = in_parts({1, {3, 4, 5}, 5, 4}, {2, 3});
+  const operands o(p);
+  const auto check = [&]<class Backend>(context<Backend>& ctx) {
+    using T = typename Backend::scalar_type;
+    const auto w = ctx.make(p.weight_shape(), converted<T>(o.w)), y = ctx.make(p.output_shape(), converted<T>(o.y));
+    const auto both = ops::conv3d_backward_data(ctx, p, y, w, {true, true});
+    const auto second = ops::conv3d_backward_data(ctx, p, y, w, {false, true});
+    BOOST_TEST(!second[0]);
+    const auto a = to_host(ctx.space(), both[1]), b = to_host(ctx.space(), second[1]);
+    BOOST_TEST((a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(T)) == 0));
+  };
+  context<by<float, host_engine>> host;
+  context<by<float, device_engine>> device;
+  context<oracle> reference;
+  check(host);
+  check(device);
+  check(reference);
 }
 
 }  // namespace comodal::tests

@@ -3,11 +3,14 @@
 #define BOOST_TEST_MODULE engine_problems
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/engine/conv3d_plan.hpp>
+#include <comodal/engine/onednn/slabs.hpp>
 #include <comodal/engine/problem/broadcast.hpp>
 #include <comodal/engine/problem/pool3d.hpp>
 
 #include <core/support.hpp>
+
+#include <cmath>
+#include <vector>
 
 namespace comodal::tests {
 
@@ -16,31 +19,57 @@ BOOST_AUTO_TEST_CASE(output_of_a_convolution_is_the_input_over_the_stride_rounde
   p.check();
   BOOST_TEST((p.output_shape() == shape{2, 4, 3, 1, 5}));
   BOOST_TEST((p.weight_shape() == shape{3, 1, 5, 3, 5}));
-  BOOST_TEST((p.padding() == extent3{1, 0, 2}));
+  BOOST_TEST((p.pad_front == extent3{1, 0, 2} && p.pad_back == p.pad_front));
   BOOST_TEST(p.multiply_adds() == 2 * 4 * 3 * 1 * 15 * 15);
 }
 
-BOOST_AUTO_TEST_CASE(a_convolution_refuses_even_filters_and_empty_sizes) {
-  const auto refused = [](const conv3d_problem& p, const char* why) {
+BOOST_AUTO_TEST_CASE(a_convolution_refuses_what_makes_no_sense) {
+  const auto refused = [](conv3d_problem p, const char* why, auto&& change) {
+    change(p);
     BOOST_CHECK_EXCEPTION(p.check(), shape_error, says(why));
   };
-  refused({1, {4, 4, 4}, 1, 1, {3, 2, 3}}, "conv3d: filter 2 along axis 1, expected an odd number");
-  refused({1, {4, 4, 4}, 1, 1, {3, 3, -1}}, "conv3d: filter -1 along axis 2");
-  refused({1, {4, 4, 4}, 1, 1, {3, 3, 3}, {0, 1, 1}}, "conv3d: stride 0 along axis 0");
-  refused({1, {4, 0, 4}, 1, 1}, "conv3d: input extent 0 along axis 1");
-  refused({1, {4, 4, 4}, 0, 1}, "conv3d: batch 1, channels 0 -> 1");
-  refused({0, {4, 4, 4}, 1, 1}, "conv3d: batch 0");
+  const auto as_it_is = [](conv3d_problem&) {};
+  refused({1, {4, 4, 4}, 1, 1, {3, 3, -1}}, "conv3d: filter -1 along axis 2, expected 1 to 64", as_it_is);
+  refused({1, {99, 4, 4}, 1, 1, {65, 3, 3}}, "conv3d: filter 65 along axis 0, expected 1 to 64", as_it_is);
+  refused({1, {4, 4, 4}, 1, 1, {3, 3, 3}, {0, 1, 1}}, "conv3d: stride 0 along axis 0", as_it_is);
+  refused({1, {4, 0, 4}, 1, 1}, "conv3d: input extent 0 along axis 1", as_it_is);
+  refused({1, {4, 4, 4}, 0, 1}, "conv3d: batch 1, channels 0 -> 1", as_it_is);
+  refused({0, {4, 4, 4}, 1, 1}, "conv3d: batch 0", as_it_is);
+  const conv3d_problem p{1, {4, 4, 4}, 4, 6};
+  refused(p, "conv3d: dilation 0 along axis 2", [](auto& q) { q.dilation[2] = 0; });
+  refused(p, "conv3d: padding 3 along axis 1, expected 0 to 2", [](auto& q) { q.pad_back[1] = 3; });
+  refused(p, "conv3d: input extent 4 along axis 0, expected 7 or more for this filter", [](auto& q) {
+    q.filter[0] = 7;
+    q.pad_front[0] = q.pad_back[0] = 0;
+  });
+  refused(p, "conv3d: 3 groups of channels 4 -> 6, expected a divisor of both", [](auto& q) { q.groups = 3; });
+  refused(p, "conv3d: slope nan, expected 0 to 1", [](auto& q) { q.slope = std::nan(""); });
+  refused(p, "conv3d: 2 parts of 5 channels, expected 4", [](auto& q) { q.set_parts(std::vector<index>{2, 3}); });
+  conv3d_problem many{1, {4, 4, 4}, 17, 1};
+  BOOST_CHECK_EXCEPTION(many.set_parts(std::vector<index>(17, 1)), shape_error,
+                        says("conv3d: 17 maps side by side, expected 16 at most"));
 }
 
-BOOST_AUTO_TEST_CASE(a_transposed_convolution_refuses_empty_sizes) {
-  const auto refused = [](const conv_transpose3d_problem& p, const char* why) {
-    BOOST_CHECK_EXCEPTION(p.check(), shape_error, says(why));
-  };
-  conv_transpose3d_problem{1, {1, 2, 3}, 4, 5, {1, 2, 3}}.check();
-  refused({1, {4, 4, 4}, 1, 1, {2, 0, 2}}, "conv_transpose3d: filter 0 along axis 1");
-  refused({1, {4, 4, 0}, 1, 1}, "conv_transpose3d: input extent 0 along axis 2");
-  refused({1, {4, 4, 4}, 1, 0}, "conv_transpose3d: batch 1, channels 1 -> 0");
-  refused({0, {4, 4, 4}, 1, 1}, "conv_transpose3d: batch 0");
+BOOST_AUTO_TEST_CASE(outputs_follow_from_filter_padding_stride_and_dilation) {
+  conv3d_problem p(1, {9, 10, 11}, 1, 1, {3, 2, 4}, {2, 3, 1});
+  p.dilation = {2, 1, 3};
+  p.pad_front = {1, 0, 2};
+  p.pad_back = {0, 1, 5};
+  p.check();
+  BOOST_TEST((p.output() == extent3{(9 + 1 - 5) / 2 + 1, (10 + 1 - 2) / 3 + 1, (11 + 7 - 10) / 1 + 1}));
+}
+
+BOOST_AUTO_TEST_CASE(a_transposed_convolution_is_the_convolution_that_leads_back) {
+  const auto p = conv3d_problem::transposed(2, {1, 2, 3}, 4, 5, {1, 2, 3});
+  p.check();
+  BOOST_TEST((p.input_shape() == shape{2, 1, 4, 9, 5}));
+  BOOST_TEST((p.output_shape() == shape{2, 1, 2, 3, 4}));
+  BOOST_TEST((p.weight_shape() == shape{1, 2, 3, 4, 5}));
+  BOOST_TEST(p.is_blocks());
+  BOOST_CHECK_EXCEPTION(conv3d_problem::transposed(1, {4, 4, 4}, 1, 1, {2, 0, 2}).check(), shape_error,
+                        says("conv3d: filter 0 along axis 1"));
+  BOOST_CHECK_EXCEPTION(conv3d_problem::transposed(1, {4, 4, 0}, 1, 1, {2, 2, 2}).check(), shape_error,
+                        says("conv3d: input extent 0 along axis 2"));
 }
 
 BOOST_AUTO_TEST_CASE(slabs_cover_every_output_once_and_read_what_they_need) {
@@ -51,7 +80,7 @@ BOOST_AUTO_TEST_CASE(slabs_cover_every_output_once_and_read_what_they_need) {
           const conv3d_problem p{batch, {depth, 4, 4}, 2, 2, {filter, 3, 3}, {stride, 1, 1}};
           const index out = p.output()[0];
           std::vector<int> covered(static_cast<std::size_t>(batch * out));
-          for (const conv3d_slab& s : conv3d_slabs(p, 16)) {
+          for (const engine_detail::conv3d_slab& s : engine_detail::conv3d_slabs(p, 16)) {
             for (index o = s.out_first; o < s.out_last; ++o) ++covered[static_cast<std::size_t>(s.sample * out + o)];
             BOOST_REQUIRE(s.out_first < s.out_last);
             BOOST_REQUIRE((0 <= s.in_first && s.in_first < s.in_last && s.in_last <= depth));
@@ -70,7 +99,7 @@ BOOST_AUTO_TEST_CASE(input_slabs_cover_every_input_once_with_all_outputs_that_re
         for (const index stride : {1, 2, 3}) {
           const conv3d_problem p{batch, {depth, 4, 4}, 2, 2, {filter, 3, 3}, {stride, 1, 1}};
           std::vector<int> covered(static_cast<std::size_t>(batch * depth));
-          for (const conv3d_slab& s : conv3d_input_slabs(p, 64)) {
+          for (const engine_detail::conv3d_slab& s : engine_detail::conv3d_input_slabs(p, 64)) {
             for (index i = s.in_first; i < s.in_last; ++i) ++covered[static_cast<std::size_t>(s.sample * depth + i)];
             BOOST_REQUIRE((0 <= s.in_first && s.in_first < s.in_last && s.in_last <= depth));
             BOOST_REQUIRE((0 <= s.out_first && s.out_first < s.out_last && s.out_last <= p.output()[0]));
@@ -87,12 +116,13 @@ BOOST_AUTO_TEST_CASE(input_slabs_cover_every_input_once_with_all_outputs_that_re
 }
 
 BOOST_AUTO_TEST_CASE(pooling_rounds_down_and_refuses_windows_that_do_not_fit) {
-  const pool3d_problem p{2, {7, 4, 9}, 3, {2, 4, 5}};
+  const pool3d_problem p{pooling::maximum, 2, {7, 4, 9}, 3, {2, 4, 5}};
   p.check();
   BOOST_TEST((p.output_shape() == shape{2, 3, 1, 1, 3}));
-  BOOST_CHECK_EXCEPTION((pool3d_problem{1, {3, 4, 4}, 1, {4, 2, 2}}.check()), shape_error,
+  BOOST_CHECK_EXCEPTION((pool3d_problem{pooling::average, 1, {3, 4, 4}, 1, {4, 2, 2}}.check()), shape_error,
                         says("pool3d: window 4 along axis 0 of extent 3"));
-  BOOST_CHECK_EXCEPTION((pool3d_problem{1, {9, 9, 9}, 1, {7, 7, 7}}.check()), shape_error, says("255"));
+  BOOST_CHECK_EXCEPTION((pool3d_problem{pooling::maximum, 1, {9, 9, 9}, 1, {7, 7, 7}}.check()), shape_error,
+                        says("255"));
 }
 
 BOOST_AUTO_TEST_CASE(shapes_broadcast_as_in_numpy) {

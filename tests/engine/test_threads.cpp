@@ -84,21 +84,20 @@ BOOST_AUTO_TEST_CASE(convolution_by_the_engine_of_choice_with_one_plan_for_all) 
             [&] { return evaluate(ctx, convolution_operands, [](const variables& v) { return conv3d(v[0], v[1]); }); });
 }
 
-BOOST_AUTO_TEST_CASE(portable_convolution) {
-  using K = kernels<backend>;
+BOOST_AUTO_TEST_CASE(convolution_by_the_host_engine) {
   const conv3d_problem p{2, {10, 13, 14}, 16, 24, {3, 3, 3}, {1, 2, 1}};
   context<backend> ctx;
+  ctx.choose_engine("host");
   const auto tensor = [&](const shape& s, std::uint32_t key) {
     return ctx.make(s, converted<float>(values(s.size(), key)));
   };
   const auto x = tensor(p.input_shape(), 1), w = tensor(p.weight_shape(), 2), dy = tensor(p.output_shape(), 3);
-  invariant("portable conv3d", [&] {
-    const auto y = ctx.make(p.output_shape()), dx = ctx.make(p.input_shape()), dw = ctx.make(p.weight_shape());
-    K::conv3d_forward(ctx, p, x.data(), w.data(), y.data());
-    K::conv3d_backward_data(ctx, p, dy.data(), w.data(), dx.data());
-    K::conv3d_backward_weights(ctx, p, x.data(), dy.data(), dw.data());
-    return std::vector{to_host(ctx.space(), y), to_host(ctx.space(), dx), to_host(ctx.space(), dw)};
+  invariant("conv3d on the host engine", [&] {
+    return std::vector{to_host(ctx.space(), ops::conv3d(ctx, p, {x}, w)),
+                       to_host(ctx.space(), ops::conv3d_backward_data(ctx, p, dy, w)),
+                       to_host(ctx.space(), ops::conv3d_backward_weights(ctx, p, x, dy))};
   });
+  BOOST_TEST(ctx.runs("conv3d.forward", "host") == 4);
 }
 
 BOOST_AUTO_TEST_CASE(other_layers) {

@@ -96,7 +96,7 @@ BOOST_FIXTURE_TEST_CASE(full_and_sum, workshop) {
 BOOST_AUTO_TEST_CASE(blocks_are_added_to_what_is_there) {
   context<backend> ctx;
   const auto from = ctx.make({2, 2}, {1, 2, 3, 4}), to = ctx.make({2, 3}, {10, 10, 10, 20, 20, 20});
-  kernels<backend>::add_block(ctx, 2, 2, from.data(), 2, to.data() + 1, 3);
+  dispatch(ctx, copy_block_problem{2, 2, 2, 3, true}, direction::forward, {from.data(), to.data() + 1});
   BOOST_TEST(to_host(ctx.space(), to) == (std::vector<double>{10, 11, 12, 20, 23, 24}), each);
 }
 

@@ -82,7 +82,7 @@ std::vector<int> allocations(const std::string& name, const std::string& precisi
   const batch_maker<> maker(batch, labelled, unlabelled, 1);
 
   context<backend> ctx;
-  ctx.engines = engine_choice::portable;
+  ctx.choose_engine("host");
   tape<backend> home(ctx);
   method_options options;
   options.name = name;

@@ -6,6 +6,7 @@
 
 #include <comodal/autograd/variable.hpp>
 #include <comodal/core/compiled.hpp>
+#include <comodal/core/vector_math.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -96,9 +97,7 @@ template <tensor_backend Backend, class Function>
   const operation_scope scope(ctx, "elementwise");
   auto y = ops::unary(ctx, f, x.value());
   return x.home().result(y, {&x}, [&ctx, f, to = x.sink(), in = x.value(), y](const auto& d) {
-    auto dx = ctx.make(in.shape());
-    kernels<Backend>::unary_backward(ctx, in.size(), f, in.data(), y.data(), d.data(), dx.data());
-    to.accumulate(dx);
+    to.accumulate(ops::unary_backward(ctx, f, in, y, d));
   });
 }
 

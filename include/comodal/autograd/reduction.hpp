@@ -6,6 +6,7 @@
 
 #include <comodal/autograd/arithmetic.hpp>
 #include <comodal/core/compiled.hpp>
+#include <comodal/ops/reduction.hpp>
 
 #include <vector>
 
@@ -57,38 +58,21 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> max(const variable<Backend>& x, int axis) {
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "max");
-  const shape in = x.shape();
-  const int a = in.checked(axis);
-  const index outer = in.product(0, a), extent = in[a], inner = in.product(a + 1, in.rank());
-  shape out = in;
-  out.set(a, 1);
-  auto y = ctx.make(out);
-  auto chosen = ctx.template make_of<std::int32_t>(out);
-  kernels<Backend>::max_axis_forward(ctx, outer, extent, inner, x.value().data(), y.data(), chosen.data());
-  return x.home().result(y, {&x}, [&ctx, to = x.sink(), chosen, in, outer, extent, inner](const auto& d) {
-    auto dx = ctx.make(in);
-    kernels<Backend>::max_axis_backward(ctx, outer, extent, inner, d.data(), chosen.data(), dx.data());
-    to.accumulate(dx);
+  const auto of = ops::max_axis(ctx, x.value(), axis);
+  return x.home().result(of.y, {&x}, [&ctx, to = x.sink(), chosen = of.chosen, in = x.shape(), axis](const auto& d) {
+    to.accumulate(ops::max_axis_backward(ctx, in, axis, chosen, d));
   });
 }
 
 namespace detail {
 
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> softmax(const variable<Backend>& x, int axis,
-                                        const typename context<Backend>::tensor_type& mask, index groups) {
+[[nodiscard]] variable<Backend> softmax(const variable<Backend>& x, int axis, const tensor_of<Backend>& mask) {
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "softmax");
-  const shape in = x.shape();
-  const int a = in.checked(axis);
-  const index outer = in.product(0, a), extent = in[a], inner = in.product(a + 1, in.rank());
-  auto y = ctx.make(in);
-  kernels<Backend>::softmax_forward(ctx, outer, extent, inner, x.value().data(), mask ? mask.data() : nullptr, groups,
-                                    y.data());
-  return x.home().result(y, {&x}, [&ctx, to = x.sink(), y, outer, extent, inner](const auto& d) {
-    auto dx = ctx.make(y.shape());
-    kernels<Backend>::softmax_backward(ctx, outer, extent, inner, y.data(), d.data(), dx.data());
-    to.accumulate(dx);
+  const auto y = ops::softmax(ctx, x.value(), axis, mask);
+  return x.home().result(y, {&x}, [&ctx, to = x.sink(), y, axis](const auto& d) {
+    to.accumulate(ops::softmax_backward(ctx, y, axis, d));
   });
 }
 
@@ -97,7 +81,7 @@ template <tensor_backend Backend>
 /// Soft-max over an axis; the maximum is subtracted first. @throws shape_error
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> softmax(const variable<Backend>& x, int axis) {
-  return detail::softmax(x, axis, {}, 1);
+  return detail::softmax(x, axis, {});
 }
 
 /// Soft-max over the last axis, of those entries alone whose mask is not 0; the others come out as 0 and are never
@@ -108,7 +92,7 @@ template <tensor_backend Backend>
   if (x.shape().rank() < 2 || m.rank() != 2 || m[0] != x.extent(0) || m[1] != x.extent(-1))
     throw shape_error(text("masked_softmax: x ", x.shape().to_string(), " and mask ", m.to_string(),
                            ", expected (N, ..., M) and (N, M)"));
-  return detail::softmax(x, -1, mask.value(), x.extent(0));
+  return detail::softmax(x, -1, mask.value());
 }
 
 /// x / sqrt(sum of x^2 over an axis + eps). @throws shape_error
@@ -121,35 +105,13 @@ template <tensor_backend Backend>
 /// shape_error
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> matmul(const variable<Backend>& a, const variable<Backend>& b) {
-  const shape as = a.shape(), bs = b.shape();
-  bool fits = as.rank() == bs.rank() && as.rank() >= 2 && as[-1] == bs[-2];
-  for (int i = 0; fits && i < as.rank() - 2; ++i) fits = as[i] == bs[i];
-  if (!fits)
-    throw shape_error(
-        text("matmul: ", as.to_string(), " and ", bs.to_string(), ", expected (..., R, K) and (..., K, C)"));
-  const index batch = as.product(0, as.rank() - 2), rows = as[-2], inner = as[-1], columns = bs[-1];
-  shape out = as;
-  out.set(-1, columns);
   auto& ctx = a.ctx();
   const operation_scope scope(ctx, "matmul");
-  auto y = ctx.make(out);
-  kernels<Backend>::matmul(ctx, batch, rows, columns, inner, a.value().data(), false, b.value().data(), false,
-                           y.data());
-  return a.home().result(
-      y, {&a, &b},
-      [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value(), batch, rows, inner,
-       columns](const auto& d) {
-        if (to_a.wanted()) {
-          auto da = ctx.make(av.shape());
-          kernels<Backend>::matmul(ctx, batch, rows, inner, columns, d.data(), false, bv.data(), true, da.data());
-          to_a.accumulate(da);
-        }
-        if (to_b.wanted()) {
-          auto db = ctx.make(bv.shape());
-          kernels<Backend>::matmul(ctx, batch, inner, columns, rows, av.data(), true, d.data(), false, db.data());
-          to_b.accumulate(db);
-        }
-      });
+  return a.home().result(ops::matmul(ctx, a.value(), b.value()), {&a, &b},
+                         [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value()](const auto& d) {
+                           if (to_a.wanted()) to_a.accumulate(ops::matmul(ctx, d, bv, ops::transposed::b));
+                           if (to_b.wanted()) to_b.accumulate(ops::matmul(ctx, av, d, ops::transposed::a));
+                         });
 }
 
 #define COMODAL_REDUCTION(kind, Backend)                                                     \

@@ -6,6 +6,7 @@
 
 #include <comodal/autograd/arithmetic.hpp>
 #include <comodal/core/compiled.hpp>
+#include <comodal/ops/segmentation.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -19,28 +20,18 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> segmentation_sums(const variable<Backend>& z, const variable<Backend>& y,
                                                   const variable<Backend>& w = {},
                                                   label_kind kind = label_kind::classes) {
-  const shape zs = z.shape();
-  if (zs.rank() < 2 || !(zs == y.shape()) || zs[-1] > detail::max_classes)
-    throw shape_error(text("segmentation_sums: logits ", zs.to_string(), " and targets ", y.shape().to_string(),
-                           ", expected the same (N, ..., C) with C <= ", detail::max_classes));
-  const index samples = zs[0], classes = zs[-1], voxels = zs.product(1, zs.rank() - 1);
-  if (w && w.shape().size() != samples * voxels)
-    throw shape_error(text("segmentation_sums: weights ", w.shape().to_string(), " for logits ", zs.to_string(),
-                           ", expected one a voxel"));
+  (void)ops::segmentation_problem_of(kind, z.shape(), y.shape());
+  const index voxels = z.shape().product(0, z.shape().rank() - 1);
+  if (w && w.shape().size() != voxels)
+    throw shape_error(text("segmentation_sums: weights ", w.shape().to_string(), " for logits ", z.shape().to_string(),
+                           ", expected one per voxel"));
   auto& ctx = z.ctx();
   const operation_scope scope(ctx, "segmentation_sums");
-  auto out = ctx.make({samples, 2 + 3 * classes});
-  const typename variable<Backend>::tensor_type weight = w ? w.value() : typename variable<Backend>::tensor_type{};
-  kernels<Backend>::segmentation_sums_forward(ctx, kind, samples, voxels, classes, z.value().data(), y.value().data(),
-                                              weight ? weight.data() : nullptr, out.data());
-  return z.home().result(
-      out, {&z},
-      [&ctx, kind, samples, voxels, classes, to = z.sink(), zv = z.value(), yv = y.value(), weight](const auto& d) {
-        auto dz = ctx.make(zv.shape());
-        kernels<Backend>::segmentation_sums_backward(ctx, kind, samples, voxels, classes, zv.data(), yv.data(),
-                                                     weight ? weight.data() : nullptr, d.data(), dz.data());
-        to.accumulate(dz);
-      });
+  const tensor_of<Backend> weight = w ? w.value() : tensor_of<Backend>{};
+  return z.home().result(ops::segmentation_sums(ctx, kind, z.value(), y.value(), weight), {&z},
+                         [&ctx, kind, to = z.sink(), zv = z.value(), yv = y.value(), weight](const auto& d) {
+                           to.accumulate(ops::segmentation_sums_backward(ctx, kind, zv, yv, weight, d));
+                         });
 }
 
 #define COMODAL_SEGMENTATION(kind, Backend)                                                    \

@@ -6,6 +6,7 @@
 
 #include <comodal/autograd/arithmetic.hpp>
 #include <comodal/core/compiled.hpp>
+#include <comodal/ops/dropout.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -73,12 +74,9 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> dropout(const variable<Backend>& x, double rate, std::uint64_t seed,
                                         std::uint32_t stream, std::uint32_t iteration) {
-  if (!(rate >= 0 && rate < 1)) throw config_error(text("dropout: rate ", rate, ", expected 0 <= rate < 1"));
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "dropout");
-  auto mask = ctx.make(x.shape());
-  kernels<Backend>::dropout_mask(ctx, x.shape().size(), seed, stream, iteration, rate, mask.data());
-  return multiply(x, x.home().constant(mask));
+  return multiply(x, x.home().constant(ops::dropout_mask(ctx, x.shape(), rate, seed, stream, iteration)));
 }
 
 #define COMODAL_STRUCTURE(kind, Backend)                                     \

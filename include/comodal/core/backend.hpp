@@ -5,6 +5,7 @@
 #define COMODAL_CORE_BACKEND_HPP
 
 #include <comodal/core/bfloat16.hpp>
+#include <comodal/core/engines.hpp>
 #include <comodal/core/kokkos.hpp>
 
 #include <concepts>
@@ -17,16 +18,18 @@ namespace comodal::inline COMODAL_CONFIG {
 /// @tparam Scalar what tensors are stored in: float, bfloat16 (computed with as float), or double (gradient checks; no
 /// vendor engine)
 /// @tparam Mixed whether networks that are made by name may be of mixed precision (`model.precision = "bf16"`): every
-/// kernel is then
-///         compiled twice
-template <execution_space Space = default_space, tensor_scalar Scalar = float, bool Mixed = false>
+/// kernel is then compiled twice
+/// @tparam Engines which engines carry operations out, in the order in which they are asked
+template <execution_space Space = default_space, tensor_scalar Scalar = float, bool Mixed = false,
+          class Engines = default_engines<Space>>
 struct kokkos_backend {
   static_assert(!Mixed || std::is_same_v<Scalar, float>, "comodal: mixed precision needs a back end of float");
+  static_assert(is_engine_list_v<Engines>, "comodal: the engines of a kokkos_backend are an engine_list<...>");
   using space_type = Space;
   using scalar_type = Scalar;
   using compute_type = compute_type_t<Scalar>;
+  using engines_type = Engines;
   static constexpr bool is_mixed = Mixed;
-  static constexpr bool is_reference = false;
 };
 
 /// The oracle: the same memory on the host, every operation computed by xtensor, slowly and plainly.
@@ -36,30 +39,39 @@ struct xtensor_backend {
   using space_type = Kokkos::DefaultHostExecutionSpace;
   using scalar_type = Scalar;
   using compute_type = Scalar;
-  static constexpr bool is_reference = true;
+  using engines_type = engine_list<reference_engine>;
 };
 
-/// A back end names its execution space and the scalar of its tensors, and whether it is the reference engine.
+/// A back end names its execution space, the scalar of its tensors, and its engines.
 template <class T>
-concept tensor_backend = requires {
-  typename T::space_type;
-  typename T::scalar_type;
-  { T::is_reference } -> std::convertible_to<bool>;
-} && execution_space<typename T::space_type> && tensor_scalar<typename T::scalar_type>;
+concept tensor_backend =
+    requires {
+      typename T::space_type;
+      typename T::scalar_type;
+      typename T::engines_type;
+    } && execution_space<typename T::space_type> && tensor_scalar<typename T::scalar_type> &&
+    is_engine_list_v<typename T::engines_type>;
 
-/// Says in plain words which member of a back end is missing.
+/// Says in plain words which member of a back end is missing; only the first that fails speaks.
 template <class T>
 constexpr void check_tensor_backend() {
-  static_assert(
-      requires { typename T::space_type; },
-      "comodal: a tensor_backend needs a member type space_type (a Kokkos execution space)");
-  static_assert(
-      requires { typename T::scalar_type; },
-      "comodal: a tensor_backend needs a member type scalar_type (float, double or bfloat16)");
-  static_assert(requires { T::is_reference; }, "comodal: a tensor_backend needs a static constexpr bool is_reference");
-  static_assert(tensor_backend<T>,
-                "comodal: this type is no tensor_backend: space_type must be a Kokkos execution space, scalar_type "
-                "float, double or bfloat16");
+  if constexpr (!requires { typename T::space_type; }) {
+    static_assert(
+        requires { typename T::space_type; },
+        "comodal: a tensor_backend needs a member type space_type (a Kokkos execution space)");
+  } else if constexpr (!requires { typename T::scalar_type; }) {
+    static_assert(
+        requires { typename T::scalar_type; },
+        "comodal: a tensor_backend needs a member type scalar_type (float, double or bfloat16)");
+  } else if constexpr (!requires { typename T::engines_type; }) {
+    static_assert(
+        requires { typename T::engines_type; },
+        "comodal: a tensor_backend needs a member type engines_type (an engine_list)");
+  } else {
+    static_assert(tensor_backend<T>,
+                  "comodal: this type is no tensor_backend: space_type must be a Kokkos execution space, scalar_type "
+                  "float, double or bfloat16, engines_type an engine_list");
+  }
 }
 
 /// The back end that programs use unless they choose one.

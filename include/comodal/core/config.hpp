@@ -22,10 +22,16 @@
     "comodal: nvcc 13.0 ends in an internal error on oneDNN's header: leave COMODAL_ENABLE_ONEDNN out (COMODAL_ONEDNN=OFF) where nvcc compiles"
 #endif
 
+// The vendors' libraries of this build: their names in the order of engines, their headers, and their part in the name
+// of the configuration. This is the one place that asks which of them is compiled in.
 #if defined(COMODAL_ENABLE_ONEDNN)
 #define COMODAL_IMPL_ONEDNN onednn
+#define COMODAL_IMPL_HOST_VENDORS , onednn_engine
+#define COMODAL_IMPL_HOST_VENDOR_HEADER <comodal/engine/onednn/onednn.hpp>
 #else
-#define COMODAL_IMPL_ONEDNN portable
+#define COMODAL_IMPL_ONEDNN ours
+#define COMODAL_IMPL_HOST_VENDORS
+#define COMODAL_IMPL_HOST_VENDOR_HEADER <comodal/engine/dispatch.hpp>
 #endif
 
 #if defined(_OPENMP)

@@ -7,10 +7,13 @@
 
 #include <comodal/core/backend.hpp>
 #include <comodal/core/memory.hpp>
+#include <comodal/core/plan.hpp>
+#include <comodal/core/processor.hpp>
 #include <comodal/core/profile.hpp>
 #include <comodal/core/tensor.hpp>
 
 #include <concepts>
+#include <cstdint>
 #include <cstdio>
 #include <map>
 #include <memory>
@@ -19,16 +22,13 @@
 #include <string_view>
 #include <typeindex>
 #include <utility>
+#include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// What happens when an operation has a vendor path that cannot run it: nothing, one line on stderr a case, or an
-/// exception.
+/// What happens when the engine that is expected, or asked for, cannot carry an operation out: nothing, one line per
+/// case on stderr, or an exception.
 enum class fallback_policy { allow, warn, error };
-
-/// Which engine carries an operation out where several can: the one that is fastest by our measurements, a vendor's
-/// wherever it can, or our own always.
-enum class engine_choice { fastest, vendor, portable };
 
 namespace detail {
 
@@ -41,9 +41,12 @@ struct context_state {
   std::map<std::type_index, std::shared_ptr<void>> kept;
   std::map<std::pair<std::string_view, std::string_view>, index> runs;
   std::set<std::string> warned;
-  fallback_policy fallback = fallback_policy::allow;
-  engine_choice engines = engine_choice::fastest;
+  fallback_policy fallback = fallback_policy::warn;
   profile* recorder = nullptr;
+  std::string engine;  // the one that is asked first
+  processor host = processor::this_machine();
+  std::uint64_t choices = 0;  // how often one of the two changed
+  std::vector<planned_operation> planned;
 };
 
 }  // namespace detail
@@ -109,12 +112,33 @@ class context {
     return m_state->runs;
   }
 
+  /// Asks `engine` first wherever it serves an operation; empty: the order of the back end and the engines' preferences
+  /// decide. Plans are made anew. It may name an engine that the back end lacks: that is a fallback of each operation.
+  void choose_engine(std::string engine) {
+    if (engine == m_state->engine) return;
+    m_state->engine = std::move(engine);
+    ++m_state->choices;
+  }
+  [[nodiscard]] const std::string& chosen_engine() const { return m_state->engine; }
+  /// Chooses engines as on another processor, for tests of choices: what is so planned may not run here.
+  void assume_processor(const processor& other) {
+    m_state->host = other;
+    ++m_state->choices;
+  }
+  [[nodiscard]] const processor& host_processor() const { return m_state->host; }
+  /// Changes whenever plans must be made anew.
+  [[nodiscard]] std::uint64_t choice_version() const { return m_state->choices; }
+
+  /// Every operation that was planned in this context, in that order.
+  [[nodiscard]] const std::vector<planned_operation>& planned() const { return m_state->planned; }
+  void record_plan(planned_operation plan) { m_state->planned.push_back(std::move(plan)); }
+
+  /// What an operation does whose expected engine cannot carry it out; `fallback_policy::warn` unless it is set.
   fallback_policy& fallback;
-  engine_choice& engines;
   /// Where operations report their time and memory while it is set; it belongs to the caller.
   profile*& recorder;
 
-  /// An engine says that `operation` runs on `engine` though a vendor path exists, and why; the policy decides.
+  /// The dispatcher says that `operation` runs on `engine` though another was expected, and why; the policy decides.
   /// @throws error under `fallback_policy::error`
   void report_fallback(std::string_view operation, std::string_view engine, const std::string& why) {
     if (fallback == fallback_policy::allow) return;
@@ -127,11 +151,12 @@ class context {
   template <tensor_backend>
   friend class context;
   explicit context(std::shared_ptr<state> shared)
-      : m_state(std::move(shared)),
-        fallback(m_state->fallback),
-        engines(m_state->engines),
-        recorder(m_state->recorder) {}
+      : m_state(std::move(shared)), fallback(m_state->fallback), recorder(m_state->recorder) {}
 };
+
+/// The tensors of a back end.
+template <tensor_backend Backend>
+using tensor_of = typename context<Backend>::tensor_type;
 
 /// The stretch of one operation, for the context's recorder. Without a recorder it costs a comparison.
 template <tensor_backend Backend>
@@ -142,9 +167,13 @@ class operation_scope {
       : m_context(ctx.recorder ? &ctx : nullptr) {
     if (m_context) ctx.recorder->begin(operation, backward, ctx.pool().statistics().in_use);
   }
+  // An error of the device that shows here shows again in the next call that may throw.
   ~operation_scope() {
     if (!m_context) return;
-    m_context->fence();
+    try {
+      m_context->fence();
+    } catch (...) {
+    }
     m_context->recorder->end(m_context->pool().statistics().in_use);
   }
   operation_scope(const operation_scope&) = delete;

@@ -9,14 +9,19 @@
 #include <comodal/core/compiled.hpp>
 #include <comodal/core/config.hpp>
 #include <comodal/core/context.hpp>
+#include <comodal/core/engines.hpp>
 #include <comodal/core/error.hpp>
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/core/kokkos.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/core/memory.hpp>
+#include <comodal/core/plan.hpp>
+#include <comodal/core/processor.hpp>
 #include <comodal/core/profile.hpp>
 #include <comodal/core/random.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/core/shape.hpp>
 #include <comodal/core/tensor.hpp>
+#include <comodal/core/vector_math.hpp>
 
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The loops that carry every portable kernel: over elements, over rows x channels, and the reduction of rows. On the
+/// The loops that carry our kernels: over elements, over rows x channels, and the reduction of rows. On the
 /// host OpenMP with a vectorised inner loop, on a device Kokkos. Bodies are named functors, because nvcc compiles them.
 #ifndef COMODAL_CORE_LOOPS_HPP
 #define COMODAL_CORE_LOOPS_HPP

@@ -7,6 +7,7 @@
 #include <comodal/core/error.hpp>
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <initializer_list>
 #include <string>
@@ -62,6 +63,11 @@ class shape {
     return out + ")";
   }
 
+  /// By rank, then by extents from the first axis on.
+  friend std::strong_ordering operator<=>(const shape& a, const shape& b) {
+    if (a.m_rank != b.m_rank) return a.m_rank <=> b.m_rank;
+    return a.m_extents <=> b.m_extents;
+  }
   friend bool operator==(const shape& a, const shape& b) {
     if (a.m_rank != b.m_rank) return false;
     for (int i = 0; i < a.m_rank; ++i)

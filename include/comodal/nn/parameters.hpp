@@ -133,11 +133,7 @@ void copy_parameters(const parameter_store<Backend>& from, const parameter_store
     const auto &source = from.all()[i], &target = to.all()[i];
     if (source.name != target.name)
       throw config_error(text("copy_parameters: '", source.name, "' for '", target.name, "'"));
-    auto& ctx = target.value.ctx();
-    auto copy = ctx.make(source.value.shape());
-    kernels<Backend>::copy_block(ctx, 1, copy.size(), source.value.value().data(), copy.size(), copy.data(),
-                                 copy.size());
-    target.value.assign(copy);
+    target.value.assign(ops::copy(target.value.ctx(), source.value.value()));
   }
 }
 

@@ -4,30 +4,35 @@
 #ifndef COMODAL_OPS_ELEMENTWISE_HPP
 #define COMODAL_OPS_ELEMENTWISE_HPP
 
-#include <comodal/ops/conv3d.hpp>
+#include <comodal/core/context.hpp>
+#include <comodal/engine/engines.hpp>
 
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG::ops {
 
+/// a + b, for `binary`.
 struct plus {
   template <class T>
   KOKKOS_INLINE_FUNCTION T value(T a, T b) const {
     return a + b;
   }
 };
+/// a - b.
 struct minus {
   template <class T>
   KOKKOS_INLINE_FUNCTION T value(T a, T b) const {
     return a - b;
   }
 };
+/// a b.
 struct times {
   template <class T>
   KOKKOS_INLINE_FUNCTION T value(T a, T b) const {
     return a * b;
   }
 };
+/// a / b.
 struct over {
   template <class T>
   KOKKOS_INLINE_FUNCTION T value(T a, T b) const {
@@ -40,7 +45,7 @@ template <tensor_backend Backend, class Function>
 [[nodiscard]] tensor_of<Backend> binary(context<Backend>& ctx, const char* name, const Function& f,
                                         const tensor_of<Backend>& a, const tensor_of<Backend>& b) {
   auto y = ctx.make(broadcast_shape(a.shape(), b.shape(), name));
-  kernels<Backend>::binary(ctx, f, a.shape(), a.data(), b.shape(), b.data(), y.data());
+  dispatch(ctx, binary_problem<Function>{a.shape(), b.shape()}, direction::forward, {f, a.data(), b.data(), y.data()});
   return y;
 }
 
@@ -48,15 +53,49 @@ template <tensor_backend Backend, class Function>
 template <tensor_backend Backend, class Function>
 [[nodiscard]] tensor_of<Backend> unary(context<Backend>& ctx, const Function& f, const tensor_of<Backend>& x) {
   auto y = ctx.make(x.shape());
-  kernels<Backend>::unary_forward(ctx, x.size(), f, x.data(), y.data());
+  dispatch(ctx, unary_problem<Function>{x.size()}, direction::forward, {f, x.data(), nullptr, nullptr, y.data()});
   return y;
+}
+
+/// dy f.derivative(x, y), element by element: the gradient of `unary`.
+template <tensor_backend Backend, class Function>
+[[nodiscard]] tensor_of<Backend> unary_backward(context<Backend>& ctx, const Function& f, const tensor_of<Backend>& x,
+                                                const tensor_of<Backend>& y, const tensor_of<Backend>& dy) {
+  auto dx = ctx.make(x.shape());
+  dispatch(ctx, unary_problem<Function>{x.size()}, direction::backward, {f, x.data(), y.data(), dy.data(), dx.data()});
+  return dx;
+}
+
+/// Calls `body(i)` for i in [0, count) in the execution space, in any order: for kernels of layers above.
+/// @param body a named functor with a `KOKKOS_FUNCTION` call operator, at most 512 bytes
+template <tensor_backend Backend, class Body>
+void each(context<Backend>& ctx, index count, const Body& body) {
+  static_assert(sizeof(Body) <= 512,
+                "comodal: a kernel's functor must not exceed 512 bytes: larger ones wait for a copy");
+  dispatch(ctx, each_problem<Body>{count}, direction::forward, {body});
+}
+
+/// out (groups, Sums, channels) = sums over rows of what `body(group, row, channel, sums)` adds, in double, in an order
+/// that depends on the sizes alone.
+template <int Sums, tensor_backend Backend, class Body>
+void row_sums(context<Backend>& ctx, index groups, index rows, index channels, const Body& body,
+              const tensor<double, typename Backend::space_type>& out) {
+  dispatch(ctx, row_sums_problem<Sums, Body>{groups, rows, channels}, direction::forward, {body, out.data()});
 }
 
 /// The same values in the scalar of `ctx`, rounded to nearest.
 template <tensor_backend Backend, class Scalar>
 [[nodiscard]] tensor_of<Backend> cast(context<Backend>& ctx, const tensor<Scalar, typename Backend::space_type>& x) {
   auto y = ctx.make(x.shape());
-  convert(ctx.space(), x.size(), static_cast<const Scalar*>(x.data()), y.data());
+  dispatch(ctx, cast_problem<Scalar>{x.size()}, direction::forward, {x.data(), y.data()});
+  return y;
+}
+
+/// The same values in memory of their own.
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> copy(context<Backend>& ctx, const tensor_of<Backend>& x) {
+  auto y = ctx.make(x.shape());
+  dispatch(ctx, copy_block_problem{1, x.size(), x.size(), x.size()}, direction::forward, {x.data(), y.data()});
   return y;
 }
 
@@ -65,7 +104,7 @@ template <tensor_backend Backend>
 [[nodiscard]] tensor_of<Backend> full(context<Backend>& ctx, const shape& extents,
                                       typename Backend::scalar_type value) {
   auto y = ctx.make(extents);
-  kernels<Backend>::fill(ctx, y.size(), value, y.data());
+  dispatch(ctx, fill_problem{y.size()}, direction::forward, {value, y.data()});
   return y;
 }
 
@@ -76,8 +115,8 @@ template <tensor_backend Backend>
   shape extents = x.shape();
   extents.set(a, 1);
   auto y = ctx.make(extents);
-  kernels<Backend>::sum_axis(ctx, x.shape().product(0, a), x.extent(a), x.shape().product(a + 1, x.rank()), x.data(),
-                             y.data());
+  dispatch(ctx, sum_axis_problem{x.shape().product(0, a), x.extent(a), x.shape().product(a + 1, x.rank())},
+           direction::forward, {x.data(), y.data()});
   return y;
 }
 
@@ -94,8 +133,10 @@ template <tensor_backend Backend>
     shape extents = x.shape();
     for (int b = first; b <= a; ++b) extents.set(b, 1);
     auto y = ctx.make(extents);
-    kernels<Backend>::sum_axis(ctx, x.shape().product(0, first), x.shape().product(first, a + 1),
-                               x.shape().product(a + 1, x.rank()), x.data(), y.data());
+    dispatch(ctx,
+             sum_axis_problem{x.shape().product(0, first), x.shape().product(first, a + 1),
+                              x.shape().product(a + 1, x.rank())},
+             direction::forward, {x.data(), y.data()});
     x = y;
     a = first;
   }
@@ -125,7 +166,8 @@ template <tensor_backend Backend>
   index at = 0;
   for (const auto& part : parts) {
     const index width = part.extent(a) * inner;
-    kernels<Backend>::copy_block(ctx, rows, width, part.data(), width, y.data() + at, total * inner);
+    dispatch(ctx, copy_block_problem{rows, width, width, total * inner}, direction::forward,
+             {part.data(), y.data() + at});
     at += width;
   }
   return y;
@@ -142,8 +184,9 @@ template <tensor_backend Backend>
   extents.set(a, last - first);
   auto y = ctx.make(extents);
   const index inner = x.shape().product(a + 1, x.rank());
-  kernels<Backend>::copy_block(ctx, x.shape().product(0, a), (last - first) * inner, x.data() + first * inner,
-                               x.extent(a) * inner, y.data(), (last - first) * inner);
+  const index width = (last - first) * inner;
+  dispatch(ctx, copy_block_problem{x.shape().product(0, a), width, x.extent(a) * inner, width}, direction::forward,
+           {x.data() + first * inner, y.data()});
   return y;
 }
 
@@ -154,8 +197,9 @@ template <tensor_backend Backend>
   auto x = full(ctx, extents, typename Backend::scalar_type(0));
   const int a = extents.checked(axis);
   const index inner = extents.product(a + 1, extents.rank());
-  kernels<Backend>::copy_block(ctx, extents.product(0, a), y.extent(a) * inner, y.data(), y.extent(a) * inner,
-                               x.data() + first * inner, extents[a] * inner);
+  const index width = y.extent(a) * inner;
+  dispatch(ctx, copy_block_problem{extents.product(0, a), width, width, extents[a] * inner}, direction::forward,
+           {y.data(), x.data() + first * inner});
   return x;
 }
 
@@ -164,7 +208,8 @@ template <tensor_backend Backend>
 void add_to(context<Backend>& ctx, const tensor_of<Backend>& to, const tensor_of<Backend>& x) {
   if (!(to.shape() == x.shape()))
     throw shape_error(text("add_to: ", x.shape().to_string(), " to ", to.shape().to_string()));
-  kernels<Backend>::binary(ctx, plus{}, to.shape(), to.data(), x.shape(), x.data(), to.data());
+  dispatch(ctx, binary_problem<plus>{to.shape(), x.shape()}, direction::forward,
+           {plus{}, to.data(), x.data(), to.data()});
 }
 
 /// a + b of equal shapes.

@@ -13,10 +13,7 @@
 
 #include <algorithm>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
-
-/// True for what kernels on tile registers compute.
-[[nodiscard]] inline bool tiles_serve(const conv3d_sizes& s) { return !s.is_strided(); }
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 [[nodiscard]] constexpr index tiles_of(index channels) { return (channels + tile_edge - 1) / tile_edge; }
 
@@ -159,6 +156,6 @@ inline void tile_pairs(const bfloat16* low, const bfloat16* high, bfloat16* to) 
   }
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

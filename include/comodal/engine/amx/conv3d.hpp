@@ -13,7 +13,7 @@
 
 #include <utility>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 // Products of one (kd, kh), each 32 long, and elements of their weights.
 [[nodiscard]] inline index tile_steps(const conv3d_sizes& s) { return (s.filter[2] * s.ci + 31) / 32; }
@@ -195,13 +195,13 @@ void tile_conv3d(Context& ctx, const conv3d_sizes& s, const tile_source& source,
 }
 
 /// Transposed convolution with filter = stride: from every input, convolutions of single taps to its outputs. x, w and
-/// y have the shapes that `conv_transpose3d_problem` says. @param bias (out) or null
+/// y have the shapes that `transposed_conv3d` says. @param bias (out) or null
 template <class Tiles, class Context>
-void tile_conv_transpose3d(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* x, const bfloat16* w,
+void tile_conv_transpose3d(Context& ctx, const transposed_conv3d& p, const bfloat16* x, const bfloat16* w,
                            const bfloat16* bias, bfloat16* y) {
-  const conv3d_sizes s(conv3d_problem{p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}});
+  const conv3d_sizes s(conv3d_problem(p.batch, p.input, p.in_channels, p.out_channels, {1, 1, 1}));
   conv3d_sizes weights = s;
-  weights.filter[0] = p.factor[0] * p.factor[1] * p.factor[2];
+  weights.filter[0] = p.taps();
   tile_conv3d<Tiles, weight_order::plain>(ctx, s, weights, {{{x, p.in_channels, nullptr}}}, p.factor, w, bias, y);
 }
 
@@ -211,11 +211,11 @@ struct tile_way_back {
   conv3d_sizes s, weights;
   tile_source source;
 
-  tile_way_back(const conv_transpose3d_problem& p, const bfloat16* dy)
-      : s(conv3d_problem{
-            p.batch, p.input, p.factor[0] * p.factor[1] * p.factor[2] * p.out_channels, p.in_channels, {1, 1, 1}}),
-        weights(conv3d_sizes::of_transposed(p)),
-        source{{{dy, p.out_channels, nullptr}}, 1, p.factor} {
+  // @param p a problem that `conv3d_problem::transposed` makes
+  tile_way_back(const conv3d_problem& p, const bfloat16* dy)
+      : s(conv3d_problem(p.batch, p.output(), p.taps() * p.in_channels, p.out_channels, {1, 1, 1})),
+        weights(p),
+        source{{{dy, p.in_channels, nullptr}}, 1, p.filter} {
     weights.filter[2] = weights.taps();
     weights.filter[0] = weights.filter[1] = 1;
   }
@@ -223,12 +223,12 @@ struct tile_way_back {
 
 /// dx = the gradient of a transposed convolution with filter = stride with respect to x, from dy and w.
 template <class Tiles, class Context>
-void tile_conv_transpose3d_data(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* dy, const bfloat16* w,
+void tile_conv_transpose3d_data(Context& ctx, const conv3d_problem& p, const bfloat16* dy, const bfloat16* w,
                                 bfloat16* dx) {
   const tile_way_back back(p, dy);
   tile_conv3d<Tiles, weight_order::transposed>(ctx, back.s, back.weights, back.source, {1, 1, 1}, w, nullptr, dx);
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

@@ -15,7 +15,7 @@
 
 #include <utility>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 // to (8 channels, 16 voxels; channels `pitch` apart) = the transpose of from (16 voxels, 8 channels; voxels `voxel`
 // apart).
@@ -255,12 +255,12 @@ void tile_conv3d_weights(Context& ctx, const conv3d_sizes& s, const conv3d_sizes
 
 /// dw = the gradient of the weights of a transposed convolution with filter = stride.
 template <class Tiles, class Context>
-void tile_conv_transpose3d_weights(Context& ctx, const conv_transpose3d_problem& p, const bfloat16* x,
-                                   const bfloat16* dy, bfloat16* dw) {
+void tile_conv_transpose3d_weights(Context& ctx, const conv3d_problem& p, const bfloat16* x, const bfloat16* dy,
+                                   bfloat16* dw) {
   const tile_way_back back(p, dy);
   tile_conv3d_weights<Tiles, weight_order::transposed>(ctx, back.s, back.weights, back.source, x, dw);
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

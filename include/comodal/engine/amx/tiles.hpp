@@ -6,6 +6,7 @@
 #define COMODAL_ENGINE_AMX_TILES_HPP
 
 #include <comodal/core/bfloat16.hpp>
+#include <comodal/core/processor.hpp>
 #include <comodal/core/shape.hpp>
 
 #include <concepts>
@@ -17,12 +18,9 @@
     (!defined(__clang__) ||                                            \
      ((defined(__AMX_BF16__) || defined(__AMXBF16__)) && defined(__AVX512BF16__) && defined(__AVX512VL__)))
 #define COMODAL_HAS_AMX
-#include <cpuid.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 #endif
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 /// Rows of a tile, and bytes of a row: 16 floats, or 32 bfloat16.
 inline constexpr index tile_edge = 16, tile_bytes = 64;
@@ -74,12 +72,6 @@ concept tile_registers =
 
 /// The processor's own, with its instructions for bfloat16 (AVX-512 BF16).
 struct amx_tiles {
-  /// True where processor and system have them; asks the system for their use, once.
-  [[nodiscard]] static bool available() {
-    static const bool have = permitted();
-    return have;
-  }
-
   static void configure(const tile_shapes& shapes) { asm volatile("ldtilecfg %0" ::"m"(shapes)); }
   static void release() { asm volatile("tilerelease"); }
   template <int Tile>
@@ -106,16 +98,6 @@ struct amx_tiles {
     else
       COMODAL_ROUND("ymm16", "xmm16");
   }
-
- private:
-  static bool permitted() {
-    unsigned a = 0, b = 0, c = 0, d = 0;
-    constexpr unsigned has_bf16 = 1u << 22, has_tiles = 1u << 24;
-    if (!__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bf16")) return false;
-    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || !(d & has_bf16) || !(d & has_tiles)) return false;
-    constexpr long request_permission = 0x1023, tile_data = 18;  // ARCH_REQ_XCOMP_PERM of Linux 5.16 and later
-    return syscall(SYS_arch_prctl, request_permission, tile_data) == 0;
-  }
 };
 static_assert(tile_registers<amx_tiles>);
 
@@ -124,27 +106,13 @@ static_assert(tile_registers<amx_tiles>);
 
 #endif
 
-/// True where this processor multiplies tiles of bfloat16.
-[[nodiscard]] inline bool amx_available() {
+/// True where this program has kernels for tile registers.
 #if defined(COMODAL_HAS_AMX)
-  return amx_tiles::available();
+inline constexpr bool tiles_compiled = true;
 #else
-  return false;
+inline constexpr bool tiles_compiled = false;
 #endif
-}
 
-/// Calls `run(tiles)` where kernels of T run on the processor's tiles; false where they do not.
-template <class T, class Run>
-bool on_tiles([[maybe_unused]] const Run& run) {
-#if defined(COMODAL_HAS_AMX)
-  if constexpr (std::is_same_v<T, bfloat16>) {
-    if (amx_available()) run(amx_tiles{});
-    return amx_available();
-  }
-#endif
-  return false;
-}
-
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

@@ -16,7 +16,7 @@
 #pragma nv_diag_suppress 1675
 #endif
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 // Output channels in blocks: whole tiles, then what is left rounded up to 16, 8 or 4.
 [[nodiscard]] inline index tile_width(index left) {
@@ -139,14 +139,15 @@ void conv_columns(const conv3d_sizes& s, const conv3d_part<T>* parts, int number
   }
 }
 
-inline constexpr index most_tap_rows = 512;  // of all parts together
+// The most tap rows that an output row has room for on the stack; more of them need scratch memory.
+inline constexpr index most_tap_rows = 512;
 
 // Output row (n, od, oh) of a convolution of maps side by side, with packed weights.
+// @param rows scratch: number x filter[0] x filter[1] elements
 template <class T, class Out>
 void conv_row(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, const T* bias, const T* zeros, Out* y,
-              index row) {
+              index row, tap_row<T>* rows) {
   const index oh = row % s.out[1], od = row / s.out[1] % s.out[0], n = row / s.out[1] / s.out[0];
-  tap_row<T> rows[most_tap_rows];
   int count = 0;
   for (int i = 0; i < number; ++i)
     for (index kd = 0; kd < s.filter[0]; ++kd)
@@ -159,7 +160,7 @@ void conv_row(const conv3d_sizes& s, const conv3d_part<T>* parts, int number, co
   conv_columns(s, parts, number, rows, count, bias, zeros, y + row * s.out[2] * s.out_pitch);
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #if defined(__NVCC__)
 #pragma nv_diagnostic pop

@@ -10,26 +10,59 @@
 #include <algorithm>
 #include <utility>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
+
+// A transposed convolution with filter = stride as its kernels see it: each voxel of `input` makes a block of `factor`
+// outputs. Its input is the output of the convolution that leads back.
+struct transposed_conv3d {
+  index batch = 1;
+  extent3 input{};
+  index in_channels = 1, out_channels = 1;
+  extent3 factor{2, 2, 2};
+
+  // @param p a problem that `conv3d_problem::transposed` makes
+  explicit transposed_conv3d(const conv3d_problem& p)
+      : batch(p.batch), input(p.output()), in_channels(p.out_channels), out_channels(p.in_channels), factor(p.filter) {}
+
+  [[nodiscard]] extent3 output() const { return {input[0] * factor[0], input[1] * factor[1], input[2] * factor[2]}; }
+  [[nodiscard]] index taps() const { return factor[0] * factor[1] * factor[2]; }
+  [[nodiscard]] shape input_shape() const { return {batch, input[0], input[1], input[2], in_channels}; }
+  [[nodiscard]] shape output_shape() const {
+    const extent3 out = output();
+    return {batch, out[0], out[1], out[2], out_channels};
+  }
+  [[nodiscard]] shape weight_shape() const { return {factor[0], factor[1], factor[2], in_channels, out_channels}; }
+};
 
 // A problem as plain numbers for kernels, with the walks along filter taps that forward and backward share. Outputs are
-// `out_pitch` elements apart. Weights are the rows [w_first, ...) of `w_rows` rows a tap.
+// `out_pitch` elements apart. Weights are the rows [w_first, ...) of `w_rows` rows per tap.
 struct conv3d_sizes {
-  index batch, in[3], out[3], filter[3], stride[3], pad[3], ci, co, out_pitch, w_rows, w_first = 0;
+  index batch, in[3], out[3], filter[3], stride[3], dilation[3], pad[3], ci, co, out_pitch, w_rows, w_first = 0;
 
   explicit conv3d_sizes(const conv3d_problem& p)
-      : batch(p.batch), ci(p.in_channels), co(p.out_channels), out_pitch(co), w_rows(p.in_channels) {
-    const extent3 o = p.output(), q = p.padding();
+      : batch(p.batch),
+        ci(p.in_channels),
+        co(p.out_channels),
+        out_pitch(co),
+        w_rows(p.layout == filter_layout::in_out ? p.in_channels : p.out_channels) {
+    const extent3 o = p.output();
     for (std::size_t a = 0; a < 3; ++a) {
       in[a] = p.input[a];
       out[a] = o[a];
       filter[a] = p.filter[a];
       stride[a] = p.stride[a];
-      pad[a] = q[a];
+      dilation[a] = p.dilation[a];
+      pad[a] = p.pad_front[a];
     }
   }
   [[nodiscard]] index taps() const { return filter[0] * filter[1] * filter[2]; }
   [[nodiscard]] bool is_strided() const { return stride[0] * stride[1] * stride[2] != 1; }
+  // As `conv3d_problem::keeps_size`.
+  [[nodiscard]] bool keeps_size() const {
+    for (int a = 0; a < 3; ++a)
+      if (in[a] != out[a] || filter[a] % 2 == 0 || pad[a] != filter[a] / 2 || dilation[a] != 1) return false;
+    return !is_strided();
+  }
   // Of `channels` input channels from `first` on, which stand in a map of their own.
   [[nodiscard]] conv3d_sizes of_part(index first, index channels) const {
     conv3d_sizes s = *this;
@@ -42,32 +75,28 @@ struct conv3d_sizes {
     conv3d_sizes s = *this;
     std::swap(s.ci, s.co);
     s.out_pitch = s.co;
-    return s;
-  }
-  // The convolution with stride = filter that leads back from the output of a transposed convolution to its input.
-  [[nodiscard]] static conv3d_sizes of_transposed(const conv_transpose3d_problem& p) {
-    conv3d_sizes s(conv3d_problem{p.batch, p.output(), p.out_channels, p.in_channels, {1, 1, 1}, p.factor});
-    for (std::size_t a = 0; a < 3; ++a) {
-      s.filter[a] = p.factor[a];
-      s.pad[a] = 0;
+    for (int a = 0; a < 3; ++a) {
+      std::swap(s.in[a], s.out[a]);
+      s.pad[a] = dilation[a] * (filter[a] - 1) - pad[a];
     }
-    s.w_rows = p.in_channels;
     return s;
   }
   // Outputs along the last axis that tap k reaches: [first, last).
   [[nodiscard]] index first_output(index k) const {
-    const index shift = pad[2] - k;
+    const index shift = pad[2] - k * dilation[2];
     return shift <= 0 ? 0 : (shift + stride[2] - 1) / stride[2];
   }
   [[nodiscard]] index last_output(index k) const {
-    const index reach = in[2] - 1 + pad[2] - k;
+    const index reach = in[2] - 1 + pad[2] - k * dilation[2];
     return reach < 0 ? 0 : std::min(out[2], reach / stride[2] + 1);
   }
   // Input position of output o and tap k along an axis; outside [0, in) is padding.
-  KOKKOS_INLINE_FUNCTION index source(int axis, index o, index k) const { return o * stride[axis] + k - pad[axis]; }
+  KOKKOS_INLINE_FUNCTION index source(int axis, index o, index k) const {
+    return o * stride[axis] + k * dilation[axis] - pad[axis];
+  }
   // Output position that input i and tap k belong to along an axis, or -1.
   KOKKOS_INLINE_FUNCTION index target(int axis, index i, index k) const {
-    const index t = i + pad[axis] - k;
+    const index t = i + pad[axis] - k * dilation[axis];
     if (t < 0 || t % stride[axis] != 0 || t / stride[axis] >= out[axis]) return -1;
     return t / stride[axis];
   }
@@ -81,7 +110,7 @@ struct conv3d_part {
   const T* packed;
 };
 
-inline constexpr int most_parts = 16;
+inline constexpr int most_parts = conv3d_problem::most_parts;
 
 // Slabs that a gradient of so many weights is summed from: each holds one.
 [[nodiscard]] constexpr index gradient_slabs(index weights) { return weights < 100000 ? 16 : weights < 400000 ? 8 : 4; }
@@ -98,6 +127,6 @@ template <weight_order Order>
   return (from * s.w_rows + s.w_first + c) * s.ci + k;
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

@@ -15,7 +15,7 @@
 #pragma nv_diag_suppress 1675
 #endif
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 // One row of a sum of outer products: `count` voxels of a and b.
 template <class T>
@@ -130,7 +130,7 @@ void conv_weight_gradient(const conv3d_sizes& s, const T* x, const T* dy, index 
     }
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #if defined(__NVCC__)
 #pragma nv_diagnostic pop

@@ -14,7 +14,7 @@
 #pragma nv_diag_suppress 1675
 #endif
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 // Rows of a tile whose sums stay in vector registers. Of 6, the last 8 rows are two tiles of 4.
 #if defined(__AVX512F__)
@@ -119,7 +119,7 @@ void gemm_transposed_add(index rows, index columns, index count, const A* a, ind
   for (; j < columns; ++j) outer_columns<1>(rows, count, a, a_pitch, b + j, b_pitch, c + j, c_pitch);
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #if defined(__NVCC__)
 #pragma nv_diagnostic pop

@@ -6,7 +6,7 @@
 
 #include <comodal/core/config.hpp>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 // Tiles: voxels x channels whose sums stay in vector registers.
 #if defined(__AVX512F__)
@@ -15,6 +15,6 @@ inline constexpr int tile_rows = 8, tile_columns = 32, vector_lanes = 16, most_s
 inline constexpr int tile_rows = 6, tile_columns = 16, vector_lanes = 8, most_sums = 12;
 #endif
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

@@ -1,127 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The sums that cross-entropy and soft Dice are made of, in one pass over the logits, portable.
+/// The sums of segmentation losses on the host, sixteen voxels side by side.
 #ifndef COMODAL_ENGINE_HOST_SEGMENTATION_SUMS_HPP
 #define COMODAL_ENGINE_HOST_SEGMENTATION_SUMS_HPP
 
-#include <comodal/core/context.hpp>
-#include <comodal/core/loops.hpp>
-#include <comodal/engine/host/vector_math.hpp>
+#include <comodal/core/vector_math.hpp>
+#include <comodal/engine/host/engine.hpp>
+#include <comodal/engine/loops/segmentation_sums.hpp>
 
 #include <algorithm>
 #include <type_traits>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-/// How logits become probabilities: exclusive classes (soft-max) or regions that may overlap (sigmoid each).
-enum class label_kind { classes, regions };
-
-namespace detail {
-
-inline constexpr int max_classes = 16;
-
-// Probabilities of one voxel and its cross-entropy with the target row; `p` has `classes` entries.
-template <class T>
-KOKKOS_INLINE_FUNCTION double voxel_probabilities(label_kind kind, index classes, const T* z, const T* target,
-                                                  double* p) {
-  double entropy = 0;
-  if (kind == label_kind::classes) {
-    double largest = static_cast<double>(z[0]), sum = 0;
-    for (index c = 1; c < classes; ++c)
-      largest = static_cast<double>(z[c]) > largest ? static_cast<double>(z[c]) : largest;
-    for (index c = 0; c < classes; ++c) {
-      p[c] = math::exp(static_cast<double>(z[c]) - largest);
-      sum += p[c];
-    }
-    const double log_sum = math::log(sum);
-    for (index c = 0; c < classes; ++c) {
-      p[c] /= sum;
-      entropy -= static_cast<double>(target[c]) * (static_cast<double>(z[c]) - largest - log_sum);
-    }
-  } else {
-    for (index c = 0; c < classes; ++c) {
-      const double v = static_cast<double>(z[c]), e = math::exp(-math::fabs(v));
-      p[c] = v >= 0 ? 1 / (1 + e) : e / (1 + e);
-      entropy += (v > 0 ? v : 0) - v * static_cast<double>(target[c]) + math::log(1 + e);
-    }
-    entropy /= static_cast<double>(classes);
-  }
-  return entropy;
-}
-
-template <class T>
-struct segmentation_sums_body {
-  label_kind kind;
-  index voxels, classes, chunk, chunks;
-  const T *z, *target, *weight;
-  double* partial;  // (samples, chunks, 2 + 3 classes)
-  KOKKOS_INLINE_FUNCTION void operator()(index t) const {
-    const index n = t / chunks, k = t % chunks, width = 2 + 3 * classes;
-    double sums[2 + 3 * max_classes] = {};
-    const index last = (k + 1) * chunk < voxels ? (k + 1) * chunk : voxels;
-    for (index i = n * voxels + k * chunk; i < n * voxels + last; ++i) {
-      const double w = weight ? static_cast<double>(weight[i]) : 1.0;
-      if (w == 0) continue;
-      double p[max_classes];
-      const double entropy = voxel_probabilities(kind, classes, z + i * classes, target + i * classes, p);
-      sums[0] += w;
-      sums[1] += w * entropy;
-      for (index c = 0; c < classes; ++c) {
-        const double y = static_cast<double>(target[i * classes + c]);
-        sums[2 + c] += w * p[c] * y;
-        sums[2 + classes + c] += w * p[c] * p[c];
-        sums[2 + 2 * classes + c] += w * y * y;
-      }
-    }
-    for (index j = 0; j < width; ++j) partial[t * width + j] = sums[j];
-  }
-};
-
-template <class T>
-struct segmentation_sums_combine_body {
-  const double* partial;
-  T* out;
-  index chunks, width;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    const index n = i / width, j = i % width;
-    double sum = 0;
-    for (index k = 0; k < chunks; ++k) sum += partial[(n * chunks + k) * width + j];
-    out[i] = static_cast<T>(sum);
-  }
-};
-
-template <class T>
-struct segmentation_sums_backward_body {
-  label_kind kind;
-  index voxels, classes;
-  const T *z, *target, *weight, *dsums;
-  T* dz;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    const T* d = dsums + i / voxels * (2 + 3 * classes);
-    const double w = weight ? static_cast<double>(weight[i]) : 1.0;
-    T* out = dz + i * classes;
-    if (w == 0) {
-      for (index c = 0; c < classes; ++c) out[c] = T(0);
-      return;
-    }
-    double p[max_classes], dp[max_classes], dot = 0, mass = 0;
-    voxel_probabilities(kind, classes, z + i * classes, target + i * classes, p);
-    for (index c = 0; c < classes; ++c) {
-      const double y = static_cast<double>(target[i * classes + c]);
-      dp[c] = static_cast<double>(d[2 + c]) * y + 2 * static_cast<double>(d[2 + classes + c]) * p[c];
-      dot += dp[c] * p[c];
-      mass += y;
-    }
-    const double entropy = static_cast<double>(d[1]);
-    for (index c = 0; c < classes; ++c) {
-      const double y = static_cast<double>(target[i * classes + c]);
-      const double g = kind == label_kind::classes
-                           ? entropy * (p[c] * mass - y) + p[c] * (dp[c] - dot)
-                           : entropy * (p[c] - y) / static_cast<double>(classes) + dp[c] * p[c] * (1 - p[c]);
-      out[c] = static_cast<T>(w * g);
-    }
-  }
-};
+namespace engine_detail {
 
 // The same on the host for a known, small number of exclusive classes: `lanes` voxels side by side, in what the logits
 // are computed with, sums in double.
@@ -247,45 +138,45 @@ bool with_class_count(label_kind kind, index classes, const Body& body) {
   }
 }
 
-}  // namespace detail
+}  // namespace engine_detail
 
 template <tensor_backend Backend>
-struct portable_segmentation_sums {
+struct engine_op<host_engine, segmentation_sums_problem, Backend>
+    : ready_op<host_engine, segmentation_sums_problem, Backend> {
   using T = typename Backend::scalar_type;
+  using arguments = segmentation_sums_problem::arguments<T>;
 
-  /// Of logits z and targets (samples, voxels, classes) and weights (samples, voxels; null: all 1), a sample's row of
-  /// out (samples, 2 + 3 classes): sum w, sum w CE, then by class sum w p y, sum w p^2, sum w y^2. In double inside.
-  static void segmentation_sums_forward(context<Backend>& ctx, label_kind kind, index samples, index voxels,
-                                        index classes, const T* z, const T* target, const T* weight, T* out) {
-    const index chunk = std::max<index>(1024, (voxels + 255) / 256), chunks = (voxels + chunk - 1) / chunk,
-                width = 2 + 3 * classes;
-    auto partial = ctx.template make_of<double>({samples, chunks, width});
-    const detail::segmentation_sums_body<T> body{kind, voxels, classes, chunk,         chunks,
-                                                 z,    target, weight,  partial.data()};
-    bool done = false;
-    if constexpr (is_host_v<typename Backend::space_type>)
-      done = detail::with_class_count(kind, classes, [&]<int Classes>(std::integral_constant<int, Classes>) {
-        for_tasks(ctx.space(), samples * chunks, detail::segmentation_sums_task<T, Classes>{body});
-      });
-    if (!done) for_tasks(ctx.space(), samples * chunks, body);
-    for_elements(ctx.space(), samples * width,
-                 detail::segmentation_sums_combine_body<T>{partial.data(), out, chunks, width});
+  static void run(context<Backend>& ctx, const simple_plan& plan, const segmentation_sums_problem& p, direction d,
+                  const arguments& a) {
+    const bool done =
+        engine_detail::with_class_count(p.kind, p.classes, [&]<int Classes>(std::integral_constant<int, Classes>) {
+          if (d == direction::forward)
+            forward<Classes>(ctx, p, a);
+          else
+            backward<Classes>(ctx, p, a);
+        });
+    if (!done) loop_op<host_engine, segmentation_sums_problem, Backend>::run(ctx, plan, p, d, a);
   }
 
-  /// Gradient of the above with respect to z; targets and weights receive none.
-  static void segmentation_sums_backward(context<Backend>& ctx, label_kind kind, index samples, index voxels,
-                                         index classes, const T* z, const T* target, const T* weight, const T* dsums,
-                                         T* dz) {
-    const detail::segmentation_sums_backward_body<T> body{kind, voxels, classes, z, target, weight, dsums, dz};
-    bool done = false;
-    if constexpr (is_host_v<typename Backend::space_type>)
-      done = detail::with_class_count(kind, classes, [&]<int Classes>(std::integral_constant<int, Classes>) {
-        constexpr index chunk = 4096;
-        const index chunks = (voxels + chunk - 1) / chunk;
-        for_tasks(ctx.space(), samples * chunks,
-                  detail::segmentation_sums_backward_task<T, Classes>{body, chunk, chunks});
-      });
-    if (!done) for_elements(ctx.space(), samples * voxels, body);
+ private:
+  template <int Classes>
+  static void forward(context<Backend>& ctx, const segmentation_sums_problem& p, const arguments& a) {
+    const engine_detail::segmentation_chunks chunks(p.voxels);
+    auto partial = ctx.template make_of<double>({p.samples, chunks.count, p.width()});
+    const engine_detail::segmentation_sums_body<T> body{p.kind, p.voxels, p.classes, chunks.chunk,  chunks.count,
+                                                        a.z,    a.target, a.weight,  partial.data()};
+    for_tasks(ctx.space(), p.samples * chunks.count, engine_detail::segmentation_sums_task<T, Classes>{body});
+    for_elements(ctx.space(), p.samples * p.width(),
+                 engine_detail::segmentation_sums_combine_body<T>{partial.data(), a.out, chunks.count, p.width()});
+  }
+  template <int Classes>
+  static void backward(context<Backend>& ctx, const segmentation_sums_problem& p, const arguments& a) {
+    constexpr index chunk = 4096;
+    const index chunks = (p.voxels + chunk - 1) / chunk;
+    const engine_detail::segmentation_sums_backward_body<T> body{p.kind,   p.voxels, p.classes, a.z,
+                                                                 a.target, a.weight, a.dout,    a.dz};
+    for_tasks(ctx.space(), p.samples * chunks,
+              engine_detail::segmentation_sums_backward_task<T, Classes>{body, chunk, chunks});
   }
 };
 

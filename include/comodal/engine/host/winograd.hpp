@@ -18,7 +18,7 @@
 #pragma nv_diag_suppress 1675
 #endif
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 // Elements between two points: an odd number of cache lines, so that the points of a tile do not fall into the same
 // sets of a cache.
@@ -98,7 +98,7 @@ struct winograd_block {
 [[nodiscard]] inline bool winograd_serves(const conv3d_sizes& s) {
   constexpr index least_tiles = 24;
   const index tiles = (s.out[1] + 3) / 4 * ((s.out[2] + 3) / 4);
-  return s.filter[1] == 3 && s.filter[2] == 3 && !s.is_strided() && s.ci >= 4 && s.co >= 8 &&
+  return s.filter[1] == 3 && s.filter[2] == 3 && s.keeps_size() && s.ci >= 4 && s.co >= 8 &&
          2 * s.out[1] * s.out[2] >= 16 * tiles && s.batch * s.out[0] * tiles >= least_tiles;
 }
 
@@ -298,7 +298,7 @@ index for_winograd_channels(index co, const Body& body) {
   return at.number;
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #if defined(__NVCC__)
 #pragma nv_diagnostic pop

@@ -6,7 +6,7 @@
 
 #include <comodal/engine/host/winograd_weights.hpp>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 template <class C, class T, weight_order Order>
 struct winograd_pack_task {
@@ -168,6 +168,6 @@ struct winograd_weight_products_task {
   }
 };
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

@@ -7,7 +7,7 @@
 
 #include <comodal/core/shape.hpp>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 // Along one axis: points of the transformed tile, outputs of a tile. A tile of the plane has points^2 points, numbered
 // row by row.
@@ -88,6 +88,6 @@ inline void winograd_taps(const C* const (&u)[winograd_edge], T* const (&g)[3]) 
   }
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

@@ -8,7 +8,7 @@
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/host/winograd.hpp>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 // A dy A^T of one plane of outputs of a block, (points, output tiles, co). `plane` counts through the samples.
 template <class C, class T>
@@ -109,6 +109,6 @@ struct winograd_weights_sum_task {
   }
 };
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

@@ -4,7 +4,8 @@
 #ifndef COMODAL_ENGINE_ONEDNN_ADAPTER_HPP
 #define COMODAL_ENGINE_ONEDNN_ADAPTER_HPP
 
-#include <comodal/engine/conv3d_plan.hpp>
+#include <comodal/core/bfloat16.hpp>
+#include <comodal/engine/onednn/slabs.hpp>
 
 #include <omp.h>
 #include <dnnl.hpp>
@@ -13,7 +14,7 @@
 #include <compare>
 #include <type_traits>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 template <class T>
 inline constexpr dnnl::memory::data_type onednn_type =
@@ -32,7 +33,7 @@ struct onednn_convolution {
         out(p.output()),
         filter(p.filter),
         stride(p.stride),
-        pad_front(p.padding()),
+        pad_front(p.pad_front),
         ci(p.in_channels),
         co(p.out_channels),
         type(of) {
@@ -123,6 +124,6 @@ inline dnnl::primitive onednn_make(const dnnl::convolution_backward_weights::pri
   return dnnl::convolution_backward_weights(d);
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

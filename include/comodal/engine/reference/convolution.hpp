@@ -1,133 +1,179 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Convolution, transposed convolution and matrix product of the reference engine: one matrix product for every
-/// position of the filter, on a padded copy of the image.
+/// Convolution and matrix product of the reference engine: one matrix product for each position of the filter and each
+/// group, on a padded copy of the image.
 #ifndef COMODAL_ENGINE_REFERENCE_CONVOLUTION_HPP
 #define COMODAL_ENGINE_REFERENCE_CONVOLUTION_HPP
 
-#include <comodal/engine/problem/conv3d.hpp>
+#include <comodal/engine/joined_parts.hpp>
+#include <comodal/engine/reference/engine.hpp>
 #include <comodal/engine/reference/xtensor.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
-namespace detail {
+namespace engine_detail {
 
-/// An image with half a filter of zeros on every side.
-inline reference_array reference_padding(const conv3d_problem& p) {
-  shape padded = p.input_shape();
-  for (int a = 0; a < 3; ++a)
-    padded.set(a + 1, p.input[static_cast<std::size_t>(a)] + 2 * p.padding()[static_cast<std::size_t>(a)]);
-  return xt::zeros<double>(reference_extents(padded));
+// The channels of group g, `count` of them: as a range of the last axis, as a view, and as a copy.
+inline auto reference_channels(index g, index count) { return xt::range(g * count, (g + 1) * count); }
+template <class Image>
+auto reference_channels_of(Image& image, index g, index count) {
+  return xt::view(image, xt::all(), xt::all(), xt::all(), xt::all(), reference_channels(g, count));
+}
+template <class Image>
+reference_array reference_group(const Image& image, index g, index count) {
+  return reference_channels_of(image, g, count);
 }
 
-/// The (in, out) matrix of one position of a filter (KD, KH, KW, in, out).
-template <class Weights>
-auto reference_tap(Weights& w, const extent3& k) {
-  return xt::view(w, k[0], k[1], k[2], xt::all(), xt::all());
-}
+/// One convolution on arrays of double: images (N, D, H, W, C), weights (KD, KH, KW, in / groups, out).
+class reference_conv3d {
+ public:
+  explicit reference_conv3d(const conv3d_problem& p) : m_problem(p) {}
 
-}  // namespace detail
+  /// Weights in our layout, read from memory in that of the problem, and back.
+  template <class T>
+  [[nodiscard]] reference_array read_weights(const T* w) const {
+    const reference_array stored = reference_read(w, m_problem.weight_shape());
+    return m_problem.layout == filter_layout::in_out ? stored : swapped(stored);
+  }
+  template <class T>
+  void write_weights(T* w, const reference_array& values) const {
+    reference_write(w, m_problem.weight_shape(), m_problem.layout == filter_layout::in_out ? values : swapped(values));
+  }
 
-/// Convolutions by xtensor; shapes and arguments as `portable_conv3d`, `portable_conv_transpose3d`, `portable_matmul`.
+  [[nodiscard]] reference_array forward(const reference_array& x, const reference_array& w) const {
+    const reference_array padded = pad(x);
+    reference_array y = xt::zeros<double>(reference_extents(m_problem.output_shape()));
+    each_tap([&](const extent3& k, index g) {
+      const reference_array in = reference_group(reference_voxels(padded, at(k), m_problem.output(), m_problem.stride),
+                                                 g, ci()),
+                            tap = xt::view(w, k[0], k[1], k[2], xt::all(), reference_channels(g, co()));
+      shape made = m_problem.output_shape();
+      made.set(4, co());
+      reference_channels_of(y, g, co()) += reference_product(reference_matrix(in, ci()), tap, made);
+    });
+    return y;
+  }
+
+  [[nodiscard]] reference_array backward(const reference_array& dy, const reference_array& w) const {
+    reference_array padded = xt::zeros<double>(reference_extents(padded_shape()));
+    each_tap([&](const extent3& k, index g) {
+      const reference_array out = reference_group(dy, g, co()),
+                            tap = xt::transpose(
+                                reference_array(xt::view(w, k[0], k[1], k[2], xt::all(), reference_channels(g, co()))));
+      shape seen = m_problem.output_shape();
+      seen.set(4, ci());
+      auto target = reference_voxels(padded, at(k), m_problem.output(), m_problem.stride);
+      reference_channels_of(target, g, ci()) += reference_product(reference_matrix(out, co()), tap, seen);
+    });
+    return reference_voxels(padded, m_problem.pad_front, m_problem.input, {1, 1, 1});
+  }
+
+  [[nodiscard]] reference_array backward_weights(const reference_array& x, const reference_array& dy) const {
+    const reference_array padded = pad(x);
+    reference_array w = xt::zeros<double>(reference_extents(
+        {m_problem.filter[0], m_problem.filter[1], m_problem.filter[2], ci(), m_problem.out_channels}));
+    each_tap([&](const extent3& k, index g) {
+      const reference_array in = reference_group(reference_voxels(padded, at(k), m_problem.output(), m_problem.stride),
+                                                 g, ci()),
+                            out = reference_group(dy, g, co());
+      const reference_array seen = xt::transpose(reference_matrix(in, ci()));
+      xt::view(w, k[0], k[1], k[2], xt::all(), reference_channels(g, co())) =
+          xt::linalg::dot(seen, reference_matrix(out, co()));
+    });
+    return w;
+  }
+
+ private:
+  [[nodiscard]] index ci() const { return m_problem.in_channels / m_problem.groups; }
+  [[nodiscard]] index co() const { return m_problem.out_channels / m_problem.groups; }
+  [[nodiscard]] static reference_array swapped(const reference_array& w) {
+    return xt::transpose(w, std::vector<std::size_t>{0, 1, 2, 4, 3});
+  }
+  // Where the inputs of tap k begin in the padded image.
+  [[nodiscard]] extent3 at(const extent3& k) const {
+    return {k[0] * m_problem.dilation[0], k[1] * m_problem.dilation[1], k[2] * m_problem.dilation[2]};
+  }
+  [[nodiscard]] shape padded_shape() const {
+    shape padded = m_problem.input_shape();
+    for (std::size_t a = 0; a < 3; ++a)
+      padded.set(static_cast<int>(a) + 1, m_problem.input[a] + m_problem.pad_front[a] + m_problem.pad_back[a]);
+    return padded;
+  }
+  [[nodiscard]] reference_array pad(const reference_array& x) const {
+    reference_array padded = xt::zeros<double>(reference_extents(padded_shape()));
+    reference_voxels(padded, m_problem.pad_front, m_problem.input, {1, 1, 1}) = x;
+    return padded;
+  }
+  template <class Body>
+  void each_tap(const Body& body) const {
+    reference_taps(m_problem.filter, [&](const extent3& k) {
+      for (index g = 0; g < m_problem.groups; ++g) body(k, g);
+    });
+  }
+
+  const conv3d_problem& m_problem;
+};
+
+}  // namespace engine_detail
+
 template <tensor_backend Backend>
-struct reference_convolution {
+struct engine_op<reference_engine, conv3d_problem, Backend> {
   using T = typename Backend::scalar_type;
-  using array = detail::reference_array;
+  using arguments = conv3d_problem::arguments<T>;
+  using plan_type = simple_plan;
 
-  static void conv3d_forward(context<Backend>&, const conv3d_problem& p, const T* x, const T* w, T* y) {
-    array padded = detail::reference_padding(p);
-    detail::reference_voxels(padded, p.padding(), p.input, {1, 1, 1}) = detail::reference_read(x, p.input_shape());
-    const array weights = detail::reference_read(w, p.weight_shape());
-    array out = xt::zeros<double>(detail::reference_extents(p.output_shape()));
-    detail::reference_taps(p.filter, [&](const extent3& k) {
-      const array seen =
-          detail::reference_matrix(detail::reference_voxels(padded, k, p.output(), p.stride), p.in_channels);
-      out += detail::reference_product(seen, detail::reference_tap(weights, k), p.output_shape());
-    });
-    detail::reference_write(y, p.output_shape(), out);
+  [[nodiscard]] static support supports(context<Backend>&, const conv3d_problem& p, direction d) {
+    if (p.slope != 1 && d != direction::forward)
+      return support::no("the gradient of an activation belongs to an operation of its own");
+    return support::yes();
+  }
+  [[nodiscard]] static bool prefers(context<Backend>&, const conv3d_problem&, direction) { return true; }
+  [[nodiscard]] static simple_plan make_plan(context<Backend>&, const conv3d_problem& p, direction) {
+    simple_plan plan;
+    plan.facts.engine = reference_engine::name;
+    plan.facts.joined = p.part_count > 1;
+    return plan;
   }
 
-  static void conv3d_backward_data(context<Backend>&, const conv3d_problem& p, const T* dy, const T* w, T* dx) {
-    const array gradient = detail::reference_matrix(detail::reference_read(dy, p.output_shape()), p.out_channels);
-    const array weights = detail::reference_read(w, p.weight_shape());
-    array padded = detail::reference_padding(p);
-    shape seen = p.output_shape();
-    seen.set(4, p.in_channels);
-    detail::reference_taps(p.filter, [&](const extent3& k) {
-      const array tap = xt::transpose(detail::reference_tap(weights, k));
-      detail::reference_voxels(padded, k, p.output(), p.stride) += detail::reference_product(gradient, tap, seen);
-    });
-    detail::reference_write(dx, p.input_shape(), detail::reference_voxels(padded, p.padding(), p.input, {1, 1, 1}));
+  static void run(context<Backend>& ctx, const simple_plan&, const conv3d_problem& p, direction d, const arguments& a) {
+    const engine_detail::joined_parts<Backend> x(ctx, p, d, a);
+    const engine_detail::reference_conv3d of(p);
+    if (d == direction::forward) {
+      array y = of.forward(engine_detail::reference_read(x.data(), p.input_shape()), of.read_weights(a.w));
+      if (a.bias) y += engine_detail::reference_read(a.bias, {p.out_channels});
+      y = array(xt::where(y > 0, y, p.slope * y));
+      engine_detail::reference_write(a.y, p.output_shape(), y);
+    } else if (d == direction::backward) {
+      array dx = of.backward(engine_detail::reference_read(a.y, p.output_shape()), of.read_weights(a.w));
+      if (a.bias) dx += engine_detail::reference_read(a.bias, {p.in_channels});
+      engine_detail::reference_write(x.data(), p.input_shape(), dx);
+      x.split();
+    } else {
+      of.write_weights(a.w, of.backward_weights(engine_detail::reference_read(x.data(), p.input_shape()),
+                                                engine_detail::reference_read(a.y, p.output_shape())));
+    }
   }
 
-  static void conv3d_backward_weights(context<Backend>&, const conv3d_problem& p, const T* x, const T* dy, T* dw) {
-    array padded = detail::reference_padding(p);
-    detail::reference_voxels(padded, p.padding(), p.input, {1, 1, 1}) = detail::reference_read(x, p.input_shape());
-    const array gradient = detail::reference_matrix(detail::reference_read(dy, p.output_shape()), p.out_channels);
-    array out = xt::zeros<double>(detail::reference_extents(p.weight_shape()));
-    detail::reference_taps(p.filter, [&](const extent3& k) {
-      const array seen = xt::transpose(
-          detail::reference_matrix(detail::reference_voxels(padded, k, p.output(), p.stride), p.in_channels));
-      detail::reference_tap(out, k) = xt::linalg::dot(seen, gradient);
-    });
-    detail::reference_write(dw, p.weight_shape(), out);
-  }
+ private:
+  using array = engine_detail::reference_array;
+};
 
-  /// Maps side by side are joined first.
-  static constexpr bool has_parts = false;
-
-  static void conv_transpose3d_forward(context<Backend>&, const conv_transpose3d_problem& p, const T* x, const T* w,
-                                       const T* bias, T* y) {
-    const array in = detail::reference_matrix(detail::reference_read(x, p.input_shape()), p.in_channels);
-    const array weights = detail::reference_read(w, p.weight_shape());
-    array out = xt::zeros<double>(detail::reference_extents(p.output_shape()));
-    shape made = p.input_shape();
-    made.set(4, p.out_channels);
-    detail::reference_taps(p.factor, [&](const extent3& k) {
-      detail::reference_voxels(out, k, p.input, p.factor) =
-          detail::reference_product(in, detail::reference_tap(weights, k), made);
-    });
-    if (bias) out += detail::reference_read(bias, {p.out_channels});
-    detail::reference_write(y, p.output_shape(), out);
-  }
-
-  static void conv_transpose3d_backward_data(context<Backend>&, const conv_transpose3d_problem& p, const T* dy,
-                                             const T* w, T* dx) {
-    const array gradient = detail::reference_read(dy, p.output_shape()),
-                weights = detail::reference_read(w, p.weight_shape());
-    array out = xt::zeros<double>(detail::reference_extents(p.input_shape()));
-    detail::reference_taps(p.factor, [&](const extent3& k) {
-      const array part =
-          detail::reference_matrix(detail::reference_voxels(gradient, k, p.input, p.factor), p.out_channels);
-      const array tap = xt::transpose(detail::reference_tap(weights, k));
-      out += detail::reference_product(part, tap, p.input_shape());
-    });
-    detail::reference_write(dx, p.input_shape(), out);
-  }
-
-  static void conv_transpose3d_backward_weights(context<Backend>&, const conv_transpose3d_problem& p, const T* x,
-                                                const T* dy, T* dw) {
-    const array in = xt::transpose(detail::reference_matrix(detail::reference_read(x, p.input_shape()), p.in_channels));
-    const array gradient = detail::reference_read(dy, p.output_shape());
-    array out = xt::zeros<double>(detail::reference_extents(p.weight_shape()));
-    detail::reference_taps(p.factor, [&](const extent3& k) {
-      const array part =
-          detail::reference_matrix(detail::reference_voxels(gradient, k, p.input, p.factor), p.out_channels);
-      detail::reference_tap(out, k) = xt::linalg::dot(in, part);
-    });
-    detail::reference_write(dw, p.weight_shape(), out);
-  }
+/// Matrix products by xtensor-blas.
+template <tensor_backend Backend>
+struct reference_matmul {
+  using T = typename Backend::scalar_type;
+  using array = engine_detail::reference_array;
 
   static void matmul(context<Backend>&, index batch, index rows, index columns, index inner, const T* a,
                      bool transpose_a, const T* b, bool transpose_b, T* c) {
     for (index n = 0; n < batch; ++n) {
       const shape a_shape = transpose_a ? shape{inner, rows} : shape{rows, inner},
                   b_shape = transpose_b ? shape{columns, inner} : shape{inner, columns};
-      array left = detail::reference_read(a + n * rows * inner, a_shape),
-            right = detail::reference_read(b + n * inner * columns, b_shape);
+      array left = engine_detail::reference_read(a + n * rows * inner, a_shape),
+            right = engine_detail::reference_read(b + n * inner * columns, b_shape);
       if (transpose_a) left = array(xt::transpose(left));
       if (transpose_b) right = array(xt::transpose(right));
-      detail::reference_write(c + n * rows * columns, {rows, columns},
-                              detail::reference_product(left, right, {rows, columns}));
+      engine_detail::reference_write(c + n * rows * columns, {rows, columns},
+                                     engine_detail::reference_product(left, right, {rows, columns}));
     }
   }
 };

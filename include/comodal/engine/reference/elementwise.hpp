@@ -5,8 +5,8 @@
 #ifndef COMODAL_ENGINE_REFERENCE_ELEMENTWISE_HPP
 #define COMODAL_ENGINE_REFERENCE_ELEMENTWISE_HPP
 
-#include <comodal/engine/host/segmentation_sums.hpp>
 #include <comodal/engine/problem/broadcast.hpp>
+#include <comodal/engine/problem/segmentation_sums.hpp>
 #include <comodal/engine/reference/xtensor.hpp>
 
 #include <cstdint>
@@ -14,77 +14,81 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Arithmetic by xtensor; shapes and arguments as `portable_elementwise` and `portable_softmax`.
+/// Arithmetic by xtensor; shapes and arguments as the problems say.
 template <tensor_backend Backend>
 struct reference_elementwise {
   using T = typename Backend::scalar_type;
-  using array = detail::reference_array;
+  using array = engine_detail::reference_array;
 
   template <class Function>
   static void unary_forward(context<Backend>&, index count, const Function& f, const T* x, T* y) {
-    const auto in = detail::reference_view(x, {count});
-    detail::reference_write(y, {count}, xt::vectorize([&f](T v) { return f.value(v); })(in));
+    const auto in = engine_detail::reference_view(x, {count});
+    engine_detail::reference_write(y, {count}, xt::vectorize([&f](T v) { return f.value(v); })(in));
   }
   template <class Function>
   static void unary_backward(context<Backend>&, index count, const Function& f, const T* x, const T* y, const T* dy,
                              T* dx) {
-    const auto in = detail::reference_view(x, {count}), out = detail::reference_view(y, {count}),
-               above = detail::reference_view(dy, {count});
-    detail::reference_write(dx, {count}, above * xt::vectorize([&f](T v, T w) { return f.derivative(v, w); })(in, out));
+    const auto in = engine_detail::reference_view(x, {count}), out = engine_detail::reference_view(y, {count}),
+               above = engine_detail::reference_view(dy, {count});
+    engine_detail::reference_write(dx, {count},
+                                   above * xt::vectorize([&f](T v, T w) { return f.derivative(v, w); })(in, out));
   }
 
   template <class Function>
   static void binary(context<Backend>&, const Function& f, const shape& a_shape, const T* a, const shape& b_shape,
                      const T* b, T* y) {
-    const auto left = detail::reference_view(a, a_shape), right = detail::reference_view(b, b_shape);
-    detail::reference_write(y, broadcast_shape(a_shape, b_shape, "broadcast"),
-                            xt::vectorize([&f](T v, T w) { return f.value(v, w); })(left, right));
+    const auto left = engine_detail::reference_view(a, a_shape), right = engine_detail::reference_view(b, b_shape);
+    engine_detail::reference_write(y, broadcast_shape(a_shape, b_shape, "broadcast"),
+                                   xt::vectorize([&f](T v, T w) { return f.value(v, w); })(left, right));
   }
 
   static void sum_axis(context<Backend>&, index outer, index extent, index inner, const T* x, T* y) {
-    const array in = detail::reference_read(x, {outer, extent, inner});
-    detail::reference_write(y, {outer, inner}, xt::sum(in, {1}));
+    const array in = engine_detail::reference_read(x, {outer, extent, inner});
+    engine_detail::reference_write(y, {outer, inner}, xt::sum(in, {1}));
   }
 
   static void max_axis_forward(context<Backend>&, index outer, index extent, index inner, const T* x, T* y,
                                std::int32_t* chosen) {
-    const array in = detail::reference_read(x, {outer, extent, inner});
+    const array in = engine_detail::reference_read(x, {outer, extent, inner});
     const array most = xt::amax(in, {1});
     array where = xt::zeros_like(most);
     for (index k = extent; k-- > 0;)
       where = array(xt::where(xt::equal(xt::view(in, xt::all(), k), most), static_cast<double>(k), where));
-    detail::reference_write(y, {outer, inner}, most);
-    detail::reference_write(chosen, {outer, inner}, where);
+    engine_detail::reference_write(y, {outer, inner}, most);
+    engine_detail::reference_write(chosen, {outer, inner}, where);
   }
   static void max_axis_backward(context<Backend>&, index outer, index extent, index inner, const T* dy,
                                 const std::int32_t* chosen, T* dx) {
-    const array above = detail::reference_read(dy, {outer, 1, inner}),
-                where = detail::reference_read(chosen, {outer, 1, inner});
+    const array above = engine_detail::reference_read(dy, {outer, 1, inner}),
+                where = engine_detail::reference_read(chosen, {outer, 1, inner});
     array place = xt::arange<double>(static_cast<double>(extent));
     place.reshape({static_cast<std::size_t>(extent), 1});
-    detail::reference_write(dx, {outer, extent, inner}, xt::where(xt::equal(where, place), above, 0.0));
+    engine_detail::reference_write(dx, {outer, extent, inner}, xt::where(xt::equal(where, place), above, 0.0));
   }
 
   static void copy_block(context<Backend>&, index rows, index width, const T* from, index from_pitch, T* to,
                          index to_pitch) {
     for (index r = 0; r < rows; ++r)
-      detail::reference_write(to + r * to_pitch, {width}, detail::reference_view(from + r * from_pitch, {width}));
+      engine_detail::reference_write(to + r * to_pitch, {width},
+                                     engine_detail::reference_view(from + r * from_pitch, {width}));
   }
   static void add_block(context<Backend>&, index rows, index width, const T* from, index from_pitch, T* to,
                         index to_pitch) {
     for (index r = 0; r < rows; ++r) {
-      auto out = detail::reference_view(to + r * to_pitch, {width});
-      out += detail::reference_view(from + r * from_pitch, {width});
+      auto out = engine_detail::reference_view(to + r * to_pitch, {width});
+      out += engine_detail::reference_view(from + r * from_pitch, {width});
     }
   }
-  static void fill(context<Backend>&, index count, T value, T* to) { detail::reference_view(to, {count}).fill(value); }
+  static void fill(context<Backend>&, index count, T value, T* to) {
+    engine_detail::reference_view(to, {count}).fill(value);
+  }
 
   static void softmax_forward(context<Backend>&, index outer, index extent, index inner, const T* x, const T* mask,
                               index groups, T* y) {
-    const array in = detail::reference_read(x, {outer, extent, inner});
+    const array in = engine_detail::reference_read(x, {outer, extent, inner});
     array taken = xt::ones<double>({static_cast<std::size_t>(outer), static_cast<std::size_t>(extent), std::size_t{1}});
     if (mask) {
-      const array rows = detail::reference_read(mask, {groups, extent});
+      const array rows = engine_detail::reference_read(mask, {groups, extent});
       taken = xt::repeat(rows, static_cast<std::size_t>(outer / groups), 0);
       taken.reshape({static_cast<std::size_t>(outer), static_cast<std::size_t>(extent), std::size_t{1}});
     }
@@ -92,27 +96,27 @@ struct reference_elementwise {
     const array largest = xt::amax(seen, {1}, xt::keep_dims);
     const array e = xt::where(xt::not_equal(taken, 0.0), xt::exp(seen - largest), 0.0),
                 total = xt::sum(e, {1}, xt::keep_dims);
-    detail::reference_write(y, {outer, extent, inner}, xt::where(total > 0, e / total, 0.0));
+    engine_detail::reference_write(y, {outer, extent, inner}, xt::where(total > 0, e / total, 0.0));
   }
   static void softmax_backward(context<Backend>&, index outer, index extent, index inner, const T* y, const T* dy,
                                T* dx) {
-    const array p = detail::reference_read(y, {outer, extent, inner}),
-                above = detail::reference_read(dy, {outer, extent, inner});
+    const array p = engine_detail::reference_read(y, {outer, extent, inner}),
+                above = engine_detail::reference_read(dy, {outer, extent, inner});
     const array dot = xt::sum(p * above, {1}, xt::keep_dims);
-    detail::reference_write(dx, {outer, extent, inner}, p * (above - dot));
+    engine_detail::reference_write(dx, {outer, extent, inner}, p * (above - dot));
   }
 };
 
-/// The sums of segmentation losses by xtensor; shapes and arguments as `portable_segmentation_sums`.
+/// The sums of segmentation losses by xtensor; shapes and arguments as its problem says.
 template <tensor_backend Backend>
 struct reference_segmentation_sums {
   using T = typename Backend::scalar_type;
-  using array = detail::reference_array;
+  using array = engine_detail::reference_array;
 
   static void segmentation_sums_forward(context<Backend>&, label_kind kind, index samples, index voxels, index classes,
                                         const T* z, const T* target, const T* weight, T* out) {
     const terms t(kind, samples, voxels, classes, z, target, weight);
-    array sums = xt::zeros<double>(detail::reference_extents({samples, 2 + 3 * classes}));
+    array sums = xt::zeros<double>(engine_detail::reference_extents({samples, 2 + 3 * classes}));
     const auto columns = [&](index first, index count) {
       return xt::view(sums, xt::all(), xt::range(first, first + count));
     };
@@ -122,13 +126,13 @@ struct reference_segmentation_sums {
     columns(2, classes) = xt::sum(py, {1});
     columns(2 + classes, classes) = xt::sum(pp, {1});
     columns(2 + 2 * classes, classes) = xt::sum(yy, {1});
-    detail::reference_write(out, {samples, 2 + 3 * classes}, sums);
+    engine_detail::reference_write(out, {samples, 2 + 3 * classes}, sums);
   }
 
   static void segmentation_sums_backward(context<Backend>&, label_kind kind, index samples, index voxels, index classes,
                                          const T* z, const T* target, const T* weight, const T* dsums, T* dz) {
     const terms t(kind, samples, voxels, classes, z, target, weight);
-    const array above = detail::reference_read(dsums, {samples, 1, 2 + 3 * classes});
+    const array above = engine_detail::reference_read(dsums, {samples, 1, 2 + 3 * classes});
     const auto columns = [&](index first, index count) {
       return xt::view(above, xt::all(), xt::all(), xt::range(first, first + count));
     };
@@ -140,7 +144,7 @@ struct reference_segmentation_sums {
     } else {
       gradient = columns(1, 1) * (t.p - t.y) / static_cast<double>(classes) + dp * t.p * (1.0 - t.p);
     }
-    detail::reference_write(dz, {samples, voxels, classes}, t.w * gradient);
+    engine_detail::reference_write(dz, {samples, voxels, classes}, t.w * gradient);
   }
 
  private:
@@ -150,10 +154,11 @@ struct reference_segmentation_sums {
     array w, y, p, entropy;
 
     terms(label_kind kind, index samples, index voxels, index classes, const T* z, const T* target, const T* weight) {
-      w = weight ? detail::reference_read(weight, {samples, voxels, 1})
-                 : array(xt::ones<double>(detail::reference_extents({samples, voxels, 1})));
-      const array logits = xt::where(xt::not_equal(w, 0.0), detail::reference_read(z, {samples, voxels, classes}), 0.0);
-      y = xt::where(xt::not_equal(w, 0.0), detail::reference_read(target, {samples, voxels, classes}), 0.0);
+      w = weight ? engine_detail::reference_read(weight, {samples, voxels, 1})
+                 : array(xt::ones<double>(engine_detail::reference_extents({samples, voxels, 1})));
+      const array logits =
+          xt::where(xt::not_equal(w, 0.0), engine_detail::reference_read(z, {samples, voxels, classes}), 0.0);
+      y = xt::where(xt::not_equal(w, 0.0), engine_detail::reference_read(target, {samples, voxels, classes}), 0.0);
       if (kind == label_kind::classes) {
         const array largest = xt::amax(logits, {2}, xt::keep_dims), shifted = logits - largest;
         const array total = xt::sum(xt::exp(shifted), {2}, xt::keep_dims), log_p = shifted - xt::log(total);

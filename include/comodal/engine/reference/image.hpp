@@ -11,7 +11,7 @@
 #include <cstdint>
 
 namespace comodal::inline COMODAL_CONFIG {
-namespace detail {
+namespace engine_detail {
 
 /// The matrix (in * factor, in) of linear interpolation along one axis: hat functions around the clamped position.
 inline reference_array reference_interpolation(index in, index factor) {
@@ -36,41 +36,41 @@ inline shape reference_image_shape(index batch, const extent3& size, index chann
   return {batch, size[0], size[1], size[2], channels};
 }
 
-}  // namespace detail
+}  // namespace engine_detail
 
-/// Layers of images by xtensor; shapes and arguments as `portable_norm_act`, `portable_pool3d`, `portable_upsample3d`.
+/// Layers of images by xtensor; shapes and arguments as the problems say.
 template <tensor_backend Backend>
 struct reference_image {
   using T = typename Backend::scalar_type;
-  using array = detail::reference_array;
+  using array = engine_detail::reference_array;
 
   static void norm_act_forward(context<Backend>&, index groups, index rows, index channels, double eps, T slope,
                                const T* x, const T* gamma, const T* beta, T* y, T* mean, T* inverse) {
     const shape all{groups, rows, channels}, each{groups, 1, channels};
-    const array in = detail::reference_read(x, all), g = detail::reference_read(gamma, {channels}),
-                b = detail::reference_read(beta, {channels});
+    const array in = engine_detail::reference_read(x, all), g = engine_detail::reference_read(gamma, {channels}),
+                b = engine_detail::reference_read(beta, {channels});
     const array m = xt::mean(in, {1}, xt::keep_dims), v = xt::mean(xt::square(in - m), {1}, xt::keep_dims),
                 scale = 1.0 / xt::sqrt(v + eps);
     const array out = (in - m) * scale * g + b;
-    detail::reference_write(y, all, xt::where(out > 0, out, static_cast<double>(slope) * out));
-    detail::reference_write(mean, each, m);
-    detail::reference_write(inverse, each, scale);
+    engine_detail::reference_write(y, all, xt::where(out > 0, out, static_cast<double>(slope) * out));
+    engine_detail::reference_write(mean, each, m);
+    engine_detail::reference_write(inverse, each, scale);
   }
 
   static void norm_act_backward(context<Backend>&, index groups, index rows, index channels, T slope, const T* x,
                                 const T* gamma, const T* beta, const T* mean, const T* inverse, const T* dy, T* dx,
                                 T* dgamma, T* dbeta) {
     const shape all{groups, rows, channels}, each{groups, 1, channels};
-    const array in = detail::reference_read(x, all), g = detail::reference_read(gamma, {channels}),
-                b = detail::reference_read(beta, {channels});
-    const array m = detail::reference_read(mean, each), scale = detail::reference_read(inverse, each),
-                above = detail::reference_read(dy, all);
+    const array in = engine_detail::reference_read(x, all), g = engine_detail::reference_read(gamma, {channels}),
+                b = engine_detail::reference_read(beta, {channels});
+    const array m = engine_detail::reference_read(mean, each), scale = engine_detail::reference_read(inverse, each),
+                above = engine_detail::reference_read(dy, all);
     const array h = (in - m) * scale, out = h * g + b,
                 d = xt::where(out > 0, above, static_cast<double>(slope) * above), dh = d * g;
     const array mean_dh = xt::mean(dh, {1}, xt::keep_dims), mean_dh_h = xt::mean(dh * h, {1}, xt::keep_dims);
-    detail::reference_write(dx, all, scale * (dh - mean_dh - h * mean_dh_h));
-    detail::reference_write(dgamma, {channels}, xt::sum(d * h, {0, 1}));
-    detail::reference_write(dbeta, {channels}, xt::sum(d, {0, 1}));
+    engine_detail::reference_write(dx, all, scale * (dh - mean_dh - h * mean_dh_h));
+    engine_detail::reference_write(dgamma, {channels}, xt::sum(d * h, {0, 1}));
+    engine_detail::reference_write(dbeta, {channels}, xt::sum(d, {0, 1}));
   }
 
   static void max_pool3d_forward(context<Backend>&, const pool3d_problem& p, const T* x, T* y, std::uint8_t* chosen) {
@@ -79,66 +79,66 @@ struct reference_image {
     array where = xt::zeros_like(most);
     for (std::size_t k = taps.shape(0); k-- > 0;)
       where = array(xt::where(xt::equal(xt::view(taps, k), most), static_cast<double>(k), where));
-    detail::reference_write(y, p.output_shape(), most);
-    detail::reference_write(chosen, p.output_shape(), where);
+    engine_detail::reference_write(y, p.output_shape(), most);
+    engine_detail::reference_write(chosen, p.output_shape(), where);
   }
   static void max_pool3d_backward(context<Backend>&, const pool3d_problem& p, const T* dy, const std::uint8_t* chosen,
                                   T* dx) {
-    const array gradient = detail::reference_read(dy, p.output_shape()),
-                where = detail::reference_read(chosen, p.output_shape());
+    const array gradient = engine_detail::reference_read(dy, p.output_shape()),
+                where = engine_detail::reference_read(chosen, p.output_shape());
     array out = zero_input(p);
     double tap = 0;
-    detail::reference_taps(p.window, [&](const extent3& k) {
-      detail::reference_voxels(out, k, p.output(), p.window) = xt::where(xt::equal(where, tap), gradient, 0.0);
+    engine_detail::reference_taps(p.window, [&](const extent3& k) {
+      engine_detail::reference_voxels(out, k, p.output(), p.window) = xt::where(xt::equal(where, tap), gradient, 0.0);
       ++tap;
     });
-    detail::reference_write(dx, input_shape(p), out);
+    engine_detail::reference_write(dx, input_shape(p), out);
   }
   static void average_pool3d_forward(context<Backend>&, const pool3d_problem& p, const T* x, T* y) {
     const array taps = window_taps(p, x);
-    detail::reference_write(y, p.output_shape(), xt::mean(taps, {0}));
+    engine_detail::reference_write(y, p.output_shape(), xt::mean(taps, {0}));
   }
   static void average_pool3d_backward(context<Backend>&, const pool3d_problem& p, const T* dy, T* dx) {
-    const array share =
-        detail::reference_read(dy, p.output_shape()) / static_cast<double>(p.window[0] * p.window[1] * p.window[2]);
+    const array share = engine_detail::reference_read(dy, p.output_shape()) /
+                        static_cast<double>(p.window[0] * p.window[1] * p.window[2]);
     array out = zero_input(p);
-    detail::reference_taps(p.window,
-                           [&](const extent3& k) { detail::reference_voxels(out, k, p.output(), p.window) = share; });
-    detail::reference_write(dx, input_shape(p), out);
+    engine_detail::reference_taps(
+        p.window, [&](const extent3& k) { engine_detail::reference_voxels(out, k, p.output(), p.window) = share; });
+    engine_detail::reference_write(dx, input_shape(p), out);
   }
 
   static void upsample3d_forward(context<Backend>&, const upsample3d_problem& p, const T* x, T* y) {
-    array out = detail::reference_read(x, detail::reference_image_shape(p.batch, p.input, p.channels));
+    array out = engine_detail::reference_read(x, engine_detail::reference_image_shape(p.batch, p.input, p.channels));
     for (std::size_t a = 0; a < 3; ++a)
-      out = detail::reference_along(detail::reference_interpolation(p.input[a], p.factor[a]), out, a + 1);
-    detail::reference_write(y, p.output_shape(), out);
+      out = engine_detail::reference_along(engine_detail::reference_interpolation(p.input[a], p.factor[a]), out, a + 1);
+    engine_detail::reference_write(y, p.output_shape(), out);
   }
   static void upsample3d_backward(context<Backend>&, const upsample3d_problem& p, const T* dy, T* dx) {
-    array out = detail::reference_read(dy, p.output_shape());
+    array out = engine_detail::reference_read(dy, p.output_shape());
     for (std::size_t a = 0; a < 3; ++a) {
-      const array adjoint = xt::transpose(detail::reference_interpolation(p.input[a], p.factor[a]));
-      out = detail::reference_along(adjoint, out, a + 1);
+      const array adjoint = xt::transpose(engine_detail::reference_interpolation(p.input[a], p.factor[a]));
+      out = engine_detail::reference_along(adjoint, out, a + 1);
     }
-    detail::reference_write(dx, detail::reference_image_shape(p.batch, p.input, p.channels), out);
+    engine_detail::reference_write(dx, engine_detail::reference_image_shape(p.batch, p.input, p.channels), out);
   }
 
  private:
   static shape input_shape(const pool3d_problem& p) {
-    return detail::reference_image_shape(p.batch, p.input, p.channels);
+    return engine_detail::reference_image_shape(p.batch, p.input, p.channels);
   }
   static array zero_input(const pool3d_problem& p) {
-    return xt::zeros<double>(detail::reference_extents(input_shape(p)));
+    return xt::zeros<double>(engine_detail::reference_extents(input_shape(p)));
   }
 
   // The voxels of every window side by side: (taps, N, D, H, W, C).
   static array window_taps(const pool3d_problem& p, const T* x) {
-    const array in = detail::reference_read(x, input_shape(p));
+    const array in = engine_detail::reference_read(x, input_shape(p));
     shape extents{p.window[0] * p.window[1] * p.window[2]};
     for (int a = 0; a < 5; ++a) extents.push_back(p.output_shape()[a]);
-    array taps = xt::zeros<double>(detail::reference_extents(extents));
+    array taps = xt::zeros<double>(engine_detail::reference_extents(extents));
     index tap = 0;
-    detail::reference_taps(p.window, [&](const extent3& k) {
-      xt::view(taps, tap) = detail::reference_voxels(in, k, p.output(), p.window);
+    engine_detail::reference_taps(p.window, [&](const extent3& k) {
+      xt::view(taps, tap) = engine_detail::reference_voxels(in, k, p.output(), p.window);
       ++tap;
     });
     return taps;

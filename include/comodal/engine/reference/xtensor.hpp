@@ -31,7 +31,7 @@
 #include <cstddef>
 #include <vector>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 using reference_array = xt::xarray<double>;
 using reference_shape = std::vector<std::size_t>;
@@ -93,6 +93,6 @@ void reference_taps(const extent3& filter, const Body& body) {
       for (index w = 0; w < filter[2]; ++w) body(extent3{d, h, w});
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Trilinear up-sampling, portable; backward gathers, so that nothing is added by two threads.
-#ifndef COMODAL_ENGINE_HOST_UPSAMPLE3D_HPP
-#define COMODAL_ENGINE_HOST_UPSAMPLE3D_HPP
+/// Trilinear up-sampling by whole factors and its adjoint, one voxel at a time.
+#ifndef COMODAL_ENGINE_LOOPS_UPSAMPLE3D_HPP
+#define COMODAL_ENGINE_LOOPS_UPSAMPLE3D_HPP
 
-#include <comodal/core/context.hpp>
-#include <comodal/core/loops.hpp>
+#include <comodal/engine/loops/loop_op.hpp>
 #include <comodal/engine/problem/pool3d.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
-namespace detail {
+namespace engine_detail {
 
 struct upsample3d_sizes {
   index in[3], factor[3], channels;
@@ -97,20 +96,18 @@ struct upsample3d_backward_body {
   }
 };
 
-}  // namespace detail
+}  // namespace engine_detail
 
-/// Portable trilinear up-sampling; see `upsample3d_problem` for shapes.
-template <tensor_backend Backend>
-struct portable_upsample3d {
+template <class Engine, class Backend>
+struct loop_op<Engine, upsample3d_problem, Backend> : ready_op<Engine, upsample3d_problem, Backend> {
   using T = typename Backend::scalar_type;
-
-  static void upsample3d_forward(context<Backend>& ctx, const upsample3d_problem& p, const T* x, T* y) {
-    for_rows(ctx.space(), 1, p.output_rows(), p.channels,
-             detail::upsample3d_forward_body<T>{detail::upsample3d_sizes(p), x, y});
-  }
-  static void upsample3d_backward(context<Backend>& ctx, const upsample3d_problem& p, const T* dy, T* dx) {
-    for_rows(ctx.space(), 1, p.input_rows(), p.channels,
-             detail::upsample3d_backward_body<T>{detail::upsample3d_sizes(p), dy, dx});
+  static void run(context<Backend>& ctx, const simple_plan&, const upsample3d_problem& p, direction d,
+                  const upsample3d_problem::arguments<T>& a) {
+    const engine_detail::upsample3d_sizes s(p);
+    if (d == direction::forward)
+      for_rows(ctx.space(), 1, p.output_rows(), p.channels, engine_detail::upsample3d_forward_body<T>{s, a.from, a.to});
+    else
+      for_rows(ctx.space(), 1, p.input_rows(), p.channels, engine_detail::upsample3d_backward_body<T>{s, a.from, a.to});
   }
 };
 

@@ -1,38 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Instance normalisation fused with leaky ReLU, portable: sums in double (of bfloat16 a few rows at a time in float),
-/// statistics in what is computed with; forward and backward each one pass for sums and one for results.
-#ifndef COMODAL_ENGINE_HOST_NORM_ACT_HPP
-#define COMODAL_ENGINE_HOST_NORM_ACT_HPP
+/// Instance normalisation fused with leaky ReLU. Sums are in double; inputs of bfloat16 are first summed over 8 rows in
+/// float. Mean and 1 / deviation are stored in the compute type. Forward and backward each read the data twice: once
+/// for sums, once for results.
+#ifndef COMODAL_ENGINE_LOOPS_NORM_ACT_HPP
+#define COMODAL_ENGINE_LOOPS_NORM_ACT_HPP
 
-#include <comodal/core/context.hpp>
-#include <comodal/core/loops.hpp>
+#include <comodal/engine/loops/loop_op.hpp>
+#include <comodal/engine/problem/norm_act.hpp>
+
+#include <type_traits>
 
 namespace comodal::inline COMODAL_CONFIG {
-namespace detail {
+namespace engine_detail {
 
-// What the host adds a few rows in: squares of bfloat16 are exact in float (below 6e18, where eight would be infinite).
+// The type in which the host adds eight rows before they are added to the sums. Squares of bfloat16 are exact in float
+// (below 6e18, where eight of them would be infinite).
 template <class T>
 using run_sum_t = std::conditional_t<std::is_same_v<T, bfloat16>, float, double>;
 
+// Sums of x and x^2. In double, of x less the first row's value: there the sums are no wider than the numbers.
 template <class T>
 struct moments_body {
   using run_sum = run_sum_t<T>;
+  static constexpr bool shifts = std::is_same_v<T, double>;
   const T* x;
   index rows, channels;
   template <class Sums>
   KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c, Sums&& sums) const {
     using S = std::remove_cvref_t<decltype(sums[0])>;
-    const S v = static_cast<S>(x[(g * rows + r) * channels + c]);
+    S v = static_cast<S>(x[(g * rows + r) * channels + c]);
+    if constexpr (shifts) v -= x[g * rows * channels + c];
     sums[0] += v;
     sums[1] += v * v;
   }
 };
 
 // sums (groups, 2, channels) -> mean and 1 / sqrt(variance + eps), (groups, channels).
-template <class C>
+template <class T>
 struct statistics_body {
+  using C = compute_type_t<T>;
   const double* sums;
+  const T* x;
   C* mean;
   C* inverse;
   index rows, channels;
@@ -42,6 +51,7 @@ struct statistics_body {
     const double m = sums[2 * g * channels + c] / static_cast<double>(rows);
     const double v = sums[(2 * g + 1) * channels + c] / static_cast<double>(rows) - m * m;
     mean[i] = static_cast<C>(m);
+    if constexpr (moments_body<T>::shifts) mean[i] += x[g * rows * channels + c];
     inverse[i] = static_cast<C>(1.0 / math::sqrt((v > 0 ? v : 0) + eps));
   }
 };
@@ -77,14 +87,14 @@ struct norm_act_forward_body {
   }
 };
 
-// The gradient before the activation; @param h = x - mean, which is computed again
+// The gradient before the activation. h is x - mean.
 template <class C, class Numbers>
 [[nodiscard]] KOKKOS_INLINE_FUNCTION C norm_act_before(C h, C dy, C slope, const Numbers& k) {
   return h * k[1] + k[2] > C(0) ? dy : slope * dy;
 }
 
-// Numbers of the backward pass: the three above and, d the gradient before the activation, the means of d and of d h /
-// (variance + eps).
+// Per-channel constants of the backward pass: mean, scale, shift, mean(d) and mean(d h) / (variance + eps), where d is
+// the gradient before the activation and h = x - mean.
 inline constexpr int norm_act_backward_numbers = 5;
 
 template <class T>
@@ -144,49 +154,55 @@ struct norm_act_parameters_body {
   }
 };
 
-}  // namespace detail
+}  // namespace engine_detail
 
-template <tensor_backend Backend>
-struct portable_norm_act {
+template <class Engine, class Backend>
+struct loop_op<Engine, norm_act_problem, Backend> : ready_op<Engine, norm_act_problem, Backend> {
   using T = typename Backend::scalar_type;
   using C = compute_type_t<T>;
+  using arguments = norm_act_problem::arguments<T>;
 
-  /// y = lrelu((x - mean) / sqrt(var + eps) * gamma + beta), moments over the rows of each (group, channel), biased
-  /// variance. x, y (groups, rows, channels); gamma, beta (channels); mean, inverse (groups, channels) are outputs that
-  /// backward needs.
-  static void norm_act_forward(context<Backend>& ctx, index groups, index rows, index channels, double eps, C slope,
-                               const T* x, const T* gamma, const T* beta, T* y, C* mean, C* inverse) {
-    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
-    auto sums = ctx.template make_of<double>({groups, 2, channels});
-    reduce_rows<2>(ctx.space(), groups, rows, channels, detail::moments_body<T>{x, rows, channels}, scratch.data(),
-                   sums.data());
-    for_elements(ctx.space(), groups * channels,
-                 detail::statistics_body<C>{sums.data(), mean, inverse, rows, channels, eps});
-    auto numbers = ctx.template make_of<C>({groups, 3, channels});
-    for_elements(ctx.space(), groups * channels,
-                 detail::norm_act_numbers_body<T, 3>{gamma, beta, mean, inverse, numbers.data(), channels});
-    for_numbered_rows<3>(ctx.space(), groups, rows, channels, numbers.data(),
-                         detail::norm_act_forward_body<T>{x, y, slope});
+  static void run(context<Backend>& ctx, const simple_plan&, const norm_act_problem& p, direction d,
+                  const arguments& a) {
+    if (d == direction::forward)
+      forward(ctx, p, a);
+    else
+      backward(ctx, p, a);
   }
 
-  /// Gradients of the above from dy; all outputs are overwritten.
-  static void norm_act_backward(context<Backend>& ctx, index groups, index rows, index channels, C slope, const T* x,
-                                const T* gamma, const T* beta, const C* mean, const C* inverse, const T* dy, T* dx,
-                                T* dgamma, T* dbeta) {
-    constexpr int count = detail::norm_act_backward_numbers;
-    auto numbers = ctx.template make_of<C>({groups, count, channels});
-    for_elements(ctx.space(), groups * channels,
-                 detail::norm_act_numbers_body<T, count>{gamma, beta, mean, inverse, numbers.data(), channels});
-    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
-    auto sums = ctx.template make_of<double>({groups, 2, channels});
-    reduce_rows<2>(ctx.space(), groups, rows, channels,
-                   detail::norm_act_sums_body<T>{x, dy, numbers.data(), rows, channels, slope}, scratch.data(),
-                   sums.data());
-    for_elements(ctx.space(), channels,
-                 detail::norm_act_parameters_body<T>{sums.data(), inverse, numbers.data(), dgamma, dbeta, groups, rows,
-                                                     channels});
-    for_numbered_rows<count>(ctx.space(), groups, rows, channels, numbers.data(),
-                             detail::norm_act_backward_body<T>{x, dy, dx, slope});
+ private:
+  static void forward(context<Backend>& ctx, const norm_act_problem& p, const arguments& a) {
+    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, p.groups, p.rows, p.channels)});
+    auto sums = ctx.template make_of<double>({p.groups, 2, p.channels});
+    reduce_rows<2>(ctx.space(), p.groups, p.rows, p.channels, engine_detail::moments_body<T>{a.x, p.rows, p.channels},
+                   scratch.data(), sums.data());
+    for_elements(ctx.space(), p.groups * p.channels,
+                 engine_detail::statistics_body<T>{sums.data(), a.x, a.mean, a.inverse, p.rows, p.channels, p.eps});
+    auto numbers = ctx.template make_of<C>({p.groups, 3, p.channels});
+    for_elements(
+        ctx.space(), p.groups * p.channels,
+        engine_detail::norm_act_numbers_body<T, 3>{a.gamma, a.beta, a.mean, a.inverse, numbers.data(), p.channels});
+    for_numbered_rows<3>(ctx.space(), p.groups, p.rows, p.channels, numbers.data(),
+                         engine_detail::norm_act_forward_body<T>{a.x, a.y, static_cast<C>(p.slope)});
+  }
+
+  static void backward(context<Backend>& ctx, const norm_act_problem& p, const arguments& a) {
+    constexpr int count = engine_detail::norm_act_backward_numbers;
+    const auto slope = static_cast<C>(p.slope);
+    auto numbers = ctx.template make_of<C>({p.groups, count, p.channels});
+    for_elements(
+        ctx.space(), p.groups * p.channels,
+        engine_detail::norm_act_numbers_body<T, count>{a.gamma, a.beta, a.mean, a.inverse, numbers.data(), p.channels});
+    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, p.groups, p.rows, p.channels)});
+    auto sums = ctx.template make_of<double>({p.groups, 2, p.channels});
+    reduce_rows<2>(ctx.space(), p.groups, p.rows, p.channels,
+                   engine_detail::norm_act_sums_body<T>{a.x, a.dy, numbers.data(), p.rows, p.channels, slope},
+                   scratch.data(), sums.data());
+    for_elements(ctx.space(), p.channels,
+                 engine_detail::norm_act_parameters_body<T>{sums.data(), a.inverse, numbers.data(), a.dgamma, a.dbeta,
+                                                            p.groups, p.rows, p.channels});
+    for_numbered_rows<count>(ctx.space(), p.groups, p.rows, p.channels, numbers.data(),
+                             engine_detail::norm_act_backward_body<T>{a.x, a.dy, a.dx, slope});
   }
 };
 

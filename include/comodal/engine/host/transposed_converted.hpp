@@ -2,8 +2,8 @@
 /// @file
 /// Transposed convolution with filter = stride on the host, of maps that are stored in another scalar than they are
 /// computed with: small dense products of rows that were converted first. The same bytes for any number of threads.
-#ifndef COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_CONVERTED_HPP
-#define COMODAL_ENGINE_HOST_CONV_TRANSPOSE3D_CONVERTED_HPP
+#ifndef COMODAL_ENGINE_HOST_TRANSPOSED_CONVERTED_HPP
+#define COMODAL_ENGINE_HOST_TRANSPOSED_CONVERTED_HPP
 
 #include <comodal/core/kokkos.hpp>
 #include <comodal/engine/host/gemm.hpp>
@@ -11,13 +11,12 @@
 
 #include <algorithm>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 struct conv_transpose3d_sizes {
   index batch, in[3], factor[3], ci, co;
 
-  explicit conv_transpose3d_sizes(const conv_transpose3d_problem& p)
-      : batch(p.batch), ci(p.in_channels), co(p.out_channels) {
+  explicit conv_transpose3d_sizes(const transposed_conv3d& p) : batch(p.batch), ci(p.in_channels), co(p.out_channels) {
     for (std::size_t a = 0; a < 3; ++a) {
       in[a] = p.input[a];
       factor[a] = p.factor[a];
@@ -130,6 +129,6 @@ struct conv_transpose3d_converted_backward_weights {
   }
 };
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG::engine_detail
 
 #endif

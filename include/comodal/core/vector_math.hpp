@@ -2,15 +2,17 @@
 /// @file
 /// exp and log of floats by arithmetic alone, so that loops over voxels vectorise and their bytes do not depend on the
 /// C library. Other scalars, and devices, take the usual functions.
-#ifndef COMODAL_ENGINE_HOST_VECTOR_MATH_HPP
-#define COMODAL_ENGINE_HOST_VECTOR_MATH_HPP
+#ifndef COMODAL_CORE_VECTOR_MATH_HPP
+#define COMODAL_CORE_VECTOR_MATH_HPP
 
 #include <comodal/core/kokkos.hpp>
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
+#include <type_traits>
 
-namespace comodal::inline COMODAL_CONFIG::detail {
+namespace comodal::inline COMODAL_CONFIG {
 
 /// e^x: at most 2 units in the last place from exact between -87 and 88; 0 below, infinity above, NaN for NaN.
 /// Reduction to |r| <= ln 2 / 2 in two parts, a Taylor polynomial of degree 7, and the exponent set by its bits.
@@ -59,6 +61,6 @@ KOKKOS_INLINE_FUNCTION T vector_log(T x) {
     return math::log(x);
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG::detail
+}  // namespace comodal::inline COMODAL_CONFIG
 
 #endif

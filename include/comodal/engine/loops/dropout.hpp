@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Random masks for dropout, portable: every element's draw depends on its index and the key alone.
-#ifndef COMODAL_ENGINE_HOST_DROPOUT_HPP
-#define COMODAL_ENGINE_HOST_DROPOUT_HPP
+/// Random masks for dropout: each element draws by its index and the key alone.
+#ifndef COMODAL_ENGINE_LOOPS_DROPOUT_HPP
+#define COMODAL_ENGINE_LOOPS_DROPOUT_HPP
 
-#include <comodal/core/context.hpp>
-#include <comodal/core/loops.hpp>
 #include <comodal/core/random.hpp>
+#include <comodal/engine/loops/loop_op.hpp>
+#include <comodal/engine/problem/dropout.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
-namespace detail {
+namespace engine_detail {
 
 template <class T>
 struct dropout_mask_body {
@@ -28,16 +28,15 @@ struct dropout_mask_body {
   }
 };
 
-}  // namespace detail
+}  // namespace engine_detail
 
-template <tensor_backend Backend>
-struct portable_dropout {
+template <class Engine, class Backend>
+struct loop_op<Engine, dropout_problem, Backend> : ready_op<Engine, dropout_problem, Backend> {
   using T = typename Backend::scalar_type;
-
-  /// mask = 0 with probability `rate`, else 1 / (1 - rate).
-  static void dropout_mask(context<Backend>& ctx, index count, std::uint64_t seed, std::uint32_t stream,
-                           std::uint32_t iteration, double rate, T* mask) {
-    for_elements(ctx.space(), count, detail::dropout_mask_body<T>{seed, stream, iteration, rate, mask});
+  static void run(context<Backend>& ctx, const simple_plan&, const dropout_problem& p, direction,
+                  const dropout_problem::arguments<T>& a) {
+    for_elements(ctx.space(), p.count,
+                 engine_detail::dropout_mask_body<T>{a.seed, a.stream, a.iteration, p.rate, a.mask});
   }
 };
 

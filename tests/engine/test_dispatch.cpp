@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0
+// How an operation finds its engine: order, preference, what is asked for, fallbacks, and what is counted.
+#define BOOST_TEST_MODULE engine_dispatch
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/ops/ops.hpp>
+
+#include <core/support.hpp>
+
+namespace comodal::tests {
+
+// Two engines for matrix products that answer what the test wants and do nothing.
+struct answers {
+  bool first_supports = true, second_supports = true, first_prefers = false, second_prefers = false;
+  int first_asked = 0, second_asked = 0, planned = 0;
+};
+answers now;
+
+struct first_engine {
+  static constexpr const char* name = "first";
+  using serves = problem_list<matmul_problem>;
+};
+struct second_engine {
+  static constexpr const char* name = "second";
+  using serves = problem_list<matmul_problem, fill_problem>;
+};
+
+}  // namespace comodal::tests
+
+namespace comodal::inline COMODAL_CONFIG {
+
+template <class Backend>
+struct engine_op<tests::first_engine, matmul_problem, Backend> {
+  using plan_type = simple_plan;
+  static support supports(context<Backend>&, const matmul_problem&, direction) {
+    ++tests::now.first_asked;
+    return tests::now.first_supports ? support::yes() : support::no("it is tired");
+  }
+  static bool prefers(context<Backend>&, const matmul_problem&, direction) { return tests::now.first_prefers; }
+  static simple_plan make_plan(context<Backend>&, const matmul_problem&, direction) {
+    ++tests::now.planned;
+    simple_plan plan;
+    plan.facts.engine = "first";
+    plan.facts.algorithm = "nothing";
+    plan.facts.workspace = 64;
+    return plan;
+  }
+  static void run(context<Backend>&, const simple_plan& plan, const matmul_problem&, direction,
+                  const matmul_problem::arguments<typename Backend::scalar_type>&) {
+    BOOST_TEST(plan.facts.algorithm == "nothing");
+  }
+};
+template <class Backend>
+struct engine_op<tests::second_engine, matmul_problem, Backend> {
+  using plan_type = simple_plan;
+  static support supports(context<Backend>&, const matmul_problem&, direction) {
+    ++tests::now.second_asked;
+    return tests::now.second_supports ? support::yes() : support::no("it is busy");
+  }
+  static bool prefers(context<Backend>&, const matmul_problem&, direction) { return tests::now.second_prefers; }
+  static simple_plan make_plan(context<Backend>&, const matmul_problem&, direction) {
+    simple_plan plan;
+    plan.facts.engine = "second";
+    return plan;
+  }
+  static void run(context<Backend>&, const simple_plan&, const matmul_problem&, direction,
+                  const matmul_problem::arguments<typename Backend::scalar_type>&) {}
+};
+template <class Backend>
+struct engine_op<tests::second_engine, fill_problem, Backend> : ready_op<tests::second_engine, fill_problem, Backend> {
+  static void run(context<Backend>&, const simple_plan&, const fill_problem&, direction,
+                  const fill_problem::arguments<typename Backend::scalar_type>&) {}
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+namespace comodal::tests {
+
+template <class... Engines>
+using by = kokkos_backend<default_space, float, false, engine_list<Engines...>>;
+using both = by<first_engine, second_engine>;
+
+struct fresh {
+  fresh() { now = {}; }
+  context<both> ctx;
+  matmul_problem p{1, 2, 3, 4};
+  [[nodiscard]] std::string_view taken() { return engine_facts(ctx, p, direction::forward).engine; }
+};
+
+BOOST_FIXTURE_TEST_CASE(the_first_that_supports_and_prefers_is_taken, fresh) {
+  now.second_prefers = true;
+  BOOST_TEST(taken() == "second");
+  BOOST_TEST(now.first_asked == 0);  // an engine that does not prefer a problem is not asked for a plan
+}
+BOOST_FIXTURE_TEST_CASE(the_order_decides_where_both_prefer, fresh) {
+  now.first_prefers = now.second_prefers = true;
+  BOOST_TEST(taken() == "first");
+}
+BOOST_FIXTURE_TEST_CASE(without_a_preference_the_first_that_supports_is_taken, fresh) {
+  BOOST_TEST(taken() == "first");
+}
+BOOST_FIXTURE_TEST_CASE(preference_without_support_is_nothing, fresh) {
+  now.first_prefers = true;
+  now.first_supports = false;
+  BOOST_TEST(taken() == "second");
+}
+BOOST_FIXTURE_TEST_CASE(the_engine_that_is_asked_for_comes_first, fresh) {
+  now.first_prefers = true;
+  ctx.choose_engine("second");
+  BOOST_TEST(taken() == "second");
+  ctx.choose_engine("");
+  BOOST_TEST(taken() == "first");
+}
+BOOST_FIXTURE_TEST_CASE(an_engine_that_the_back_end_lacks_is_refused, fresh) {
+  ctx.choose_engine("third");
+  BOOST_CHECK_EXCEPTION((void)taken(), config_error,
+                        says("engine third: this back end has no such engine, expected one of first second"));
+}
+BOOST_FIXTURE_TEST_CASE(without_any_support_both_reasons_are_said, fresh) {
+  now.first_supports = now.second_supports = false;
+  BOOST_CHECK_EXCEPTION((void)taken(), config_error,
+                        says("matmul: no engine of this back end carries out 1 x (2 x 4) (4 x 3); first: it is tired; "
+                             "second: it is busy"));
+}
+BOOST_FIXTURE_TEST_CASE(an_engine_that_was_asked_for_and_cannot_is_a_fallback, fresh) {
+  now.second_supports = false;
+  ctx.choose_engine("second");
+  ctx.fallback = fallback_policy::error;
+  BOOST_CHECK_EXCEPTION((void)taken(), error,
+                        says("comodal: matmul runs on the first engine: second: it is busy (1 x (2 x 4) (4 x 3))"));
+  ctx.fallback = fallback_policy::allow;
+  BOOST_TEST(taken() == "first");
+}
+BOOST_FIXTURE_TEST_CASE(a_choice_by_preference_is_no_fallback, fresh) {
+  now.second_prefers = true;
+  ctx.fallback = fallback_policy::error;
+  BOOST_TEST(taken() == "second");
+}
+BOOST_FIXTURE_TEST_CASE(plans_are_made_once_and_recorded, fresh) {
+  const auto& facts = engine_facts(ctx, p, direction::forward);
+  dispatch(ctx, p, direction::forward, {});
+  BOOST_TEST(&facts == &engine_facts(ctx, p, direction::forward));
+  BOOST_TEST(now.planned == 1);
+  BOOST_TEST(ctx.planned().size() == 1u);
+  BOOST_TEST(ctx.planned()[0].operation == "matmul");
+  BOOST_TEST(ctx.planned()[0].problem == "1 x (2 x 4) (4 x 3)");
+  BOOST_TEST(ctx.planned()[0].facts.workspace == 64u);
+  BOOST_TEST(ctx.runs("matmul", "first") == 1);
+  (void)engine_facts(ctx, matmul_problem{1, 2, 3, 5}, direction::forward);
+  BOOST_TEST(now.planned == 2);
+}
+BOOST_FIXTURE_TEST_CASE(a_problem_is_checked_before_engines_see_it, fresh) {
+  BOOST_CHECK_EXCEPTION((void)engine_facts(ctx, matmul_problem{-1, 2, 3, 4}, direction::forward), shape_error,
+                        says("matmul: -1 x (2 x 4) (4 x 3), expected sizes of 0 or more"));
+  BOOST_TEST(now.first_asked == 0);
+}
+
+// An operation that needs no plan runs without one, and is counted all the same.
+BOOST_FIXTURE_TEST_CASE(ready_operations_skip_the_plans, fresh) {
+  dispatch(ctx, fill_problem{3}, direction::forward, {1.f, nullptr});
+  BOOST_TEST(ctx.runs("fill", "second") == 1);
+  BOOST_TEST(ctx.planned().empty());
+}
+
+// Which of our engines convolves what, as on other processors.
+struct choices {
+  processor plain, avx2{true}, avx512{true, true}, zen4{true, true, true}, sapphire{true, true, true, true};
+  template <class Backend>
+  std::string_view on(const processor& machine, const conv3d_problem& p, direction d) {
+    context<Backend> ctx;
+    ctx.fallback = fallback_policy::error;
+    ctx.assume_processor(machine);
+    return engine_facts(ctx, p, d).engine;
+  }
+};
+const conv3d_problem same{2, {8, 8, 8}, 16, 16}, strided{2, {8, 8, 8}, 16, 16, {3, 3, 3}, {2, 2, 2}},
+    wide{1, {4, 4, 4}, 64, 64}, first_layer{1, {8, 8, 8}, 1, 16};
+const direction all_directions[] = {direction::forward, direction::backward, direction::backward_weights};
+
+BOOST_FIXTURE_TEST_CASE(double_is_always_ours, choices) {
+  for (const auto& p : {same, strided, wide, first_layer})
+    for (const direction d : all_directions)
+      for (const auto& machine : {plain, avx2, avx512, zen4, sapphire})
+        BOOST_TEST(on<double_backend>(machine, p, d) == "host");
+}
+
+BOOST_FIXTURE_TEST_CASE(float_does_not_depend_on_products_of_bfloat16, choices) {
+  for (const auto& p : {same, strided, wide, first_layer})
+    for (const direction d : all_directions)
+      BOOST_TEST(on<default_backend>(zen4, p, d) == on<default_backend>(avx512, p, d));
+  for (const direction d : all_directions) BOOST_TEST(on<default_backend>(avx2, same, d) == "host");
+}
+
+using narrow = kokkos_backend<default_space, bfloat16>;
+
+BOOST_FIXTURE_TEST_CASE(bfloat16_is_ours_where_the_processor_does_not_multiply_it, choices) {
+  for (const auto& p : {same, strided, wide, first_layer})
+    for (const direction d : all_directions)
+      for (const auto& machine : {plain, avx2, avx512}) BOOST_TEST(on<narrow>(machine, p, d) == "host");
+}
+
+BOOST_FIXTURE_TEST_CASE(bfloat16_goes_to_tile_registers_where_there_are_any, choices) {
+  if (!engine_detail::tiles_compiled) return;  // then amx supports nothing, which test_amx says
+  for (const auto& p : {same, wide, first_layer})
+    for (const direction d : all_directions) BOOST_TEST(on<narrow>(sapphire, p, d) == "amx");
+  BOOST_TEST(on<narrow>(sapphire, conv3d_problem::transposed(1, {2, 3, 4}, 16, 8, {2, 2, 2}), direction::forward) ==
+             "amx");
+  for (const direction d : all_directions) BOOST_TEST(on<narrow>(sapphire, strided, d) != "amx");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_transposed_convolution_without_tiles_is_ours, choices) {
+  const auto p = conv3d_problem::transposed(1, {2, 3, 4}, 16, 8, {2, 2, 2});
+  for (const direction d : all_directions) {
+    BOOST_TEST(on<narrow>(zen4, p, d) == "host");
+    BOOST_TEST(on<default_backend>(zen4, p, d) == "host");
+  }
+}
+
+}  // namespace comodal::tests
