@@ -241,13 +241,20 @@ struct host_conv3d {
  private:
   // Calls `run(tiles, source)` if the convolution runs on tile registers; false if not.
   template <class Run>
-  static bool on_tiles(const detail::conv3d_sizes& s, const std::vector<part>& parts, const Run& run) {
-    return runs_on_tiles(s) && detail::on_tiles<T>([&](auto tiles) {
-             detail::tile_source source;
-             source.number = static_cast<int>(parts.size());
-             for (std::size_t i = 0; i < parts.size(); ++i) source.parts[i] = {parts[i].x, parts[i].channels, nullptr};
-             run(tiles, source);
-           });
+  static bool on_tiles([[maybe_unused]] const detail::conv3d_sizes& s, [[maybe_unused]] const std::vector<part>& parts,
+                       [[maybe_unused]] const Run& run) {
+    // Clang checks the body for every T: a tile source holds bfloat16 alone.
+    if constexpr (std::is_same_v<T, bfloat16>) {
+      return runs_on_tiles(s) && detail::on_tiles<T>([&](auto tiles) {
+               detail::tile_source source;
+               source.number = static_cast<int>(parts.size());
+               for (std::size_t i = 0; i < parts.size(); ++i)
+                 source.parts[i] = {parts[i].x, parts[i].channels, nullptr};
+               run(tiles, source);
+             });
+    } else {
+      return false;
+    }
   }
 
   // Maps as the direct kernels take them: themselves, or copies in the scalar that is computed with.
