@@ -17,7 +17,7 @@ using twofold = kokkos_backend<default_space, double>;
 using oracle = xtensor_backend<double>;
 
 // Largest error relative to the largest value: sums of up to some 3000 products of numbers in [-1, 1).
-// F(4x4, 3x3) rounds more (docs/numerics.md).
+// F(4x4, 3x3) rounds more (docs/reference/numerics.md).
 constexpr double single_tolerance = 3e-6, winograd_tolerance = 1e-5, double_tolerance = 1e-13;
 
 const std::vector<conv3d_problem> problems{

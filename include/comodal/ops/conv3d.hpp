@@ -23,8 +23,9 @@ inline constexpr bool onednn_available_v =
     false;
 #endif
 
-/// True where our own convolution on the host is at least as fast as oneDNN's (docs/performance.md): what F(4x4, 3x3)
-/// serves, gradients of weights of small maps, and gradients of weights and narrow outputs of single taps.
+/// True where our own convolution on the host is at least as fast as oneDNN's: what F(4x4, 3x3) serves, weight
+/// gradients of small maps, and, of single taps, weight gradients and narrow outputs.
+/// Measured in bench/history/2026-11-27-convolutions.md.
 [[nodiscard]] inline bool portable_conv3d_is_faster(const conv3d_problem& p, conv3d_direction direction) {
   const detail::conv3d_sizes s(p);
   if (s.taps() == 1 && !s.is_strided()) return direction == conv3d_direction::backward_weights || p.out_channels < 8;
