@@ -29,7 +29,7 @@ print(f"| {what} | {patch}^3 | {fused.strip('[]').replace(', ', '-')} | {modalit
 PYTHON
 }
 
-echo "| varied | patch | fused channels | modalities | parameters | seconds a step | process peak, GiB | tensors' peak, GiB |"
+echo "| varied | patch | fused channels | modalities | parameters | seconds per step | process peak, GiB | tensors' peak, GiB |"
 echo "| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"
 for patch in 32 48 64 80; do row patch $patch "[8, 16, 32, 64]" "[16, 32, 64, 128]" 3 "$@"; done
 row channels 48 "[4, 8, 16, 32]" "[8, 16, 32, 64]" 3 "$@"

@@ -6,7 +6,7 @@
 
 It does what `comodal benchmark` does for the same work, written as a PyTorch user who cares for speed would write it: one
 convolution where several share an input, static shapes, losses without temporary copies, fused or foreach updates, batches made
-ahead in a thread. Networks have the same parameters, losses the same formulas (docs/method.md).
+ahead in a thread. Networks have the same parameters, losses the same formulas (docs/explanation/method.md).
 """
 import argparse
 import json

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A contrastive loss of one's own in contrastive mutual learning: a triplet loss on the prediction maps of the
-// modalities. It is a pure function from maps to one value a sample and class; which maps are contrasted, and the
+// A contrastive loss of your own in contrastive mutual learning: a triplet loss on the prediction maps of the
+// modalities. It is a pure function from maps to one value per sample and class; which maps are contrasted, and the
 // queue, belong to the method.
 #include <comodal/core/runtime.hpp>
 #include <comodal/model/network_options.hpp>

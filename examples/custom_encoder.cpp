@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A modality encoder of one's own in a network that is composed at compile time. The encoder has dense stages: a stage
+// A modality encoder of your own in a network that is composed at compile time. The encoder has dense stages: a stage
 // sees its input and what its first convolution made of it, side by side. Three members make it a `modality_encoder`,
 // no base class.
 #include <comodal/core/runtime.hpp>

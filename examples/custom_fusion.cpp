@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// A fusion block of one's own: the strongest response of the present modalities, mixed by a 1x1x1 convolution. A tag, a
+// A fusion block of your own: the strongest response of the present modalities, mixed by a 1x1x1 convolution. A tag, a
 // specialisation and the forward pass are all that it takes; the tape derives the gradients, and check_gradient proves
 // them.
 #include <comodal/autograd/check_gradient.hpp>

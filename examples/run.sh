@@ -3,7 +3,7 @@
 # "contrastive mutual learning" for the same number of steps, predicts, evaluates, and prints a table and the report's path.
 #   sh examples/run.sh [folder]        default folder: runs/phantom
 # SEED, STEPS, GRID and SPACING may be set in the environment; a second run rebuilds nothing and takes a folder of its own. The 500 steps
-# fit into 15 minutes; with STEPS=1500 it shows what unlabelled cases are worth (docs/results.md).
+# fit into 15 minutes; with STEPS=1500 it shows what unlabelled cases are worth (bench/history/2026-11-27-phantom-1500-steps.md).
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 seed=${SEED:-1}

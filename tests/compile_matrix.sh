@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: Apache-2.0
 # Builds the main network and every header alone against one Kokkos after another, runs the program where it can run, and prints
-# a dated table (docs/portability.md keeps one).
+# a dated table (bench/history/2026-11-23-portability.md keeps one).
 #
 #   tests/compile_matrix.sh                                    the system's Kokkos
 #   tests/compile_matrix.sh system openmp=PREFIX cuda=PREFIX   several legs; also serial=PREFIX and hip=PREFIX

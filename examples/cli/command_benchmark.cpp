@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// `comodal benchmark`: how long a training step or the prediction of a volume takes on this machine, on made-up
+// `comodal benchmark`: how long a training step or the prediction of a volume takes on this machine, on synthetic
 // volumes.
 #include "commands.hpp"
 #include "experiment.hpp"

@@ -100,7 +100,8 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   if (cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
   const bool exists = std::filesystem::exists(arguments.folder) && !std::filesystem::is_empty(arguments.folder);
   if (exists && !arguments.resume)
-    throw config_error(text(arguments.folder.string(), ": exists already; name a new folder, or go on with --resume"));
+    throw config_error(
+        text(arguments.folder.string(), ": exists already; name a new folder, or continue with --resume"));
   const bool budget = e.train.memory > 0,
              begun = arguments.resume && std::filesystem::exists(arguments.folder / "experiment.toml");
   if (begun) refuse_other_settings(keys, arguments.folder / "experiment.toml", !budget);
@@ -191,7 +192,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   getrusage(RUSAGE_SELF, &usage);
   const double steps = std::max(1.0, static_cast<double>(result.steps_done - result.first_step));
   const std::string loss = result.logged ? text("loss ", result.last_loss) : "no loss logged";
-  std::printf("%s: step %u of %ld, %s, %.1f s (%.3f s a step), process peak %.2f GiB, tensor pool peak %.2f GiB\n",
+  std::printf("%s: step %u of %ld, %s, %.1f s (%.3f s per step), process peak %.2f GiB, tensor pool peak %.2f GiB\n",
               arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), loss.c_str(),
               result.seconds, result.seconds / steps, static_cast<double>(usage.ru_maxrss) / (1 << 20),
               static_cast<double>(on.context.pool().statistics().peak) / (1 << 30));
@@ -199,7 +200,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
     std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n",
                 result.best_validation);
   if (!result.finished)
-    std::printf("stopped on request; go on with: comodal train %s %s --resume\n", arguments.config.c_str(),
+    std::printf("stopped on request; continue with: comodal train %s %s --resume\n", arguments.config.c_str(),
                 arguments.folder.c_str());
   return result.finished ? 0 : 1;
 }

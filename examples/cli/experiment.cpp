@@ -94,7 +94,7 @@ void experiment::fit_memory(const comodal::batch_maker<>& maker, comodal::index 
 comodal::prepare_options experiment::prepare(const comodal::cohort& cohort) const {
   if (normalise.size() != 1 && normalise.size() != cohort.modalities.size())
     throw config_error(text("data.normalise: ", normalise.size(), " entries for ", cohort.modalities.size(),
-                            " modalities; give one, or one a modality"));
+                            " modalities; give one, or one per modality"));
   if (margin < 0) throw config_error(text("data.margin = ", margin, ", expected 0 or more voxels"));
   comodal::prepare_options options;
   options.normalise.clear();

@@ -18,8 +18,8 @@ struct experiment {
   std::vector<std::string>
       labelled;  // names of lists in `splits` (without it: case ids) whose labels train; empty: all that have one
   std::vector<std::string> validation;         // the same: labelled cases kept apart to validate on
-  std::vector<std::string> exclude;            // the same: left out
-  std::vector<std::string> normalise{"head"};  // head, nonzero, ct or none: one, or one a modality
+  std::vector<std::string> exclude;            // the same: cases to leave out
+  std::vector<std::string> normalise{"head"};  // head, nonzero, ct or none: one, or one per modality
   comodal::index margin = 4;                   // voxels around the head box
   // [compute]
   comodal::index threads = 0;  // 0: all cores

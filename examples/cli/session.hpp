@@ -12,7 +12,7 @@
 
 namespace cli {
 
-/// What all commands compute with: fp32, or bf16 where `model.precision` asks for it.
+/// The back end of all commands: fp32, or bf16 where `model.precision` asks for it.
 using backend = comodal::mixed_backend;
 
 /// A context and its tape.
@@ -21,14 +21,14 @@ struct session {
   comodal::tape<backend> tape{context};
 };
 
-/// One pointer a modality, null where it is absent.
+/// One pointer per modality, null where it is absent.
 [[nodiscard]] inline std::vector<const comodal::image_volume*> image_pointers(const comodal::case_data& one) {
   std::vector<const comodal::image_volume*> images;
   for (std::size_t m = 0; m < one.images.size(); ++m) images.push_back(one.present[m] ? &one.images[m] : nullptr);
   return images;
 }
 
-/// Prints findings that are no errors.
+/// Prints the findings that are not errors.
 inline void print_warnings(const std::vector<comodal::finding>& findings) {
   for (const auto& found : findings)
     if (found.severity != comodal::finding::level::error) std::fprintf(stderr, "%s\n", comodal::to_line(found).c_str());

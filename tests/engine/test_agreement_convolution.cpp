@@ -11,7 +11,7 @@
 
 namespace comodal::tests {
 
-// Of F(4x4, 3x3), whose roundings are larger than those of direct sums (docs/numerics.md).
+// Of F(4x4, 3x3), whose roundings are larger than those of direct sums (docs/reference/numerics.md).
 constexpr double winograd_tolerance = 1e-5;
 
 BOOST_AUTO_TEST_CASE(convolution) {

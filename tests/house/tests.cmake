@@ -29,3 +29,15 @@ endforeach()
 configure_file(house/second_unit.cpp.in house/second_unit.cpp @ONLY)
 comodal_test(house/two_units)
 target_sources(test_house_two_units PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/house/second_unit.cpp")
+
+# The form and the links of the pages. That these two see what they look for is shown on tests/house/broken.
+foreach(_check links markdown)
+  add_test(NAME house.${_check} COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/${_check}.sh" "${PROJECT_SOURCE_DIR}")
+  add_test(NAME house.${_check}_refuses
+    COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/${_check}.sh" "${CMAKE_CURRENT_SOURCE_DIR}/house/broken")
+  set_tests_properties(house.${_check} house.${_check}_refuses PROPERTIES TIMEOUT 60)
+endforeach()
+set_tests_properties(house.links_refuses PROPERTIES PASS_REGULAR_EXPRESSION
+  "^README.md:3: links to docs.absent.md, [^\n]*\nREADME.md:3: links to docs.page.md#no-such-heading, [^\n]*\nREADME.md:3: names docs.absent.md[^\n]*\ninclude/header.hpp:1: names docs.gone.md[^\n]*\n$")
+set_tests_properties(house.markdown_refuses PROPERTIES PASS_REGULAR_EXPRESSION
+  "^README.md:4: 121 characters[^\n]*\nREADME.md:6: a code block in \"python\"[^\n]*\nREADME.md:9: indented code[^\n]*\n$")

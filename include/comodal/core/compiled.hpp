@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Templates that a library has compiled once, so that programs need not compile them again (CMake's
-/// `comodal::compiled`, `comodal::compiled_double` and `comodal::compiled_mixed`; docs/performance.md, "Compile time").
+/// `comodal::compiled`, `comodal::compiled_double` and `comodal::compiled_mixed`).
+/// Measured in bench/history/2026-11-27-compile-time.md.
 ///
 /// A header lists its functions in a macro `LIST(kind, Backend)`, `kind` being `template` or `extern template`, and
 /// ends with `COMODAL_COMPILED_ELSEWHERE(LIST)`, which declares them for the back ends whose library the program links.

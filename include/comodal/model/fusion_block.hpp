@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// The extension point of fusion: `fusion_block<Tag, Backend>`, found by its tag. Specialise it for a tag of your own
-/// and write the forward pass; docs/fusion.md and examples/custom_fusion.cpp show how.
+/// and write the forward pass; docs/how-to/fusion-block.md and examples/custom_fusion.cpp show how.
 #ifndef COMODAL_MODEL_FUSION_BLOCK_HPP
 #define COMODAL_MODEL_FUSION_BLOCK_HPP
 
@@ -29,7 +29,7 @@ template <class Tag, tensor_backend Backend>
 struct fusion_block {
   static_assert(!sizeof(Tag),
                 "comodal: there is no fusion_block for this tag; specialise comodal::fusion_block<Tag, Backend> "
-                "(docs/fusion.md)");
+                "(docs/how-to/fusion-block.md)");
 };
 
 /// A type that fuses the maps of one stage.

@@ -30,7 +30,7 @@ struct network_options {
   std::vector<index> fused_channels{16, 32, 64, 128};
   std::vector<std::vector<index>> strides;  // (i, j, k) between stages; empty: 2, 2, 2
   std::vector<std::vector<index>> filters;  // (i, j, k) a stage; empty: 3, 3, 3
-  std::string precision = "fp32";           // or bf16: maps in bfloat16, all else in float (docs/numerics.md)
+  std::string precision = "fp32";           // or bf16: maps in bfloat16, all else in float (docs/reference/numerics.md)
 
   [[nodiscard]] int stages() const { return static_cast<int>(stream_channels.size()); }
   /// (i, j, k) lists as (D, H, W) extents.

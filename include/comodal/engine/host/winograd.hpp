@@ -3,7 +3,7 @@
 /// Convolutions with 3 x 3 taps in the plane of the rows on one host thread, by Winograd's minimal filtering F(4x4,
 /// 3x3) in that plane (Lavin and Gray, CVPR 2016, section 4): 36 products for 16 outputs instead of 144; taps along the
 /// depth are summed. Maps are stored as T, everything between is of the wider type C. Rounding errors:
-/// docs/numerics.md. The order of additions is a function of the sizes alone.
+/// docs/reference/numerics.md. The order of additions is a function of the sizes alone.
 #ifndef COMODAL_ENGINE_HOST_WINOGRAD_HPP
 #define COMODAL_ENGINE_HOST_WINOGRAD_HPP
 

@@ -1,0 +1,1 @@
+// docs/page.md exists, docs/gone.md does not.
