@@ -12,6 +12,8 @@ comodal_test(data/prefetch)
 
 comodal_test(data/geometry)
 comodal_test(data/box)
+comodal_test(data/distance_transform)
+comodal_test(data/out_of_memory)
 comodal_test(data/file)
 comodal_test(data/nifti)
 comodal_test(data/morphology)

@@ -10,6 +10,7 @@
 #include <comodal/core/config.hpp>
 #include <comodal/core/context.hpp>
 #include <comodal/core/error.hpp>
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/core/kokkos.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/core/memory.hpp>

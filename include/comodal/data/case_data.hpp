@@ -5,11 +5,11 @@
 #ifndef COMODAL_DATA_CASE_DATA_HPP
 #define COMODAL_DATA_CASE_DATA_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/box.hpp>
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/normalise.hpp>
 
-#include <exception>
 #include <string>
 #include <utility>
 #include <vector>
@@ -138,21 +138,15 @@ template <class Case>
 [[nodiscard]] auto prepare_cases(const std::vector<Case>& cases, const prepare_options& options) {
   const auto count = static_cast<index>(cases.size());
   std::vector<decltype(prepare_case(cases.front(), options))> out(cases.size());
-  std::vector<std::exception_ptr> other(cases.size());
   std::vector<std::string> lines(cases.size());
-#pragma omp parallel for schedule(dynamic)
-  for (index i = 0; i < count; ++i) {
+  host_tasks(count, [&](index i) {
     const auto at = static_cast<std::size_t>(i);
     try {
       out[at] = prepare_case(cases[at], options);
     } catch (const io_error& failure) {
       lines[at] = failure.what();
-    } catch (...) {
-      other[at] = std::current_exception();
     }
-  }
-  for (const auto& failure : other)
-    if (failure) std::rethrow_exception(failure);
+  });
   std::string all;
   for (const std::string& l : lines)
     if (!l.empty()) all += (all.empty() ? "" : "\n") + l;

@@ -4,6 +4,7 @@
 #ifndef COMODAL_DATA_GEOMETRY_HPP
 #define COMODAL_DATA_GEOMETRY_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/volume.hpp>
 
 #include <algorithm>
@@ -137,11 +138,11 @@ void for_reoriented(const geometry& stored, const Body& body) {
     step[a] = map.flip[a] ? -strides[map.axis[a]] : strides[map.axis[a]];
     if (map.flip[a]) base += (size[a] - 1) * strides[map.axis[a]];
   }
-#pragma omp parallel for schedule(static) if (stored.voxels() > 65536)
-  for (index k = 0; k < size[2]; ++k)
+  host_slices(size[2], stored.voxels(), [&](index k) {
     for (index j = 0; j < size[1]; ++j)
       for (index i = 0; i < size[0]; ++i)
         body((k * size[1] + j) * size[0] + i, base + i * step[0] + j * step[1] + k * step[2]);
+  });
 }
 
 }  // namespace detail

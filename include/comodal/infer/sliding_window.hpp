@@ -4,6 +4,7 @@
 #ifndef COMODAL_INFER_SLIDING_WINDOW_HPP
 #define COMODAL_INFER_SLIDING_WINDOW_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/data/volume.hpp>
 #include <comodal/loss/consistency_loss.hpp>
@@ -183,11 +184,14 @@ template <tensor_backend Backend, class Predict>
   for (auto& map : maps)
     for (index c = 0; c < map.channels; ++c) {
       float* const p = map.values.data() + c * static_cast<index>(total.size());
-#pragma omp parallel for reduction(+ : broken) schedule(static)
-      for (std::size_t i = 0; i < total.size(); ++i) {
-        p[i] /= total[i];
-        broken += !std::isfinite(p[i]);
-      }
+      broken += host_sum(static_cast<index>(total.size()), std::size_t{0}, [&](index first, index last) {
+        std::size_t found = 0;
+        for (index i = first; i < last; ++i) {
+          p[i] /= total[static_cast<std::size_t>(i)];
+          found += !std::isfinite(p[i]);
+        }
+        return found;
+      });
     }
   if (broken > 0)
     throw error(

@@ -4,7 +4,7 @@
 #ifndef COMODAL_METRIC_OVERLAP_HPP
 #define COMODAL_METRIC_OVERLAP_HPP
 
-#include <comodal/core/error.hpp>
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/cohort.hpp>
 #include <comodal/data/geometry.hpp>
 
@@ -30,6 +30,11 @@ struct confusion {
   [[nodiscard]] index predicted() const { return tp + fp; }
   /// Voxels of the reference.
   [[nodiscard]] index reference() const { return tp + fn; }
+  /// Adds the voxels of another part of the grid.
+  confusion& operator+=(const confusion& other) {
+    tp += other.tp, fp += other.fp, fn += other.fn, tn += other.tn;
+    return *this;
+  }
   [[nodiscard]] bool both_empty() const { return tp + fp + fn == 0; }
   /// Exactly one of the two is empty.
   [[nodiscard]] bool one_empty() const { return !both_empty() && (predicted() == 0 || reference() == 0); }
@@ -70,16 +75,19 @@ namespace detail {
   check_same_grid(prediction, reference, text("overlap of '", c.name, "'"));
   const std::array<bool, 256> set = detail::label_set(c);
   const index n = reference.geometry.voxels();
-  index tp = 0, fp = 0, fn = 0;
-#pragma omp parallel for schedule(static) reduction(+ : tp, fp, fn) if (n > 65536)
-  for (index i = 0; i < n; ++i) {
-    const bool p = set[prediction.values[static_cast<std::size_t>(i)]],
-               r = set[reference.values[static_cast<std::size_t>(i)]];
-    tp += p && r;
-    fp += p && !r;
-    fn += !p && r;
-  }
-  return {tp, fp, fn, n - tp - fp - fn};
+  confusion counts = host_sum(n, confusion{}, [&](index first, index last) {
+    confusion block;
+    for (index i = first; i < last; ++i) {
+      const bool p = set[prediction.values[static_cast<std::size_t>(i)]],
+                 r = set[reference.values[static_cast<std::size_t>(i)]];
+      block.tp += p && r;
+      block.fp += p && !r;
+      block.fn += !p && r;
+    }
+    return block;
+  });
+  counts.tn = n - counts.tp - counts.fp - counts.fn;
+  return counts;
 }
 
 /// Dice, 2 tp / (2 tp + fp + fn); 1 where both are empty, 0 where one is.

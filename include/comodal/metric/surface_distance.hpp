@@ -6,7 +6,7 @@
 #ifndef COMODAL_METRIC_SURFACE_DISTANCE_HPP
 #define COMODAL_METRIC_SURFACE_DISTANCE_HPP
 
-#include <comodal/metric/distance_transform.hpp>
+#include <comodal/data/distance_transform.hpp>
 #include <comodal/metric/overlap.hpp>
 #include <comodal/metric/statistics.hpp>
 
