@@ -95,7 +95,7 @@ comodal::prepare_options experiment::prepare(const comodal::cohort& cohort) cons
   if (normalise.size() != 1 && normalise.size() != cohort.modalities.size())
     throw config_error(text("data.normalise: ", normalise.size(), " entries for ", cohort.modalities.size(),
                             " modalities; give one, or one a modality"));
-  if (margin < 0) throw config_error(text("data.margin = ", margin, ", expected 0 or more voxels"));
+  if (margin < 0 || margin > 8192) throw config_error(text("data.margin = ", margin, ", expected 0 to 8192 voxels"));
   comodal::prepare_options options;
   options.normalise.clear();
   for (const auto& name : normalise) options.normalise.push_back(comodal::normalisation_from(name));

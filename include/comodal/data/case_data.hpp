@@ -10,6 +10,7 @@
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/normalise.hpp>
 
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,22 @@ struct prepare_options {
   index margin = 4;                                           // voxels kept around the head box
   std::vector<label_class> labels;                            // declared classes; none: label values are not compared
 };
+
+/// Checks the numbers of a preparation. @throws config_error that names the one that makes no sense
+inline void check(const prepare_options& options, std::size_t modalities) {
+  if (options.normalise.size() != 1 && options.normalise.size() != modalities)
+    throw config_error(text("normalise: ", options.normalise.size(), " values for ", modalities,
+                            " modalities; give one, or one per modality"));
+  if (options.margin < 0 || options.margin > 8192)
+    throw config_error(text("margin = ", options.margin, ", expected 0 to 8192 voxels"));
+  if (!options.ct.empty() && options.ct.size() != modalities)
+    throw config_error(text("ct: statistics of ", options.ct.size(), " modalities, expected ", modalities));
+  for (const ct_statistics& s : options.ct)
+    if (!std::isfinite(s.low) || !std::isfinite(s.high) || !std::isfinite(s.mean) || !std::isfinite(s.deviation) ||
+        s.low > s.high || s.deviation < 0)
+      throw config_error(text("ct: from ", s.low, " to ", s.high, ", mean ", s.mean, ", deviation ", s.deviation,
+                              "; expected finite numbers, low to high, and no negative deviation"));
+}
 
 /// The grids that a case goes through.
 struct case_grid {
@@ -53,9 +70,6 @@ struct labelled_case_data {
 namespace detail {
 
 inline normalisation normalisation_of(const prepare_options& options, std::size_t modality, std::size_t modalities) {
-  if (options.normalise.size() != 1 && options.normalise.size() != modalities)
-    throw config_error(text("normalise: ", options.normalise.size(), " values for ", modalities,
-                            " modalities; give one, or one a modality"));
   const normalisation kind = options.normalise[options.normalise.size() == 1 ? 0 : modality];
   if (kind == normalisation::ct && options.ct.size() != modalities)
     throw config_error(
@@ -65,6 +79,7 @@ inline normalisation normalisation_of(const prepare_options& options, std::size_
 
 inline case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options) {
   const std::size_t count = loaded.images.size();
+  check(options, count);
   case_data c;
   c.id = files.id;
   c.header = loaded.header;

@@ -7,9 +7,11 @@
 #include <comodal/data/finding.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -58,6 +60,41 @@ struct cohort {
     return std::any_of(labels.begin(), labels.end(), [](const label_class& c) { return c.values.size() > 1; });
   }
 };
+
+/// Checks the label values of a class. @throws config_error if there is none, or one is not from 0 to 255
+inline void check_label_values(const label_class& c) {
+  if (c.values.empty()) throw config_error(text("class '", c.name, "' has no label values"));
+  for (const int value : c.values)
+    if (value < 0 || value > 255)
+      throw config_error(text("class '", c.name, "' has the label value ", value, ", expected 0 to 255"));
+}
+
+/// Checks that a label map can be turned into the classes and back.
+/// @param region_order empty for exclusive classes; else the label value that each region is written as
+/// @throws config_error if there is no class beside the background, 0; for a value that is not from 0 to 255; for an
+/// exclusive class without exactly one value, or one whose value another class has; for a region order of another
+/// length, or with a value that no class has
+inline void check_labels(const std::vector<label_class>& classes, const std::vector<int>& region_order) {
+  for (const label_class& c : classes) check_label_values(c);
+  if (classes.size() < 2 || classes[0].values != std::vector{0})
+    throw config_error(text("labels: ", classes.size(), " classes, expected the background, 0, and at least one more"));
+  if (!region_order.empty() && region_order.size() != classes.size() - 1)
+    throw config_error(
+        text("region order: ", region_order.size(), " label values for ", classes.size() - 1, " regions"));
+  for (const int value : region_order)
+    if (std::none_of(classes.begin(), classes.end(), [&](const label_class& c) {
+          return std::find(c.values.begin(), c.values.end(), value) != c.values.end();
+        }))
+      throw config_error(text("region order: ", value, " is no declared label value"));
+  std::array<bool, 256> taken{};
+  for (const label_class& c : classes) {
+    if (!region_order.empty()) break;
+    if (c.values.size() != 1)
+      throw config_error(text("label '", c.name, "' stands for ", c.values.size(), " values, expected one"));
+    if (std::exchange(taken[static_cast<std::size_t>(c.values[0])], true))
+      throw config_error(text("label '", c.name, "' is ", c.values[0], ", which another label is, too"));
+  }
+}
 
 /// Every value that occurs in the classes, sorted.
 [[nodiscard]] inline std::vector<int> declared_values(const std::vector<label_class>& classes) {

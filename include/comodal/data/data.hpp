@@ -11,6 +11,7 @@
 #include <comodal/data/case_data.hpp>
 #include <comodal/data/check.hpp>
 #include <comodal/data/cohort.hpp>
+#include <comodal/data/cohort_json.hpp>
 #include <comodal/data/cohort_reader.hpp>
 #include <comodal/data/crop.hpp>
 #include <comodal/data/ct_statistics.hpp>
@@ -18,6 +19,7 @@
 #include <comodal/data/file.hpp>
 #include <comodal/data/finding.hpp>
 #include <comodal/data/geometry.hpp>
+#include <comodal/data/json.hpp>
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/mix.hpp>
 #include <comodal/data/morphology.hpp>

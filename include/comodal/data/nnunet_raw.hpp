@@ -6,9 +6,7 @@
 #define COMODAL_DATA_NNUNET_RAW_HPP
 
 #include <comodal/data/cohort_reader.hpp>
-#include <comodal/data/file.hpp>
-
-#include <nlohmann/json.hpp>
+#include <comodal/data/json.hpp>
 
 #include <algorithm>
 #include <map>
@@ -28,15 +26,6 @@ struct nnunet_options {
 };
 
 namespace detail {
-
-inline nlohmann::ordered_json read_json(const std::filesystem::path& path) {
-  const byte_buffer bytes = read_file(path);
-  try {
-    return nlohmann::ordered_json::parse(bytes.begin(), bytes.end());
-  } catch (const nlohmann::json::exception& failure) {
-    throw io_error(text(path.string(), ": is not valid JSON (", failure.what(), ")"));
-  }
-}
 
 inline std::vector<std::string> channel_names(const nlohmann::ordered_json& json, const std::string& name) {
   if (!json.contains("channel_names"))
@@ -104,9 +93,9 @@ inline std::vector<int> region_order(const nlohmann::ordered_json& json, const s
                         " labels: what each region is written as, later ones over earlier ones"));
   std::vector<int> order;
   try {
-    order = json["regions_class_order"].get<std::vector<int>>();
-  } catch (const nlohmann::json::exception&) {
-    throw io_error(text(name, ": \"regions_class_order\" must be a list of integers"));
+    order = json_value<std::vector<int>>(json["regions_class_order"], "entry");
+  } catch (const io_error& failure) {
+    throw io_error(text(name, ": \"regions_class_order\" must be a list of integers (", failure.what(), ")"));
   }
   if (order.size() != classes.size() - 1)
     throw io_error(
@@ -202,7 +191,7 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
 /// @throws config_error for ids in the options that the folder does not have, or that have no label where one is needed
 [[nodiscard]] inline cohort read_nnunet_raw(const std::filesystem::path& folder, const nnunet_options& options = {}) {
   const std::filesystem::path file = folder / "dataset.json";
-  const auto json = detail::read_json(file);
+  const auto json = read_json(file);
   cohort c;
   c.source = folder.string();
   c.modalities = detail::channel_names(json, file.string());
@@ -281,15 +270,15 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
 /// @throws io_error if the file is no such object; config_error if it has no list of that name (the message names those
 /// it has)
 [[nodiscard]] inline std::vector<std::string> read_split(const std::filesystem::path& path, const std::string& name) {
-  const auto json = detail::read_json(path);
+  const auto json = read_json(path);
   if (!json.is_object()) throw io_error(text(path.string(), ": expected an object of named lists of case ids"));
   std::string names;
   for (const auto& [key, list] : json.items()) names += (names.empty() ? "" : ", ") + key;
   if (!json.contains(name)) throw config_error(text(path.string(), ": has no list \"", name, "\"; it has ", names));
   try {
-    return json[name].get<std::vector<std::string>>();
-  } catch (const nlohmann::json::exception&) {
-    throw io_error(text(path.string(), ": \"", name, "\" is not a list of case ids"));
+    return json_value<std::vector<std::string>>(json[name], name);
+  } catch (const io_error& failure) {
+    throw io_error(text(path.string(), ": \"", name, "\" is not a list of case ids (", failure.what(), ")"));
   }
 }
 

@@ -53,6 +53,7 @@ template <tensor_backend Backend, class Forward>
   if (one.images.size() != plan.modalities.size())
     throw config_error(
         text("predict_case: the case has ", one.images.size(), " modalities, the plan has ", plan.modalities.size()));
+  check_labels(plan.labels, plan.region_order);
   const label_kind kind = plan.has_regions() ? label_kind::regions : label_kind::classes;
   const geometry grid = one.grid.prepared();
   std::vector<const image_volume*> images;

@@ -56,13 +56,9 @@ inline void check_same_grid(const label_volume& prediction, const label_volume& 
 namespace detail {
 
 [[nodiscard]] inline std::array<bool, 256> label_set(const label_class& c) {
-  if (c.values.empty()) throw config_error(text("class '", c.name, "' has no label values"));
+  check_label_values(c);
   std::array<bool, 256> set{};
-  for (const int value : c.values) {
-    if (value < 0 || value > 255)
-      throw config_error(text("class '", c.name, "' has the label value ", value, ", expected 0 to 255"));
-    set[static_cast<std::size_t>(value)] = true;
-  }
+  for (const int value : c.values) set[static_cast<std::size_t>(value)] = true;
   return set;
 }
 
