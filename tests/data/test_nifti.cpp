@@ -166,6 +166,21 @@ BOOST_AUTO_TEST_CASE(own_grids_round_trip) {
   BOOST_CHECK_EQUAL(read_nifti_header(folder / "long.nii.gz").raw.index(), 1);
 }
 
+BOOST_AUTO_TEST_CASE(a_file_takes_no_more_memory_than_its_header_asks_for) {
+  const test::folder folder("nifti-bomb");
+  byte_buffer bytes = read_file(golden_folder / "type_int16.nii");
+  const std::size_t size = bytes.size();
+  bytes.resize(std::size_t{1} << 28);
+  write_file(folder / "bomb.nii.gz", gzip(bytes));
+  BOOST_TEST(detail::nifti_bytes(folder / "bomb.nii.gz").size() == size);
+  BOOST_TEST((read_nifti(folder / "bomb.nii.gz").values == read_nifti(golden_folder / "type_int16.nii").values));
+  std::fill(bytes.begin(), bytes.end(), static_cast<unsigned char>(0));
+  write_file(folder / "zeros.nii.gz", gzip(bytes));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(folder / "zeros.nii.gz")), io_error,
+                        test::says("is not a NIfTI file"));
+  BOOST_TEST(detail::nifti_bytes(folder / "zeros.nii.gz").size() <= 4096u);
+}
+
 BOOST_AUTO_TEST_CASE(damaged_files_are_refused) {
   const test::folder folder("nifti-damaged");
   const byte_buffer plain = read_file(golden_folder / "type_int16.nii"), packed = gzip(plain);

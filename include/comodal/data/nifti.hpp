@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <string>
 #include <type_traits>
 
@@ -22,6 +23,23 @@ namespace detail {
 
 inline bool ends_with_gz(const std::filesystem::path& path) { return path.extension() == ".gz"; }
 
+// Bytes from the beginning of the file to the end of its last voxel; a double, because a header may claim anything.
+inline double claimed_bytes(const nifti_header& h) {
+  return static_cast<double>(h.offset) + static_cast<double>(h.grid.size[0]) * static_cast<double>(h.grid.size[1]) *
+                                             static_cast<double>(h.grid.size[2]) * static_cast<double>(h.value_bytes);
+}
+
+// Unpacks as many bytes as the header asks for: a small file that unpacks to something huge takes no more memory.
+inline byte_buffer unpacked_nifti(const byte_buffer& packed, const std::string& name) {
+  std::size_t most = 4096;  // enough to say what it is, if it is no NIfTI file
+  try {
+    const double claimed = claimed_bytes(parse_nifti_header(gunzip_front(packed, 544), name));
+    most = claimed < 1e18 ? static_cast<std::size_t>(claimed) : std::numeric_limits<std::size_t>::max();
+  } catch (const error&) {  // said by the caller, after the stream was verified
+  }
+  return gunzip(packed, name, most);
+}
+
 // The unpacked bytes of a .nii or .nii.gz file; the name must say what the file is.
 inline byte_buffer nifti_bytes(const std::filesystem::path& path) {
   byte_buffer bytes = read_file(path);
@@ -29,7 +47,7 @@ inline byte_buffer nifti_bytes(const std::filesystem::path& path) {
     if (is_gzip(bytes)) throw io_error(text(path.string(), ": is gzip-compressed but not named .nii.gz; rename it"));
     return bytes;
   }
-  if (is_gzip(bytes)) return gunzip(bytes, path.string());
+  if (is_gzip(bytes)) return unpacked_nifti(bytes, path.string());
   if (bytes.empty()) throw io_error(text(path.string(), ": is empty; copy or download it again"));
   if (looks_like_text(bytes))
     throw io_error(text(path.string(), ": is a web page, not a gzip file (a failed download?)"));
@@ -54,10 +72,8 @@ inline nifti_contents nifti_whole(const std::filesystem::path& path) {
   nifti_contents c;
   c.bytes = nifti_bytes(path);
   c.header = parse_nifti_header(c.bytes, path.string());
-  const double needed = static_cast<double>(c.header.grid.size[0]) * static_cast<double>(c.header.grid.size[1]) *
-                        static_cast<double>(c.header.grid.size[2]) * static_cast<double>(c.header.value_bytes);
   const double found = static_cast<double>(c.bytes.size()) - static_cast<double>(c.header.offset);
-  if (found < needed)
+  if (static_cast<double>(c.bytes.size()) < claimed_bytes(c.header))
     throw io_error(text(path.string(), ": truncated, ", static_cast<std::int64_t>(std::max(found, 0.0)),
                         " bytes of voxels, expected ", listed(c.header.grid.size, " x "), " voxels of ",
                         c.header.value_bytes, " bytes; copy or download it again"));
