@@ -21,6 +21,7 @@
 #include <comodal/data/geometry.hpp>
 #include <comodal/data/json.hpp>
 #include <comodal/data/load_case.hpp>
+#include <comodal/data/mapped_file.hpp>
 #include <comodal/data/mix.hpp>
 #include <comodal/data/morphology.hpp>
 #include <comodal/data/nifti.hpp>
@@ -38,5 +39,6 @@
 #include <comodal/data/sampler.hpp>
 #include <comodal/data/volume.hpp>
 #include <comodal/data/volume_transform.hpp>
+#include <comodal/data/volume_view.hpp>
 
 #endif

@@ -45,6 +45,7 @@ using point3 = std::array<double, 3>;
 [[nodiscard]] inline bool invertible(const affine3x4& a) {
   double lengths = 1;
   for (std::size_t c = 0; c < 3; ++c) lengths *= std::hypot(a[0][c], a[1][c], a[2][c]);
+  if (!std::isfinite(a[0][3]) || !std::isfinite(a[1][3]) || !std::isfinite(a[2][3])) return false;
   return std::isfinite(lengths) && lengths > 0 && std::abs(determinant(a)) > 1e-6 * lengths;
 }
 
