@@ -6,7 +6,7 @@
 
 #include <comodal/core/host_tasks.hpp>
 #include <comodal/data/cohort.hpp>
-#include <comodal/data/geometry.hpp>
+#include <comodal/data/volume_view.hpp>
 
 #include <array>
 #include <string>
@@ -40,17 +40,16 @@ struct confusion {
   [[nodiscard]] bool one_empty() const { return !both_empty() && (predicted() == 0 || reference() == 0); }
 };
 
-/// Checks that prediction and reference lie on one grid (`grid_difference`) and fill it.
-/// @throws geometry_error otherwise
-inline void check_same_grid(const label_volume& prediction, const label_volume& reference, const std::string& what) {
-  const std::string difference = grid_difference(prediction.geometry, reference.geometry);
+/// Checks that prediction and reference, both uint8, lie on one grid (`grid_difference`) and fill it.
+/// @throws geometry_error otherwise; config_error for another type
+inline void check_same_grid(const volume_view& prediction, const volume_view& reference, const std::string& what) {
+  const std::string difference = grid_difference(prediction.grid(), reference.grid());
   if (!difference.empty())
     throw geometry_error(text(what, ": the prediction's grid differs from the reference's: ", difference,
                               "; resample the prediction to the reference's grid before it is scored"));
   for (const auto* v : {&prediction, &reference})
-    if (static_cast<index>(v->values.size()) != v->geometry.voxels())
-      throw geometry_error(
-          text(what, ": ", v->values.size(), " values for a grid of ", v->geometry.voxels(), " voxels"));
+    if (static_cast<index>(v->values<std::uint8_t>().size()) != v->grid().voxels())
+      throw geometry_error(text(what, ": ", v->voxels(), " values for a grid of ", v->grid().voxels(), " voxels"));
 }
 
 namespace detail {
@@ -66,16 +65,16 @@ namespace detail {
 
 /// Counts the voxels of one class or region over the whole grid.
 /// @throws geometry_error if the grids differ, config_error for a class without label values
-[[nodiscard]] inline confusion count_overlap(const label_volume& prediction, const label_volume& reference,
+[[nodiscard]] inline confusion count_overlap(const volume_view& prediction, const volume_view& reference,
                                              const label_class& c) {
   check_same_grid(prediction, reference, text("overlap of '", c.name, "'"));
   const std::array<bool, 256> set = detail::label_set(c);
-  const index n = reference.geometry.voxels();
+  const index n = reference.voxels();
+  const auto predicted = prediction.values<std::uint8_t>(), truth = reference.values<std::uint8_t>();
   confusion counts = host_sum(n, confusion{}, [&](index first, index last) {
     confusion block;
     for (index i = first; i < last; ++i) {
-      const bool p = set[prediction.values[static_cast<std::size_t>(i)]],
-                 r = set[reference.values[static_cast<std::size_t>(i)]];
+      const bool p = set[predicted[static_cast<std::size_t>(i)]], r = set[truth[static_cast<std::size_t>(i)]];
       block.tp += p && r;
       block.fp += p && !r;
       block.fn += !p && r;
