@@ -104,7 +104,7 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   for (std::size_t m = 0; m < count; ++m) {
     if (!c.present[m]) continue;
     if (normalisation_of(options, m, count) == normalisation::head && normalised_before(loaded.images[m], mask))
-      c.warnings.push_back({finding::level::warning, files.images[m],
+      c.warnings.push_back({finding::level::warning, files.name(m),
                             "is skull-stripped and was normalised before (0 is background amid its values); use "
                             "normalise = \"nonzero\""});
     normalise(loaded.images[m], mask, normalisation_of(options, m, count),
@@ -140,7 +140,7 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   out.label = crop(to_canonical(label), out.data.grid.head);
   const std::size_t all = foreground_voxels(label), kept = foreground_voxels(out.label);
   if (kept < all)
-    out.data.warnings.push_back({finding::level::warning, one.label,
+    out.data.warnings.push_back({finding::level::warning, one.label_name(),
                                  text("has ", all - kept, " of ", all,
                                       " foreground voxels outside the head box, which are lost; raise data.margin, or "
                                       "choose another data.normalise")});

@@ -7,6 +7,7 @@
 #include <comodal/core/host_tasks.hpp>
 #include <comodal/data/cohort_reader.hpp>
 #include <comodal/data/load_case.hpp>
+#include <comodal/data/split.hpp>
 
 #include <cstddef>
 #include <vector>
@@ -48,7 +49,7 @@ template <class Reader>
 [[nodiscard]] std::vector<finding> check_cohort(const Reader& reader, const std::filesystem::path& source) {
   check_cohort_reader<Reader>();
   try {
-    return check_cohort(reader.read());
+    return check_cohort(apply_split(reader.list()));
   } catch (const std::exception& failure) {
     return {finding_of(source, failure)};
   }

@@ -5,6 +5,7 @@
 #define COMODAL_DATA_COHORT_HPP
 
 #include <comodal/data/finding.hpp>
+#include <comodal/data/image_source.hpp>
 
 #include <algorithm>
 #include <array>
@@ -19,15 +20,22 @@ namespace comodal::inline COMODAL_CONFIG {
 /// The images of a case.
 struct case_files {
   std::string id;
-  std::vector<std::filesystem::path> images;  // one a modality; an empty path is an absent modality
+  std::vector<image_source> images;  // one per modality; an empty source is an absent modality
 
   [[nodiscard]] bool present(std::size_t modality) const { return !images[modality].empty(); }
+  /// How messages name an image: its file, or "case ID, modality 2 in memory".
+  [[nodiscard]] std::string name(std::size_t modality) const {
+    return images[modality].name(text("case ", id, ", modality ", modality, " in memory"));
+  }
 };
 
 /// A case whose label may be read.
 struct labelled_case {
   case_files files;
-  std::filesystem::path label;
+  image_source label;
+
+  /// How messages name the label.
+  [[nodiscard]] std::string label_name() const { return label.name(text("case ", files.id, ", label in memory")); }
 };
 
 /// A case without a label, or one whose label must not be used: the type has no way to it.
@@ -43,7 +51,30 @@ struct label_class {
   friend bool operator==(const label_class&, const label_class&) = default;
 };
 
-/// The cases of a study, sorted by id within each list, and the reader's findings about the folder itself.
+/// A case as a reader lists it. Only a split (`apply_split`) decides who may see its label.
+struct listed_case {
+  case_files files;
+  image_source label;  // empty if there is none
+};
+
+/// What a reader of a layout finds: all cases of a study, sorted by id within each list, what the labels mean, and
+/// findings about the folder itself.
+struct cohort_listing {
+  std::string source;                   // the folder or list that it was read from
+  std::vector<std::string> modalities;  // names, in the order of case_files::images
+  std::vector<label_class> labels;      // background first
+  std::vector<int> region_order;        // with regions: the label value that each region is written as
+  std::vector<listed_case> training;
+  std::vector<case_files> test;  // cases that the layout keeps apart
+  std::vector<finding> findings;
+
+  /// True if a class stands for more than one label value.
+  [[nodiscard]] bool has_regions() const {
+    return std::any_of(labels.begin(), labels.end(), [](const label_class& c) { return c.values.size() > 1; });
+  }
+};
+
+/// The cases of a study as a split uses them, sorted by id within each list, and the reader's findings.
 struct cohort {
   std::string source;                   // the folder or list that it was read from
   std::vector<std::string> modalities;  // names, in the order of case_files::images

@@ -19,6 +19,7 @@
 #include <comodal/data/file.hpp>
 #include <comodal/data/finding.hpp>
 #include <comodal/data/geometry.hpp>
+#include <comodal/data/image_source.hpp>
 #include <comodal/data/json.hpp>
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/mapped_file.hpp>
@@ -37,6 +38,7 @@
 #include <comodal/data/phantom_options.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/data/sampler.hpp>
+#include <comodal/data/split.hpp>
 #include <comodal/data/volume.hpp>
 #include <comodal/data/volume_transform.hpp>
 #include <comodal/data/volume_view.hpp>
