@@ -31,9 +31,7 @@ struct head {
     const auto mask = comodal::head_mask(images);
     for (auto& image : images) comodal::normalise(image, mask, comodal::normalisation::head);
   }
-  std::vector<const comodal::image_volume*> modalities() const {
-    return {&images[0], &images[1], &images[2], &images[3]};
-  }
+  std::vector<comodal::volume_view> modalities() const { return {&images[0], &images[1], &images[2], &images[3]}; }
 };
 
 int main() {

@@ -57,7 +57,7 @@ std::size_t process_peak_bytes() {
 struct made_up_case {
   std::deque<comodal::image_volume> volumes;
   comodal::label_volume label;
-  std::vector<const comodal::image_volume*> images;
+  std::vector<comodal::volume_view> images;
 
   made_up_case(const std::array<index, 3>& size, index modalities, index classes, std::uint32_t number) {
     comodal::random_stream draw(1, comodal::random_purpose::test, number);

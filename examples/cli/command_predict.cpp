@@ -4,6 +4,7 @@
 #include "session.hpp"
 
 #include <comodal/core/runtime.hpp>
+#include <comodal/data/cohort_json.hpp>
 #include <comodal/data/nnunet_raw.hpp>
 #include <comodal/infer/predict_case.hpp>
 
@@ -51,7 +52,7 @@ void write_description(const path& folder, const path& model, const comodal::mod
                        const std::vector<std::string>& outputs, const std::vector<std::string>& cases) {
   nlohmann::ordered_json description{
       {"model", model.string()}, {"outputs", outputs}, {"modalities", plan.modalities}, {"cases", cases}};
-  for (const auto& c : plan.labels) description["labels"].push_back({{"name", c.name}, {"values", c.values}});
+  description["labels"] = comodal::label_classes_to_json(plan.labels);
   comodal::write_text(folder / "predictions.json", description.dump(2) + "\n");
 }
 

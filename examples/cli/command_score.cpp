@@ -3,6 +3,7 @@
 #include "commands.hpp"
 #include "session.hpp"
 
+#include <comodal/data/cohort_json.hpp>
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/nifti.hpp>
 #include <comodal/data/nnunet_raw.hpp>
@@ -37,14 +38,13 @@ description read_description(const path& predictions) {
   const auto bytes = comodal::read_file(file);
   try {
     const auto j = nlohmann::json::parse(bytes.begin(), bytes.end());
-    description d{j.at("outputs").get<std::vector<std::string>>(),
-                  j.at("modalities").get<std::vector<std::string>>(),
-                  j.at("cases").get<std::vector<std::string>>(),
-                  {}};
-    for (const auto& c : j.at("labels"))
-      d.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
+    description d{comodal::json_value<std::vector<std::string>>(j, "outputs", "the description"),
+                  comodal::json_value<std::vector<std::string>>(j, "modalities", "the description"),
+                  comodal::json_value<std::vector<std::string>>(j, "cases", "the description"),
+                  comodal::label_classes_from(comodal::json_entry(j, "labels", "the description"), "\"labels\"")};
+    for (const auto& c : d.labels) comodal::check_label_values(c);
     return d;
-  } catch (const nlohmann::json::exception& failure) {
+  } catch (const std::exception& failure) {
     throw comodal::io_error(text(file.string(), ": is damaged or of another version (", failure.what(), ")"));
   }
 }

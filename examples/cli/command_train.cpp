@@ -23,7 +23,7 @@ volatile std::sig_atomic_t stop_asked = 0;
 void ask_to_stop(int) { stop_asked = 1; }
 
 comodal::labelled_training_case training_case(const comodal::labelled_case_data& one) {
-  return {one.data.id, image_pointers(one.data), &one.label};
+  return {one.data.id, image_views(one.data), &one.label};
 }
 
 // Says so where the voxel sizes of the cases differ: volumes are not resampled.
@@ -133,7 +133,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   std::vector<comodal::labelled_training_case> labelled_cases;
   std::vector<comodal::unlabelled_training_case> unlabelled_cases;
   for (const auto& one : labelled) labelled_cases.push_back(training_case(one));
-  for (const auto& one : unlabelled) unlabelled_cases.push_back({one.id, image_pointers(one)});
+  for (const auto& one : unlabelled) unlabelled_cases.push_back({one.id, image_views(one)});
   const auto seed = static_cast<std::uint64_t>(e.train.seed);
   comodal::batch_maker<> maker(e.batch, std::move(labelled_cases), std::move(unlabelled_cases), seed);
 

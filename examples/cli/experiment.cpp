@@ -5,24 +5,6 @@
 #include <comodal/train/memory_budget.hpp>
 
 namespace cli {
-namespace {
-
-// Case ids, with names of lists in the splits file replaced by their entries.
-std::vector<std::string> ids_of(const experiment& e, const std::vector<std::string>& names) {
-  std::vector<std::string> ids;
-  for (const std::string& name : names) {
-    if (e.splits.empty()) {
-      ids.push_back(name);
-      continue;
-    }
-    const auto list = comodal::read_split(std::filesystem::path(e.folder) / e.splits, name);
-    ids.insert(ids.end(), list.begin(), list.end());
-  }
-  return ids;
-}
-
-}  // namespace
-
 settings experiment::keys() {
   settings s;
   comodal::visit_batch_options(batch, [&](std::string_view name, auto& value) {
@@ -65,11 +47,12 @@ comodal::cohort experiment::read_cohort() const {
   if (!comodal::nnunet_raw_reader::recognises(folder))
     throw config_error(text("data.folder = '", folder,
                             "': is no nnU-Net raw folder (it has no dataset.json with imagesTr beside it)"));
-  comodal::nnunet_options options;
-  if (!labelled.empty()) options.labelled = ids_of(*this, labelled);
-  options.validation = ids_of(*this, validation);
-  options.exclude = ids_of(*this, exclude);
-  return comodal::read_nnunet_raw(folder, options);
+  const auto lists = splits.empty() ? std::filesystem::path() : std::filesystem::path(folder) / splits;
+  comodal::cohort_split split;
+  if (!labelled.empty()) split.labelled = comodal::split_ids(lists, labelled);
+  split.validation = comodal::split_ids(lists, validation);
+  split.exclude = comodal::split_ids(lists, exclude);
+  return comodal::read_nnunet_raw(folder, split);
 }
 
 void experiment::refuse_bad_patch() const {
@@ -95,7 +78,7 @@ comodal::prepare_options experiment::prepare(const comodal::cohort& cohort) cons
   if (normalise.size() != 1 && normalise.size() != cohort.modalities.size())
     throw config_error(text("data.normalise: ", normalise.size(), " entries for ", cohort.modalities.size(),
                             " modalities; give one, or one per modality"));
-  if (margin < 0) throw config_error(text("data.margin = ", margin, ", expected 0 or more voxels"));
+  if (margin < 0 || margin > 8192) throw config_error(text("data.margin = ", margin, ", expected 0 to 8192 voxels"));
   comodal::prepare_options options;
   options.normalise.clear();
   for (const auto& name : normalise) options.normalise.push_back(comodal::normalisation_from(name));

@@ -21,11 +21,9 @@ struct session {
   comodal::tape<backend> tape{context};
 };
 
-/// One pointer per modality, null where it is absent.
-[[nodiscard]] inline std::vector<const comodal::image_volume*> image_pointers(const comodal::case_data& one) {
-  std::vector<const comodal::image_volume*> images;
-  for (std::size_t m = 0; m < one.images.size(); ++m) images.push_back(one.present[m] ? &one.images[m] : nullptr);
-  return images;
+/// One view per modality, empty where it is absent. The case must outlive them.
+[[nodiscard]] inline std::vector<comodal::volume_view> image_views(const comodal::case_data& one) {
+  return {one.images.begin(), one.images.end()};
 }
 
 /// Prints the findings that are not errors.

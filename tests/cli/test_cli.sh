@@ -58,7 +58,7 @@ refuses 2 "is not a whole number" "$comodal" train tiny.toml run --train.steps m
 refuses 2 "model.strides: 0, expected 1 or more" "$comodal" train tiny.toml run --model.strides '[[0, 2, 2]]'
 refuses 2 "model.strides: 2 entries, expected 1" "$comodal" train tiny.toml run --model.strides '[[2, 2, 2], [2, 2, 2]]'
 refuses 2 "data.normalise: 2 entries for 4 modalities" "$comodal" train tiny.toml run --data.normalise '["head", "ct"]'
-refuses 2 "data.margin = -20, expected 0 or more" "$comodal" train tiny.toml run --data.margin -20
+refuses 2 "data.margin = -20, expected 0 to 8192" "$comodal" train tiny.toml run --data.margin -20
 [ ! -e run ] || fail "a refused run leaves a folder"
 refuses 2 "exists already" "$comodal" phantom cohort
 refuses 2 "is no folder that" "$comodal" evaluate nowhere --labels cohort/labelsTs

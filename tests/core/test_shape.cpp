@@ -48,6 +48,20 @@ BOOST_AUTO_TEST_CASE(misuse_is_refused_in_plain_words) {
   BOOST_CHECK_EXCEPTION((void)shape{}.checked(0), shape_error, says("shape () has no axis 0"));
 }
 
+BOOST_AUTO_TEST_CASE(no_product_of_extents_overflows) {
+  const index large = index{1} << 40;
+  BOOST_TEST((shape{large, 1 << 18, 1}.size()) == shape::max_size);
+  const auto refused = says("more elements than any memory holds");
+  BOOST_CHECK_EXCEPTION((shape{large, 1 << 18, 2}), shape_error, refused);
+  BOOST_CHECK_EXCEPTION((shape{index{1} << 62, 4}), shape_error, refused);
+  BOOST_CHECK_EXCEPTION((shape{index{1} << 62, 4, 0}), shape_error, refused);
+  BOOST_CHECK_EXCEPTION((shape{0, large, large}), shape_error, refused);
+  shape s{2, 3};
+  BOOST_CHECK_EXCEPTION(s.set(0, -1), shape_error, says("extent -1 is negative"));
+  BOOST_CHECK_EXCEPTION(s.set(0, index{1} << 62), shape_error, refused);
+  BOOST_TEST((s == shape{2, 3}));
+}
+
 BOOST_AUTO_TEST_CASE(every_error_is_an_error) {
   BOOST_CHECK_THROW(throw shape_error("x"), error);
   BOOST_CHECK_THROW(throw geometry_error("x"), error);

@@ -2,6 +2,8 @@
 #define BOOST_TEST_MODULE data_batch_maker
 #include <comodal/data/batch_maker.hpp>
 
+#include "files.hpp"
+
 #include <boost/test/unit_test.hpp>
 
 #include <cmath>
@@ -20,8 +22,8 @@ struct cohort {
   std::vector<labelled_training_case> labelled;
   std::vector<unlabelled_training_case> unlabelled;
 
-  std::vector<const image_volume*> add_images(int number, const std::array<index, 3>& size, int modalities) {
-    std::vector<const image_volume*> result;
+  std::vector<volume_view> add_images(int number, const std::array<index, 3>& size, int modalities) {
+    std::vector<volume_view> result;
     for (int m = 0; m < modalities; ++m) {
       image_volume& v = images.emplace_back();
       v.geometry.size = size;
@@ -126,7 +128,7 @@ BOOST_AUTO_TEST_CASE(shapes_presence_and_finite_values) {
     for (index n = 0; n < 2; ++n)
       for (std::size_t m = 0; m < 3; ++m) {
         // As recorded in the weak view; never more than that in the strong one.
-        const bool has = c.unlabelled[b.weak.cases[static_cast<std::size_t>(n)]].images[m] != nullptr;
+        const bool has = !c.unlabelled[b.weak.cases[static_cast<std::size_t>(n)]].images[m].empty();
         BOOST_TEST(b.weak.presence(n)[m] == (has ? 1.f : 0.f));
         BOOST_TEST(b.strong.presence(n)[m] <= b.weak.presence(n)[m]);
         dropped = dropped || b.strong.presence(n)[m] < b.weak.presence(n)[m];
@@ -328,7 +330,7 @@ BOOST_AUTO_TEST_CASE(small_cases_are_padded_with_the_minimum) {
   for (index n = 0; n < 2; ++n)
     for (index m = 0; m < 2; ++m) {
       const auto image = b.labelled.image(n, m);
-      const auto& values = c.labelled[0].images[static_cast<std::size_t>(m)]->values;
+      const auto values = c.labelled[0].images[static_cast<std::size_t>(m)].values<float>();
       const float minimum = *std::min_element(values.begin(), values.end());
       BOOST_TEST(std::count(image.begin(), image.end(), minimum) == 8 * 12 * 14 - 6 * 5 * 4 + 1);
     }
@@ -407,10 +409,34 @@ BOOST_AUTO_TEST_CASE(senseless_cases_are_refused) {
     auto empty = c.unlabelled;
     empty[0].images = {nullptr, nullptr, nullptr};
     BOOST_CHECK_THROW(batch_maker(o, c.labelled, empty, 1), config_error);
+    const auto& grid = c.labels[0].geometry;
+    cases = c.labelled;
+    cases[0].images[0] = volume<std::int16_t>{grid, std::vector<std::int16_t>(c.labels[0].values.size())};
+    BOOST_CHECK_EXCEPTION(batch_maker(o, cases, c.unlabelled, 1), config_error,
+                          test::says("holds int16, expected float32"));
+    cases = c.labelled;
+    cases[0].label = image_volume{grid, std::vector<float>(c.labels[0].values.size())};
+    BOOST_CHECK_EXCEPTION(batch_maker(o, cases, c.unlabelled, 1), config_error,
+                          test::says("holds float32, expected uint8"));
   }
-  cohort c = small_cohort();
-  c.images[0].values.pop_back();
-  BOOST_CHECK_THROW(batch_maker(o, c.labelled, c.unlabelled, 1), geometry_error);
+}
+
+BOOST_AUTO_TEST_CASE(cases_may_own_their_volumes) {
+  const cohort c = small_cohort();
+  auto labelled = c.labelled;
+  auto unlabelled = c.unlabelled;
+  const auto own = [](volume_view& view) {
+    if (view) view = image_volume(to_image(view));
+  };
+  for (auto& one : labelled) {
+    for (auto& image : one.images) own(image);
+    one.label = to_labels(one.label, "label");
+  }
+  for (auto& one : unlabelled)
+    for (auto& image : one.images) own(image);
+  const batch_options o = small_options();
+  BOOST_TEST(
+      same(batch_maker(o, c.labelled, c.unlabelled, 1).make(3), batch_maker(o, labelled, unlabelled, 1).make(3)));
 }
 
 }  // namespace comodal::tests

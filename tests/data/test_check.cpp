@@ -117,7 +117,7 @@ BOOST_AUTO_TEST_CASE(labels_of_unlabelled_cases_are_not_opened) {
 
 BOOST_AUTO_TEST_CASE(the_odd_one_out_is_named) {
   const test::folder folder("check-odd");
-  std::vector<std::filesystem::path> files;
+  std::vector<image_source> files;
   for (const char* name : {"x_0000.nii", "x_0001.nii", "x_0002.nii"}) {
     image_volume v = test::image(1);
     if (files.empty()) v.geometry.affine[2][2] = 3;

@@ -15,31 +15,31 @@ struct one_case_reader {
   std::filesystem::path image;
   static const char* layout() { return "one case"; }
   static bool recognises(const std::filesystem::path& path) { return path.extension() == ".nii"; }
-  [[nodiscard]] cohort read() const {
-    cohort c;
+  [[nodiscard]] cohort_listing list() const {
+    cohort_listing c;
     c.modalities = {"t1"};
-    c.unlabelled.push_back({{"only", {image}}});
+    c.training.push_back({{"only", {image}}, {}});
     return c;
   }
 };
 
 struct without_layout {
   static bool recognises(const std::filesystem::path&) { return true; }
-  [[nodiscard]] cohort read() const { return {}; }
+  [[nodiscard]] cohort_listing list() const { return {}; }
 };
 struct without_recognises {
   static const char* layout() { return ""; }
-  [[nodiscard]] cohort read() const { return {}; }
+  [[nodiscard]] cohort_listing list() const { return {}; }
 };
-struct read_changes_the_reader {
+struct list_changes_the_reader {
   static const char* layout() { return ""; }
   static bool recognises(const std::filesystem::path&) { return true; }
-  cohort read() { return {}; }
+  cohort_listing list() { return {}; }
 };
 
 static_assert(cohort_reader<one_case_reader> && cohort_reader<nnunet_raw_reader>);
 static_assert(!cohort_reader<without_layout> && !cohort_reader<without_recognises> &&
-              !cohort_reader<read_changes_the_reader> && !cohort_reader<int>);
+              !cohort_reader<list_changes_the_reader> && !cohort_reader<int>);
 
 }  // namespace
 
@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(nnunet_raw_is_recognised) {
   BOOST_CHECK(!nnunet_raw_reader::recognises(folder.path()));
   test::make_nnunet_raw(folder.path());
   BOOST_CHECK(nnunet_raw_reader::recognises(folder.path()));
-  BOOST_CHECK_EQUAL(nnunet_raw_reader{folder.path()}.read().labelled.size(), 3);
+  BOOST_CHECK_EQUAL(nnunet_raw_reader{folder.path()}.list().training.size(), 4);
 }
 
 }  // namespace comodal::tests

@@ -39,6 +39,24 @@ BOOST_AUTO_TEST_CASE(several_members_are_one_file) {
   BOOST_CHECK_EXCEPTION(static_cast<void>(gunzip(packed, "x")), io_error, test::says("foreign bytes"));
 }
 
+BOOST_AUTO_TEST_CASE(no_more_is_kept_than_was_asked_for) {
+  const byte_buffer plain = bytes(300000), packed = gzip(plain);
+  for (const std::size_t most : {0UL, 1UL, 540UL, 299999UL, 300000UL, 400000UL}) {
+    const byte_buffer kept = gunzip(packed, "x", most);
+    BOOST_TEST((kept == byte_buffer(plain.begin(), plain.begin() + static_cast<long>(std::min(most, plain.size())))));
+  }
+  BOOST_TEST((gunzip_front(packed, 540) == byte_buffer(plain.begin(), plain.begin() + 540)));
+  BOOST_TEST((gunzip_front(packed, 400000) == plain));
+  BOOST_TEST(gunzip_front({}, 540).empty());
+  // What is not kept is verified all the same.
+  byte_buffer bad = packed;
+  bad[bad.size() - 6] ^= 1;
+  BOOST_CHECK_EXCEPTION(static_cast<void>(gunzip(bad, "x", 10)), io_error, test::says("x: damaged gzip file"));
+  // 64 MiB of zeros: memory for 1000 bytes is enough.
+  const byte_buffer bomb = gzip(byte_buffer(std::size_t{1} << 26));
+  BOOST_TEST(gunzip(bomb, "x", 1000).capacity() < 100000u);
+}
+
 BOOST_AUTO_TEST_CASE(every_truncation_is_found) {
   const byte_buffer packed = gzip(bytes(300));
   for (std::size_t keep = 0; keep < packed.size(); ++keep)

@@ -166,6 +166,102 @@ BOOST_AUTO_TEST_CASE(own_grids_round_trip) {
   BOOST_CHECK_EQUAL(read_nifti_header(folder / "long.nii.gz").raw.index(), 1);
 }
 
+BOOST_AUTO_TEST_CASE(each_volume_of_a_4d_file_can_be_read) {
+  const test::folder folder("nifti-4d");
+  const auto golden_file = golden_folder / "refuse_two_volumes.nii.gz";
+  const nifti_contents both(golden_file);
+  BOOST_REQUIRE_EQUAL(both.header().volumes, 2);
+  for (const index which : {0, 1}) {
+    const image_volume v = read_nifti(golden_file, which);
+    BOOST_TEST((v.geometry.size == both.header().grid.size));
+    BOOST_TEST((to_image(both.view(which)).values == v.values));
+  }
+  BOOST_TEST(read_nifti(golden_file, 0).values != read_nifti(golden_file, 1).values);
+  BOOST_CHECK_EXCEPTION(
+      static_cast<void>(both.view()), io_error,
+      test::says("holds 2 volumes in one file, expected one; write each modality to a file of its own"));
+  for (const index which : {-1, 2})
+    BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(golden_file, which)), io_error,
+                          test::says(text("has no volume ", which, "; its volumes are 0 to 1")));
+  // A mask on the grid of such a file is one volume.
+  const label_volume mask{both.header().grid, std::vector<std::uint8_t>(60, 1)};
+  write_nifti_labels(folder / "mask.nii", mask, golden_file);
+  BOOST_TEST(read_nifti_header(folder / "mask.nii").volumes == 1);
+  BOOST_TEST((read_nifti_labels(folder / "mask.nii").values == mask.values));
+  // A file of four volumes of which the last is cut short.
+  byte_buffer plain = read_file(golden_folder / "type_int16.nii");
+  plain[40] = 4, plain[48] = 4;  // dim[0], dim[4]
+  for (int more = 0; more < 3; ++more)
+    for (int byte = 0; byte < 120; ++byte) plain.push_back(static_cast<unsigned char>(byte % 2 ? 0 : more));
+  write_file(folder / "four.nii", plain);
+  BOOST_TEST((read_nifti(folder / "four.nii", 0).values == read_nifti(golden_folder / "type_int16.nii").values));
+  BOOST_TEST((read_nifti(folder / "four.nii", 3).values == std::vector<float>(60, 2)));
+  plain.pop_back();
+  write_file(folder / "four.nii", plain);
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(folder / "four.nii", 0)), io_error,
+                        test::says("479 bytes of voxels, expected 4 volumes of 3 x 4 x 5 voxels of 2 bytes"));
+}
+
+BOOST_AUTO_TEST_CASE(mapped_files_hold_what_read_files_hold) {
+  const test::folder folder("nifti-map");
+  for (const auto& [name, expected] : golden().items()) {
+    if (!expected.contains("values")) continue;
+    BOOST_TEST_CONTEXT(name) {
+      const auto path = golden_folder / name;
+      const nifti_file<float> file = read_nifti_file(path);
+      if (path.extension() == ".gz") {
+        BOOST_CHECK_EXCEPTION(static_cast<void>(map_nifti(path)), io_error, test::says("cannot be mapped; unpack it"));
+        continue;
+      }
+      if (file.header.swapped && file.header.value_bytes > 1) {
+        BOOST_CHECK_EXCEPTION(static_cast<void>(map_nifti(path)), io_error, test::says("the other byte order"));
+        continue;
+      }
+      volume_view view;
+      {
+        view = map_nifti(path).values;
+      }  // the view keeps the mapping
+      const image_volume image = to_image(view);
+      BOOST_TEST((image.values == file.content.values));
+      BOOST_TEST((image.geometry.affine == file.content.geometry.affine));
+    }
+  }
+  BOOST_CHECK_EXCEPTION(static_cast<void>(map_nifti(folder / "none.nii")), io_error, test::says("cannot be opened"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(map_nifti(folder.path())), io_error, test::says("no regular file"));
+  write_file(folder / "empty.nii", {});
+  BOOST_CHECK_EXCEPTION(static_cast<void>(map_nifti(folder / "empty.nii")), io_error, test::says("not a NIfTI file"));
+  byte_buffer cut = read_file(golden_folder / "type_int16.nii");
+  cut.pop_back();
+  write_file(folder / "cut.nii", cut);
+  BOOST_CHECK_EXCEPTION(static_cast<void>(map_nifti(folder / "cut.nii")), io_error, test::says("truncated, 119 bytes"));
+}
+
+BOOST_AUTO_TEST_CASE(files_in_memory_are_files) {
+  const auto path = golden_folder / "big_int16.nii.gz";
+  const nifti_contents c(gunzip(read_file(path), "x"), "memory");
+  BOOST_TEST((to_image(c.view()).values == read_nifti(path).values));
+  BOOST_CHECK_EXCEPTION(nifti_contents(byte_buffer(100), "memory"), io_error,
+                        test::says("memory: is not a NIfTI file"));
+  const image_volume v = test::image(3);
+  const nifti_contents again(nifti_file_bytes(v, make_nifti_header(v.geometry), "v"), "v");
+  BOOST_TEST((to_image(again.view()).values == v.values));
+}
+
+BOOST_AUTO_TEST_CASE(a_file_takes_no_more_memory_than_its_header_asks_for) {
+  const test::folder folder("nifti-bomb");
+  byte_buffer bytes = read_file(golden_folder / "type_int16.nii");
+  const std::size_t size = bytes.size();
+  bytes.resize(std::size_t{1} << 24);
+  write_file(folder / "bomb.nii.gz", gzip(bytes));
+  BOOST_TEST(detail::nifti_bytes(folder / "bomb.nii.gz").size() == size);
+  BOOST_TEST((read_nifti(folder / "bomb.nii.gz").values == read_nifti(golden_folder / "type_int16.nii").values));
+  std::fill(bytes.begin(), bytes.end(), static_cast<unsigned char>(0));
+  write_file(folder / "zeros.nii.gz", gzip(bytes));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nifti(folder / "zeros.nii.gz")), io_error,
+                        test::says("is not a NIfTI file"));
+  BOOST_TEST(detail::nifti_bytes(folder / "zeros.nii.gz").size() <= 4096u);
+}
+
 BOOST_AUTO_TEST_CASE(damaged_files_are_refused) {
   const test::folder folder("nifti-damaged");
   const byte_buffer plain = read_file(golden_folder / "type_int16.nii"), packed = gzip(plain);

@@ -31,8 +31,8 @@ BOOST_AUTO_TEST_CASE(an_image_without_label_is_unlabelled) {
   BOOST_CHECK_EQUAL(ids(c.unlabelled), "d");
   BOOST_CHECK_EQUAL(ids(c.test), "e");
   BOOST_CHECK(c.findings.empty());
-  BOOST_CHECK_EQUAL(c.labelled[1].label.filename().string(), "b.nii.gz");
-  BOOST_CHECK_EQUAL(c.labelled[1].files.images[1].filename().string(), "b_0001.nii.gz");
+  BOOST_CHECK_EQUAL(c.labelled[1].label.path.filename().string(), "b.nii.gz");
+  BOOST_CHECK_EQUAL(c.labelled[1].files.images[1].path.filename().string(), "b_0001.nii.gz");
   BOOST_CHECK(c.unlabelled[0].files.present(0));
   BOOST_CHECK(!c.unlabelled[0].files.present(1));
 }
@@ -50,7 +50,7 @@ BOOST_AUTO_TEST_CASE(lists_decide_whose_labels_are_seen) {
   BOOST_CHECK_EQUAL(ids(none.test), "");
   BOOST_CHECK_EQUAL(ids(read_nnunet_raw(folder.path(), {.validation = {"a"}}).labelled), "b c");
   BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.labelled = {{"x"}}})), config_error,
-                        test::says("labelled: imagesTr"));
+                        test::says(" has no training case x"));
   BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.labelled = {{"d"}}})), config_error,
                         test::says("case d has no label"));
   BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path(), {.labelled = {{"a"}}, .validation = {"a"}})),

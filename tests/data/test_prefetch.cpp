@@ -127,7 +127,7 @@ BOOST_AUTO_TEST_CASE(real_batches_are_the_same_for_every_number_of_threads_and_a
   std::vector<labelled_training_case> labelled;
   std::vector<unlabelled_training_case> unlabelled;
   for (std::uint32_t i = 0; i < 6; ++i) {
-    std::vector<const image_volume*> modalities;
+    std::vector<volume_view> modalities;
     for (std::uint32_t m = 0; m < 2; ++m) {
       image_volume& v = images.emplace_back();
       v.geometry.size = {24, 20, 16};
@@ -136,12 +136,13 @@ BOOST_AUTO_TEST_CASE(real_batches_are_the_same_for_every_number_of_threads_and_a
       modalities.push_back(&v);
     }
     if (i < 2)
-      labelled.push_back({text(i), modalities, &label});
+      labelled.push_back({text(i), modalities, nullptr});
     else
       unlabelled.push_back({text(i), modalities});
   }
   label.geometry = images[0].geometry;
   for (const float v : images[0].values) label.values.push_back(v > 1.5f);
+  for (auto& one : labelled) one.label = label;
   batch_options o;
   o.patch = {12, 16, 16};
   const batch_maker maker(o, labelled, unlabelled, 11);

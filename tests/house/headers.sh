@@ -4,6 +4,7 @@
 #   tests/house/headers.sh [the project's folder]
 # Layers include only themselves and layers above them; `report` knows core, data and metric alone; engine/engine.hpp leaves the
 # reference engine out. A header names its licence, has a guard made from its path, at most 350 lines, and no `using namespace`.
+# Only core and engine have OpenMP regions of their own, because an exception that leaves one ends the program.
 # <layer>/<layer>.hpp gathers all headers of the layer (a vendor's engine comes with engine/engines.hpp), comodal.hpp all
 # layers. Examples stay below 100 lines.
 set -u
@@ -34,6 +35,7 @@ find include/comodal -name '*.hpp' | LC_ALL=C sort | xargs awk -v layers="$layer
   { lines = FNR }
   $0 == "#ifndef " guard || $0 == "#define " guard { ++guarded }
   /^[ \t]*using namespace/ { complain("using namespace") }
+  /^[ \t]*#[ \t]*pragma omp/ && !/omp simd/ && layer !~ /^(core|engine)$/ { complain("OpenMP region of its own, expected the loops of core/host_tasks.hpp, which carry exceptions out") }
   /^[ \t]*#[ \t]*include "/ { complain("includes by a relative path, expected <comodal/...>") }
   /^[ \t]*#[ \t]*include <comodal\// {
     header = $0; sub(/^[^<]*</, "", header); sub(/>.*/, "", header)

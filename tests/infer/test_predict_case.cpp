@@ -282,6 +282,14 @@ BOOST_FIXTURE_TEST_CASE(what_does_not_fit_is_refused, predictions) {
     return out;
   };
   BOOST_CHECK_EXCEPTION((void)run(one, {true, true}, {wide}, three), config_error, says("3 branches for 2 modalities"));
+  plan.labels[1].values = {};
+  BOOST_CHECK_EXCEPTION((void)run(one, {}), config_error, says("class 'oedema' has no label values"));
+  plan.labels[1].values = {261};
+  BOOST_CHECK_EXCEPTION((void)run(one, {}), config_error, says("label value 261"));
+  plan = good;
+  plan.region_order = {300, 9};
+  BOOST_CHECK_EXCEPTION((void)run(one, {}), config_error, says("region order: 300 is no declared label value"));
+  plan = good;
   one.present = {false, false};
   BOOST_CHECK_EXCEPTION((void)run(one, {true, true, true}), config_error, says("no modality at all"));
 }

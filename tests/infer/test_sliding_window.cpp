@@ -66,9 +66,8 @@ struct windows : bench {
     return out;
   }
   template <class Predict>
-  std::vector<probability_map> run(const std::vector<const image_volume*>& images, const window_options& o,
-                                   Predict&& predict, label_kind kind = label_kind::regions,
-                                   std::vector<float> present = {}) {
+  std::vector<probability_map> run(const std::vector<volume_view>& images, const window_options& o, Predict&& predict,
+                                   label_kind kind = label_kind::regions, std::vector<float> present = {}) {
     if (present.empty()) present.assign(images.size(), 1);
     return sliding_window<B>(home, images, present, kind, o, predict);
   }

@@ -131,6 +131,27 @@ BOOST_FIXTURE_TEST_CASE(damaged_headers_are_io_errors, file_bench) {
       BOOST_CHECK_THROW((void)read_safetensors(path).arrays.at("w").values<float>("w"), io_error);
     }
   }
+  // Numbers that another type would hold are not turned into others, and no array may be larger than the file.
+  const std::vector<std::pair<std::string, std::string>> crafted{
+      {entry("\"F32\"", "[4611686018427387904,4]", "[0,0]"), "more elements than any memory holds"},
+      {entry("\"F32\"", "[4611686018427387904,0]", "[0,0]"), "more elements than any memory holds"},
+      {entry("\"F32\"", "[2.5,3]", "[0,24]"), "\"shape\"[0] is 2.5, expected an integer"},
+      {entry("\"F32\"", "[2,18446744073709551615]", "[0,24]"), "\"shape\"[1] is 18446744073709551615"},
+      {entry("\"F32\"", "[2,3]", "[0.5,24]"), "\"data_offsets\"[0] is 0.5, expected an integer"},
+      {entry("\"F32\"", "[2,3]", "[0,24,48]"), "expected a list of 2 numbers"},
+      {entry("\"F32\"", "[2,4]", "[0,24]"), "of F32 (2, 4) takes the bytes from 0 to 24"},
+      {entry("\"I8\"", "[4]", "[20,24]"), "'w' begins at byte 20 of the data, expected 0"},
+      {entry("\"I8\"", "[4]", "[0,4]"), "its arrays have 4 bytes, the file has 24"},
+  };
+  for (const auto& [header, words] : crafted) {
+    put(header, header.find("[0,0]") == std::string::npos ? data : "");
+    BOOST_CHECK_EXCEPTION((void)read_safetensors(path), io_error, says(words));
+    BOOST_CHECK_EXCEPTION((void)read_safetensors(path), io_error, says("its header is damaged"));
+  }
+  put(R"({"a":{"dtype":"U8","shape":[24],"data_offsets":[0,24]},"b":{"dtype":"U8","shape":[8],"data_offsets":[8,16]}})",
+      data);
+  BOOST_CHECK_EXCEPTION((void)read_safetensors(path), io_error,
+                        says("array 'b' begins at byte 8 of the data, expected 24"));
   put(std::string(8, '\xff') + "{}");
   BOOST_CHECK_THROW((void)read_safetensors(path), io_error);
 }

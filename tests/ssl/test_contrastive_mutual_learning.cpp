@@ -297,6 +297,44 @@ BOOST_FIXTURE_TEST_CASE(the_queue_holds_the_last_maps, mutual) {
   for (const double v : file.arrays.at("queue.maps").values<double>("queue.maps")) BOOST_REQUIRE((v >= 0 && v <= 1));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_damaged_queue_is_refused, mutual) {
+  auto o = base();
+  o.contrast = 0.1;
+  o.queue = 5;
+  auto method = make(o);
+  for (std::uint32_t t = 0; t < 3; ++t) (void)step(method, tiny_batch(t), {t, 10});
+  safetensors_file good;
+  method.save(good);
+  const auto refused = [&](const std::string& name, const named_array& array, const std::string& words) {
+    safetensors_file file = good;
+    file.arrays[name] = array;
+    BOOST_CHECK_EXCEPTION(make(o).load(file), io_error, says(words));
+  };
+  const auto doubles = [](const shape& s) {
+    return named_array::of(s, std::vector<double>(std::size_t(s.size()), 0.5));
+  };
+  const auto cases = [](index n) { return named_array::of(shape{n}, std::vector<std::int64_t>(std::size_t(n), 7)); };
+  refused("queue.cases", cases(4), "cases (4), expected (Q, V, K), (Q, K) and (Q) with Q from 1 to 5");
+  refused("queue.maps", doubles({5, 64}), "maps (5, 64), counts (5, 2)");
+  refused("queue.maps", doubles({5, 32, 3}), "maps (5, 32, 3), counts (5, 2)");
+  refused("queue.counts", doubles({5, 3}), "counts (5, 3)");
+  refused("queue.counts", doubles({2, 5}), "counts (2, 5)");
+  named_array hole = good.arrays.at("queue.maps");
+  const double nan = std::nan("");
+  std::memcpy(hole.bytes.data(), &nan, sizeof nan);
+  refused("queue.maps", hole, "'queue.maps' holds a value that is not finite");
+  o.queue = 4;
+  BOOST_CHECK_EXCEPTION(make(o).load(good), io_error, says("Q from 1 to 4"));
+  // A queue of another patch is found out at the first step.
+  o.queue = 5;
+  safetensors_file other = good;
+  other.arrays["queue.maps"] = doubles({5, 16, 2});
+  auto resumed = make(o);
+  resumed.load(other);
+  BOOST_CHECK_EXCEPTION((void)step(resumed, tiny_batch(3), {3, 10}), shape_error,
+                        says("the queue holds maps (5, 16, 2) (Q, V, K), this step's are (2, 32, 2)"));
+}
+
 BOOST_FIXTURE_TEST_CASE(pairs_need_both_modalities, mutual) {
   auto o = base();
   o.contrast = 0.1;

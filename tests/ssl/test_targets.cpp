@@ -63,6 +63,22 @@ BOOST_FIXTURE_TEST_CASE(declared_labels_become_channels, label_bench) {
   BOOST_CHECK_EXCEPTION((void)target_map::of_labels(regions, false), config_error, says("'whole' stands for 3 values"));
 }
 
+BOOST_AUTO_TEST_CASE(labels_that_are_no_bytes_are_refused) {
+  const auto of = [](const std::vector<int>& values, bool regions) {
+    return target_map::of_labels({{"background", {0}}, {"core", values}}, regions);
+  };
+  for (const bool regions : {false, true}) {
+    BOOST_CHECK_EXCEPTION((void)of({300}, regions), config_error, says("class 'core' has the label value 300"));
+    BOOST_CHECK_EXCEPTION((void)of({-1}, regions), config_error, says("class 'core' has the label value -1"));
+    BOOST_CHECK_EXCEPTION((void)of({}, regions), config_error, says("class 'core' has no label values"));
+  }
+  BOOST_CHECK_EXCEPTION((void)target_map::of_labels({}, false), config_error, says("0 classes"));
+  BOOST_CHECK_EXCEPTION((void)target_map::of_labels({}, true), config_error, says("no regions"));
+  BOOST_TEST(target_map::of_classes(256).table.back() == 1);
+  BOOST_CHECK_EXCEPTION((void)target_map::of_classes(257), config_error, says("257 classes, expected 1 to 256"));
+  BOOST_CHECK_EXCEPTION((void)target_map::of_classes(-1), config_error, says("-1 classes"));
+}
+
 BOOST_FIXTURE_TEST_CASE(classes_count_by_the_mass_of_their_target, bench) {
   // 200 voxels; masses: background 120, class 1: 48 halves and so 24, class 2: 56.
   std::vector<double> y;

@@ -64,7 +64,7 @@ std::vector<int> allocations(const std::string& name, const std::string& precisi
   std::vector<labelled_training_case> labelled;
   std::vector<unlabelled_training_case> unlabelled;
   for (int i = 0; i < 4; ++i) {
-    std::vector<const image_volume*> images;
+    std::vector<volume_view> images;
     for (int m = 0; m < 2; ++m) {
       auto& volume = volumes.emplace_back();
       volume.geometry.size = label.geometry.size;

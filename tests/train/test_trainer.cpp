@@ -96,6 +96,7 @@ struct run_of_ten_steps : bench {
     model_plan p;
     p.modalities = {"T1"};
     p.labels = {{"background", {0}}, {"lesion", {1}}};
+    p.patch = {16, 16, 16};
     return p;
   }
   // The next masks of the teacher are full of 1, then of 2 ...

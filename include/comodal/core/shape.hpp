@@ -24,9 +24,11 @@ using extent3 = std::array<index, 3>;
 class shape {
  public:
   static constexpr int max_rank = 6;
+  /// No product of extents is larger, so that sizes in elements and in bytes never overflow.
+  static constexpr index max_size = index{1} << 58;
 
   shape() = default;
-  /// @throws shape_error for more than `max_rank` extents or a negative one
+  /// @throws shape_error for more than `max_rank` extents, a negative one, or a product above `max_size`
   shape(std::initializer_list<index> extents) {
     for (const index extent : extents) push_back(extent);
   }
@@ -34,11 +36,19 @@ class shape {
   [[nodiscard]] int rank() const { return m_rank; }
   /// Extent of an axis; a negative axis counts from the end. @throws shape_error if there is no such axis
   [[nodiscard]] index operator[](int axis) const { return m_extents[static_cast<std::size_t>(checked(axis))]; }
-  void set(int axis, index extent) { m_extents[static_cast<std::size_t>(checked(axis))] = extent; }
+  /// Replaces an extent. @throws shape_error if there is no such axis, or as the constructor
+  void set(int axis, index extent) {
+    shape changed = *this;
+    changed.m_extents[static_cast<std::size_t>(checked(axis))] = extent;
+    changed.check_extents();
+    *this = changed;
+  }
   void push_back(index extent) {
     if (m_rank == max_rank) throw shape_error(text("shape: more than ", max_rank, " axes"));
-    if (extent < 0) throw shape_error(text("shape: extent ", extent, " is negative"));
-    m_extents[static_cast<std::size_t>(m_rank++)] = extent;
+    shape longer = *this;
+    longer.m_extents[static_cast<std::size_t>(longer.m_rank++)] = extent;
+    longer.check_extents();
+    *this = longer;
   }
 
   /// Number of elements: the product of the extents; 1 for a scalar.
@@ -76,6 +86,18 @@ class shape {
   }
 
  private:
+  // An extent of 0 counts as 1 here: products of some of the extents must not overflow either.
+  void check_extents() const {
+    index all = 1;
+    for (int a = 0; a < m_rank; ++a) {
+      const index extent = m_extents[static_cast<std::size_t>(a)];
+      if (extent < 0) throw shape_error(text("shape: extent ", extent, " is negative"));
+      if (extent > 1 && all > max_size / extent)
+        throw shape_error(text("shape ", to_string(), ": more elements than any memory holds"));
+      all *= extent > 1 ? extent : 1;
+    }
+  }
+
   std::array<index, max_rank> m_extents{};
   int m_rank = 0;
 };

@@ -7,7 +7,7 @@
 
 #include <comodal/core/error.hpp>
 #include <comodal/core/random.hpp>
-#include <comodal/data/volume.hpp>
+#include <comodal/data/volume_view.hpp>
 
 #include <array>
 #include <cstddef>
@@ -20,18 +20,17 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A case with its label map. The volumes belong to the caller and must outlive whoever draws crops from them.
+/// A case with its label map. A view that does not own its memory must not outlive it.
 struct labelled_training_case {
   std::string id;
-  std::vector<const image_volume*>
-      images;  // one a modality, null where it is absent; canonical orientation, normalised, one grid
-  const label_volume* label = nullptr;  // on the same grid
+  std::vector<volume_view> images;  // float; one per modality, empty where absent; canonical, normalised, one grid
+  volume_view label;                // uint8, on the same grid
 };
 
 /// A case without a label: this type has no place for one, so no crop of it can depend on one.
 struct unlabelled_training_case {
   std::string id;
-  std::vector<const image_volume*> images;
+  std::vector<volume_view> images;
 };
 
 /// Crops of several samples. Every crop is row-major (D, H, W): W is NIfTI's i axis.

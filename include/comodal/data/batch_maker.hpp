@@ -26,22 +26,20 @@ struct training_grid {
 
 [[nodiscard]] inline std::string show_size(const extent3& s) { return text("(", s[0], ", ", s[1], ", ", s[2], ")"); }
 
-/// Size (D, H, W) of a volume. @throws geometry_error if its values do not fill it or it is too large to be indexed by
-/// 32 bits
-template <class Scalar>
-[[nodiscard]] extent3 grid_size(const volume<Scalar>& v, const std::string& what) {
-  const extent3 size{v.geometry.size[2], v.geometry.size[1], v.geometry.size[0]};
+/// Size (D, H, W) of a volume. @throws geometry_error if it has no values or is too large to be indexed by 32 bits
+[[nodiscard]] inline extent3 grid_size(const volume_view& v, const std::string& what) {
+  const geometry& grid = v.grid();
+  const extent3 size{grid.size[2], grid.size[1], grid.size[0]};
   for (const index s : size)
     if (s < 1 || s > 8192)
       throw geometry_error(text(what, ": ", show_size(size), " voxels (D, H, W); expected 1 to 8192 along each axis"));
-  if (v.geometry.voxels() >= index{1} << 31)
+  if (grid.voxels() >= index{1} << 31)
     throw geometry_error(text(what, ": ", show_size(size), " are more than 2^31 voxels; resample it"));
-  if (static_cast<index>(v.values.size()) != v.geometry.voxels())
-    throw geometry_error(text(what, ": ", v.values.size(), " values for a grid (D, H, W) of ", show_size(size)));
+  if (v.empty()) throw geometry_error(text(what, ": no values for a grid (D, H, W) of ", show_size(size)));
   return size;
 }
 
-[[nodiscard]] inline training_grid look_at_case(const std::string& id, const std::vector<const image_volume*>& images,
+[[nodiscard]] inline training_grid look_at_case(const std::string& id, const std::vector<volume_view>& images,
                                                 std::size_t modalities) {
   const std::string name = text("training case ", id);
   if (images.size() != modalities)
@@ -50,17 +48,18 @@ template <class Scalar>
   for (std::size_t m = 0; m < images.size(); ++m) {
     grid.minimum.push_back(0);
     if (!images[m]) continue;
-    const extent3 size = grid_size(*images[m], text(name, ", modality ", m));
+    const extent3 size = grid_size(images[m], text(name, ", modality ", m));
     if (grid.size[0] != 0 && size != grid.size)
       throw geometry_error(text(name, ", modality ", m, ": ", show_size(size),
                                 " voxels (D, H, W), an earlier modality has ", show_size(grid.size),
                                 "; resample the modalities to one grid"));
     grid.size = size;
-    const auto spacing = images[m]->geometry.spacing();
+    const auto spacing = images[m].grid().spacing();
     grid.spacing = {spacing[2], spacing[1], spacing[0]};
     for (const double s : grid.spacing)
       if (!(s > 0)) throw geometry_error(text(name, ", modality ", m, ": a voxel size of ", s, " mm"));
-    grid.minimum[m] = *std::min_element(images[m]->values.begin(), images[m]->values.end());
+    const auto values = images[m].values<float>();
+    grid.minimum[m] = *std::min_element(values.begin(), values.end());
   }
   if (grid.size[0] == 0) throw config_error(text(name, ": all modalities are absent"));
   return grid;
@@ -104,13 +103,13 @@ class batch_maker {
       if (!c.label)
         throw config_error(
             text("training case ", c.id, ": a labelled case without a label; list it as an unlabelled one"));
-      const extent3 size = detail::grid_size(*c.label, text("label of training case ", c.id)),
+      const extent3 size = detail::grid_size(c.label, text("label of training case ", c.id)),
                     &images = m_labelled_grids.back().size;
       if (size != images)
         throw geometry_error(text("label of training case ", c.id, ": ", detail::show_size(size),
                                   " voxels (D, H, W), its images have ", detail::show_size(images),
                                   "; resample it to their grid"));
-      m_classes.emplace_back(*c.label);
+      m_classes.emplace_back(c.label);
     }
     for (const auto& c : m_unlabelled) m_unlabelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
     m_guides.resize(m_unlabelled.size());
@@ -170,23 +169,23 @@ class batch_maker {
     return detail::batch_stream(m_seed, purpose, p, sample, step, modality);
   }
 
-  static void record_presence(const std::vector<const image_volume*>& images, std::span<float> present) {
+  static void record_presence(const std::vector<volume_view>& images, std::span<float> present) {
     for (std::size_t m = 0; m < images.size(); ++m) present[m] = images[m] ? 1.f : 0.f;
   }
 
   // Samples the modalities that `crops` says are present, and zeros the others.
-  void extract(const std::vector<const image_volume*>& images, const detail::training_grid& grid, const crop_map& map,
-               crop_batch& crops, index n, const label_volume* label) const {
+  void extract(const std::vector<volume_view>& images, const detail::training_grid& grid, const crop_map& map,
+               crop_batch& crops, index n, const volume_view& label) const {
     std::vector<crop_layer<float>> layers;
     std::vector<crop_layer<std::uint8_t>> labels;
     for (std::size_t m = 0; m < images.size(); ++m) {
       const auto out = crops.image(n, static_cast<index>(m));
       if (crops.presence(n)[m] != 0)
-        layers.push_back({images[m]->values.data(), grid.minimum[m], out.data()});
+        layers.push_back({images[m].values<float>().data(), grid.minimum[m], out.data()});
       else
         std::fill(out.begin(), out.end(), 0.f);
     }
-    if (label) labels.push_back({label->values.data(), 0, crops.label(n).data()});
+    if (label) labels.push_back({label.values<std::uint8_t>().data(), 0, crops.label(n).data()});
     extract_crop(grid.size, map, layers, labels);
   }
 
@@ -221,7 +220,7 @@ class batch_maker {
       random_stream random = stream(random_purpose::sampling, part::labelled, n, step);
       const bool centred = takes_turn(step, n, o.labelled, o.foreground) && !m_classes[c].empty();
       const extent3 first =
-          centred ? centred_place(m_classes[c].draw(*one.label, random), grid.size, o.patch, o.jitter, random)
+          centred ? centred_place(m_classes[c].draw(one.label, random), grid.size, o.patch, o.jitter, random)
                   : uniform_place(grid.size, o.patch, random);
       crops.cases[static_cast<std::size_t>(n)] = c;
       record_presence(one.images, crops.presence(n));
@@ -261,8 +260,7 @@ class batch_maker {
       record_presence(one.images, weak.presence(n));
       record_presence(one.images, strong.presence(n));
       drop(part::strong, strong, n, step);
-      extract(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), weak, n,
-              nullptr);
+      extract(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), weak, n, {});
       for (index m = 0; m < modalities(); ++m) {
         const auto from = weak.image(n, m), to = strong.image(n, m);
         if (strong.presence(n)[static_cast<std::size_t>(m)] != 0)

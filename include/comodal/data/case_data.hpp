@@ -5,11 +5,12 @@
 #ifndef COMODAL_DATA_CASE_DATA_HPP
 #define COMODAL_DATA_CASE_DATA_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/box.hpp>
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/normalise.hpp>
 
-#include <exception>
+#include <cmath>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,22 @@ struct prepare_options {
   index margin = 4;                                           // voxels kept around the head box
   std::vector<label_class> labels;                            // declared classes; none: label values are not compared
 };
+
+/// Checks the numbers of a preparation. @throws config_error that names the one that makes no sense
+inline void check(const prepare_options& options, std::size_t modalities) {
+  if (options.normalise.size() != 1 && options.normalise.size() != modalities)
+    throw config_error(text("normalise: ", options.normalise.size(), " values for ", modalities,
+                            " modalities; give one, or one per modality"));
+  if (options.margin < 0 || options.margin > 8192)
+    throw config_error(text("margin = ", options.margin, ", expected 0 to 8192 voxels"));
+  if (!options.ct.empty() && options.ct.size() != modalities)
+    throw config_error(text("ct: statistics of ", options.ct.size(), " modalities, expected ", modalities));
+  for (const ct_statistics& s : options.ct)
+    if (!std::isfinite(s.low) || !std::isfinite(s.high) || !std::isfinite(s.mean) || !std::isfinite(s.deviation) ||
+        s.low > s.high || s.deviation < 0)
+      throw config_error(text("ct: from ", s.low, " to ", s.high, ", mean ", s.mean, ", deviation ", s.deviation,
+                              "; expected finite numbers, low to high, and no negative deviation"));
+}
 
 /// The grids that a case goes through.
 struct case_grid {
@@ -53,9 +70,6 @@ struct labelled_case_data {
 namespace detail {
 
 inline normalisation normalisation_of(const prepare_options& options, std::size_t modality, std::size_t modalities) {
-  if (options.normalise.size() != 1 && options.normalise.size() != modalities)
-    throw config_error(text("normalise: ", options.normalise.size(), " values for ", modalities,
-                            " modalities; give one, or one a modality"));
   const normalisation kind = options.normalise[options.normalise.size() == 1 ? 0 : modality];
   if (kind == normalisation::ct && options.ct.size() != modalities)
     throw config_error(
@@ -65,6 +79,7 @@ inline normalisation normalisation_of(const prepare_options& options, std::size_
 
 inline case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options) {
   const std::size_t count = loaded.images.size();
+  check(options, count);
   case_data c;
   c.id = files.id;
   c.header = loaded.header;
@@ -89,7 +104,7 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   for (std::size_t m = 0; m < count; ++m) {
     if (!c.present[m]) continue;
     if (normalisation_of(options, m, count) == normalisation::head && normalised_before(loaded.images[m], mask))
-      c.warnings.push_back({finding::level::warning, files.images[m],
+      c.warnings.push_back({finding::level::warning, files.name(m),
                             "is skull-stripped and was normalised before (0 is background amid its values); use "
                             "normalise = \"nonzero\""});
     normalise(loaded.images[m], mask, normalisation_of(options, m, count),
@@ -125,7 +140,7 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   out.label = crop(to_canonical(label), out.data.grid.head);
   const std::size_t all = foreground_voxels(label), kept = foreground_voxels(out.label);
   if (kept < all)
-    out.data.warnings.push_back({finding::level::warning, one.label,
+    out.data.warnings.push_back({finding::level::warning, one.label_name(),
                                  text("has ", all - kept, " of ", all,
                                       " foreground voxels outside the head box, which are lost; raise data.margin, or "
                                       "choose another data.normalise")});
@@ -138,21 +153,15 @@ template <class Case>
 [[nodiscard]] auto prepare_cases(const std::vector<Case>& cases, const prepare_options& options) {
   const auto count = static_cast<index>(cases.size());
   std::vector<decltype(prepare_case(cases.front(), options))> out(cases.size());
-  std::vector<std::exception_ptr> other(cases.size());
   std::vector<std::string> lines(cases.size());
-#pragma omp parallel for schedule(dynamic)
-  for (index i = 0; i < count; ++i) {
+  host_tasks(count, [&](index i) {
     const auto at = static_cast<std::size_t>(i);
     try {
       out[at] = prepare_case(cases[at], options);
     } catch (const io_error& failure) {
       lines[at] = failure.what();
-    } catch (...) {
-      other[at] = std::current_exception();
     }
-  }
-  for (const auto& failure : other)
-    if (failure) std::rethrow_exception(failure);
+  });
   std::string all;
   for (const std::string& l : lines)
     if (!l.empty()) all += (all.empty() ? "" : "\n") + l;

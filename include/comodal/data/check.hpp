@@ -4,8 +4,10 @@
 #ifndef COMODAL_DATA_CHECK_HPP
 #define COMODAL_DATA_CHECK_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/cohort_reader.hpp>
 #include <comodal/data/load_case.hpp>
+#include <comodal/data/split.hpp>
 
 #include <cstddef>
 #include <vector>
@@ -25,8 +27,7 @@ namespace comodal::inline COMODAL_CONFIG {
 
   const auto with_label = static_cast<index>(labelled.size()), all = with_label + static_cast<index>(unlabelled.size());
   std::vector<std::vector<finding>> found(static_cast<std::size_t>(all));
-#pragma omp parallel for schedule(dynamic)
-  for (index i = 0; i < all; ++i) {
+  host_tasks(all, [&](index i) {
     const auto at = static_cast<std::size_t>(i);
     const case_files& files =
         i < with_label ? labelled[at]->files : unlabelled[static_cast<std::size_t>(i - with_label)]->files;
@@ -37,7 +38,7 @@ namespace comodal::inline COMODAL_CONFIG {
     } catch (const std::exception& failure) {
       found[at] = {finding_of(files.id, failure)};
     }
-  }
+  });
   std::vector<finding> out = c.findings;
   for (auto& list : found) out.insert(out.end(), list.begin(), list.end());
   return out;
@@ -48,7 +49,7 @@ template <class Reader>
 [[nodiscard]] std::vector<finding> check_cohort(const Reader& reader, const std::filesystem::path& source) {
   check_cohort_reader<Reader>();
   try {
-    return check_cohort(reader.read());
+    return check_cohort(apply_split(reader.list()));
   } catch (const std::exception& failure) {
     return {finding_of(source, failure)};
   }

@@ -5,11 +5,14 @@
 #define COMODAL_DATA_COHORT_HPP
 
 #include <comodal/data/finding.hpp>
+#include <comodal/data/image_source.hpp>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -17,15 +20,22 @@ namespace comodal::inline COMODAL_CONFIG {
 /// The images of a case.
 struct case_files {
   std::string id;
-  std::vector<std::filesystem::path> images;  // one a modality; an empty path is an absent modality
+  std::vector<image_source> images;  // one per modality; an empty source is an absent modality
 
   [[nodiscard]] bool present(std::size_t modality) const { return !images[modality].empty(); }
+  /// How messages name an image: its file, or "case ID, modality 2 in memory".
+  [[nodiscard]] std::string name(std::size_t modality) const {
+    return images[modality].name(text("case ", id, ", modality ", modality, " in memory"));
+  }
 };
 
 /// A case whose label may be read.
 struct labelled_case {
   case_files files;
-  std::filesystem::path label;
+  image_source label;
+
+  /// How messages name the label.
+  [[nodiscard]] std::string label_name() const { return label.name(text("case ", files.id, ", label in memory")); }
 };
 
 /// A case without a label, or one whose label must not be used: the type has no way to it.
@@ -41,7 +51,30 @@ struct label_class {
   friend bool operator==(const label_class&, const label_class&) = default;
 };
 
-/// The cases of a study, sorted by id within each list, and the reader's findings about the folder itself.
+/// A case as a reader lists it. Only a split (`apply_split`) decides who may see its label.
+struct listed_case {
+  case_files files;
+  image_source label;  // empty if there is none
+};
+
+/// What a reader of a layout finds: all cases of a study, sorted by id within each list, what the labels mean, and
+/// findings about the folder itself.
+struct cohort_listing {
+  std::string source;                   // the folder or list that it was read from
+  std::vector<std::string> modalities;  // names, in the order of case_files::images
+  std::vector<label_class> labels;      // background first
+  std::vector<int> region_order;        // with regions: the label value that each region is written as
+  std::vector<listed_case> training;
+  std::vector<case_files> test;  // cases that the layout keeps apart
+  std::vector<finding> findings;
+
+  /// True if a class stands for more than one label value.
+  [[nodiscard]] bool has_regions() const {
+    return std::any_of(labels.begin(), labels.end(), [](const label_class& c) { return c.values.size() > 1; });
+  }
+};
+
+/// The cases of a study as a split uses them, sorted by id within each list, and the reader's findings.
 struct cohort {
   std::string source;                   // the folder or list that it was read from
   std::vector<std::string> modalities;  // names, in the order of case_files::images
@@ -58,6 +91,41 @@ struct cohort {
     return std::any_of(labels.begin(), labels.end(), [](const label_class& c) { return c.values.size() > 1; });
   }
 };
+
+/// Checks the label values of a class. @throws config_error if there is none, or one is not from 0 to 255
+inline void check_label_values(const label_class& c) {
+  if (c.values.empty()) throw config_error(text("class '", c.name, "' has no label values"));
+  for (const int value : c.values)
+    if (value < 0 || value > 255)
+      throw config_error(text("class '", c.name, "' has the label value ", value, ", expected 0 to 255"));
+}
+
+/// Checks that a label map can be turned into the classes and back.
+/// @param region_order empty for exclusive classes; else the label value that each region is written as
+/// @throws config_error if there is no class beside the background, 0; for a value that is not from 0 to 255; for an
+/// exclusive class without exactly one value, or one whose value another class has; for a region order of another
+/// length, or with a value that no class has
+inline void check_labels(const std::vector<label_class>& classes, const std::vector<int>& region_order) {
+  for (const label_class& c : classes) check_label_values(c);
+  if (classes.size() < 2 || classes[0].values != std::vector{0})
+    throw config_error(text("labels: ", classes.size(), " classes, expected the background, 0, and at least one more"));
+  if (!region_order.empty() && region_order.size() != classes.size() - 1)
+    throw config_error(
+        text("region order: ", region_order.size(), " label values for ", classes.size() - 1, " regions"));
+  for (const int value : region_order)
+    if (std::none_of(classes.begin(), classes.end(), [&](const label_class& c) {
+          return std::find(c.values.begin(), c.values.end(), value) != c.values.end();
+        }))
+      throw config_error(text("region order: ", value, " is no declared label value"));
+  std::array<bool, 256> taken{};
+  for (const label_class& c : classes) {
+    if (!region_order.empty()) break;
+    if (c.values.size() != 1)
+      throw config_error(text("label '", c.name, "' stands for ", c.values.size(), " values, expected one"));
+    if (std::exchange(taken[static_cast<std::size_t>(c.values[0])], true))
+      throw config_error(text("label '", c.name, "' is ", c.values[0], ", which another label is, too"));
+  }
+}
 
 /// Every value that occurs in the classes, sorted.
 [[nodiscard]] inline std::vector<int> declared_values(const std::vector<label_class>& classes) {

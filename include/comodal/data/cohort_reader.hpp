@@ -25,17 +25,18 @@ concept recognises_layout = requires(const std::filesystem::path& path) {
 };
 
 template <class T>
-concept reads_cohort = requires(const T& reader) {
-  { reader.read() } -> std::same_as<cohort>;
+concept lists_cases = requires(const T& reader) {
+  { reader.list() } -> std::same_as<cohort_listing>;
 };
 
 }  // namespace detail
 
 /// A reader of one layout: `T::layout()` names it, `T::recognises(path)` says whether a folder or file has it (without
-/// reading images), and `reader.read()` returns the cohort. `read` throws io_error or config_error where there is no
-/// cohort to speak of, and puts all else into `cohort::findings`; it opens no image and no label.
+/// reading images), and `reader.list()` returns its cases, sorted by id. `list` throws io_error or config_error where
+/// there is no cohort to speak of, and puts all else into `cohort_listing::findings`; it opens no image and no label.
+/// It knows nothing of splits: `apply_split` makes a cohort of the listing.
 template <class T>
-concept cohort_reader = detail::names_layout<T> && detail::recognises_layout<T> && detail::reads_cohort<T>;
+concept cohort_reader = detail::names_layout<T> && detail::recognises_layout<T> && detail::lists_cases<T>;
 
 /// Stops the compilation with the sentence that names what `T` lacks to be a `cohort_reader`.
 template <class T>
@@ -46,8 +47,8 @@ consteval void check_cohort_reader() {
   static_assert(detail::recognises_layout<T>,
                 "cohort_reader: the type needs a static function recognises(std::filesystem::path) that returns bool: "
                 "whether the folder has this layout.");
-  static_assert(detail::reads_cohort<T>,
-                "cohort_reader: the type needs a const member function read() that returns a comodal::cohort.");
+  static_assert(detail::lists_cases<T>,
+                "cohort_reader: the type needs a const member function list() that returns a comodal::cohort_listing.");
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

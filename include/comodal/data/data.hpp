@@ -11,13 +11,18 @@
 #include <comodal/data/case_data.hpp>
 #include <comodal/data/check.hpp>
 #include <comodal/data/cohort.hpp>
+#include <comodal/data/cohort_json.hpp>
 #include <comodal/data/cohort_reader.hpp>
 #include <comodal/data/crop.hpp>
 #include <comodal/data/ct_statistics.hpp>
+#include <comodal/data/distance_transform.hpp>
 #include <comodal/data/file.hpp>
 #include <comodal/data/finding.hpp>
 #include <comodal/data/geometry.hpp>
+#include <comodal/data/image_source.hpp>
+#include <comodal/data/json.hpp>
 #include <comodal/data/load_case.hpp>
+#include <comodal/data/mapped_file.hpp>
 #include <comodal/data/mix.hpp>
 #include <comodal/data/morphology.hpp>
 #include <comodal/data/nifti.hpp>
@@ -33,7 +38,9 @@
 #include <comodal/data/phantom_options.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/data/sampler.hpp>
+#include <comodal/data/split.hpp>
 #include <comodal/data/volume.hpp>
 #include <comodal/data/volume_transform.hpp>
+#include <comodal/data/volume_view.hpp>
 
 #endif

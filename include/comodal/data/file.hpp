@@ -51,8 +51,10 @@ using byte_buffer = std::vector<unsigned char>;
 
 /// Unpacks a whole gzip stream, all its members, and verifies check sum and length of each (RFC 1952).
 /// @param name names the stream in messages
+/// @param most bytes to keep: what follows is unpacked and verified, but takes no memory
 /// @throws io_error if the stream ends early, is damaged, or is followed by something else
-[[nodiscard]] inline byte_buffer gunzip(std::span<const unsigned char> packed, const std::string& name) {
+[[nodiscard]] inline byte_buffer gunzip(std::span<const unsigned char> packed, const std::string& name,
+                                        std::size_t most = std::numeric_limits<std::size_t>::max()) {
   const auto damaged = [&](const std::string& how) {
     return io_error(text(name, ": damaged gzip file, ", how, "; copy or download it again"));
   };
@@ -61,17 +63,18 @@ using byte_buffer = std::vector<unsigned char>;
   if (inflateInit2(&z, 15 + 16) != Z_OK) throw io_error(text(name, ": zlib cannot start"));
   const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&z, &inflateEnd);
 
-  constexpr std::size_t most = std::numeric_limits<uInt>::max();
+  constexpr std::size_t at_once = std::numeric_limits<uInt>::max();
   const unsigned char* tail = packed.data() + packed.size() - 4;
   const std::size_t claimed = tail[0] | tail[1] << 8 | tail[2] << 16 | static_cast<std::size_t>(tail[3]) << 24;
-  byte_buffer out(std::min(claimed, packed.size() * 1032) + 64);
+  byte_buffer out(std::min({claimed, packed.size() * 1032, most}) + 64), beyond;
   std::size_t in = 0, made = 0;
   for (;;) {
-    if (made == out.size()) out.resize(out.size() * 2);
+    if (made == out.size() && made < most) out.resize(most - made > made ? made * 2 : most);
+    if (made >= most && beyond.empty()) beyond.resize(65536);
     z.next_in = const_cast<unsigned char*>(packed.data()) + in;
-    z.avail_in = static_cast<uInt>(std::min(most, packed.size() - in));
-    z.next_out = out.data() + made;
-    z.avail_out = static_cast<uInt>(std::min(most, out.size() - made));
+    z.avail_in = static_cast<uInt>(std::min(at_once, packed.size() - in));
+    z.next_out = made < most ? out.data() + made : beyond.data();
+    z.avail_out = static_cast<uInt>(made < most ? std::min(at_once, out.size() - made) : beyond.size());
     const uInt in_before = z.avail_in, out_before = z.avail_out;
     const int state = inflate(&z, Z_NO_FLUSH);
     in += in_before - z.avail_in;
@@ -87,7 +90,22 @@ using byte_buffer = std::vector<unsigned char>;
       throw damaged(z.msg ? z.msg : "it cannot be unpacked");
     }
   }
-  out.resize(made);
+  out.resize(std::min(made, most));
+  return out;
+}
+
+/// The first bytes of what a gzip stream holds, at most `count`, without any check; fewer where it is damaged.
+[[nodiscard]] inline byte_buffer gunzip_front(std::span<const unsigned char> packed, std::size_t count) {
+  z_stream z{};
+  if (inflateInit2(&z, 15 + 16) != Z_OK) return {};
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&z, &inflateEnd);
+  byte_buffer out(count);
+  z.next_in = const_cast<unsigned char*>(packed.data());
+  z.avail_in = static_cast<uInt>(std::min<std::size_t>(packed.size(), std::numeric_limits<uInt>::max()));
+  z.next_out = out.data();
+  z.avail_out = static_cast<uInt>(count);
+  for (int state = Z_OK; state == Z_OK && z.avail_in > 0 && z.avail_out > 0;) state = inflate(&z, Z_NO_FLUSH);
+  out.resize(count - z.avail_out);
   return out;
 }
 

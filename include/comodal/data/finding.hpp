@@ -21,6 +21,7 @@ struct finding {
   level severity = level::error;  // an error keeps the case from being used, a warning is worth a look
   std::filesystem::path file;
   std::string reason;
+  std::string case_id{};  // of the case it belongs to, where a reader knows one
 
   friend bool operator==(const finding&, const finding&) = default;
 };

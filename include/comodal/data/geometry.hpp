@@ -4,6 +4,7 @@
 #ifndef COMODAL_DATA_GEOMETRY_HPP
 #define COMODAL_DATA_GEOMETRY_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/volume.hpp>
 
 #include <algorithm>
@@ -44,6 +45,7 @@ using point3 = std::array<double, 3>;
 [[nodiscard]] inline bool invertible(const affine3x4& a) {
   double lengths = 1;
   for (std::size_t c = 0; c < 3; ++c) lengths *= std::hypot(a[0][c], a[1][c], a[2][c]);
+  if (!std::isfinite(a[0][3]) || !std::isfinite(a[1][3]) || !std::isfinite(a[2][3])) return false;
   return std::isfinite(lengths) && lengths > 0 && std::abs(determinant(a)) > 1e-6 * lengths;
 }
 
@@ -137,11 +139,11 @@ void for_reoriented(const geometry& stored, const Body& body) {
     step[a] = map.flip[a] ? -strides[map.axis[a]] : strides[map.axis[a]];
     if (map.flip[a]) base += (size[a] - 1) * strides[map.axis[a]];
   }
-#pragma omp parallel for schedule(static) if (stored.voxels() > 65536)
-  for (index k = 0; k < size[2]; ++k)
+  host_slices(size[2], stored.voxels(), [&](index k) {
     for (index j = 0; j < size[1]; ++j)
       for (index i = 0; i < size[0]; ++i)
         body((k * size[1] + j) * size[0] + i, base + i * step[0] + j * step[1] + k * step[2]);
+  });
 }
 
 }  // namespace detail

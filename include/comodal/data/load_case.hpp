@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,9 +19,9 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// The images of a case as they are in its files. To be used only if `findings` holds no error.
 struct loaded_images {
-  std::vector<image_volume> images;  // one a modality, all of one grid; without values where absent or unreadable
+  std::vector<image_volume> images;  // one per modality, all of one grid; without values where absent or unreadable
   nifti_header header;               // of the first present modality: the grid that results are written on
-  std::filesystem::path reference;   // the file whose grid the others are compared with: that of most modalities
+  std::filesystem::path reference;   // the image whose grid the others are compared with: that of most modalities
   geometry grid;                     // of that file
   std::vector<finding> findings;
 };
@@ -66,7 +67,44 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
 
 }  // namespace detail
 
-/// Reads the images of a case. Never throws for what a file holds.
+namespace detail {
+
+// Reads images one after the other; volumes of one 4-D file that follow each other are taken from one reading.
+class image_loader {
+ public:
+  nifti_file<float> load(const image_source& source) {
+    if (source.path.empty()) {
+      image_volume image = to_image(source.memory);
+      return {make_nifti_header(image.geometry), std::move(image)};
+    }
+    if (!source.volume) return read_nifti_file(source.path);
+    if (!m_contents || m_path != source.path) {
+      m_contents.reset();
+      m_contents.emplace(source.path);
+      m_path = source.path;
+    }
+    return {m_contents->header(), to_image(m_contents->view(source.volume))};
+  }
+
+ private:
+  std::filesystem::path m_path;
+  std::optional<nifti_contents> m_contents;
+};
+
+// The finding about a source: messages of its reader begin with the file, without the volume's number.
+inline finding finding_of_source(const image_source& source, const std::string& name, const std::exception& failure) {
+  finding found = finding_of(source.path.empty() ? std::filesystem::path(name) : source.path, failure);
+  found.file = name;
+  return found;
+}
+
+inline label_volume load_labels(const image_source& source, const std::string& name) {
+  return source.path.empty() ? to_labels(source.memory, name) : read_nifti_labels(source.path, source.volume);
+}
+
+}  // namespace detail
+
+/// Reads the images of a case, from files or memory. Never throws for what a file or the memory holds.
 /// Errors found: unreadable files, modalities on different grids, NaN and infinite values, no modality at all.
 /// Warnings: constant images, qform and sform that disagree or are both missing.
 [[nodiscard]] inline loaded_images load_images(const case_files& files) {
@@ -75,30 +113,32 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
   std::vector<std::size_t> readable;
   std::vector<geometry> grids;
   bool any = false, first = true;
+  detail::image_loader loader;
   for (std::size_t m = 0; m < files.images.size(); ++m) {
     if (!files.present(m)) continue;
     any = true;
+    const std::string name = files.name(m);
     try {
-      auto file = read_nifti_file(files.images[m]);
+      auto file = loader.load(files.images[m]);
       if (const std::string words = detail::header_warning(file.header); !words.empty())
-        c.findings.push_back({finding::level::warning, files.images[m], words});
-      detail::inspect_values(file.content, files.images[m], c.findings);
+        c.findings.push_back({finding::level::warning, name, words});
+      detail::inspect_values(file.content, name, c.findings);
       if (std::exchange(first, false)) c.header = file.header;
       readable.push_back(m);
       grids.push_back(file.content.geometry);
       c.images[m] = std::move(file.content);
     } catch (const std::exception& failure) {
-      c.findings.push_back(finding_of(files.images[m], failure));
+      c.findings.push_back(detail::finding_of_source(files.images[m], name, failure));
     }
   }
   if (!any) c.findings.push_back({finding::level::error, files.id, "the case has no modality at all"});
   if (readable.empty()) return c;
   const std::size_t common = detail::common_grid(grids);
-  c.reference = files.images[readable[common]];
+  c.reference = files.name(readable[common]);
   c.grid = grids[common];
   for (std::size_t r = 0; r < readable.size(); ++r)
     if (const std::string how = grid_difference(grids[r], grids[common]); !how.empty())
-      c.findings.push_back({finding::level::error, files.images[readable[r]],
+      c.findings.push_back({finding::level::error, files.name(readable[r]),
                             text("is on another grid than ", c.reference.filename().string(), ": ", how)});
   return c;
 }
@@ -131,20 +171,21 @@ inline std::size_t common_grid(const std::vector<geometry>& grids) {
 [[nodiscard]] inline label_volume load_label(const labelled_case& labelled, const std::vector<label_class>& classes,
                                              loaded_images& c) {
   label_volume label;
+  const std::string name = labelled.label_name();
   try {
-    label = read_nifti_labels(labelled.label);
+    label = detail::load_labels(labelled.label, name);
   } catch (const std::exception& failure) {
-    c.findings.push_back(finding_of(labelled.label, failure));
+    c.findings.push_back(detail::finding_of_source(labelled.label, name, failure));
     return label;
   }
   if (!c.reference.empty())
     if (const std::string how = grid_difference(label.geometry, c.grid); !how.empty())
-      c.findings.push_back({finding::level::error, labelled.label,
-                            text("is on another grid than ", c.reference.filename().string(), ": ", how)});
+      c.findings.push_back(
+          {finding::level::error, name, text("is on another grid than ", c.reference.filename().string(), ": ", how)});
   for (const std::string& words : undeclared_labels(label, classes))
-    c.findings.push_back({finding::level::error, labelled.label, words});
+    c.findings.push_back({finding::level::error, name, words});
   if (foreground_voxels(label) == 0)
-    c.findings.push_back({finding::level::warning, labelled.label, "is empty: every voxel is background"});
+    c.findings.push_back({finding::level::warning, name, "is empty: every voxel is background"});
   return label;
 }
 

@@ -5,6 +5,7 @@
 #ifndef COMODAL_DATA_MORPHOLOGY_HPP
 #define COMODAL_DATA_MORPHOLOGY_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/volume.hpp>
 
 #include <algorithm>
@@ -58,8 +59,7 @@ inline std::vector<std::uint8_t> within(const std::vector<std::uint8_t>& mask, c
   const auto relax = [](std::uint8_t* to, const std::uint8_t* from, index count) {
     for (index i = 0; i < count; ++i) to[i] = std::min(to[i], static_cast<std::uint8_t>(from[i] + 1));
   };
-#pragma omp parallel for schedule(static) if (plane * size[2] > 65536)
-  for (index k = 0; k < size[2]; ++k) {
+  host_slices(size[2], plane * size[2], [&](index k) {
     std::uint8_t* p = distance.data() + k * plane;
     for (index j = 0; j < size[1]; ++j) {
       std::uint8_t* r = p + j * row;
@@ -68,7 +68,7 @@ inline std::vector<std::uint8_t> within(const std::vector<std::uint8_t>& mask, c
     }
     for (index j = 1; j < size[1]; ++j) relax(p + j * row, p + (j - 1) * row, row);
     for (index j = size[1] - 1; j > 0; --j) relax(p + (j - 1) * row, p + j * row, row);
-  }
+  });
   for (index k = 1; k < size[2]; ++k) relax(distance.data() + k * plane, distance.data() + (k - 1) * plane, plane);
   for (index k = size[2] - 1; k > 0; --k) relax(distance.data() + (k - 1) * plane, distance.data() + k * plane, plane);
   for (std::uint8_t& d : distance) d = d <= radius;

@@ -6,21 +6,46 @@
 #define COMODAL_DATA_NIFTI_HPP
 
 #include <comodal/data/file.hpp>
+#include <comodal/data/mapped_file.hpp>
 #include <comodal/data/nifti_header.hpp>
+#include <comodal/data/volume_view.hpp>
 
 #include <cmath>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <limits>
+#include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <type_traits>
+#include <utility>
 
 namespace comodal::inline COMODAL_CONFIG {
 
 namespace detail {
 
 inline bool ends_with_gz(const std::filesystem::path& path) { return path.extension() == ".gz"; }
+
+// Bytes from the beginning of the file to the end of its last voxel; a double, because a header may claim anything.
+inline double claimed_bytes(const nifti_header& h) {
+  double voxels = static_cast<double>(h.volumes) * static_cast<double>(h.value_bytes);
+  for (const index size : h.grid.size) voxels *= static_cast<double>(size);
+  return static_cast<double>(h.offset) + voxels;
+}
+
+// Unpacks as many bytes as the header asks for: a small file that unpacks to something huge takes no more memory.
+inline byte_buffer unpacked_nifti(const byte_buffer& packed, const std::string& name) {
+  std::size_t most = 4096;  // enough to say what it is, if it is no NIfTI file
+  try {
+    const double claimed = claimed_bytes(parse_nifti_header(gunzip_front(packed, 544), name));
+    most = claimed < 1e18 ? static_cast<std::size_t>(claimed) : std::numeric_limits<std::size_t>::max();
+  } catch (const error&) {  // said by the caller, after the stream was verified
+  }
+  return gunzip(packed, name, most);
+}
 
 // The unpacked bytes of a .nii or .nii.gz file; the name must say what the file is.
 inline byte_buffer nifti_bytes(const std::filesystem::path& path) {
@@ -29,7 +54,7 @@ inline byte_buffer nifti_bytes(const std::filesystem::path& path) {
     if (is_gzip(bytes)) throw io_error(text(path.string(), ": is gzip-compressed but not named .nii.gz; rename it"));
     return bytes;
   }
-  if (is_gzip(bytes)) return gunzip(bytes, path.string());
+  if (is_gzip(bytes)) return unpacked_nifti(bytes, path.string());
   if (bytes.empty()) throw io_error(text(path.string(), ": is empty; copy or download it again"));
   if (looks_like_text(bytes))
     throw io_error(text(path.string(), ": is a web page, not a gzip file (a failed download?)"));
@@ -42,75 +67,117 @@ inline byte_buffer nifti_bytes(const std::filesystem::path& path) {
   throw io_error(text(path.string(), ": is named .gz but is not gzip-compressed; ", fix));
 }
 
-struct nifti_contents {
-  nifti_header header;
-  byte_buffer bytes;
-
-  [[nodiscard]] std::size_t count() const { return static_cast<std::size_t>(header.grid.voxels()); }
-};
-
-// A whole file, verified: all voxels are there, in this machine's byte order.
-inline nifti_contents nifti_whole(const std::filesystem::path& path) {
-  nifti_contents c;
-  c.bytes = nifti_bytes(path);
-  c.header = parse_nifti_header(c.bytes, path.string());
-  const double needed = static_cast<double>(c.header.grid.size[0]) * static_cast<double>(c.header.grid.size[1]) *
-                        static_cast<double>(c.header.grid.size[2]) * static_cast<double>(c.header.value_bytes);
-  const double found = static_cast<double>(c.bytes.size()) - static_cast<double>(c.header.offset);
-  if (found < needed)
-    throw io_error(text(path.string(), ": truncated, ", static_cast<std::int64_t>(std::max(found, 0.0)),
-                        " bytes of voxels, expected ", listed(c.header.grid.size, " x "), " voxels of ",
-                        c.header.value_bytes, " bytes; copy or download it again"));
-  if (c.header.swapped && c.header.value_bytes > 1)
-    nifti_swap_Nbytes(static_cast<std::int64_t>(c.count()), static_cast<int>(c.header.value_bytes),
-                      c.bytes.data() + c.header.offset);
-  return c;
-}
-
-// Calls body(voxel number, stored value) for every voxel.
-template <class Stored, class Body>
-void for_stored(const nifti_contents& c, Body& body) {
-  const unsigned char* data = c.bytes.data() + c.header.offset;
-  const std::size_t count = c.count();
-  for (std::size_t i = 0; i < count; ++i) {
-    Stored stored;
-    std::memcpy(&stored, data + i * sizeof stored, sizeof stored);
-    body(i, stored);
-  }
-}
-
-template <class Body>
-void for_stored(const nifti_contents& c, Body body) {
-  switch (c.header.datatype) {
+inline scalar_type scalar_type_of_nifti(int datatype) {
+  switch (datatype) {
     case DT_UINT8:
-      return for_stored<std::uint8_t>(c, body);
+      return scalar_type::uint8;
     case DT_INT8:
-      return for_stored<std::int8_t>(c, body);
+      return scalar_type::int8;
     case DT_UINT16:
-      return for_stored<std::uint16_t>(c, body);
+      return scalar_type::uint16;
     case DT_INT16:
-      return for_stored<std::int16_t>(c, body);
+      return scalar_type::int16;
     case DT_UINT32:
-      return for_stored<std::uint32_t>(c, body);
+      return scalar_type::uint32;
     case DT_INT32:
-      return for_stored<std::int32_t>(c, body);
+      return scalar_type::int32;
     case DT_UINT64:
-      return for_stored<std::uint64_t>(c, body);
+      return scalar_type::uint64;
     case DT_INT64:
-      return for_stored<std::int64_t>(c, body);
+      return scalar_type::int64;
     case DT_FLOAT32:
-      return for_stored<float>(c, body);
+      return scalar_type::float32;
     default:
-      return for_stored<double>(c, body);
+      return scalar_type::float64;
   }
+}
+
+// Refuses a file that is shorter than its header says.
+inline void check_length(const nifti_header& h, std::size_t bytes, const std::string& name) {
+  if (static_cast<double>(bytes) >= claimed_bytes(h)) return;
+  const double found = static_cast<double>(bytes) - static_cast<double>(h.offset);
+  throw io_error(text(name, ": truncated, ", static_cast<std::int64_t>(std::max(found, 0.0)),
+                      " bytes of voxels, expected ", h.volumes > 1 ? text(h.volumes, " volumes of ") : "",
+                      listed(h.grid.size, " x "), " voxels of ", h.value_bytes, " bytes; copy or download it again"));
+}
+
+// A volume of verified bytes in this machine's byte order; `owner` is what they belong to.
+inline volume_view view_of(const nifti_header& h, std::span<const unsigned char> bytes, std::optional<index> which,
+                           const std::string& name, std::shared_ptr<const void> owner) {
+  if (!which && h.volumes > 1)
+    throw io_error(text(name, ": holds ", h.volumes, h.volumes >= 1000 ? " or more" : "",
+                        " volumes in one file, expected one; write each modality to a file of its own"));
+  if (which && (*which < 0 || *which >= h.volumes))
+    throw io_error(text(name, ": has no volume ", *which, "; its volumes are 0 to ", h.volumes - 1));
+  const auto skipped = static_cast<std::size_t>(which.value_or(0)) * static_cast<std::size_t>(h.grid.voxels());
+  return {bytes.data() + h.offset + skipped * h.value_bytes,
+          scalar_type_of_nifti(h.datatype),
+          h.grid,
+          std::move(owner),
+          {h.slope, h.inter}};
 }
 
 }  // namespace detail
 
+/// A NIfTI file in memory, verified: all voxels are there, in this machine's byte order.
+class nifti_contents {
+ public:
+  /// @param bytes of the unpacked file
+  /// @param name names the file in messages
+  /// @throws as `read_nifti`, but for several volumes
+  nifti_contents(byte_buffer bytes, std::string name) : m_name(std::move(name)) {
+    m_header = parse_nifti_header(bytes, m_name);
+    detail::check_length(m_header, bytes.size(), m_name);
+    if (m_header.swapped && m_header.value_bytes > 1)
+      nifti_swap_Nbytes(static_cast<std::int64_t>(m_header.grid.voxels()) * m_header.volumes,
+                        static_cast<int>(m_header.value_bytes), bytes.data() + m_header.offset);
+    m_bytes = std::make_shared<const byte_buffer>(std::move(bytes));
+  }
+  /// Reads a whole .nii or .nii.gz file. @throws as `read_nifti`, but for several volumes
+  explicit nifti_contents(const std::filesystem::path& path)
+      : nifti_contents(detail::nifti_bytes(path), path.string()) {}
+
+  [[nodiscard]] const nifti_header& header() const { return m_header; }
+  /// The values as stored, without a copy; the view keeps the file's bytes.
+  /// @param which number of the volume in a 4-D file, from 0; unset: the file's only one
+  /// @throws io_error if there is no such volume, or several and none is chosen
+  [[nodiscard]] volume_view view(std::optional<index> which = {}) const {
+    return detail::view_of(m_header, *m_bytes, which, m_name, m_bytes);
+  }
+
+ private:
+  std::string m_name;
+  nifti_header m_header;
+  std::shared_ptr<const byte_buffer> m_bytes;
+};
+
 /// The header of a NIfTI file. Unpacks and verifies the file as a whole.
-/// @throws io_error or geometry_error as `read_nifti`
+/// @throws io_error or geometry_error as `read_nifti`, but for several volumes
 [[nodiscard]] inline nifti_header read_nifti_header(const std::filesystem::path& path) {
-  return detail::nifti_whole(path).header;
+  return nifti_contents(path).header();
+}
+
+/// A volume of a file as it lies in memory, with the header that results on its grid will need.
+struct nifti_view {
+  nifti_header header;
+  volume_view values;
+};
+
+/// Maps an uncompressed .nii file into memory, read-only and without a copy. See `mapped_file` for what must not happen
+/// to the file meanwhile.
+/// @param which number of the volume in a 4-D file, from 0; unset: the file's only one
+/// @throws io_error, geometry_error as `read_nifti`, and io_error for a compressed file or one in the other byte order
+[[nodiscard]] inline nifti_view map_nifti(const std::filesystem::path& path, std::optional<index> which = {}) {
+  auto file = std::make_shared<const mapped_file>(path);
+  const std::string name = path.string();
+  if (is_gzip(file->bytes()))
+    throw io_error(text(name, ": is gzip-compressed, so it cannot be mapped; unpack it, or read it"));
+  nifti_header header = parse_nifti_header(file->bytes(), name);
+  detail::check_length(header, file->bytes().size(), name);
+  if (header.swapped && header.value_bytes > 1)
+    throw io_error(text(name, ": is stored in the other byte order, so it cannot be mapped; read it"));
+  volume_view view = detail::view_of(header, file->bytes(), which, name, file);
+  return {std::move(header), std::move(view)};
 }
 
 /// An image with the header that its results will need.
@@ -121,53 +188,28 @@ struct nifti_file {
 };
 
 /// Reads an image: values with slope and intercept applied, any NaN and infinities as they are; affine as
-/// `nifti_header::grid`. Accepts every integer and float type of 8 to 64 bits and 4-D files of one volume.
-/// @throws io_error if the file is missing, truncated, damaged, misnamed, of several volumes or of RGB or complex
-/// values
+/// `nifti_header::grid`. Accepts every integer and float type of 8 to 64 bits.
+/// @param which number of the volume in a 4-D file, from 0; unset: the file's only one
+/// @throws io_error if the file is missing, truncated, damaged, misnamed, of RGB or complex values, or of several
+/// volumes while none is chosen
 /// @throws geometry_error if its affine is singular
-[[nodiscard]] inline nifti_file<float> read_nifti_file(const std::filesystem::path& path) {
-  const detail::nifti_contents c = detail::nifti_whole(path);
-  nifti_file<float> file{c.header, {c.header.grid, std::vector<float>(c.count())}};
-  float* out = file.content.values.data();
-  const double slope = c.header.slope, inter = c.header.inter;
-  if (slope == 1 && inter == 0)
-    detail::for_stored(c, [out](std::size_t i, auto stored) { out[i] = static_cast<float>(stored); });
-  else
-    detail::for_stored(c, [=](std::size_t i, auto stored) {
-      out[i] = static_cast<float>(static_cast<double>(stored) * slope + inter);
-    });
-  return file;
+[[nodiscard]] inline nifti_file<float> read_nifti_file(const std::filesystem::path& path,
+                                                       std::optional<index> which = {}) {
+  const nifti_contents c(path);
+  return {c.header(), to_image(c.view(which))};
 }
 
 /// Reads an image as `read_nifti_file` does, without its header.
-[[nodiscard]] inline image_volume read_nifti(const std::filesystem::path& path) {
-  return read_nifti_file(path).content;
+[[nodiscard]] inline image_volume read_nifti(const std::filesystem::path& path, std::optional<index> which = {}) {
+  return read_nifti_file(path, which).content;
 }
 
 /// Reads a label map: integers 0 to 255. Values within 0.001 of an integer (labels stored as floats) are rounded.
 /// @throws io_error as `read_nifti`, and for values that are no integers, negative or above 255, with one of them and
 /// their number
-[[nodiscard]] inline label_volume read_nifti_labels(const std::filesystem::path& path) {
-  const detail::nifti_contents c = detail::nifti_whole(path);
-  label_volume labels{c.header.grid, std::vector<std::uint8_t>(c.count())};
-  std::size_t wrong = 0, place = 0;
-  double example = 0;
-  detail::for_stored(c, [&](std::size_t i, auto stored) {
-    const double value = static_cast<double>(stored) * c.header.slope + c.header.inter, rounded = std::round(value);
-    if (std::abs(value - rounded) <= 1e-3 && rounded >= 0 && rounded <= 255) {
-      labels.values[i] = static_cast<std::uint8_t>(rounded);
-    } else if (wrong++ == 0) {
-      example = value;
-      place = i;
-    }
-  });
-  if (wrong > 0) {
-    const auto nx = static_cast<std::size_t>(c.header.grid.size[0]),
-               ny = static_cast<std::size_t>(c.header.grid.size[1]);
-    throw io_error(text(path.string(), ": label value ", example, " at voxel (", place % nx, ", ", place / nx % ny,
-                        ", ", place / nx / ny, ") and ", wrong - 1, " more voxels: labels are integers from 0 to 255"));
-  }
-  return labels;
+[[nodiscard]] inline label_volume read_nifti_labels(const std::filesystem::path& path,
+                                                    std::optional<index> which = {}) {
+  return to_labels(nifti_contents(path).view(which), path.string());
 }
 
 namespace detail {
@@ -186,6 +228,10 @@ byte_buffer nifti_encoded(const volume<Scalar>& v, const nifti_header& like) {
           raw.extents = raw.glmax = raw.glmin = 0;
           raw.session_error = 0;
           raw.regular = 0;
+        }
+        if (like.volumes > 1) {  // the result is one volume
+          raw.dim[0] = 3;
+          for (int axis = 4; axis < 8; ++axis) raw.dim[axis] = 1;
         }
         raw.datatype = std::same_as<Scalar, float> ? DT_FLOAT32 : DT_UINT8;
         raw.bitpix = 8 * sizeof(Scalar);
@@ -211,6 +257,18 @@ byte_buffer nifti_encoded(const volume<Scalar>& v, const nifti_header& like) {
 
 }  // namespace detail
 
+/// The bytes of the .nii file that `write_nifti` writes. @param name names the volume in messages
+/// @throws geometry_error if the volume is not on the header's grid or does not fill it
+template <class Scalar>
+[[nodiscard]] byte_buffer nifti_file_bytes(const volume<Scalar>& v, const nifti_header& like, const std::string& name) {
+  if (const std::string how = grid_difference(v.geometry, like.grid); !how.empty())
+    throw geometry_error(text(name, ": the volume is not on the grid that it shall be written on: ", how));
+  if (v.values.size() != static_cast<std::size_t>(v.geometry.voxels()))
+    throw geometry_error(
+        text(name, ": the volume has ", v.values.size(), " values, its grid ", v.geometry.voxels(), " voxels"));
+  return detail::nifti_encoded(v, like);
+}
+
 /// Writes a volume, float or label map, on the grid of a header: sizes, qform, sform, codes, voxel sizes and units are
 /// exactly the header's; type, scaling, description and intent are the result's own, and extensions are not carried
 /// over. The name ends in .nii or .nii.gz. Written in one step.
@@ -221,12 +279,7 @@ void write_nifti(const std::filesystem::path& path, const volume<Scalar>& v, con
   const bool packed = detail::ends_with_gz(path);
   if (path.extension() != ".nii" && !(packed && path.stem().extension() == ".nii"))
     throw io_error(text(path.string(), ": expected a name that ends in .nii or .nii.gz"));
-  if (const std::string how = grid_difference(v.geometry, like.grid); !how.empty())
-    throw geometry_error(text(path.string(), ": the volume is not on the grid that it shall be written on: ", how));
-  if (v.values.size() != static_cast<std::size_t>(v.geometry.voxels()))
-    throw geometry_error(text(path.string(), ": the volume has ", v.values.size(), " values, its grid ",
-                              v.geometry.voxels(), " voxels"));
-  const byte_buffer bytes = detail::nifti_encoded(v, like);
+  const byte_buffer bytes = nifti_file_bytes(v, like, path.string());
   write_file(path, packed ? gzip(bytes) : bytes);
 }
 

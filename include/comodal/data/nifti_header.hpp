@@ -30,6 +30,7 @@ struct nifti_header {
   /// Sizes and affine, by the rules of nifti1.h: the sform where its code is positive, else the qform where its code is
   /// positive, else voxel sizes alone, which say nothing about left and right (nibabel flips x there and we do not).
   geometry grid;
+  index volumes = 1;            // of this grid in the file, one behind the other; several in 4-D files
   int datatype = 0;             // NIFTI_TYPE_*
   std::size_t value_bytes = 0;  // of one voxel
   double slope = 1, inter = 0;  // value = slope * stored + inter; 1 and 0 where the file's slope is 0
@@ -80,16 +81,13 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
         text(name, ": has no NIfTI magic (an ANALYZE file?), so its orientation is unknown; convert it to NIfTI"));
   if (raw.dim[0] < 1 || raw.dim[0] > 7)
     throw io_error(text(name, ": damaged header, dim[0] is ", raw.dim[0], ", expected 1 to 7"));
-  index more = 1;
+  double volumes = 1;
   for (int a = 1; a <= raw.dim[0]; ++a) {
     const index extent = raw.dim[a];
     if (extent < 1 || extent > std::numeric_limits<std::int32_t>::max())
       throw io_error(text(name, ": damaged header, dim[", a, "] is ", extent));
-    if (a > 3) more *= std::min<index>(extent, 1000);
+    if (a > 3) volumes *= static_cast<double>(extent);
   }
-  if (more > 1)
-    throw io_error(text(name, ": holds ", more, more >= 1000 ? " or more" : "",
-                        " volumes in one file, expected one; write each modality to a file of its own"));
   int bytes = 0, swap = 0;
   nifti_datatype_sizes(raw.datatype, &bytes, &swap);
   const bool scalar = raw.datatype != DT_RGB24 && raw.datatype != DT_RGBA32 && raw.datatype != DT_COMPLEX64 &&
@@ -106,6 +104,7 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
   const std::unique_ptr<nifti_image, void (*)(nifti_image*)> n(made, &nifti_image_free);
   if (!n) throw io_error(text(name, ": the NIfTI library cannot interpret the header"));
   h.raw = raw;
+  h.volumes = static_cast<index>(std::min(volumes, 1e12));  // more are more than any file has
   h.datatype = raw.datatype;
   h.value_bytes = static_cast<std::size_t>(bytes);
   if (n->scl_slope != 0) h.slope = n->scl_slope, h.inter = n->scl_inter;
@@ -126,7 +125,7 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
 
 /// Interprets the first bytes of an unpacked file.
 /// @param name names the file in messages
-/// @throws io_error if this is no NIfTI-1 or NIfTI-2 header of one scalar volume; geometry_error for a singular affine
+/// @throws io_error if this is no NIfTI-1 or NIfTI-2 header of scalar volumes; geometry_error for a singular affine
 [[nodiscard]] inline nifti_header parse_nifti_header(std::span<const unsigned char> bytes, const std::string& name) {
   static const bool quiet = (nifti_set_debug_level(0), true);
   static_cast<void>(quiet);

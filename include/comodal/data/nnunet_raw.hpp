@@ -6,9 +6,8 @@
 #define COMODAL_DATA_NNUNET_RAW_HPP
 
 #include <comodal/data/cohort_reader.hpp>
-#include <comodal/data/file.hpp>
-
-#include <nlohmann/json.hpp>
+#include <comodal/data/json.hpp>
+#include <comodal/data/split.hpp>
 
 #include <algorithm>
 #include <map>
@@ -19,24 +18,7 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Which cases of imagesTr are used how. A case of another list or of none keeps no path to its label.
-struct nnunet_options {
-  std::optional<std::vector<std::string>>
-      labelled{};                         // ids whose labels train; unset: all that have one (but `validation`)
-  std::vector<std::string> validation{};  // ids kept apart, with their labels
-  std::vector<std::string> exclude{};     // ids left out, wherever they are
-};
-
 namespace detail {
-
-inline nlohmann::ordered_json read_json(const std::filesystem::path& path) {
-  const byte_buffer bytes = read_file(path);
-  try {
-    return nlohmann::ordered_json::parse(bytes.begin(), bytes.end());
-  } catch (const nlohmann::json::exception& failure) {
-    throw io_error(text(path.string(), ": is not valid JSON (", failure.what(), ")"));
-  }
-}
 
 inline std::vector<std::string> channel_names(const nlohmann::ordered_json& json, const std::string& name) {
   if (!json.contains("channel_names"))
@@ -107,9 +89,9 @@ inline std::vector<int> region_order(const nlohmann::ordered_json& json, const s
                         " labels: what each region is written as, later ones over earlier ones"));
   std::vector<int> order;
   try {
-    order = json["regions_class_order"].get<std::vector<int>>();
-  } catch (const nlohmann::json::exception&) {
-    throw io_error(text(name, ": \"regions_class_order\" must be a list of integers"));
+    order = json_value<std::vector<int>>(json["regions_class_order"], "entry");
+  } catch (const io_error& failure) {
+    throw io_error(text(name, ": \"regions_class_order\" must be a list of integers (", failure.what(), ")"));
   }
   if (order.size() != classes.size() - 1)
     throw io_error(
@@ -132,10 +114,6 @@ inline std::vector<int> region_order(const nlohmann::ordered_json& json, const s
                           ", which is not in the same regions; declare outer regions first, and list for each a label "
                           "that no later one holds"));
   return order;
-}
-
-inline bool contains(const std::vector<std::string>& list, const std::string& id) {
-  return std::find(list.begin(), list.end(), id) != list.end();
 }
 
 inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::path& folder) {
@@ -200,13 +178,32 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
   return plain.empty() ? ".nii.gz" : ".nii";
 }
 
-/// Reads the structure of an nnU-Net raw folder; opens dataset.json alone.
+namespace detail {
+
+// The label files of a folder by case id; the folder may be missing.
+inline std::map<std::string, std::filesystem::path> nnunet_labels(const std::filesystem::path& folder,
+                                                                  const std::string& ending,
+                                                                  std::vector<finding>& findings) {
+  std::map<std::string, std::filesystem::path> labels;
+  if (!std::filesystem::is_directory(folder)) return labels;
+  for (const auto& label : sorted_files(folder)) {
+    const std::string name = label.filename().string();
+    if (name.ends_with(ending) && name.size() > ending.size())
+      labels[name.substr(0, name.size() - ending.size())] = label;
+    else
+      findings.push_back({finding::level::warning, label, text("is ignored: not named CASE", ending)});
+  }
+  return labels;
+}
+
+}  // namespace detail
+
+/// Lists the cases of an nnU-Net raw folder; opens dataset.json alone.
 /// @throws io_error for an unusable dataset.json, a missing imagesTr or a folder without cases
-/// @throws config_error for ids in the options that the folder does not have, or that have no label where one is needed
-[[nodiscard]] inline cohort read_nnunet_raw(const std::filesystem::path& folder, const nnunet_options& options = {}) {
+[[nodiscard]] inline cohort_listing list_nnunet_raw(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "dataset.json";
-  const auto json = detail::read_json(file);
-  cohort c;
+  const auto json = read_json(file);
+  cohort_listing c;
   c.source = folder.string();
   c.modalities = detail::channel_names(json, file.string());
   c.labels = detail::label_classes(json, file.string());
@@ -219,95 +216,44 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
   if (ending != ".nii.gz" && ending != ".nii")
     throw io_error(text(file.string(), ": \"file_ending\" is \"", ending, "\", expected \".nii.gz\" or \".nii\""));
 
-  const auto images = read_nnunet_images(folder / "imagesTr", c.modalities.size(), ending, c.findings);
+  auto images = read_nnunet_images(folder / "imagesTr", c.modalities.size(), ending, c.findings);
   if (images.empty()) throw io_error(text((folder / "imagesTr").string(), ": holds no image named CASE_0000", ending));
-  std::map<std::string, std::filesystem::path> labels;
-  if (std::filesystem::is_directory(folder / "labelsTr"))
-    for (const auto& label : detail::sorted_files(folder / "labelsTr")) {
-      const std::string name = label.filename().string();
-      if (name.ends_with(ending) && name.size() > ending.size())
-        labels[name.substr(0, name.size() - ending.size())] = label;
-      else
-        c.findings.push_back({finding::level::warning, label, text("is ignored: not named CASE", ending)});
-    }
+  const auto labels = detail::nnunet_labels(folder / "labelsTr", ending, c.findings);
   if (json.contains("numTraining") && json["numTraining"].is_number_integer() &&
       json["numTraining"].get<std::int64_t>() != static_cast<std::int64_t>(labels.size()))
     c.findings.push_back(
         {finding::level::warning, file,
          text("\"numTraining\" is ", json["numTraining"].dump(), ", but labelsTr holds ", labels.size(), " labels")});
-
-  std::vector<case_files> tests;
   if (std::filesystem::is_directory(folder / "imagesTs"))
-    tests = read_nnunet_images(folder / "imagesTs", c.modalities.size(), ending, c.findings);
-  const auto known = [](const std::vector<case_files>& cases, const std::string& id) {
-    return std::any_of(cases.begin(), cases.end(), [&](const case_files& f) { return f.id == id; });
-  };
-  for (const auto& id : options.exclude)
-    if (!known(images, id) && !known(tests, id))
-      throw config_error(text("exclude: ", folder.string(), " has no case ", id));
-  const auto labels_needed = [&](const std::vector<std::string>& ids, const char* what) {
-    for (const auto& id : ids) {
-      if (!known(images, id)) throw config_error(text(what, ": imagesTr of ", folder.string(), " has no case ", id));
-      if (!labels.contains(id))
-        throw config_error(text(what, ": case ", id, " has no label in labelsTr of ", folder.string()));
-    }
-  };
-  labels_needed(options.validation, "validation");
-  if (options.labelled) {
-    labels_needed(*options.labelled, "labelled");
-    for (const auto& id : *options.labelled)
-      if (detail::contains(options.validation, id))
-        throw config_error(text("case ", id, " is listed both as labelled and as validation"));
-  }
-
+    c.test = read_nnunet_images(folder / "imagesTs", c.modalities.size(), ending, c.findings);
   for (const auto& [id, label] : labels)
-    if (!known(images, id) && !detail::contains(options.exclude, id))
+    if (std::none_of(images.begin(), images.end(), [&](const case_files& f) { return f.id == id; }))
       c.findings.push_back(
           {finding::level::error, label,
-           text("is a label without images: imagesTr holds no ", id, "_0000", ending, " or other modality of it")});
-  for (const case_files& files : images) {
-    if (detail::contains(options.exclude, files.id)) continue;
-    const bool may_use = options.labelled ? detail::contains(*options.labelled, files.id) : labels.contains(files.id);
-    if (detail::contains(options.validation, files.id))
-      c.validation.push_back({files, labels.at(files.id)});
-    else if (may_use)
-      c.labelled.push_back({files, labels.at(files.id)});
-    else
-      c.unlabelled.push_back({files});
+           text("is a label without images: imagesTr holds no ", id, "_0000", ending, " or other modality of it"), id});
+  for (case_files& files : images) {
+    const auto label = labels.find(files.id);
+    c.training.push_back({std::move(files), label == labels.end() ? image_source() : image_source(label->second)});
   }
-  for (const case_files& files : tests)
-    if (!detail::contains(options.exclude, files.id)) c.test.push_back({files});
   return c;
 }
 
-/// The ids under `name` in a JSON file of named lists: {"labelled_6": ["case_1", ...], "validation": [...]}.
-/// @throws io_error if the file is no such object; config_error if it has no list of that name (the message names those
-/// it has)
-[[nodiscard]] inline std::vector<std::string> read_split(const std::filesystem::path& path, const std::string& name) {
-  const auto json = detail::read_json(path);
-  if (!json.is_object()) throw io_error(text(path.string(), ": expected an object of named lists of case ids"));
-  std::string names;
-  for (const auto& [key, list] : json.items()) names += (names.empty() ? "" : ", ") + key;
-  if (!json.contains(name)) throw config_error(text(path.string(), ": has no list \"", name, "\"; it has ", names));
-  try {
-    return json[name].get<std::vector<std::string>>();
-  } catch (const nlohmann::json::exception&) {
-    throw io_error(text(path.string(), ": \"", name, "\" is not a list of case ids"));
-  }
+/// Lists the cases of an nnU-Net raw folder and splits them. @throws as `list_nnunet_raw` and `apply_split`
+[[nodiscard]] inline cohort read_nnunet_raw(const std::filesystem::path& folder, const cohort_split& split = {}) {
+  return apply_split(list_nnunet_raw(folder), split);
 }
 
 /// The `cohort_reader` of nnU-Net raw folders.
 struct nnunet_raw_reader {
   std::filesystem::path folder;
-  nnunet_options options{};
 
   [[nodiscard]] static constexpr std::string_view layout() { return "nnunet-raw"; }
   /// A folder with dataset.json and imagesTr.
   [[nodiscard]] static bool recognises(const std::filesystem::path& path) {
     return std::filesystem::is_regular_file(path / "dataset.json") && std::filesystem::is_directory(path / "imagesTr");
   }
-  /// @throws as `read_nnunet_raw`
-  [[nodiscard]] cohort read() const { return read_nnunet_raw(folder, options); }
+  /// @throws as `list_nnunet_raw`
+  [[nodiscard]] cohort_listing list() const { return list_nnunet_raw(folder); }
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -4,6 +4,7 @@
 #ifndef COMODAL_DATA_PHANTOM_HPP
 #define COMODAL_DATA_PHANTOM_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/file.hpp>
 #include <comodal/data/nifti.hpp>
 #include <comodal/data/phantom_case.hpp>
@@ -11,7 +12,6 @@
 #include <nlohmann/json.hpp>
 
 #include <cstdint>
-#include <exception>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -64,25 +64,17 @@ inline void write_phantom_cohort(const std::filesystem::path& folder, const phan
     if (failed) throw io_error(text((folder / part).string(), ": cannot make this folder: ", failed.message()));
   }
   const index training = options.labelled + options.unlabelled, all = training + options.test;
-  std::exception_ptr error;
-#pragma omp parallel for schedule(dynamic)
-  for (index c = 0; c < all; ++c) {
-    try {
-      const bool labelled = c < options.labelled, test = c >= training;
-      const index number = test ? phantom_first_test + c - training : c;
-      const std::string name = phantom_case_name(number);
-      const phantom_case made = make_phantom_case(options, seed, static_cast<std::uint32_t>(number));
-      for (std::size_t m = 0; m < phantom_modality_count; ++m)
-        if (labelled || made.present[m])
-          write_nifti(folder / (test ? "imagesTs" : "imagesTr") / (name + "_000" + std::to_string(m) + ".nii.gz"),
-                      made.images[m]);
-      write_nifti(folder / (test ? "labelsTs" : labelled ? "labelsTr" : "labelsUn") / (name + ".nii.gz"), made.labels);
-    } catch (...) {
-#pragma omp critical(comodal_phantom_error)
-      if (!error) error = std::current_exception();
-    }
-  }
-  if (error) std::rethrow_exception(error);
+  host_tasks(all, [&](index c) {
+    const bool labelled = c < options.labelled, test = c >= training;
+    const index number = test ? phantom_first_test + c - training : c;
+    const std::string name = phantom_case_name(number);
+    const phantom_case made = make_phantom_case(options, seed, static_cast<std::uint32_t>(number));
+    for (std::size_t m = 0; m < phantom_modality_count; ++m)
+      if (labelled || made.present[m])
+        write_nifti(folder / (test ? "imagesTs" : "imagesTr") / (name + "_000" + std::to_string(m) + ".nii.gz"),
+                    made.images[m]);
+    write_nifti(folder / (test ? "labelsTs" : labelled ? "labelsTr" : "labelsUn") / (name + ".nii.gz"), made.labels);
+  });
   const std::string json = phantom_dataset_json(options, seed).dump(2) + '\n';
   write_file(folder / "dataset.json", {reinterpret_cast<const unsigned char*>(json.data()), json.size()});
 }

@@ -4,6 +4,7 @@
 #ifndef COMODAL_DATA_PHANTOM_ACQUISITION_HPP
 #define COMODAL_DATA_PHANTOM_ACQUISITION_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/phantom_anatomy.hpp>
 #include <comodal/data/volume.hpp>
 
@@ -122,42 +123,45 @@ inline void add_rician_noise(random_stream& stream, double deviation, index coun
     coarse.first[a] = -0.5 * o.spacing[a] * static_cast<double>(o.grid[a] - 1);
   }
   const sample_grid& fine = anatomy.grid;
-#pragma omp parallel
-  {
-    field_rows bias_rows(field, coarse);
-    std::vector<float> sum(static_cast<std::size_t>(fine.size[0])), bias_row(static_cast<std::size_t>(o.grid[0]));
-#pragma omp for schedule(dynamic)
-    for (index k = 0; k < o.grid[2]; ++k) {
-      bias_rows.slice(k);
-      random_stream stream = key.stream(phantom_stage::noise, number << 16 | static_cast<std::uint32_t>(k));
-      for (index j = 0; j < o.grid[1]; ++j) {
-        std::fill(sum.begin(), sum.end(), 0.0f);
-        const auto &in_k = cover[2][static_cast<std::size_t>(k)], &in_j = cover[1][static_cast<std::size_t>(j)];
-        for (std::size_t c = 0; c < in_k.weight.size(); ++c)
-          for (std::size_t b = 0; b < in_j.weight.size(); ++b) {
-            const auto weight = static_cast<float>(in_k.weight[c] * in_j.weight[b]);
-            if (weight == 0.0f) continue;
-            const index kk = std::clamp<index>(in_k.first + static_cast<index>(c), 0, fine.size[2] - 1);
-            const index jj = std::clamp<index>(in_j.first + static_cast<index>(b), 0, fine.size[1] - 1);
-            const tissue* row = anatomy.tissues.data() + fine.offset(0, jj, kk);
-            for (index i = 0; i < fine.size[0]; ++i)
-              sum[static_cast<std::size_t>(i)] += weight * mean[static_cast<std::size_t>(row[i])];
-          }
-        bias_rows.row(j, bias_row.data());
-        float* out = &image.at(0, j, k);
-        for (index i = 0; i < o.grid[0]; ++i) {
-          const auto& in_i = cover[0][static_cast<std::size_t>(i)];
-          float value = 0;
-          for (std::size_t a = 0; a < in_i.weight.size(); ++a) {
-            const index ii = std::clamp<index>(in_i.first + static_cast<index>(a), 0, fine.size[0] - 1);
-            value += static_cast<float>(in_i.weight[a]) * sum[static_cast<std::size_t>(ii)];
-          }
-          out[i] = value * (1 + bias_scale * bias_row[static_cast<std::size_t>(i)]);
+  struct scratch {
+    field_rows bias_rows;
+    std::vector<float> sum, bias_row;
+  };
+  const auto make_scratch = [&] {
+    return scratch{field_rows(field, coarse), std::vector<float>(static_cast<std::size_t>(fine.size[0])),
+                   std::vector<float>(static_cast<std::size_t>(o.grid[0]))};
+  };
+  host_tasks(o.grid[2], make_scratch, [&](scratch& own, index k) {
+    auto& [bias_rows, sum, bias_row] = own;
+    bias_rows.slice(k);
+    random_stream stream = key.stream(phantom_stage::noise, number << 16 | static_cast<std::uint32_t>(k));
+    for (index j = 0; j < o.grid[1]; ++j) {
+      std::fill(sum.begin(), sum.end(), 0.0f);
+      const auto &in_k = cover[2][static_cast<std::size_t>(k)], &in_j = cover[1][static_cast<std::size_t>(j)];
+      for (std::size_t c = 0; c < in_k.weight.size(); ++c)
+        for (std::size_t b = 0; b < in_j.weight.size(); ++b) {
+          const auto weight = static_cast<float>(in_k.weight[c] * in_j.weight[b]);
+          if (weight == 0.0f) continue;
+          const index kk = std::clamp<index>(in_k.first + static_cast<index>(c), 0, fine.size[2] - 1);
+          const index jj = std::clamp<index>(in_j.first + static_cast<index>(b), 0, fine.size[1] - 1);
+          const tissue* row = anatomy.tissues.data() + fine.offset(0, jj, kk);
+          for (index i = 0; i < fine.size[0]; ++i)
+            sum[static_cast<std::size_t>(i)] += weight * mean[static_cast<std::size_t>(row[i])];
         }
-        detail::add_rician_noise(stream, noise, o.grid[0], out);
+      bias_rows.row(j, bias_row.data());
+      float* out = &image.at(0, j, k);
+      for (index i = 0; i < o.grid[0]; ++i) {
+        const auto& in_i = cover[0][static_cast<std::size_t>(i)];
+        float value = 0;
+        for (std::size_t a = 0; a < in_i.weight.size(); ++a) {
+          const index ii = std::clamp<index>(in_i.first + static_cast<index>(a), 0, fine.size[0] - 1);
+          value += static_cast<float>(in_i.weight[a]) * sum[static_cast<std::size_t>(ii)];
+        }
+        out[i] = value * (1 + bias_scale * bias_row[static_cast<std::size_t>(i)]);
       }
+      detail::add_rician_noise(stream, noise, o.grid[0], out);
     }
-  }
+  });
   return image;
 }
 
@@ -167,8 +171,7 @@ inline void add_rician_noise(random_stream& stream, double deviation, index coun
   label_volume labels{detail::phantom_geometry(o, key), {}};
   labels.values.resize(static_cast<std::size_t>(labels.geometry.voxels()));
   const index s = o.supersampling;
-#pragma omp parallel for schedule(static)
-  for (index k = 0; k < o.grid[2]; ++k)
+  host_tasks(o.grid[2], [&](index k) {
     for (index j = 0; j < o.grid[1]; ++j)
       for (index i = 0; i < o.grid[0]; ++i) {
         std::array<int, 4> votes{};
@@ -184,6 +187,7 @@ inline void add_rician_noise(random_stream& stream, double deviation, index coun
           if (votes[l] >= votes[best]) best = l;
         labels.at(i, j, k) = best;
       }
+  });
   return labels;
 }
 

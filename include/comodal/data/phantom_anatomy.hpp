@@ -5,6 +5,7 @@
 #ifndef COMODAL_DATA_PHANTOM_ANATOMY_HPP
 #define COMODAL_DATA_PHANTOM_ANATOMY_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/phantom_head.hpp>
 
 #include <algorithm>
@@ -38,26 +39,29 @@ inline phantom_anatomy healthy_anatomy(const phantom_options& o, const phantom_h
   phantom_anatomy result{fine_grid(o), {}};
   const sample_grid& grid = result.grid;
   result.tissues.resize(static_cast<std::size_t>(grid.voxels()));
-#pragma omp parallel
-  {
+  struct scratch {
     std::vector<field_rows> fields;
-    for (std::size_t f = 0; f < phantom_head::field_count; ++f) fields.emplace_back(head.field(f), grid);
-    std::vector<float> rows(phantom_head::field_count * static_cast<std::size_t>(grid.size[0]));
-#pragma omp for schedule(dynamic)
-    for (index k = 0; k < grid.size[2]; ++k) {
-      for (auto& f : fields) f.slice(k);
-      for (index j = 0; j < grid.size[1]; ++j) {
-        for (std::size_t f = 0; f < fields.size(); ++f)
-          fields[f].row(j, rows.data() + f * static_cast<std::size_t>(grid.size[0]));
-        for (index i = 0; i < grid.size[0]; ++i) {
-          phantom_head::field_values values{};
-          for (std::size_t f = 0; f < fields.size(); ++f)
-            values[f] = rows[f * static_cast<std::size_t>(grid.size[0]) + static_cast<std::size_t>(i)];
-          result.tissues[static_cast<std::size_t>(grid.offset(i, j, k))] = head.at(grid.position(i, j, k), values);
-        }
+    std::vector<float> rows;
+  };
+  const auto make_scratch = [&] {
+    scratch s;
+    for (std::size_t f = 0; f < phantom_head::field_count; ++f) s.fields.emplace_back(head.field(f), grid);
+    s.rows.resize(phantom_head::field_count * static_cast<std::size_t>(grid.size[0]));
+    return s;
+  };
+  host_tasks(grid.size[2], make_scratch, [&](scratch& s, index k) {
+    for (auto& f : s.fields) f.slice(k);
+    for (index j = 0; j < grid.size[1]; ++j) {
+      for (std::size_t f = 0; f < s.fields.size(); ++f)
+        s.fields[f].row(j, s.rows.data() + f * static_cast<std::size_t>(grid.size[0]));
+      for (index i = 0; i < grid.size[0]; ++i) {
+        phantom_head::field_values values{};
+        for (std::size_t f = 0; f < s.fields.size(); ++f)
+          values[f] = s.rows[f * static_cast<std::size_t>(grid.size[0]) + static_cast<std::size_t>(i)];
+        result.tissues[static_cast<std::size_t>(grid.offset(i, j, k))] = head.at(grid.position(i, j, k), values);
       }
     }
-  }
+  });
   return result;
 }
 

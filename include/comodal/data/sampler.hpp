@@ -76,13 +76,15 @@ namespace comodal::inline COMODAL_CONFIG {
 class class_table {
  public:
   class_table() = default;
-  explicit class_table(const label_volume& labels) {
-    const auto slice = static_cast<std::size_t>(labels.geometry.size[0] * labels.geometry.size[1]);
-    const auto depth = static_cast<std::size_t>(labels.geometry.size[2]);
+  /// @param labels uint8
+  explicit class_table(const volume_view& labels) {
+    const auto& size = labels.grid().size;
+    const auto values = labels.values<std::uint8_t>();
+    const auto slice = static_cast<std::size_t>(size[0] * size[1]), depth = static_cast<std::size_t>(size[2]);
     std::vector<std::array<std::uint32_t, 256>> counts(depth);
     std::array<std::uint32_t, 256> totals{};
     for (std::size_t d = 0; d < depth; ++d) {
-      for (std::size_t v = d * slice; v < (d + 1) * slice; ++v) ++counts[d][labels.values[v]];
+      for (std::size_t v = d * slice; v < (d + 1) * slice; ++v) ++counts[d][values[v]];
       for (std::size_t c = 1; c < 256; ++c) totals[c] += counts[d][c];
     }
     for (std::size_t c = 1; c < 256; ++c) {
@@ -99,16 +101,17 @@ class class_table {
 
   /// A voxel (D, H, W), uniform among those of a uniformly drawn class (background is none). Not for an empty table.
   /// @param labels the map that the table was made from
-  [[nodiscard]] extent3 draw(const label_volume& labels, random_stream& random) const {
+  [[nodiscard]] extent3 draw(const volume_view& labels, random_stream& random) const {
     const entry& e = m_classes[random.below(static_cast<std::uint32_t>(m_classes.size()))];
     std::uint32_t rank = random.below(e.up_to.back());
     const auto d = static_cast<std::size_t>(std::upper_bound(e.up_to.begin(), e.up_to.end(), rank) - e.up_to.begin());
     if (d > 0) rank -= e.up_to[d - 1];
-    const index width = labels.geometry.size[0];
-    const auto slice = static_cast<std::size_t>(width * labels.geometry.size[1]);
+    const index width = labels.grid().size[0];
+    const auto slice = static_cast<std::size_t>(width * labels.grid().size[1]);
+    const auto values = labels.values<std::uint8_t>();
     std::size_t v = d * slice;
     for (;; ++v)
-      if (labels.values[v] == e.label && rank-- == 0) break;
+      if (values[v] == e.label && rank-- == 0) break;
     const auto in_slice = static_cast<index>(v - d * slice);
     return {static_cast<index>(d), in_slice / width, in_slice % width};
   }

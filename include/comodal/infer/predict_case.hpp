@@ -53,12 +53,13 @@ template <tensor_backend Backend, class Forward>
   if (one.images.size() != plan.modalities.size())
     throw config_error(
         text("predict_case: the case has ", one.images.size(), " modalities, the plan has ", plan.modalities.size()));
+  check_labels(plan.labels, plan.region_order);
   const label_kind kind = plan.has_regions() ? label_kind::regions : label_kind::classes;
   const geometry grid = one.grid.prepared();
-  std::vector<const image_volume*> images;
+  std::vector<volume_view> images;
   std::vector<float> present;
   for (std::size_t m = 0; m < one.images.size(); ++m) {
-    images.push_back(one.present[m] ? &one.images[m] : nullptr);
+    images.push_back(one.present[m] ? volume_view(one.images[m]) : volume_view());
     present.push_back(one.present[m] ? 1.f : 0.f);
   }
   const auto run = [&](const std::vector<float>& subset, network_outputs outputs) {

@@ -4,8 +4,9 @@
 #ifndef COMODAL_INFER_SLIDING_WINDOW_HPP
 #define COMODAL_INFER_SLIDING_WINDOW_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/core/loops.hpp>
-#include <comodal/data/volume.hpp>
+#include <comodal/data/volume_view.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/model/network.hpp>
 
@@ -59,7 +60,7 @@ namespace detail {
 
 // Copies a window of a volume, padded with `pad`, optionally flipped, to `out` (D, H, W).
 template <class T>
-void cut_window(const image_volume& from, const extent3& size, const extent3& at, const extent3& window, unsigned flips,
+void cut_window(const float* from, const extent3& size, const extent3& at, const extent3& window, unsigned flips,
                 float pad, T* out) {
   const index inside = std::clamp<index>(size[2] - at[2], 0, window[2]);
   host_loop(window[0], true, [&](index d) {
@@ -67,7 +68,7 @@ void cut_window(const image_volume& from, const extent3& size, const extent3& at
       const index z = at[0] + (flips & 1 ? window[0] - 1 - d : d), y = at[1] + (flips & 2 ? window[1] - 1 - h : h);
       T* const row = out + (d * window[1] + h) * window[2];
       const bool outside = z >= size[0] || y >= size[1];
-      const float* const values = outside ? nullptr : from.values.data() + (z * size[1] + y) * size[2] + at[2];
+      const float* const values = outside ? nullptr : from + (z * size[1] + y) * size[2] + at[2];
       for (index w = 0; w < window[2]; ++w)
         row[flips & 4 ? window[2] - 1 - w : w] = static_cast<T>(outside || w >= inside ? pad : values[w]);
     }
@@ -103,27 +104,26 @@ void add_window(const T* p, const std::array<std::vector<double>, 3>& weights, c
 }  // namespace detail
 
 /// Mean probabilities of every output that `predict` returns, over all windows and flips of one case.
-/// @param images one a modality, null where absent; one grid
+/// @param images float; one per modality, empty where absent; one grid
 /// @param present (M) which modalities to use; an absent image cannot be present
 /// @param predict takes M volumes (1, D, H, W, 1) and a presence mask of one sample and returns logits (1, D, H, W, C),
 /// any number of
 ///        them, always the same
 /// @throws shape_error, config_error; error if a probability is not finite
 template <tensor_backend Backend, class Predict>
-[[nodiscard]] std::vector<probability_map> sliding_window(tape<Backend>& home,
-                                                          const std::vector<const image_volume*>& images,
+[[nodiscard]] std::vector<probability_map> sliding_window(tape<Backend>& home, const std::vector<volume_view>& images,
                                                           const std::vector<float>& present, label_kind kind,
                                                           const window_options& options, Predict&& predict) {
   using T = typename Backend::scalar_type;
   auto& ctx = home.ctx();
   const no_grad_scope<Backend> quiet(home);
-  const auto first = std::find_if(images.begin(), images.end(), [](const image_volume* v) { return v != nullptr; });
+  const auto first = std::find_if(images.begin(), images.end(), [](const volume_view& v) { return !v.empty(); });
   if (first == images.end()) throw config_error("sliding_window: the case has no modality at all");
-  const auto& grid = (*first)->geometry.size;
+  const auto& grid = first->grid().size;
   for (std::size_t m = 0; m < images.size(); ++m) {
     if (!images[m] && m < present.size() && present[m] == 1)
       throw config_error(text("sliding_window: modality ", m, " is to be used, but the case has no image of it"));
-    if (images[m] && images[m]->geometry.size != grid)
+    if (images[m] && images[m].grid().size != grid)
       throw shape_error(text("sliding_window: modality ", m, " is not on the grid of the others"));
   }
   for (const index v : options.window)
@@ -135,7 +135,10 @@ template <tensor_backend Backend, class Predict>
       throw config_error(text("sliding_window: mirror axis ", axis, ", expected 0 (D), 1 (H) or 2 (W)"));
   const extent3 size{grid[2], grid[1], grid[0]}, window = options.window;
   std::vector<float> pads;
-  for (const image_volume* v : images) pads.push_back(v ? *std::min_element(v->values.begin(), v->values.end()) : 0.f);
+  for (const volume_view& v : images) {
+    const auto values = v ? v.values<float>() : std::span<const float>{};
+    pads.push_back(v ? *std::min_element(values.begin(), values.end()) : 0.f);
+  }
   const presence<Backend> mask(home, 1, static_cast<index>(images.size()), present);
 
   unsigned mirrored = 0;
@@ -157,7 +160,7 @@ template <tensor_backend Backend, class Predict>
           std::vector<variable<Backend>> volumes;
           for (std::size_t m = 0; m < images.size(); ++m) {
             if (images[m] && present[m] == 1)
-              detail::cut_window(*images[m], size, {z, y, x}, window, flip, pads[m], cut.data());
+              detail::cut_window(images[m].values<float>().data(), size, {z, y, x}, window, flip, pads[m], cut.data());
             else
               std::fill(cut.begin(), cut.end(), T(0));
             volumes.push_back(home.constant({1, window[0], window[1], window[2], 1}, cut));
@@ -183,11 +186,14 @@ template <tensor_backend Backend, class Predict>
   for (auto& map : maps)
     for (index c = 0; c < map.channels; ++c) {
       float* const p = map.values.data() + c * static_cast<index>(total.size());
-#pragma omp parallel for reduction(+ : broken) schedule(static)
-      for (std::size_t i = 0; i < total.size(); ++i) {
-        p[i] /= total[i];
-        broken += !std::isfinite(p[i]);
-      }
+      broken += host_sum(static_cast<index>(total.size()), std::size_t{0}, [&](index first, index last) {
+        std::size_t found = 0;
+        for (index i = first; i < last; ++i) {
+          p[i] /= total[static_cast<std::size_t>(i)];
+          found += !std::isfinite(p[i]);
+        }
+        return found;
+      });
     }
   if (broken > 0)
     throw error(

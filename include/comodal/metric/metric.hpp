@@ -4,7 +4,6 @@
 #ifndef COMODAL_METRIC_METRIC_HPP
 #define COMODAL_METRIC_METRIC_HPP
 
-#include <comodal/metric/distance_transform.hpp>
 #include <comodal/metric/overlap.hpp>
 #include <comodal/metric/score.hpp>
 #include <comodal/metric/statistics.hpp>

@@ -66,7 +66,7 @@ struct case_score {
 /// out, so that `cohort::labels` may be given. Empty masks follow `mask_presence`. A voxel's volume is the affine's
 /// determinant.
 /// @throws geometry_error if the grids differ, config_error for a class without label values or a negative tolerance
-[[nodiscard]] inline std::vector<case_score> score_case(const label_volume& prediction, const label_volume& reference,
+[[nodiscard]] inline std::vector<case_score> score_case(const volume_view& prediction, const volume_view& reference,
                                                         const std::vector<label_class>& regions,
                                                         const std::string& case_id, const std::string& output = "fused",
                                                         const score_options& options = {}) {
@@ -74,7 +74,7 @@ struct case_score {
   if (!(options.tolerance >= 0))
     throw config_error(
         text("score: tolerance = ", options.tolerance, " ", name_of(options.unit), ", expected 0 or more"));
-  const geometry& g = reference.geometry;
+  const geometry& g = reference.grid();
   const bool mm = options.unit == length_unit::mm;
   const double unit_volume = mm ? std::abs(determinant(g.affine)) / 1000 : 1;
   std::vector<case_score> scores;

@@ -5,9 +5,8 @@
 #ifndef COMODAL_METRIC_STATISTICS_HPP
 #define COMODAL_METRIC_STATISTICS_HPP
 
-#include <comodal/core/error.hpp>
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/core/random.hpp>
-#include <comodal/core/shape.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -125,14 +124,13 @@ struct interval {
   const double n = static_cast<double>(a.size());
   const double mean = describe(differences).mean;
   std::vector<double> means(static_cast<std::size_t>(resamples));
-#pragma omp parallel for schedule(static) if (resamples * static_cast<index>(a.size()) > 65536)
-  for (index r = 0; r < resamples; ++r) {
+  host_slices(resamples, resamples * static_cast<index>(a.size()), [&](index r) {
     random_stream random(seed, random_purpose::sampling, static_cast<std::uint32_t>(r), hash_name("bootstrap"));
     double sum = 0;
     for (std::size_t i = 0; i < differences.size(); ++i)
       sum += differences[random.below(static_cast<std::uint32_t>(differences.size()))];
     means[static_cast<std::size_t>(r)] = sum / n;
-  }
+  });
   std::sort(means.begin(), means.end());
   return {mean, linear_percentile(means, (1 - confidence) / 2), linear_percentile(means, (1 + confidence) / 2)};
 }

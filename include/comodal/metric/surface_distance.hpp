@@ -6,7 +6,7 @@
 #ifndef COMODAL_METRIC_SURFACE_DISTANCE_HPP
 #define COMODAL_METRIC_SURFACE_DISTANCE_HPP
 
-#include <comodal/metric/distance_transform.hpp>
+#include <comodal/data/distance_transform.hpp>
 #include <comodal/metric/overlap.hpp>
 #include <comodal/metric/statistics.hpp>
 
@@ -54,14 +54,16 @@ struct box3 {
 };
 
 /// The smallest box that holds every voxel of `set` in either volume.
-[[nodiscard]] inline box3 bounding_box(const label_volume& a, const label_volume& b, const std::array<bool, 256>& set) {
-  const std::array<index, 3>& size = a.geometry.size;
+[[nodiscard]] inline box3 bounding_box(const volume_view& one, const volume_view& other,
+                                       const std::array<bool, 256>& set) {
+  const std::array<index, 3>& size = one.grid().size;
+  const auto a = one.values<std::uint8_t>(), b = other.values<std::uint8_t>();
   box3 box{size, {0, 0, 0}};
   std::size_t at = 0;
   for (index k = 0; k < size[2]; ++k)
     for (index j = 0; j < size[1]; ++j)
       for (index i = 0; i < size[0]; ++i, ++at)
-        if (set[a.values[at]] || set[b.values[at]]) {
+        if (set[a[at]] || set[b[at]]) {
           const std::array<index, 3> here{i, j, k};
           for (std::size_t x = 0; x < 3; ++x) {
             box.first[x] = std::min(box.first[x], here[x]);
@@ -72,14 +74,17 @@ struct box3 {
 }
 
 /// The mask inside the box with one voxel of background around it.
-[[nodiscard]] inline std::vector<std::uint8_t> padded_mask(const label_volume& v, const std::array<bool, 256>& set,
+[[nodiscard]] inline std::vector<std::uint8_t> padded_mask(const volume_view& v, const std::array<bool, 256>& set,
                                                            const box3& box, const std::array<index, 3>& padded) {
+  const auto values = v.values<std::uint8_t>();
+  const auto& full = v.grid().size;
   std::vector<std::uint8_t> mask(static_cast<std::size_t>(padded[0] * padded[1] * padded[2]));
   for (index k = box.first[2]; k < box.last[2]; ++k)
     for (index j = box.first[1]; j < box.last[1]; ++j)
       for (index i = box.first[0]; i < box.last[0]; ++i)
         mask[static_cast<std::size_t>(((k - box.first[2] + 1) * padded[1] + j - box.first[1] + 1) * padded[0] + i -
-                                      box.first[0] + 1)] = set[v.at(i, j, k)];
+                                      box.first[0] + 1)] =
+            set[values[static_cast<std::size_t>((k * full[1] + j) * full[0] + i)]];
   return mask;
 }
 
@@ -124,9 +129,10 @@ inline void check_not_empty(const surface_distances& d, const char* what) {
 }  // namespace detail
 
 /// Measures the surfaces of one class or region of two label maps.
-/// @param spacing the unit: `reference.geometry.spacing()` for mm, {1, 1, 1} for voxels
+/// @param prediction, reference uint8
+/// @param spacing the unit: `reference.grid().spacing()` for mm, {1, 1, 1} for voxels
 /// @throws geometry_error if the grids differ, config_error for a class without label values
-[[nodiscard]] inline surface_distances measure_surfaces(const label_volume& prediction, const label_volume& reference,
+[[nodiscard]] inline surface_distances measure_surfaces(const volume_view& prediction, const volume_view& reference,
                                                         const label_class& c, const std::array<double, 3>& spacing) {
   check_same_grid(prediction, reference, text("surface of '", c.name, "'"));
   const std::array<bool, 256> set = detail::label_set(c);

@@ -12,6 +12,7 @@
 #include <comodal/model/fusion_stage.hpp>
 #include <comodal/model/mixed_precision.hpp>
 #include <comodal/model/model_file.hpp>
+#include <comodal/model/model_plan.hpp>
 #include <comodal/model/network.hpp>
 #include <comodal/model/network_options.hpp>
 #include <comodal/model/presence.hpp>

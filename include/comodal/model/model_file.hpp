@@ -4,30 +4,11 @@
 #ifndef COMODAL_MODEL_MODEL_FILE_HPP
 #define COMODAL_MODEL_MODEL_FILE_HPP
 
-#include <comodal/data/case_data.hpp>
-#include <comodal/model/network_options.hpp>
+#include <comodal/data/cohort_json.hpp>
+#include <comodal/model/model_plan.hpp>
 #include <comodal/nn/state.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-/// Everything beside the weights that a prediction depends on. Volumes are turned to RAS+ before the network sees them.
-struct model_plan {
-  std::vector<std::string> modalities;
-  std::vector<label_class> labels;  // background first
-  std::vector<int> region_order;    // with regions: the label that each is written as
-  network_options network;
-  prepare_options prepare;
-  extent3 patch{};                  // (D, H, W): the window of prediction
-  std::array<double, 3> spacing{};  // of the training cases, median along the axes of RAS+, mm; zeros: not known
-  std::string method;
-  std::uint64_t seed = 0;
-  std::uint32_t steps = 0;  // of training behind these weights
-
-  /// True if labels are regions that may overlap (a sigmoid each) rather than exclusive classes.
-  [[nodiscard]] bool has_regions() const { return !region_order.empty(); }
-  /// Channels of the logits.
-  [[nodiscard]] index channels() const { return static_cast<index>(has_regions() ? labels.size() - 1 : labels.size()); }
-};
 
 /// The plan as JSON text: the metadata entry `comodal.plan`.
 [[nodiscard]] inline std::string to_json(const model_plan& plan) {
@@ -35,7 +16,7 @@ struct model_plan {
   j["version"] = COMODAL_VERSION;
   j["orientation"] = "RAS";
   j["modalities"] = plan.modalities;
-  for (const label_class& c : plan.labels) j["labels"].push_back({{"name", c.name}, {"values", c.values}});
+  j["labels"] = label_classes_to_json(plan.labels);
   j["region_order"] = plan.region_order;
   visit_network_options(plan.network,
                         [&](std::string_view name, const auto& value) { j["model"][std::string(name)] = value; });
@@ -51,41 +32,70 @@ struct model_plan {
   return j.dump();
 }
 
-/// The plan of a model file's metadata. @throws io_error naming `file` if there is none or it is damaged
+namespace model_detail {
+
+template <class Json>
+prepare_options prepare_from(const Json& j, const std::string& what) {
+  prepare_options prepare;
+  prepare.normalise.clear();
+  for (const auto& name : json_value<std::vector<std::string>>(j, "normalise", what))
+    prepare.normalise.push_back(normalisation_from(name));
+  if (j.contains("ct")) {
+    const auto& ct = json_entry(j, "ct", what);
+    if (!ct.is_array()) throw io_error(text(what, ": \"ct\" is not a list"));
+    for (std::size_t m = 0; m < ct.size(); ++m) {
+      const std::string of = text(what, ": \"ct\"[", m, "]");
+      prepare.ct.push_back({json_value<double>(ct[m], "low", of), json_value<double>(ct[m], "high", of),
+                            json_value<double>(ct[m], "mean", of), json_value<double>(ct[m], "deviation", of)});
+    }
+  }
+  prepare.margin = json_value<index>(j, "margin", what);
+  return prepare;
+}
+
+// Takes the plan from its JSON text; every value must have its type and fit it.
+inline model_plan plan_from(const std::string& words) {
+  const auto j = nlohmann::json::parse(words);
+  const std::string what = "its plan";
+  if (json_value<std::string>(j, "orientation", what) != "RAS")
+    throw config_error("the model was trained in another orientation than RAS");
+  model_plan plan;
+  plan.modalities = json_value<std::vector<std::string>>(j, "modalities", what);
+  plan.labels = label_classes_from(json_entry(j, "labels", what), text(what, ": \"labels\""));
+  plan.region_order = json_value<std::vector<int>>(j, "region_order", what);
+  // An option that the file does not know is younger than the file: its default is what the model was made with.
+  const auto& model = json_entry(j, "model", what);
+  visit_network_options(plan.network, [&](std::string_view name, auto& value) {
+    if (model.contains(std::string(name)))
+      value = json_value<std::remove_reference_t<decltype(value)>>(model, name, text(what, ": \"model\""));
+  });
+  plan.prepare = prepare_from(j, what);
+  plan.prepare.labels = plan.labels;
+  plan.patch = json_value<extent3>(j, "patch", what);
+  if (j.contains("spacing")) plan.spacing = json_value<std::array<double, 3>>(j, "spacing", what);
+  plan.method = json_value<std::string>(j, "method", what);
+  plan.seed = json_value<std::uint64_t>(j, "seed", what);
+  plan.steps = json_value<std::uint32_t>(j, "steps", what);
+  return plan;
+}
+
+}  // namespace model_detail
+
+/// The plan of a model file's metadata, checked: every number is finite, in range and of its type.
+/// @throws io_error naming `file` and the value if there is no plan or it is damaged
 [[nodiscard]] inline model_plan plan_of(const safetensors_file& content, const std::filesystem::path& file) {
   const auto found = content.metadata.find("comodal.plan");
   if (found == content.metadata.end())
     throw io_error(text(file.string(), ": is no comodal model (it has no plan in its metadata)"));
   try {
-    const auto j = nlohmann::json::parse(found->second);
-    if (j.at("orientation") != "RAS")
-      throw io_error(text(file.string(), ": was trained in another orientation than RAS"));
-    model_plan plan;
-    plan.modalities = j.at("modalities").get<std::vector<std::string>>();
-    for (const auto& c : j.at("labels"))
-      plan.labels.push_back({c.at("name").get<std::string>(), c.at("values").get<std::vector<int>>()});
-    plan.region_order = j.at("region_order").get<std::vector<int>>();
-    // An option that the file does not know is younger than the file: its default is what the model was made with.
-    visit_network_options(plan.network, [&](std::string_view name, auto& value) {
-      const auto& model = j.at("model");
-      if (model.contains(std::string(name))) model.at(std::string(name)).get_to(value);
-    });
-    plan.prepare.normalise.clear();
-    for (const auto& n : j.at("normalise")) plan.prepare.normalise.push_back(normalisation_from(n.get<std::string>()));
-    if (j.contains("ct"))
-      for (const auto& s : j.at("ct"))
-        plan.prepare.ct.push_back({s.at("low").get<double>(), s.at("high").get<double>(), s.at("mean").get<double>(),
-                                   s.at("deviation").get<double>()});
-    plan.prepare.margin = j.at("margin").get<index>();
-    plan.prepare.labels = plan.labels;
-    plan.patch = j.at("patch").get<extent3>();
-    if (j.contains("spacing")) plan.spacing = j.at("spacing").get<std::array<double, 3>>();
-    plan.method = j.at("method").get<std::string>();
-    plan.seed = j.at("seed").get<std::uint64_t>();
-    plan.steps = j.at("steps").get<std::uint32_t>();
+    model_plan plan = model_detail::plan_from(found->second);
+    check(plan);
     return plan;
   } catch (const nlohmann::json::exception& failure) {
-    throw io_error(text(file.string(), ": its plan is damaged or of another version (", failure.what(), ")"));
+    throw io_error(text(file.string(), ": its plan is damaged (", failure.what(), "); copy the file again"));
+  } catch (const error& failure) {
+    throw io_error(
+        text(file.string(), ": its plan is damaged or of another version (", failure.what(), "); copy the file again"));
   }
 }
 

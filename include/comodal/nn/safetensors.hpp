@@ -6,15 +6,17 @@
 #define COMODAL_NN_SAFETENSORS_HPP
 
 #include <comodal/core/shape.hpp>
-#include <comodal/data/file.hpp>
+#include <comodal/data/json.hpp>
 
-#include <nlohmann/json.hpp>
-
+#include <algorithm>
+#include <array>
+#include <cstdint>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -76,7 +78,7 @@ struct safetensors_file {
 
 /// Writes a file. @throws io_error
 inline void write_safetensors(const std::filesystem::path& path, const safetensors_file& content) {
-  nlohmann::ordered_json header;
+  auto header = nlohmann::ordered_json::object();
   if (!content.metadata.empty()) header["__metadata__"] = content.metadata;
   std::size_t at = 0;
   for (const auto& [name, array] : content.arrays) {
@@ -96,6 +98,58 @@ inline void write_safetensors(const std::filesystem::path& path, const safetenso
   write_file(path, whole);
 }
 
+namespace nn_detail {
+
+// Where an array stands in the data behind the header: bytes [first, last).
+struct array_place {
+  std::string name;
+  std::uint64_t first = 0, last = 0;
+};
+
+// Bytes of an element, 0 for a type that the format may have gained since.
+inline std::uint64_t element_bytes(const std::string& dtype) {
+  if (dtype == "F64" || dtype == "I64" || dtype == "U64") return 8;
+  if (dtype == "F32" || dtype == "I32" || dtype == "U32") return 4;
+  if (dtype == "F16" || dtype == "BF16" || dtype == "I16" || dtype == "U16") return 2;
+  if (dtype == "BOOL" || dtype == "I8" || dtype == "U8") return 1;
+  return 0;
+}
+
+// The type and shape of an array, and where it stands. @throws io_error if its bytes are not those of its shape
+inline named_array described_array(const nlohmann::json& entry, const std::string& name, array_place& place) {
+  const std::string what = text("array '", name, "'");
+  named_array array;
+  array.dtype = json_value<std::string>(entry, "dtype", what);
+  for (const index extent : json_value<std::vector<index>>(entry, "shape", what)) array.shape.push_back(extent);
+  const auto offsets = json_value<std::array<std::uint64_t, 2>>(entry, "data_offsets", what);
+  place = {name, offsets[0], offsets[1]};
+  const std::uint64_t bytes = element_bytes(array.dtype);
+  if (place.first > place.last ||
+      (bytes > 0 && place.last - place.first != bytes * static_cast<std::uint64_t>(array.shape.size())))
+    throw io_error(text(what, " of ", array.dtype, " ", array.shape.to_string(), " takes the bytes from ", place.first,
+                        " to ", place.last));
+  return array;
+}
+
+// Arrays stand one behind the other and fill the data, as the format demands: no byte belongs to two of them, and a
+// file cannot ask for more memory than it has bytes.
+inline void check_places(std::vector<array_place> places, std::uint64_t size, const std::string& file) {
+  std::sort(places.begin(), places.end(),
+            [](const auto& a, const auto& b) { return std::pair(a.first, a.last) < std::pair(b.first, b.last); });
+  std::uint64_t at = 0;
+  for (const array_place& p : places) {
+    if (p.last > size) throw io_error(text(file, ": is cut short at array '", p.name, "'"));
+    if (p.first != at)
+      throw io_error(text(file, ": its header is damaged (array '", p.name, "' begins at byte ", p.first,
+                          " of the data, expected ", at, ")"));
+    at = p.last;
+  }
+  if (at != size)
+    throw io_error(text(file, ": its header is damaged (its arrays have ", at, " bytes, the file has ", size, ")"));
+}
+
+}  // namespace nn_detail
+
 /// Reads a file. @throws io_error if it is missing, damaged or no safetensors file
 inline safetensors_file read_safetensors(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
@@ -109,29 +163,28 @@ inline safetensors_file read_safetensors(const std::filesystem::path& path) {
   std::string json(length, ' ');
   in.read(json.data(), static_cast<std::streamsize>(length));
   safetensors_file content;
+  std::vector<nn_detail::array_place> places;
   try {
     const auto header = nlohmann::json::parse(json);
+    if (!header.is_object()) throw io_error("no JSON object");
     for (const auto& [name, entry] : header.items()) {
       if (name == "__metadata__") {
         content.metadata = entry.get<std::map<std::string, std::string>>();
         continue;
       }
-      named_array array;
-      array.dtype = entry.at("dtype").get<std::string>();
-      for (const auto& extent : entry.at("shape")) array.shape.push_back(extent.get<index>());
-      const auto first = entry.at("data_offsets").at(0).get<std::uint64_t>(),
-                 last = entry.at("data_offsets").at(1).get<std::uint64_t>();
-      if (first > last || last > total - sizeof length - length)
-        throw io_error(text(path.string(), ": is cut short at array '", name, "'"));
-      array.bytes.resize(last - first);
-      in.seekg(static_cast<std::streamoff>(sizeof length + length + first));
-      in.read(reinterpret_cast<char*>(array.bytes.data()), static_cast<std::streamsize>(array.bytes.size()));
-      content.arrays.emplace(name, std::move(array));
+      content.arrays.emplace(name, nn_detail::described_array(entry, name, places.emplace_back()));
     }
   } catch (const nlohmann::json::exception&) {
     throw io_error(text(path.string(), ": its header is damaged"));
-  } catch (const shape_error& e) {
+  } catch (const error& e) {
     throw io_error(text(path.string(), ": its header is damaged (", e.what(), ")"));
+  }
+  nn_detail::check_places(places, total - sizeof length - length, path.string());
+  for (const auto& place : places) {
+    auto& bytes = content.arrays.at(place.name).bytes;
+    bytes.resize(place.last - place.first);
+    in.seekg(static_cast<std::streamoff>(sizeof length + length + place.first));
+    in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
   }
   if (!in) throw io_error(text(path.string(), ": is cut short"));
   return content;

@@ -173,7 +173,7 @@ inline void check_overlay(const overlay_case& c) {
   if (c.truth && c.prediction) rows.push_back("difference");
   std::vector<std::pair<rgb, std::string>> legend;
   for (const label_class& k : c.classes)
-    if (!rows.empty() && k.values.size() == 1 && k.values[0] > 0)
+    if (!rows.empty() && k.values.size() == 1 && k.values[0] > 0 && k.values[0] <= 255)
       legend.emplace_back(class_colour(static_cast<std::uint8_t>(k.values[0])), k.name);
   const bool several = legend.size() > 1;
   if (rows.empty()) rows.push_back("image");

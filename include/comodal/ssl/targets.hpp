@@ -17,14 +17,17 @@ struct target_map {
   std::vector<float> table;  // (256, channels)
 
   /// Labels 0 ... classes - 1, one channel each.
+  /// @throws config_error for less than 1 or more than 256 classes: a label is a byte
   [[nodiscard]] static target_map of_classes(index classes) {
+    if (classes < 1 || classes > 256) throw config_error(text("target_map: ", classes, " classes, expected 1 to 256"));
     target_map map{label_kind::classes, classes, std::vector<float>(static_cast<std::size_t>(256 * classes), 0.f)};
     for (index c = 0; c < classes; ++c) map.table[static_cast<std::size_t>(c * classes + c)] = 1;
     return map;
   }
-  /// One channel a region, each a list of the labels in it.
+  /// One channel per region, each a list of the labels in it. @throws config_error for an empty list of regions
   [[nodiscard]] static target_map of_regions(const std::vector<std::vector<std::uint8_t>>& regions) {
     const index n = static_cast<index>(regions.size());
+    if (n < 1) throw config_error("target_map: no regions, expected at least one");
     target_map map{label_kind::regions, n, std::vector<float>(static_cast<std::size_t>(256 * n), 0.f)};
     for (index r = 0; r < n; ++r)
       for (const std::uint8_t label : regions[static_cast<std::size_t>(r)])
@@ -33,23 +36,20 @@ struct target_map {
   }
   /// The map of a cohort's declared labels, background first: classes of one value each, or regions (without the
   /// background).
-  /// @throws config_error if a class without regions has several values
+  /// @throws config_error as `check_labels`; with regions for a class without values or with one that is not a byte
   [[nodiscard]] static target_map of_labels(const std::vector<label_class>& labels, bool regions) {
     if (regions) {
       std::vector<std::vector<std::uint8_t>> lists;
+      for (const label_class& c : labels) check_label_values(c);
       for (std::size_t r = 1; r < labels.size(); ++r)
         lists.emplace_back(labels[r].values.begin(), labels[r].values.end());
       return of_regions(lists);
     }
+    check_labels(labels, {});
     const auto classes = static_cast<index>(labels.size());
     target_map map{label_kind::classes, classes, std::vector<float>(static_cast<std::size_t>(256 * classes), 0.f)};
-    for (index c = 0; c < classes; ++c) {
-      const auto& values = labels[static_cast<std::size_t>(c)].values;
-      if (values.size() != 1)
-        throw config_error(text("label '", labels[static_cast<std::size_t>(c)].name, "' stands for ", values.size(),
-                                " values, expected one"));
-      map.table[static_cast<std::size_t>(values[0] * classes + c)] = 1;
-    }
+    for (index c = 0; c < classes; ++c)
+      map.table[static_cast<std::size_t>(labels[static_cast<std::size_t>(c)].values[0] * classes + c)] = 1;
     return map;
   }
 };

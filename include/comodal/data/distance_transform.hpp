@@ -2,15 +2,16 @@
 /// @file
 /// Exact Euclidean distance transform with anisotropic voxels: lower envelopes of parabolas, one axis after the other
 /// (Felzenszwalb and Huttenlocher, Theory of Computing 8, 2012).
-#ifndef COMODAL_METRIC_DISTANCE_TRANSFORM_HPP
-#define COMODAL_METRIC_DISTANCE_TRANSFORM_HPP
+#ifndef COMODAL_DATA_DISTANCE_TRANSFORM_HPP
+#define COMODAL_DATA_DISTANCE_TRANSFORM_HPP
 
-#include <comodal/core/error.hpp>
-#include <comodal/core/shape.hpp>
+#include <comodal/core/host_tasks.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <limits>
+#include <span>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -66,7 +67,7 @@ class line_transform {
 /// @param size voxels along the axes
 /// @param spacing voxel sizes in mm along the axes (1, 1, 1 gives voxels)
 /// @throws shape_error if the number of bytes is wrong, geometry_error for a spacing that is not positive
-[[nodiscard]] inline std::vector<double> squared_distance(const std::vector<std::uint8_t>& feature,
+[[nodiscard]] inline std::vector<double> squared_distance(std::span<const std::uint8_t> feature,
                                                           const std::array<index, 3>& size,
                                                           const std::array<double, 3>& spacing) {
   const index nx = size[0], ny = size[1], nz = size[2];
@@ -83,14 +84,13 @@ class line_transform {
     // The lines along `axis` start at every voxel of the plane of the two other axes.
     const std::size_t a = axis == 0 ? 1 : 0, b = axis == 2 ? 1 : 2;
     const index lines = size[a] * size[b];
-#pragma omp parallel if (lines * size[axis] > 65536)
-    {
+    constexpr index run = 64;  // lines per task
+    host_slices((lines + run - 1) / run, lines * size[axis], [&](index t) {
       detail::line_transform line(size[axis]);
-#pragma omp for schedule(static)
-      for (index l = 0; l < lines; ++l)
+      for (index l = t * run; l < std::min(lines, (t + 1) * run); ++l)
         line(squares.data() + l % size[a] * stride[a] + l / size[a] * stride[b], size[axis], stride[axis],
              spacing[axis]);
-    }
+    });
   }
   return squares;
 }

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Splits: which of the cases that a reader lists are used how. Whoever takes a cohort sees no label that the split
+/// does not give away.
+#ifndef COMODAL_DATA_SPLIT_HPP
+#define COMODAL_DATA_SPLIT_HPP
+
+#include <comodal/data/cohort.hpp>
+#include <comodal/data/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Which of the listed training cases are used how. A case of another list or of none keeps no way to its label.
+struct cohort_split {
+  std::optional<std::vector<std::string>>
+      labelled{};                         // ids whose labels train; unset: all that have one (but `validation`)
+  std::vector<std::string> validation{};  // ids kept apart, with their labels
+  std::vector<std::string> exclude{};     // ids left out, test cases too
+};
+
+namespace data_detail {
+
+inline bool contains(const std::vector<std::string>& list, const std::string& id) {
+  return std::find(list.begin(), list.end(), id) != list.end();
+}
+
+inline const listed_case* find_case(const cohort_listing& listing, const std::string& id) {
+  const auto found = std::find_if(listing.training.begin(), listing.training.end(),
+                                  [&](const listed_case& one) { return one.files.id == id; });
+  return found == listing.training.end() ? nullptr : &*found;
+}
+
+inline void check_split(const cohort_listing& listing, const cohort_split& split) {
+  const auto is_test = [&](const std::string& id) {
+    return std::any_of(listing.test.begin(), listing.test.end(), [&](const case_files& f) { return f.id == id; });
+  };
+  for (const auto& id : split.exclude)
+    if (!find_case(listing, id) && !is_test(id))
+      throw config_error(text("exclude: ", listing.source, " has no case ", id));
+  const auto labels_needed = [&](const std::vector<std::string>& ids, const char* list) {
+    for (const auto& id : ids) {
+      const listed_case* const found = find_case(listing, id);
+      if (!found) throw config_error(text(list, ": ", listing.source, " has no training case ", id));
+      if (found->label.empty()) throw config_error(text(list, ": case ", id, " has no label in ", listing.source));
+    }
+  };
+  labels_needed(split.validation, "validation");
+  if (!split.labelled) return;
+  labels_needed(*split.labelled, "labelled");
+  for (const auto& id : *split.labelled)
+    if (contains(split.validation, id))
+      throw config_error(text("case ", id, " is listed both as labelled and as validation"));
+}
+
+}  // namespace data_detail
+
+/// The cohort that a split makes of the cases of a listing. Findings about excluded cases are left out.
+/// @throws config_error for an id that the listing does not have, or that has no label where one is needed; for labels
+/// that no label map can hold (`check_labels`)
+[[nodiscard]] inline cohort apply_split(const cohort_listing& listing, const cohort_split& split = {}) {
+  if (!listing.labels.empty()) check_labels(listing.labels, listing.region_order);
+  data_detail::check_split(listing, split);
+  cohort c;
+  c.source = listing.source;
+  c.modalities = listing.modalities;
+  c.labels = listing.labels;
+  c.region_order = listing.region_order;
+  for (const finding& f : listing.findings)
+    if (f.case_id.empty() || !data_detail::contains(split.exclude, f.case_id)) c.findings.push_back(f);
+  for (const listed_case& one : listing.training) {
+    const std::string& id = one.files.id;
+    if (data_detail::contains(split.exclude, id)) continue;
+    const bool may_use = split.labelled ? data_detail::contains(*split.labelled, id) : !one.label.empty();
+    if (data_detail::contains(split.validation, id))
+      c.validation.push_back({one.files, one.label});
+    else if (may_use)
+      c.labelled.push_back({one.files, one.label});
+    else
+      c.unlabelled.push_back({one.files});
+  }
+  for (const case_files& files : listing.test)
+    if (!data_detail::contains(split.exclude, files.id)) c.test.push_back({files});
+  return c;
+}
+
+/// The ids under `name` in a JSON file of named lists: {"labelled_6": ["case_1", ...], "validation": [...]}.
+/// @throws io_error if the file is no such object; config_error if it has no list of that name (the message names those
+/// it has)
+[[nodiscard]] inline std::vector<std::string> read_split(const std::filesystem::path& path, const std::string& name) {
+  const auto json = read_json(path);
+  if (!json.is_object()) throw io_error(text(path.string(), ": expected an object of named lists of case ids"));
+  std::string names;
+  for (const auto& [key, list] : json.items()) names += (names.empty() ? "" : ", ") + key;
+  if (!json.contains(name)) throw config_error(text(path.string(), ": has no list \"", name, "\"; it has ", names));
+  try {
+    return json_value<std::vector<std::string>>(json[name], name);
+  } catch (const io_error& failure) {
+    throw io_error(text(path.string(), ": \"", name, "\" is not a list of case ids (", failure.what(), ")"));
+  }
+}
+
+/// The ids that `names` stand for: names of lists in a file of named lists, or ids if `lists` is empty.
+/// @throws as `read_split`
+[[nodiscard]] inline std::vector<std::string> split_ids(const std::filesystem::path& lists,
+                                                        const std::vector<std::string>& names) {
+  if (lists.empty()) return names;
+  std::vector<std::string> ids;
+  for (const std::string& name : names) {
+    const auto list = read_split(lists, name);
+    ids.insert(ids.end(), list.begin(), list.end());
+  }
+  return ids;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The plan of a model: everything beside the weights that a prediction depends on.
+#ifndef COMODAL_MODEL_MODEL_PLAN_HPP
+#define COMODAL_MODEL_MODEL_PLAN_HPP
+
+#include <comodal/data/case_data.hpp>
+#include <comodal/model/network_options.hpp>
+
+#include <cmath>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Everything beside the weights that a prediction depends on. Volumes are turned to RAS+ before the network sees them.
+struct model_plan {
+  std::vector<std::string> modalities;
+  std::vector<label_class> labels;  // background first
+  std::vector<int> region_order;    // with regions: the label that each is written as
+  network_options network;
+  prepare_options prepare;
+  extent3 patch{};                  // (D, H, W): the window of prediction
+  std::array<double, 3> spacing{};  // of the training cases, median along the axes of RAS+, mm; zeros: not known
+  std::string method;
+  std::uint64_t seed = 0;
+  std::uint32_t steps = 0;  // of training behind these weights
+
+  /// True if labels are regions that may overlap (a sigmoid each) rather than exclusive classes.
+  [[nodiscard]] bool has_regions() const { return !region_order.empty(); }
+  /// Channels of the logits.
+  [[nodiscard]] index channels() const { return static_cast<index>(has_regions() ? labels.size() - 1 : labels.size()); }
+};
+
+namespace model_detail {
+
+// Numbers of a network that no computer could hold, before they are multiplied with each other.
+inline void check_bounds(const network_options& network) {
+  const auto within = [](index v, index most, const char* key) {
+    if (v > most) throw config_error(text("model.", key, ": ", v, ", expected ", most, " at most"));
+  };
+  within(network.stages(), 16, "stream_channels");
+  for (const index c : network.stream_channels) within(c, 65536, "stream_channels");
+  for (const index c : network.fused_channels) within(c, 65536, "fused_channels");
+  for (const auto& stride : network.strides)
+    for (const index v : stride) within(v, 1024, "strides");
+  for (const auto& filter : network.filters)
+    for (const index v : filter) within(v, 1023, "filters");
+}
+
+// The window must be a multiple of the network's total stride, which is multiplied up only as far as it divides.
+inline void check_patch(const extent3& patch, const network_options& network) {
+  for (std::size_t a = 0; a < 3; ++a) {
+    if (patch[a] < 1 || patch[a] > 1024)
+      throw config_error(text("patch: ", patch[a], " voxels, expected 1 to 1024 along each axis"));
+    index rest = patch[a];
+    for (int s = 1; s < network.stages(); ++s) {
+      const auto at = static_cast<std::size_t>(s - 1);
+      const index stride = network.strides.empty() ? 2 : network.strides[at][2 - a];
+      if (rest % stride != 0)
+        throw config_error(text("patch: ", patch[a], " voxels (axis ", a,
+                                " of D, H, W) are not a multiple of the network's total stride"));
+      rest /= stride;
+    }
+  }
+}
+
+}  // namespace model_detail
+
+/// Checks that a prediction can be made with the plan: labels, network, preparation and window are in range and fit
+/// each other. @throws config_error that names what does not
+inline void check(const model_plan& plan) {
+  const std::size_t count = plan.modalities.size();
+  if (count < 1 || count > 255) throw config_error(text("modalities: ", count, " names, expected 1 to 255"));
+  if (std::set<std::string>(plan.modalities.begin(), plan.modalities.end()).size() != count)
+    throw config_error("modalities: a name stands there twice");
+  check_labels(plan.labels, plan.region_order);
+  model_detail::check_bounds(plan.network);
+  plan.network.check();
+  check(plan.prepare, count);
+  model_detail::check_patch(plan.patch, plan.network);
+  for (const double s : plan.spacing)
+    if (!(s >= 0 && s <= 1e6)) throw config_error(text("spacing: ", s, " mm, expected 0 (not known) to 1e6"));
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
