@@ -6,6 +6,7 @@
 
 #include <comodal/core/bfloat16.hpp>
 #include <comodal/core/kokkos.hpp>
+#include <comodal/core/ladder.hpp>
 
 #include <concepts>
 #include <type_traits>
@@ -50,16 +51,18 @@ concept tensor_backend = requires {
 /// Says in plain words which member of a back end is missing.
 template <class T>
 constexpr void check_tensor_backend() {
-  static_assert(
-      requires { typename T::space_type; },
-      "comodal: a tensor_backend needs a member type space_type (a Kokkos execution space)");
-  static_assert(
-      requires { typename T::scalar_type; },
-      "comodal: a tensor_backend needs a member type scalar_type (float, double or bfloat16)");
-  static_assert(requires { T::is_reference; }, "comodal: a tensor_backend needs a static constexpr bool is_reference");
-  static_assert(tensor_backend<T>,
-                "comodal: this type is no tensor_backend: space_type must be a Kokkos execution space, scalar_type "
-                "float, double or bfloat16");
+  if constexpr (!requires { typename T::space_type; })
+    static_assert(detail::never<T>,
+                  "comodal: a tensor_backend needs a member type space_type (a Kokkos execution space)");
+  else if constexpr (!requires { typename T::scalar_type; })
+    static_assert(detail::never<T>,
+                  "comodal: a tensor_backend needs a member type scalar_type (float, double or bfloat16)");
+  else if constexpr (!requires { T::is_reference; })
+    static_assert(detail::never<T>, "comodal: a tensor_backend needs a static constexpr bool is_reference");
+  else if constexpr (!tensor_backend<T>)
+    static_assert(detail::never<T>,
+                  "comodal: this type is no tensor_backend: space_type must be a Kokkos execution space, scalar_type "
+                  "float, double or bfloat16");
 }
 
 /// The back end that programs use unless they choose one.

@@ -11,6 +11,7 @@
 #include <comodal/core/context.hpp>
 #include <comodal/core/error.hpp>
 #include <comodal/core/kokkos.hpp>
+#include <comodal/core/ladder.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/core/memory.hpp>
 #include <comodal/core/profile.hpp>

@@ -8,6 +8,7 @@
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/autograd/segmentation.hpp>
 #include <comodal/autograd/structure.hpp>
+#include <comodal/core/ladder.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -20,12 +21,14 @@ concept segmentation_loss = requires(const T& loss, const variable<Backend>& v) 
 /// Says in plain words what a segmentation loss lacks.
 template <class T, tensor_backend Backend>
 constexpr void check_segmentation_loss() {
-  static_assert(
-      requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); },
-      "comodal: a segmentation_loss needs operator()(logits, target, weight, counts) const; weight and counts may be "
-      "empty variables");
-  static_assert(segmentation_loss<T, Backend>,
-                "comodal: operator() of a segmentation_loss must return variable<Backend> of shape (N)");
+  if constexpr (!requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a segmentation_loss needs operator()(logits, target, weight, counts) const; weight and counts may be "
+        "empty variables");
+  else if constexpr (!segmentation_loss<T, Backend>)
+    static_assert(detail::never<T>,
+                  "comodal: operator() of a segmentation_loss must return variable<Backend> of shape (N)");
 }
 
 namespace detail {

@@ -4,6 +4,7 @@
 #ifndef COMODAL_SSL_METHOD_HPP
 #define COMODAL_SSL_METHOD_HPP
 
+#include <comodal/core/ladder.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
 #include <comodal/nn/averaging.hpp>
 #include <comodal/nn/state.hpp>
@@ -45,33 +46,34 @@ concept semi_supervised_method =
 /// Says in plain words which member of a method is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_semi_supervised_method() {
-  static_assert(
-      requires(T& m, const step_batch& b, const progress& at) { m.step(b, at); },
-      "comodal: a semi_supervised_method needs a member step(const step_batch&, const progress&) that returns "
-      "named_scalars<Backend>");
-  static_assert(
-      requires(T& m, const progress& at) { m.after_update(at); },
-      "comodal: a semi_supervised_method needs a member after_update(const progress&)");
-  static_assert(
-      requires(const T& m, const std::vector<variable<Backend>>& v, const presence<Backend>& p) {
-        m.predict(v, p, prediction_weights::ema, network_outputs::all);
-      },
-      "comodal: a semi_supervised_method needs a member predict(volumes, present, weights, outputs) const that returns "
-      "network_output<Backend>");
-  static_assert(
-      requires(const T& m) { m.parameters(); },
-      "comodal: a semi_supervised_method needs a member parameters() const: the parameters that are trained");
-  static_assert(
-      requires(const T& m) { m.averaged(); },
-      "comodal: a semi_supervised_method needs a member averaged() const: their moving averages");
-  static_assert(
-      requires(const T& m, safetensors_file& f) { m.save(f); },
-      "comodal: a semi_supervised_method needs a member save(safetensors_file&) const");
-  static_assert(
-      requires(T& m, const safetensors_file& f) { m.load(f); },
-      "comodal: a semi_supervised_method needs a member load(const safetensors_file&)");
-  static_assert(semi_supervised_method<T, Backend>,
-                "comodal: a member of this semi_supervised_method has another return type than the concept asks for");
+  if constexpr (!requires(T& m, const step_batch& b, const progress& at) { m.step(b, at); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a semi_supervised_method needs a member step(const step_batch&, const progress&) that returns "
+        "named_scalars<Backend>");
+  else if constexpr (!requires(T& m, const progress& at) { m.after_update(at); })
+    static_assert(detail::never<T>, "comodal: a semi_supervised_method needs a member after_update(const progress&)");
+  else if constexpr (!requires(const T& m, const std::vector<variable<Backend>>& v, const presence<Backend>& p) {
+                       m.predict(v, p, prediction_weights::ema, network_outputs::all);
+                     })
+    static_assert(detail::never<T>,
+                  "comodal: a semi_supervised_method needs a member predict(volumes, present, weights, outputs) const "
+                  "that returns "
+                  "network_output<Backend>");
+  else if constexpr (!requires(const T& m) { m.parameters(); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a semi_supervised_method needs a member parameters() const: the parameters that are trained");
+  else if constexpr (!requires(const T& m) { m.averaged(); })
+    static_assert(detail::never<T>,
+                  "comodal: a semi_supervised_method needs a member averaged() const: their moving averages");
+  else if constexpr (!requires(const T& m, safetensors_file& f) { m.save(f); })
+    static_assert(detail::never<T>, "comodal: a semi_supervised_method needs a member save(safetensors_file&) const");
+  else if constexpr (!requires(T& m, const safetensors_file& f) { m.load(f); })
+    static_assert(detail::never<T>, "comodal: a semi_supervised_method needs a member load(const safetensors_file&)");
+  else if constexpr (!semi_supervised_method<T, Backend>)
+    static_assert(detail::never<T>,
+                  "comodal: a member of this semi_supervised_method has another return type than the concept asks for");
 }
 
 /// The numbers of all methods, with method.md's defaults.

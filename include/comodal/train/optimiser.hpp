@@ -6,6 +6,7 @@
 #define COMODAL_TRAIN_OPTIMISER_HPP
 
 #include <comodal/core/compiled.hpp>
+#include <comodal/core/ladder.hpp>
 #include <comodal/nn/state.hpp>
 
 #include <concepts>
@@ -26,15 +27,19 @@ concept optimiser = requires(T& o, const T& fixed, const parameter_store<Backend
 /// Says in plain words which member of an optimiser is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_optimiser() {
-  static_assert(
-      requires(T& o, const parameter_store<Backend>& p) { o.update(p, 0.01, std::uint32_t{0}); },
-      "comodal: an optimiser needs a member update(parameters, rate, step) that returns the norm of the gradient");
-  static_assert(
-      requires(const T& o, const parameter_store<Backend>& p, safetensors_file& f) { o.save(p, f); },
-      "comodal: an optimiser needs a member save(parameters, file) const");
-  static_assert(
-      requires(T& o, const parameter_store<Backend>& p, const safetensors_file& f) { o.load(p, f); },
-      "comodal: an optimiser needs a member load(parameters, file)");
+  if constexpr (!requires(T& o, const parameter_store<Backend>& p) { o.update(p, 0.01, std::uint32_t{0}); })
+    static_assert(
+        detail::never<T>,
+        "comodal: an optimiser needs a member update(parameters, rate, step) that returns the norm of the gradient");
+  else if constexpr (!requires(const T& o, const parameter_store<Backend>& p, safetensors_file& f) { o.save(p, f); })
+    static_assert(detail::never<T>, "comodal: an optimiser needs a member save(parameters, file) const");
+  else if constexpr (!requires(T& o, const parameter_store<Backend>& p, const safetensors_file& f) { o.load(p, f); })
+    static_assert(detail::never<T>, "comodal: an optimiser needs a member load(parameters, file)");
+  else if constexpr (!optimiser<T, Backend>)
+    static_assert(
+        detail::never<T>,
+        "comodal: update() of an optimiser must return variable<Backend>: the gradient's norm, and the factor "
+        "that clipped it");
 }
 
 /// The numbers of both optimisers. Norms, biases and gates have no weight decay.
