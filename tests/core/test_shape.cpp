@@ -43,9 +43,25 @@ BOOST_AUTO_TEST_CASE(misuse_is_refused_in_plain_words) {
   shape full{1, 2, 3, 4, 5, 6};
   BOOST_CHECK_EXCEPTION(full.push_back(7), shape_error, says("shape: more than 6 axes"));
   BOOST_CHECK_EXCEPTION((shape{1, -2}), shape_error, says("shape: extent -2 is negative"));
+  shape s{2, 3};
+  BOOST_CHECK_EXCEPTION(s.set(0, -1), shape_error, says("shape: extent -1 is negative"));
+  BOOST_TEST((s == shape{2, 3}));
   BOOST_CHECK_EXCEPTION((void)(shape{1, 2}[2]), shape_error, says("shape (1, 2) has no axis 2"));
   BOOST_CHECK_EXCEPTION((void)(shape{1, 2}[-3]), shape_error, says("shape (1, 2) has no axis -3"));
   BOOST_CHECK_EXCEPTION((void)shape{}.checked(0), shape_error, says("shape () has no axis 0"));
+}
+
+BOOST_AUTO_TEST_CASE(more_elements_than_can_be_counted_are_refused) {
+  constexpr index quarter = index{1} << 62;
+  BOOST_TEST((shape{quarter}.size() == quarter));
+  BOOST_TEST((shape{quarter, 1, 1}.size() == quarter));
+  const std::string many = "shape (4611686018427387904, 4): more than 9223372036854775807 elements";
+  BOOST_CHECK_EXCEPTION((void)(shape{quarter, 4}.size()), shape_error, says(many));
+  BOOST_CHECK_EXCEPTION((void)(shape{quarter, 4}.product(0, 2)), shape_error, says(many));
+  BOOST_TEST((shape{quarter, 4}.product(1, 2) == 4));
+  BOOST_TEST((shape{quarter, 4, 0}.size() == 0));
+  BOOST_TEST((shape{3037000499, 3037000499}.size() == 9223372030926249001));
+  BOOST_CHECK_THROW((void)(shape{3037000500, 3037000500}.size()), shape_error);
 }
 
 BOOST_AUTO_TEST_CASE(every_error_is_an_error) {

@@ -9,10 +9,14 @@
 #include <array>
 #include <cstdint>
 #include <initializer_list>
+#include <limits>
 #include <string>
 
 namespace comodal::inline COMODAL_CONFIG {
 
+/// Extents, sizes and offsets in elements. POSIX has a function of this name: where `using namespace comodal` stands at
+/// the outermost level, write `comodal::index`, or say `using comodal::index;` inside the function or namespace that
+/// uses it.
 using index = std::int64_t;
 
 /// Depth, height, width: sizes, strides or filters along the three spatial axes of a tensor (N, D, H, W, C).
@@ -33,19 +37,32 @@ class shape {
   [[nodiscard]] int rank() const { return m_rank; }
   /// Extent of an axis; a negative axis counts from the end. @throws shape_error if there is no such axis
   [[nodiscard]] index operator[](int axis) const { return m_extents[static_cast<std::size_t>(checked(axis))]; }
-  void set(int axis, index extent) { m_extents[static_cast<std::size_t>(checked(axis))] = extent; }
+  /// Changes the extent of an axis. @throws shape_error if there is no such axis, or for a negative extent
+  void set(int axis, index extent) {
+    refuse_negative(extent);
+    m_extents[static_cast<std::size_t>(checked(axis))] = extent;
+  }
+  /// Adds a last axis. @throws shape_error for one axis too many, or for a negative extent
   void push_back(index extent) {
     if (m_rank == max_rank) throw shape_error(text("shape: more than ", max_rank, " axes"));
-    if (extent < 0) throw shape_error(text("shape: extent ", extent, " is negative"));
+    refuse_negative(extent);
     m_extents[static_cast<std::size_t>(m_rank++)] = extent;
   }
 
-  /// Number of elements: the product of the extents; 1 for a scalar.
+  /// Number of elements: the product of the extents; 1 for a scalar. @throws shape_error if `index` cannot hold it
   [[nodiscard]] index size() const { return product(0, m_rank); }
-  /// Product of the extents of the axes [first, last).
+  /// Product of the extents of the axes [first, last). @throws shape_error if `index` cannot hold it
   [[nodiscard]] index product(int first, int last) const {
+    constexpr index largest = std::numeric_limits<index>::max();
     index result = 1;
-    for (int a = first; a < last; ++a) result *= m_extents[static_cast<std::size_t>(a)];
+    bool too_large = false;
+    for (int a = first; a < last; ++a) {
+      const index extent = m_extents[static_cast<std::size_t>(a)];
+      if (extent == 0) return 0;
+      too_large = too_large || result > largest / extent;
+      if (!too_large) result *= extent;
+    }
+    if (too_large) throw shape_error(text("shape ", to_string(), ": more than ", largest, " elements"));
     return result;
   }
   /// The axis as a number in [0, rank). @throws shape_error if there is no such axis
@@ -70,6 +87,10 @@ class shape {
   }
 
  private:
+  static void refuse_negative(index extent) {
+    if (extent < 0) throw shape_error(text("shape: extent ", extent, " is negative"));
+  }
+
   std::array<index, max_rank> m_extents{};
   int m_rank = 0;
 };
