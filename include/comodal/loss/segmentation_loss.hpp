@@ -76,7 +76,8 @@ struct dice_cross_entropy {
   [[nodiscard]] variable<Backend> from_sums(const variable<Backend>& sums, index classes,
                                             const variable<Backend>& counts = {}) const {
     const index n = sums.extent(0), first = kind == label_kind::classes ? 1 : 0, foreground = classes - first;
-    // The smallest normal number keeps a sample of weight 0 at 0 / tiny = 0.
+    // Keeps a sample of weight 0 at 0 / 1e-30 = 0, and is lost in any other weight. Not smaller: 1e-30 is a normal
+    // float with room to spare (the smallest is 1.2e-38), so that no processor flushes it to 0.
     const auto entropy = divide(slice(sums, 1, 1, 2), shift(slice(sums, 1, 0, 1), 1e-30));
     auto total = scale(reshape(entropy, {n}), cross_entropy_weight);
     if (dice_weight == 0 || foreground == 0) return total;
