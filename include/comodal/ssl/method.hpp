@@ -10,6 +10,7 @@
 #include <comodal/nn/state.hpp>
 #include <comodal/ssl/targets.hpp>
 
+#include <cmath>
 #include <map>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -17,6 +18,18 @@ namespace comodal::inline COMODAL_CONFIG {
 /// Values of one step by name; they stay on the device until somebody reads them.
 template <tensor_backend Backend>
 using named_scalars = std::vector<std::pair<std::string, variable<Backend>>>;
+
+/// The value that a method calls its loss, wherever it stands in the list. @throws error if there is none
+template <tensor_backend Backend>
+[[nodiscard]] const variable<Backend>& loss_of(const named_scalars<Backend>& values) {
+  std::string names;
+  for (const auto& [name, value] : values) {
+    if (name == "loss" && value) return value;
+    names += (names.empty() ? "" : ", ") + name + (value ? "" : " (empty)");
+  }
+  throw error(text("the method's step() returned no value named 'loss' (it returned ",
+                   names.empty() ? "nothing" : names, "); a semi_supervised_method names its loss so"));
+}
 
 /// Which weights predict: the averaged ones (teacher) or the trained ones (student).
 enum class prediction_weights { ema, student };
@@ -125,11 +138,38 @@ void visit_method_options(Options& o, Visit&& visit) {
   option("consistency", o.consistency);
 }
 
+/// @throws config_error naming the key of a number that makes no sense; NaN and infinities make none. Names are checked
+/// by the methods that know them.
+inline void check(const method_options& o) {
+  const auto fraction = [](std::string_view key, double value) {
+    expect_option(value >= 0 && value <= 1, text("method.", key), value, "0 to 1");
+  };
+  const auto not_negative = [](std::string_view key, double value) {
+    expect_option(value >= 0 && std::isfinite(value), text("method.", key), value, "a finite number, 0 or more");
+  };
+  const auto positive = [](std::string_view key, double value) {
+    expect_option(value > 0 && std::isfinite(value), text("method.", key), value, "a finite number above 0");
+  };
+  not_negative("branch_weight", o.branch_weight);
+  expect_option(o.ema >= 0 && o.ema < 1, "method.ema", o.ema, "0 or more and less than 1");
+  fraction("ramp", o.ramp);
+  not_negative("consensus", o.consensus);
+  not_negative("contrast", o.contrast);
+  positive("temperature", o.temperature);
+  expect_option(o.queue >= 0, "method.queue", o.queue, "0 or more");
+  expect_option(o.pool >= 1, "method.pool", o.pool, "1 or more");
+  positive("sharpen", o.sharpen);
+  not_negative("counted_voxels", o.counted_voxels);
+  fraction("threshold", o.threshold);
+  not_negative("consistency", o.consistency);
+}
+
 /// A student that is trained and a teacher that is its moving average: what all methods here share.
 template <tensor_backend Backend, class Network>
 class student_and_teacher {
  public:
   /// @param student, teacher built alike; the teacher starts as a copy
+  /// @throws config_error for options that make no sense
   student_and_teacher(Network student, Network teacher, const target_map& targets, const method_options& options)
       : m_student(std::move(student)),
         m_teacher(std::move(teacher)),
@@ -137,6 +177,7 @@ class student_and_teacher {
         m_options(options),
         m_loss{1, 1, 1, targets.kind} {
     check_segmentation_network<Network, Backend>();
+    check(m_options);
     copy_parameters(m_student.parameters(), m_teacher.parameters());
   }
 
