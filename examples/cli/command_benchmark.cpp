@@ -238,7 +238,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
       auto batch = batches.next();
       const comodal::progress at{step, steps};
       method.parameters().zero_grad();
-      loss = method.step(batch, at)[0].second;
+      loss = comodal::loss_of(method.step(batch, at));
       optimiser.update(method.parameters(), comodal::learning_rate(e.optimiser, step, steps), step);
       method.after_update(at);
       batches.recycle(std::move(batch));

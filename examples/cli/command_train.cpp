@@ -93,6 +93,9 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   if (e.method.name == "supervised") e.batch.unlabelled = 0;
   e.refuse_bad_patch();
+  comodal::check(e.method);
+  comodal::check(e.optimiser);
+  comodal::check(e.train);
 
   const auto cohort = e.read_cohort();
   print_warnings(cohort.findings);

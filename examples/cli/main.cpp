@@ -16,6 +16,9 @@ namespace {
 int run(const std::function<int()>& command) {
   try {
     return command();
+  } catch (const comodal::out_of_memory_error& failure) {
+    std::fprintf(stderr, "comodal: %s; use a smaller batch.patch or fewer crops per step\n", failure.what());
+    return 1;
   } catch (const comodal::error& failure) {
     std::fprintf(stderr, "comodal: %s\n", failure.what());
     return 2;

@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <comodal/autograd/arithmetic.hpp>
+#include <comodal/autograd/reduction.hpp>
 
 #include <autograd/gradients.hpp>
 
@@ -29,6 +30,19 @@ BOOST_AUTO_TEST_CASE(gradients_of_functions) {
   gradients("power of negative numbers", one, [](const variables& v) { return power(v[0], 3); });
   gradients("sigmoid", one, [](const variables& v) { return sigmoid(v[0]); });
   gradients("leaky_relu", one, [](const variables& v) { return leaky_relu(v[0], 0.1); });
+}
+
+BOOST_AUTO_TEST_CASE(powers_have_their_gradients_at_zero) {
+  context<twofold> ctx;
+  tape<twofold> home(ctx);
+  const auto gradient = [&](double exponent) {
+    const auto x = home.leaf(ctx.make({2}, {0, 3}));
+    home.backward(sum(power(x, exponent)));
+    return to_host(ctx.space(), x.grad());
+  };
+  BOOST_TEST(gradient(0) == (std::vector<double>{0, 0}), boost::test_tools::per_element());
+  BOOST_TEST(gradient(1) == (std::vector<double>{1, 1}), boost::test_tools::per_element());
+  BOOST_TEST(gradient(2) == (std::vector<double>{0, 6}), boost::test_tools::per_element());
 }
 
 struct softplus {

@@ -65,6 +65,26 @@ BOOST_FIXTURE_TEST_CASE(values_are_restored_and_gradients_dropped, workshop) {
   BOOST_TEST(home.recording());
 }
 
+BOOST_FIXTURE_TEST_CASE(a_function_that_throws_leaves_its_inputs_as_they_were, workshop) {
+  const auto in = inputs({{{5}}, {{3}}});
+  const std::vector before{to_host(ctx.space(), in[0].value()), to_host(ctx.space(), in[1].value())};
+  for (const int at : {1, 2, 3, 12, 13}) {  // the first call is recorded; the others are at moved values
+    int calls = 0;
+    const auto f = [&](const variables& v) {
+      auto y = sum(square(v[0], 2)) + sum(square(v[1], 2));
+      if (++calls == at) throw error("enough");
+      return y;
+    };
+    BOOST_CHECK_EXCEPTION((void)check_gradient<twofold>(f, in), error, says("enough"));
+    for (std::size_t k = 0; k < 2; ++k) {
+      BOOST_TEST(to_host(ctx.space(), in[k].value()) == before[k], boost::test_tools::per_element());
+      BOOST_TEST(!in[k].grad());
+    }
+    BOOST_TEST(home.size() == 0u);
+    BOOST_TEST(home.recording());
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(large_inputs_are_sampled_evenly, workshop) {
   const auto in = inputs({{{1000}}});
   BOOST_TEST(check_gradient<twofold>([](const variables& v) { return square(v[0], 2); }, in, 1e-5, 10).compared == 10);

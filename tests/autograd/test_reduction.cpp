@@ -51,6 +51,14 @@ BOOST_FIXTURE_TEST_CASE(reduced_axes_stay_with_extent_one, workshop) {
   BOOST_TEST(item(mean(x)) == 3.5);
 }
 
+BOOST_FIXTURE_TEST_CASE(an_axis_that_is_given_twice_counts_once, workshop) {
+  const auto ones = home.constant({2, 3}, {1, 1, 1, 1, 1, 1});
+  BOOST_TEST(host(mean(ones, {1, -1})) == (std::vector<double>{1, 1}), boost::test_tools::per_element());
+  BOOST_TEST(host(mean(ones, {0, 1, 0, -1})) == (std::vector<double>{1}), boost::test_tools::per_element());
+  BOOST_TEST(host(sum(ones, {1, -1})) == (std::vector<double>{3, 3}), boost::test_tools::per_element());
+  gradients("mean", cube, [](const variables& v) { return mean(v[0], {1, -2, 2}); });
+}
+
 BOOST_FIXTURE_TEST_CASE(soft_max_of_large_numbers_stays_finite, workshop) {
   const auto p = host(softmax(home.constant({2, 2}, {1000, 1000, -1e300, 0}), 1));
   BOOST_TEST(p == (std::vector<double>{0.5, 0.5, 0, 1}), boost::test_tools::per_element());

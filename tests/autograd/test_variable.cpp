@@ -133,6 +133,93 @@ BOOST_FIXTURE_TEST_CASE(assign_is_seen_by_every_copy, workshop) {
   BOOST_TEST(to_host(ctx.space(), copy.value()) == (std::vector<double>{5, 7}), each);
 }
 
+// x whose backward hands on `gradient`, whatever it receives.
+variable<backend> with_gradient(const variable<backend>& x, const tensor<double>& gradient) {
+  return x.home().result(x.value(), {&x}, [to = x.sink(), gradient](const auto&) { to.accumulate(gradient); });
+}
+
+BOOST_FIXTURE_TEST_CASE(a_gradient_of_another_shape_than_the_value_is_refused, workshop) {
+  const auto x = leaf(std::vector<double>(1000, 1));
+  const auto refused = [&](const tensor<double>& gradient, const std::string& words) {
+    const auto loss = sum(with_gradient(x, gradient));
+    BOOST_CHECK_EXCEPTION(home.backward(loss), shape_error, says(words));
+    BOOST_TEST(!x.grad());
+  };
+  refused(ctx.make({1}), "backward: a gradient (1) was handed to a value (1000)");
+  refused(ctx.make({1000, 1}), "backward: a gradient (1000, 1) was handed to a value (1000)");
+  refused({}, "backward: a gradient without elements was handed to a value (1000)");
+  // The second gradient of an inner value is checked like the first.
+  const auto y = exp(x);
+  const auto loss = sum(y) + sum(with_gradient(y, ctx.make({999})));
+  BOOST_CHECK_EXCEPTION(home.backward(loss), shape_error, says("a gradient (999) was handed to a value (1000)"));
+  BOOST_CHECK_EXCEPTION(home.replay([&] { return exp(x); }, ctx.make({2})), shape_error,
+                        says("a gradient (2) was handed to a value (1000)"));
+}
+
+// x whose backward throws.
+variable<backend> failing(const variable<backend>& x) {
+  return x.home().result(x.value(), {&x}, [](const auto&) { throw error("no way back"); });
+}
+
+BOOST_FIXTURE_TEST_CASE(a_backward_pass_that_throws_leaves_nothing_on_the_tape, workshop) {
+  const auto x = leaf({2, 3});
+  const auto inner = exp(x);
+  const auto other = x * inner;
+  const auto failed = failing(inner);
+  // The way back goes through `other * inner` first, so that x, inner and other hold gradients when `failed` throws.
+  const auto loss = sum(failed) + sum(other * inner);
+  BOOST_CHECK_EXCEPTION(home.backward(loss), error, says("no way back"));
+  BOOST_TEST(home.size() == 0u);
+  BOOST_TEST(home.recording());
+  for (const auto& v : {inner, other, failed, loss}) BOOST_TEST(!v.grad());
+  x.zero_grad();
+  home.backward(sum(x * x));
+  BOOST_TEST(grad(x) == (std::vector<double>{4, 6}), each);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_replay_that_throws_leaves_recording_as_it_was, workshop) {
+  const auto x = leaf({2, 3});
+  const auto gradient = ctx.make({2}, {1, 1});
+  {
+    const no_grad_scope<backend> quiet(home);
+    BOOST_CHECK_THROW(home.replay([&]() -> variable<backend> { throw error("forward"); }, gradient), error);
+    BOOST_TEST(!home.recording());
+    BOOST_CHECK_THROW(home.replay([&] { return failing(exp(x)); }, gradient), error);
+    BOOST_TEST(!home.recording());
+  }
+  BOOST_TEST(home.size() == 0u);
+  // Inside a backward pass, where part of the tape is left.
+  const auto before = x * x;
+  const auto y = home.recorded(before.value(), [&, to = before.sink()](const auto& d) {
+    to.accumulate(d);
+    home.replay([&] { return failing(exp(x)); }, d);
+  });
+  const auto loss = sum(y);
+  BOOST_CHECK_EXCEPTION(home.backward(loss), error, says("no way back"));
+  BOOST_TEST(home.size() == 0u);
+  BOOST_TEST(home.recording());
+  BOOST_TEST(!before.grad());
+  BOOST_TEST(!y.grad());
+}
+
+BOOST_FIXTURE_TEST_CASE(an_empty_variable_says_so, workshop) {
+  const variable<backend> empty;
+  BOOST_TEST(!empty);
+  const auto empty_one = says("variable: is empty");
+  BOOST_CHECK_EXCEPTION((void)empty.value(), error, empty_one);
+  BOOST_CHECK_EXCEPTION((void)empty.shape(), error, empty_one);
+  BOOST_CHECK_EXCEPTION((void)empty.extent(0), error, empty_one);
+  BOOST_CHECK_EXCEPTION((void)empty.grad(), error, empty_one);
+  BOOST_CHECK_EXCEPTION((void)empty.requires_grad(), error, empty_one);
+  BOOST_CHECK_EXCEPTION((void)empty.home(), error, empty_one);
+  BOOST_CHECK_EXCEPTION((void)empty.ctx(), error, empty_one);
+  BOOST_CHECK_EXCEPTION(empty.zero_grad(), error, empty_one);
+  BOOST_CHECK_EXCEPTION(empty.assign(ctx.make({1})), error, empty_one);
+  BOOST_CHECK_EXCEPTION((void)empty.sink(), error, empty_one);
+  BOOST_CHECK_EXCEPTION((void)exp(empty), error, empty_one);
+  BOOST_CHECK_EXCEPTION(home.backward(empty), error, empty_one);
+}
+
 // A small network, trained a few steps.
 template <class Backend>
 struct training {

@@ -1,10 +1,15 @@
 # The extension points: each file holds one deficient type a sentence, in the order of the sentences below.
 
-# comodal_compile_sentences(<name> <sentence>...): all of the sentences come, one after the other; each is an error of its own.
+# comodal_compile_sentences(<name> <sentence>...): the compiler says these sentences (regular expressions), each in an
+# error of its own, in this order, and no further one: only the first requirement that a type misses speaks.
 function(comodal_compile_sentences name)
-  list(TRANSFORM ARGN PREPEND "error: [^\n]*comodal: ")
-  list(JOIN ARGN ".*" regex)
-  comodal_compile_fail(${name} "${regex}")
+  comodal_compile_object(${name})
+  set(file "${CMAKE_CURRENT_BINARY_DIR}/compile-fail/${name}.txt")
+  list(JOIN ARGN "\n" lines)
+  file(WRITE "${file}" "${lines}\n")
+  add_test(NAME compile-fail.${name} COMMAND "${CMAKE_COMMAND}" -D FOLDER=${CMAKE_BINARY_DIR} -D CONFIG=$<CONFIG>
+    -D TARGET=compile_fail_${name} -D SENTENCES=${file} -P "${CMAKE_CURRENT_SOURCE_DIR}/compile-fail/sentences.cmake")
+  set_tests_properties(compile-fail.${name} PROPERTIES RESOURCE_LOCK comodal_build_folder TIMEOUT 300)
 endfunction()
 
 comodal_compile_sentences(fusion_block
@@ -18,6 +23,11 @@ comodal_compile_sentences(modality_encoder
   "a modality_encoder needs a member channels"
   "encode_stage\\(\\) of a modality_encoder must return variable<Backend>"
   "a modality_encoder needs a member encode_stage")
+comodal_compile_sentences(fusion_stage
+  "a fusion_stage needs a member fuse"
+  "a fusion_stage needs a member enhance"
+  "fuse\\(\\) of a fusion_stage must return variable<Backend>, enhance\\(\\) a std::vector"
+  "fuse\\(\\) of a fusion_stage must return variable<Backend>, enhance\\(\\) a std::vector")
 comodal_compile_sentences(decoder
   "decode\\(\\) of a decoder must return"
   "a decoder needs a member decode")
@@ -29,6 +39,32 @@ comodal_compile_sentences(segmentation_network
 comodal_compile_sentences(contrastive_loss
   "operator\\(\\) of a contrastive_loss must return variable<Backend>"
   "a contrastive_loss needs operator\\(\\)")
+comodal_compile_sentences(segmentation_loss
+  "a segmentation_loss needs operator\\(\\)"
+  "operator\\(\\) of a segmentation_loss must return variable<Backend>")
+comodal_compile_sentences(consistency_loss
+  "a consistency_loss needs operator\\(\\)"
+  "operator\\(\\) of a consistency_loss must return variable<Backend>")
+comodal_compile_sentences(optimiser
+  "an optimiser needs a member save"
+  "an optimiser needs a member load"
+  "update\\(\\) of an optimiser must return variable<Backend>"
+  "an optimiser needs a member update")
+comodal_compile_sentences(volume_transform
+  "a volume_transform must be copyable"
+  "a volume_transform needs operator\\(\\)"
+  "the operator\\(\\) of a volume_transform must be const"
+  "this type is no volume_transform: its operator\\(\\) must return void"
+  "a volume_transform needs operator\\(\\)")
+comodal_compile_sentences(cohort_reader
+  "a cohort_reader needs a static function layout"
+  "a cohort_reader needs a static function recognises"
+  "a cohort_reader needs a const member function read")
+comodal_compile_sentences(tensor_backend
+  "a tensor_backend needs a member type space_type"
+  "a tensor_backend needs a member type scalar_type"
+  "a tensor_backend needs a static constexpr bool is_reference"
+  "this type is no tensor_backend")
 comodal_compile_sentences(semi_supervised_method
   "a semi_supervised_method needs a member step"
   "a semi_supervised_method needs a member after_update"

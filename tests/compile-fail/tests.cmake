@@ -1,13 +1,19 @@
 # Programs that must not compile, and the sentence that the compiler has to say. Each is an object library that is left out of
 # the build; its CTest builds it.
 
-# comodal_compile_test(<name>): compile-fail/<name>.cpp as the target compile_fail_<name>, built by the test compile-fail.<name>.
-function(comodal_compile_test name)
+# comodal_compile_object(<name>): compile-fail/<name>.cpp as the target compile_fail_<name>.
+function(comodal_compile_object name)
   set(target compile_fail_${name})
   add_library(${target} OBJECT EXCLUDE_FROM_ALL "compile-fail/${name}.cpp")
   target_link_libraries(${target} PRIVATE comodal::comodal)
   target_compile_options(${target} PRIVATE -fsyntax-only)
   set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER "")
+endfunction()
+
+# comodal_compile_test(<name>): the test compile-fail.<name> builds compile-fail/<name>.cpp.
+function(comodal_compile_test name)
+  comodal_compile_object(${name})
+  set(target compile_fail_${name})
   add_test(NAME compile-fail.${name} COMMAND "${CMAKE_COMMAND}" --build "${CMAKE_BINARY_DIR}" --config $<CONFIG> --target ${target})
   # Two builds in one folder at a time would meet in the build tool's own files.
   set_tests_properties(compile-fail.${name} PROPERTIES RESOURCE_LOCK comodal_build_folder TIMEOUT 300)

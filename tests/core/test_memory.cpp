@@ -7,6 +7,8 @@
 #include <core/support.hpp>
 
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <thread>
 
 namespace comodal::tests {
@@ -137,6 +139,86 @@ BOOST_FIXTURE_TEST_CASE(a_buffer_keeps_the_pool_alive, pooled) {
   BOOST_TEST(!watch.expired());
   buffer.reset();
   BOOST_TEST(watch.expired());
+}
+
+// A space of which the system has `left` bytes.
+struct small_memory {
+  struct state {
+    std::size_t left = 0;
+    int requests = 0;
+    std::map<std::byte*, std::size_t> out;
+  };
+  std::shared_ptr<state> of = std::make_shared<state>();
+
+  std::byte* allocate(std::size_t bytes, std::string& why) {
+    ++of->requests;
+    if (bytes > of->left) {
+      why = "no room";
+      return nullptr;
+    }
+    of->left -= bytes;
+    auto* data = static_cast<std::byte*>(::operator new(bytes));
+    of->out[data] = bytes;
+    return data;
+  }
+  void free(std::byte* data) {
+    of->left += of->out.at(data);
+    of->out.erase(data);
+    ::operator delete(data);
+  }
+};
+
+struct short_of_memory {
+  small_memory memory;
+  using pool_type = memory_pool<default_space, small_memory>;
+  std::shared_ptr<pool_type> pool = std::make_shared<pool_type>(memory);
+  explicit short_of_memory(std::size_t left = 6 << 20) { memory.of->left = left; }
+};
+
+BOOST_FIXTURE_TEST_CASE(free_buffers_are_given_back_before_memory_is_short, short_of_memory) {
+  {
+    std::vector<std::shared_ptr<std::byte>> six;
+    for (int i = 0; i < 6; ++i) six.push_back(pool->allocate(1 << 20));
+  }
+  const auto kept = pool->allocate(1 << 20);
+  BOOST_TEST(pool->statistics().held == 6u << 20);
+  const auto large = pool->allocate(2 << 20);  // none of the six is large enough
+  BOOST_TEST((large.get() != nullptr));
+  const memory_statistics now = pool->statistics();
+  BOOST_TEST(now.in_use == 3u << 20);
+  BOOST_TEST(now.held == 3u << 20);
+  BOOST_TEST(now.peak == 6u << 20);
+  BOOST_TEST(now.allocations == 7u);
+  BOOST_TEST(memory.of->left == 3u << 20);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_does_not_fit_is_refused_with_sizes_and_leaves_the_statistics_alone, short_of_memory) {
+  const auto kept = pool->allocate(1 << 20);
+  (void)pool->allocate(1 << 20);
+  const memory_statistics before = pool->statistics();
+  for (int i = 0; i < 2; ++i)
+    BOOST_CHECK_EXCEPTION(
+        (void)pool->allocate(16 << 20), out_of_memory_error,
+        says("out of memory: 16777216 bytes (0.015625 GiB) were asked for, tensors use 0.000976562 GiB "
+             "and the system gives no more (no room)"));
+  const memory_statistics after = pool->statistics();
+  BOOST_TEST(after.in_use == before.in_use);
+  BOOST_TEST(after.peak == before.peak);
+  BOOST_TEST(after.allocations == before.allocations);
+  BOOST_TEST(after.held == 1u << 20);  // the free buffer was given back
+  BOOST_TEST(memory.of->requests == 2 + 4);
+  BOOST_TEST((pool->allocate(5 << 20).get() != nullptr));
+}
+
+BOOST_FIXTURE_TEST_CASE(sizes_that_no_memory_has_are_refused, pooled) {
+  constexpr std::size_t most = std::numeric_limits<std::size_t>::max();
+  for (const std::size_t bytes : {most, most - 63, most - (most >> 4), most / 2 + 1}) {
+    BOOST_CHECK_EXCEPTION((void)pool->allocate(bytes), out_of_memory_error, says(text("out of memory: ", bytes)));
+    BOOST_TEST(pool->statistics().in_use == 0u);
+    BOOST_TEST(pool->statistics().allocations == 0u);
+  }
+  static_assert(std::is_base_of_v<device_error, out_of_memory_error>);
+  static_assert(std::is_base_of_v<error, device_error>);
 }
 
 BOOST_FIXTURE_TEST_CASE(threads_may_share_a_pool, pooled) {

@@ -43,6 +43,9 @@ BOOST_AUTO_TEST_CASE(misuse_is_refused_in_plain_words) {
   shape full{1, 2, 3, 4, 5, 6};
   BOOST_CHECK_EXCEPTION(full.push_back(7), shape_error, says("shape: more than 6 axes"));
   BOOST_CHECK_EXCEPTION((shape{1, -2}), shape_error, says("shape: extent -2 is negative"));
+  shape s{2, 3};
+  BOOST_CHECK_EXCEPTION(s.set(0, -1), shape_error, says("shape: extent -1 is negative"));
+  BOOST_TEST((s == shape{2, 3}));
   BOOST_CHECK_EXCEPTION((void)(shape{1, 2}[2]), shape_error, says("shape (1, 2) has no axis 2"));
   BOOST_CHECK_EXCEPTION((void)(shape{1, 2}[-3]), shape_error, says("shape (1, 2) has no axis -3"));
   BOOST_CHECK_EXCEPTION((void)shape{}.checked(0), shape_error, says("shape () has no axis 0"));

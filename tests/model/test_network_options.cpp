@@ -193,7 +193,9 @@ BOOST_FIXTURE_TEST_CASE(options_that_make_no_sense_are_refused, network_bench) {
   refused("model.fusion_stages: stage 3", [](auto& o) { o.fusion_stages = {1, 3}; });
   refused("0 channels", [](auto& o) { o.fused_channels = {3, 0}; });
   refused("model.strides", [](auto& o) { o.strides = {{2, 0, 2}}; });
-  refused("model.filters", [](auto& o) { o.filters = {{3, 2, 3}, {3, 3, 3}}; });
+  refused("model.filters: 2, expected an odd number from 1 to 15", [](auto& o) { o.filters = {{3, 2, 3}, {3, 3, 3}}; });
+  refused("model.filters: 17, expected an odd number from 1 to 15",
+          [](auto& o) { o.filters = {{3, 3, 3}, {3, 17, 3}}; });
   refused("model.filters", [](auto& o) { o.filters = {{3, 3, 3}, {3, 3, -1}}; });
   BOOST_CHECK_EXCEPTION((void)make(tiny_options(), 0), config_error, says("0 modalities"));
 }

@@ -100,7 +100,18 @@ BOOST_FIXTURE_TEST_CASE(copies_need_stores_built_alike, bench) {
   (void)scope(reshaped).he_normal("w", {6});
   BOOST_CHECK_EXCEPTION(copy_parameters(a, fewer), config_error, says("1 parameters for 0"));
   BOOST_CHECK_EXCEPTION(copy_parameters(a, renamed), config_error, says("'w' for 'v'"));
-  BOOST_CHECK_THROW(copy_parameters(a, reshaped), error);
+  BOOST_CHECK_EXCEPTION(copy_parameters(a, reshaped), shape_error, says("copy_parameters: 'w' is (5) for (6)"));
+  const auto before = all_values(a);
+  for (store* other : {&fewer, &renamed, &reshaped}) {
+    BOOST_CHECK_THROW(average_parameters(*other, a, 0.5), error);
+    BOOST_CHECK_THROW(average_parameters(a, *other, 0.5), error);
+  }
+  BOOST_CHECK_EXCEPTION(average_parameters(fewer, a, 0.5), config_error,
+                        says("average_parameters: 0 parameters for 1"));
+  BOOST_CHECK_EXCEPTION(average_parameters(renamed, a, 0.5), config_error, says("average_parameters: 'v' for 'w'"));
+  BOOST_CHECK_EXCEPTION(average_parameters(reshaped, a, 0.5), shape_error,
+                        says("average_parameters: 'w' is (6) for (5)"));
+  BOOST_TEST((all_values(a) == before));
 }
 
 BOOST_AUTO_TEST_CASE(averaging_factor_has_its_golden_values) {

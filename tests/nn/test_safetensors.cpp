@@ -123,6 +123,8 @@ BOOST_FIXTURE_TEST_CASE(damaged_headers_are_io_errors, file_bench) {
       {"negative offset", entry("\"F32\"", "[2,3]", "[-24,0]")},
       {"more extents than bytes", entry("\"F32\"", "[2,4]", "[0,24]")},
       {"fewer extents than bytes", entry("\"F32\"", "[2]", "[0,24]")},
+      {"a product of extents that overflows", entry("\"F32\"", "[4611686018427387904,4]", "[0,0]")},
+      {"a number of bytes that overflows", entry("\"F32\"", "[4611686018427387904]", "[0,0]")},
       {"metadata of numbers", "{\"__metadata__\":{\"a\":1}}"},
   };
   for (const auto& [what, header] : damaged) {

@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(training_logs) {
          R"({"iteration": 2, "dice": 0.7})"
          "\n"
          R"({"iteration": 3, "lo)";
-  const auto s = read_json_lines(here.path / "log.jsonl");
+  const auto s = read_json_lines(here.path / "log.jsonl", "iteration");
   BOOST_TEST(s.size() == 4u);
   BOOST_TEST(s[0].name == "loss");
   BOOST_TEST(s[0].x == (std::vector<double>{1, 2}), boost::test_tools::per_element());
@@ -110,6 +110,13 @@ BOOST_AUTO_TEST_CASE(training_logs) {
   BOOST_TEST(s[2].name == "terms.con");
   BOOST_TEST(s[3].name == "dice");
   BOOST_TEST(s[3].x == std::vector<double>{2}, boost::test_tools::per_element());
+
+  // Our own log (train/log.hpp) counts steps.
+  std::ofstream(here.path / "own.jsonl") << "{\"step\":9,\"rate\":0.01,\"loss\":1.5}\n";
+  const auto own = read_json_lines(here.path / "own.jsonl");
+  BOOST_TEST(own.size() == 2u);
+  BOOST_TEST(own.at(1).name == "loss");
+  BOOST_TEST(own.at(1).x == std::vector<double>{9}, boost::test_tools::per_element());
 
   std::ofstream(here.path / "bad.jsonl") << "{\"iteration\": 1}\nnot json\n";
   try {

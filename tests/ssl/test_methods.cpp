@@ -6,6 +6,9 @@
 
 #include <ssl/support.hpp>
 
+#include <cmath>
+#include <map>
+
 namespace comodal::tests {
 
 using B = kokkos_backend<default_space, double>;
@@ -238,6 +241,58 @@ BOOST_FIXTURE_TEST_CASE(what_makes_no_sense_is_refused, methods) {
     batch.weak = batch.strong = crop_batch{};
     BOOST_CHECK_EXCEPTION((void)method.step(batch, {0, 10}), config_error, says("unlabelled"));
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused_by_every_method, methods) {
+  const double nan = std::nan(""), infinite = HUGE_VAL;
+  const std::map<std::string, std::vector<double>> senseless{{"branch_weight", {-1, nan, infinite}},
+                                                             {"ema", {-1, 1, 99, nan}},
+                                                             {"ramp", {-0.1, 1.1, nan}},
+                                                             {"consensus", {-1, nan, infinite}},
+                                                             {"contrast", {-1, nan, infinite}},
+                                                             {"temperature", {0, -1, nan, infinite}},
+                                                             {"queue", {-1}},
+                                                             {"pool", {0, -1}},
+                                                             {"sharpen", {0, -1, nan, infinite}},
+                                                             {"counted_voxels", {-1, nan, infinite}},
+                                                             {"threshold", {-0.1, 1.1, nan}},
+                                                             {"consistency", {-1, nan, infinite}}};
+  std::size_t numbers = 0;
+  method_options defaults;
+  visit_method_options(defaults, [&](std::string_view key, auto& kind) {
+    using number = std::remove_cvref_t<decltype(kind)>;
+    if constexpr (std::is_same_v<number, double> || std::is_same_v<number, index>) {
+      ++numbers;
+      for (const double value : senseless.at(std::string(key)))
+        for (const std::string& name : names) {
+          auto o = named(name);
+          visit_method_options(o, [&](std::string_view other, auto& option) {
+            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(option)>, number>)
+              if (other == key) option = static_cast<number>(value);
+          });
+          BOOST_CHECK_EXCEPTION((void)make(o), config_error, says(text("method.", key, " = ", value, ", expected ")));
+        }
+    }
+  });
+  BOOST_TEST(numbers == senseless.size());
+}
+
+BOOST_FIXTURE_TEST_CASE(reliabilities_are_logged_for_outputs_that_exist, methods) {
+  const auto logged = [&](const network_options& network) {
+    auto method = make(named("contrastive_mutual_learning"), 1, network);
+    std::vector<std::string> found;
+    for (const auto& [name, value] : step(method, tiny_batch(0)))
+      if (name.rfind("reliability.", 0) == 0) found.push_back(name);
+    return found;
+  };
+  auto network = tiny_network();
+  BOOST_TEST(
+      (logged(network) == std::vector<std::string>{"reliability.branch0", "reliability.branch1", "reliability.fused"}));
+  network.branches = false;
+  BOOST_TEST((logged(network) == std::vector<std::string>{"reliability.fused"}));
+  network.branches = true;
+  network.fusion = "early";
+  BOOST_TEST((logged(network) == std::vector<std::string>{"reliability.fused"}));
 }
 
 static_assert(semi_supervised_method<any_method<B>, B>);

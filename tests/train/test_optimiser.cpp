@@ -8,6 +8,9 @@
 
 #include <loss/golden.hpp>
 
+#include <cmath>
+#include <map>
+
 namespace comodal::tests {
 
 using B = bench::backend;
@@ -133,10 +136,22 @@ BOOST_FIXTURE_TEST_CASE(a_resumed_run_is_an_unbroken_one, two_parameters) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_state_of_other_shapes_is_refused, two_parameters) {
-  safetensors_file file;
-  file.arrays["optimiser.velocity.w"] = named_array::of(shape{5}, std::vector<double>(5, 1));
-  auto optimiser = make_optimiser<B>({});
-  BOOST_CHECK_THROW(optimiser.load(store, file), error);
+  for (const std::string name : {"sgd", "adamw"}) {
+    auto optimiser = make_optimiser<B>({.name = name});
+    safetensors_file file;
+    random_gradients(1);
+    (void)optimiser.update(store, 0.1, 0);
+    optimiser.save(store, file);
+    for (auto& [array_name, array] : file.arrays)
+      for (const shape& other : {shape{3, 2}, shape{6}, shape{1, 2, 3}, shape{5}}) {
+        safetensors_file damaged = file;
+        damaged.arrays[array_name] =
+            named_array::of(other, std::vector<double>(static_cast<std::size_t>(other.size()), 1));
+        BOOST_CHECK_EXCEPTION(optimiser.load(store, damaged), io_error,
+                              says(text("array '", array_name, "' is ", other.to_string(),
+                                        ", the network's parameter is ", array.shape.to_string())));
+      }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(schedules_have_their_golden_values) {
@@ -179,6 +194,32 @@ BOOST_AUTO_TEST_CASE(names_that_are_not_known_are_refused) {
   o.name = "sgd";
   o.schedule = "poly";
   BOOST_CHECK_EXCEPTION((void)make_optimiser<B>(o), config_error, says("optimiser.schedule = 'poly'"));
+}
+
+BOOST_AUTO_TEST_CASE(numbers_that_make_no_sense_are_refused) {
+  const double nan = std::nan(""), infinite = HUGE_VAL;
+  const std::map<std::string, std::vector<double>> senseless{
+      {"rate", {0, -0.1, nan, infinite}}, {"momentum", {-0.1, 1, nan, infinite}}, {"decay", {-1e-5, nan, infinite}},
+      {"beta1", {-0.1, 1, nan}},          {"beta2", {-0.1, 1, 2, nan}},           {"epsilon", {0, -1, nan, infinite}},
+      {"clip", {-1, nan, infinite}},      {"power", {-0.5, nan, infinite}},       {"warm_up", {-0.1, 1.5, nan}}};
+  int options = 0;
+  optimiser_options defaults;
+  visit_optimiser_options(defaults, [&](std::string_view key, auto& unused) {
+    if constexpr (std::is_same_v<std::remove_cvref_t<decltype(unused)>, double>) {
+      ++options;
+      for (const double value : senseless.at(std::string(key))) {
+        optimiser_options o;
+        visit_optimiser_options(o, [&](std::string_view name, auto& number) {
+          if constexpr (std::is_same_v<std::remove_cvref_t<decltype(number)>, double>)
+            if (name == key) number = value;
+        });
+        BOOST_CHECK_EXCEPTION((void)make_optimiser<B>(o), config_error,
+                              says(text("optimiser.", key, " = ", value, ", expected ")));
+      }
+    }
+  });
+  BOOST_TEST(options == static_cast<int>(senseless.size()));
+  check(optimiser_options{.name = "adamw", .momentum = 0, .decay = 0, .clip = 0, .power = 0, .warm_up = 1});
 }
 
 static_assert(optimiser<sgd<B>, B>);

@@ -19,7 +19,10 @@ struct recorded_step {
 
 class square_of_a_weight {
  public:
-  enum class damage { none, loss, gradient };
+  enum class damage { none, loss, gradient, exception };
+  /// What `step` returns besides the loss, or instead of it.
+  enum class returned { loss, others_first, others_alone, empty_loss, nothing };
+  returned what = returned::loss;
   square_of_a_weight(tape<B>& home, std::vector<recorded_step>& record, std::uint32_t damaged_step, damage kind)
       : m_record(&record),
         m_damaged_step(damaged_step),
@@ -34,8 +37,14 @@ class square_of_a_weight {
     auto loss = multiply(m_weight, m_weight);
     if (at.step == m_damaged_step && m_damage == damage::loss) loss = log(scale(loss, -1));
     if (at.step == m_damaged_step && m_damage == damage::gradient) loss = scale(loss, 1e308);
+    if (at.step == m_damaged_step && m_damage == damage::exception) throw error("no way on");
     loss = reshape(loss, shape{});
     m_parameters.home().backward(loss);
+    const auto other = m_parameters.home().constant(shape{}, {0.25});
+    if (what == returned::others_first) return {{"aux", other}, {"loss", loss}, {"more", other}};
+    if (what == returned::others_alone) return {{"aux", other}, {"total", loss}};
+    if (what == returned::empty_loss) return {{"loss", {}}};
+    if (what == returned::nothing) return {};
     return {{"loss", loss}};
   }
   void after_update(const progress& at) {
@@ -61,6 +70,7 @@ class square_of_a_weight {
   variable<B> m_weight;
 };
 using damage = square_of_a_weight::damage;
+using returned = square_of_a_weight::returned;
 
 struct numbered_batches {
   using batch_type = step_batch;
@@ -81,9 +91,19 @@ struct run_of_ten_steps : bench {
   int guides = 0;
 
   explicit run_of_ten_steps(const temporary_folder& folder, train_options options = {.steps = 10},
-                            std::uint32_t damaged_step = 100, damage kind = damage::none)
-      : method(std::make_unique<square_of_a_weight>(home, record, damaged_step, kind)),
-        loop(method, optimiser(), maker, {.threads = 1, .depth = 3}, options, plan(), folder.path()) {}
+                            std::uint32_t damaged_step = 100, damage kind = damage::none,
+                            returned what = returned::loss)
+      : run_of_ten_steps(folder.path(), plan(), options, damaged_step, kind, what) {}
+  run_of_ten_steps(const std::filesystem::path& folder, const model_plan& with, train_options options = {.steps = 10},
+                   std::uint32_t damaged_step = 100, damage kind = damage::none, returned what = returned::loss)
+      : method(make(damaged_step, kind, what)),
+        loop(method, optimiser(), maker, {.threads = 1, .depth = 3}, options, with, folder) {}
+
+  std::unique_ptr<square_of_a_weight> make(std::uint32_t damaged_step, damage kind, returned what) {
+    auto made = std::make_unique<square_of_a_weight>(home, record, damaged_step, kind);
+    made->what = what;
+    return made;
+  }
 
   static optimiser_options optimiser() {
     optimiser_options o;
@@ -193,6 +213,96 @@ BOOST_AUTO_TEST_CASE(what_is_not_finite_never_replaces_a_checkpoint) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(the_loss_is_found_by_its_name) {
+  const train_options options{.steps = 10, .log_every = 1, .checkpoint_every = 3};
+  {
+    const temporary_folder folder;
+    run_of_ten_steps run(folder, options, 100, damage::none, returned::others_first);
+    const auto result = run.loop.run();
+    const double last = run.record.back().before;
+    BOOST_TEST(result.last_loss == last * last, boost::test_tools::tolerance(1e-12));
+  }
+  const temporary_folder folder;
+  run_of_ten_steps damaged(folder, options, 5, damage::loss, returned::others_first);
+  BOOST_CHECK_EXCEPTION((void)damaged.loop.run(), error, says("at step 5; lower optimiser.rate"));
+}
+
+BOOST_AUTO_TEST_CASE(a_method_without_a_loss_is_refused) {
+  const std::vector<std::pair<returned, std::string>> cases{
+      {returned::others_alone, "no value named 'loss' (it returned aux, total)"},
+      {returned::empty_loss, "no value named 'loss' (it returned loss (empty))"},
+      {returned::nothing, "no value named 'loss' (it returned nothing)"}};
+  for (const auto& [what, words] : cases) {
+    const temporary_folder folder;
+    run_of_ten_steps run(folder, {.steps = 10}, 100, damage::none, what);
+    BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says(words));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_step_that_throws_leaves_the_tape_empty) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder, {.steps = 10}, 3, damage::exception);
+  BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("no way on"));
+  BOOST_TEST(run.home.size() == 0u);
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_that_nobody_could_read_is_refused_before_the_run) {
+  const temporary_folder folder;
+  auto plan = run_of_ten_steps::plan();
+  plan.labels.clear();
+  BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder.path(), plan), config_error,
+                        says("trainer: the plan has 0 labels, expected the background and at least one more"));
+  plan = run_of_ten_steps::plan();
+  plan.labels.pop_back();
+  BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder.path(), plan), config_error, says("the plan has 1 labels"));
+  plan = run_of_ten_steps::plan();
+  plan.modalities.clear();
+  BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder.path(), plan), config_error,
+                        says("trainer: the plan names no modality"));
+}
+
+BOOST_AUTO_TEST_CASE(the_folder_of_a_run_is_made_or_refused_before_the_run) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder / "new" / "run", run_of_ten_steps::plan());
+  (void)run.loop.run();
+  BOOST_TEST(std::filesystem::exists(folder / "new" / "run" / "model.safetensors"));
+  write_text(folder / "file", "");
+  for (const auto& place : {folder / "file", folder / "file" / "run"})
+    BOOST_CHECK_EXCEPTION(run_of_ten_steps(place, run_of_ten_steps::plan()), io_error,
+                          says(place.string() + ": the folder of the run cannot be made"));
+}
+
+BOOST_AUTO_TEST_CASE(damaged_checkpoints_are_refused_in_plain_words) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder, {.steps = 10, .validate_every = 3});
+  run.loop.validate = [] { return std::vector<std::pair<std::string, double>>{{"dice", 0.75}}; };
+  run.guide_by_number(0);
+  (void)run.loop.run(run_of_ten_steps::before_step(7));
+  const auto file = run.loop.checkpoint_file();
+  const safetensors_file whole = read_safetensors(file);
+  const auto refused = [&](const std::string& words, const std::function<void(safetensors_file&)>& damage) {
+    auto content = whole;
+    damage(content);
+    write_safetensors(file, content);
+    run_of_ten_steps again(folder, {.steps = 10});
+    BOOST_CHECK_EXCEPTION(again.loop.resume(file), io_error, says(words));
+  };
+  for (const std::string entry : {"comodal.step", "comodal.steps", "comodal.seed"})
+    for (const std::string words : {"", "seven", "7 ", "0x7", "99999999999999999999", "7.5"})
+      refused(text(entry, " = '", words, "', expected a whole number"), [&](auto& f) { f.metadata[entry] = words; });
+  for (const std::string words : {"", "best", "0.75", "0x", "0x1p-1 ", "0x1p99999", "nan"})
+    refused(text("comodal.best = '", words, "', expected a hexadecimal number"),
+            [&](auto& f) { f.metadata["comodal.best"] = words; });
+  for (const std::string words : {"-1", "11", "4294967296"})
+    refused(text("comodal.step = ", words, " of 10"), [&](auto& f) { f.metadata["comodal.step"] = words; });
+  refused("is no checkpoint (it has no comodal.step)", [](auto& f) { f.metadata.erase("comodal.step"); });
+  refused("array 'guide.0' is (1), expected three axes", [](auto& f) { f.arrays["guide.0"].shape = shape{1}; });
+  write_safetensors(file, whole);
+  run_of_ten_steps again(folder, {.steps = 10});
+  again.loop.resume(file);
+  BOOST_TEST(again.loop.run().best_validation == 0.75);
+}
+
 BOOST_AUTO_TEST_CASE(the_best_on_validation_is_kept) {
   const temporary_folder folder;
   run_of_ten_steps run(folder, {.steps = 10, .validate_every = 3});
@@ -210,6 +320,14 @@ BOOST_AUTO_TEST_CASE(options_are_checked) {
   BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, {.log_every = 0}), config_error, says("train.log_every = 0"));
   BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, {.checkpoint_every = 0}), config_error,
                         says("train.checkpoint_every = 0"));
+  constexpr index many = index{1} << 32;
+  BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, {.steps = many}), config_error,
+                        says("train.steps = 4294967296, expected 1 to 4294967295"));
+  BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, {.validate_every = -1}), config_error,
+                        says("train.validate_every = -1"));
+  for (const double memory : {-1.0, std::nan(""), HUGE_VAL})
+    BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, {.memory = memory}), config_error,
+                          says(text("train.memory = ", memory, ", expected GiB")));
 }
 
 }  // namespace comodal::tests

@@ -55,7 +55,10 @@ template <class T>
 struct power_function {
   T exponent;
   KOKKOS_INLINE_FUNCTION T value(T x) const { return math::pow(x, exponent); }
-  KOKKOS_INLINE_FUNCTION T derivative(T x, T) const { return exponent * math::pow(x, exponent - T(1)); }
+  KOKKOS_INLINE_FUNCTION T derivative(T x, T) const {
+    // x^0 is 1 everywhere; 0 * x^-1 would be 0 * inf at 0.
+    return exponent == T(0) ? T(0) : exponent * math::pow(x, exponent - T(1));
+  }
 };
 template <class T>
 struct sigmoid_function {

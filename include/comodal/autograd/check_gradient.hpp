@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,10 +24,53 @@ struct gradient_report {
   [[nodiscard]] bool passed(double tolerance = 1e-6) const { return compared > 0 && worst <= tolerance; }
 };
 
+namespace detail {
+
+// Leaves the inputs of a gradient check as they were: their values, no gradients, and an empty tape.
+template <tensor_backend Backend>
+class inputs_under_check {
+ public:
+  explicit inputs_under_check(const std::vector<variable<Backend>>& inputs) : m_inputs(&inputs) { drop_gradients(); }
+  ~inputs_under_check() {
+    put_back();
+    drop_gradients();
+  }
+  inputs_under_check(const inputs_under_check&) = delete;
+  inputs_under_check& operator=(const inputs_under_check&) = delete;
+
+  /// Sets element e of input k; `values` are all of its others.
+  void move(std::size_t k, std::vector<typename Backend::scalar_type> values, std::size_t e, double value) {
+    const auto& input = (*m_inputs)[k];
+    if (!m_moved || *m_moved != k) {
+      put_back();
+      m_before = input.ctx().make(input.shape(), values);
+      m_moved = k;
+    }
+    values[e] = static_cast<typename Backend::scalar_type>(value);
+    input.assign(input.ctx().make(input.shape(), values));
+  }
+
+ private:
+  void put_back() {
+    if (m_moved) (*m_inputs)[*m_moved].assign(m_before);
+    m_moved.reset();
+  }
+  void drop_gradients() const {
+    (*m_inputs)[0].home().clear();
+    for (const auto& input : *m_inputs) input.zero_grad();
+  }
+
+  const std::vector<variable<Backend>>* m_inputs;
+  std::optional<std::size_t> m_moved;
+  typename context<Backend>::tensor_type m_before;
+};
+
+}  // namespace detail
+
 /// Compares the gradients of `f(inputs)` with respect to every input, projected on a fixed random direction of the
 /// output, with central differences. Use a back end in double.
 /// @param f takes a `std::vector<variable<Backend>>` and returns a variable of any shape
-/// @param inputs leaves; their values are perturbed and restored
+/// @param inputs leaves; their values are perturbed and restored, also where f throws
 /// @param step relative step of the differences
 /// @param most elements an input that are compared (spread evenly); 0 compares all
 /// @param floor gradients much smaller than this are compared absolutely
@@ -48,8 +92,7 @@ template <tensor_backend Backend, class F>
     return sum(multiply(out, direction));
   };
 
-  home.clear();
-  for (const auto& input : inputs) input.zero_grad();
+  detail::inputs_under_check<Backend> checked(inputs);
   home.backward(projected());
   std::vector<std::vector<T>> analytic;
   for (const auto& input : inputs)
@@ -65,9 +108,7 @@ template <tensor_backend Backend, class F>
       const auto e = static_cast<std::size_t>(j * size / count);
       const double h = step * std::max(1.0, std::fabs(static_cast<double>(before[e])));
       const auto at = [&](double value) {
-        auto moved = before;
-        moved[e] = static_cast<T>(value);
-        inputs[k].assign(ctx.make(inputs[k].shape(), moved));
+        checked.move(k, before, e, value);
         return item(projected());
       };
       const double centre = static_cast<double>(before[e]), numeric = (at(centre + h) - at(centre - h)) / (2 * h);
@@ -79,9 +120,7 @@ template <tensor_backend Backend, class F>
         report.place = text("input ", k, ", element ", e, ": analytic ", exact, ", numeric ", numeric);
       }
     }
-    inputs[k].assign(ctx.make(inputs[k].shape(), before));
   }
-  for (const auto& input : inputs) input.zero_grad();
   return report;
 }
 

@@ -12,7 +12,8 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Sum over the given axes, which stay with extent 1; accumulated in double, in a fixed order. @throws shape_error
+/// Sum over the given axes, which stay with extent 1; accumulated in double, in a fixed order. An axis that is given
+/// twice (as 1 and -1 of two) counts once. @throws shape_error
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> sum(const variable<Backend>& x, const std::vector<int>& axes) {
   auto& ctx = x.ctx();
@@ -38,11 +39,15 @@ template <tensor_backend Backend>
       });
 }
 
-/// Mean over the given axes, which stay with extent 1. @throws shape_error
+/// Mean over the given axes, which stay with extent 1; an axis that is given twice counts once. @throws shape_error
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> mean(const variable<Backend>& x, const std::vector<int>& axes) {
+  shape rest = x.shape();
   index count = 1;
-  for (const int axis : axes) count *= x.extent(axis);
+  for (const int axis : axes) {
+    count *= rest[axis];
+    rest.set(axis, 1);
+  }
   return scale(sum(x, axes), 1.0 / static_cast<double>(count));
 }
 

@@ -5,6 +5,7 @@
 #ifndef COMODAL_AUTOGRAD_VARIABLE_HPP
 #define COMODAL_AUTOGRAD_VARIABLE_HPP
 
+#include <comodal/autograd/record.hpp>
 #include <comodal/ops/elementwise.hpp>
 
 #include <initializer_list>
@@ -21,29 +22,6 @@ class tape;
 template <tensor_backend Backend>
 class variable;
 
-namespace detail {
-
-// One recorded operation on the way back, of whatever scalar.
-struct recorded_step {
-  const char* operation = nullptr;  // set while a recorder watches, as is the layer
-  std::string layer;
-
-  recorded_step() = default;
-  recorded_step(const recorded_step&) = delete;
-  recorded_step& operator=(const recorded_step&) = delete;
-  virtual ~recorded_step() = default;
-  [[nodiscard]] virtual bool reached() const = 0;  // a gradient arrived
-  virtual void run() = 0;                          // hands it on
-};
-
-// What tapes of several scalars share.
-struct tape_record {
-  std::vector<std::unique_ptr<recorded_step>> steps;
-  bool recording = true;
-};
-
-}  // namespace detail
-
 /// Where the gradient of a variable is collected. Backward functions keep sinks, not variables, so that a value which
 /// no backward function needs is freed at once.
 template <tensor_backend Backend>
@@ -53,9 +31,14 @@ class gradient_sink {
 
   /// True if a gradient is asked for; backward functions skip what is not wanted.
   [[nodiscard]] bool wanted() const { return m_slot->requires_grad; }
-  /// Adds to the gradient, if one is wanted. @throws shape_error if an earlier gradient has another shape
+  /// Adds to the gradient, if one is wanted; a first gradient is kept without a copy.
+  /// @throws shape_error unless the gradient has the shape of the value
   void accumulate(const tensor_type& gradient) const {
     if (!wanted()) return;
+    if (!gradient || !(gradient.shape() == m_slot->extents))
+      throw shape_error(text("backward: a gradient ", gradient ? gradient.shape().to_string() : "without elements",
+                             " was handed to a value ", m_slot->extents.to_string(),
+                             "; a backward function returns gradients in the shapes of its inputs"));
     if (!m_slot->grad)
       m_slot->grad = gradient;
     else if (m_slot->grad.unique())
@@ -69,6 +52,7 @@ class gradient_sink {
   friend class tape<Backend>;
   struct slot {
     tensor_type grad;
+    comodal::shape extents;  // of the value, and so of the gradient
     bool requires_grad = false;
     context<Backend>* ctx = nullptr;
   };
@@ -86,20 +70,22 @@ class variable {
 
   variable() = default;
 
-  [[nodiscard]] const tensor_type& value() const { return *m_value; }
-  [[nodiscard]] const comodal::shape& shape() const { return m_value->shape(); }
+  // Members throw `error` where the variable is empty, but for the two that ask whether it is.
+  [[nodiscard]] const tensor_type& value() const { return *filled().m_value; }
+  [[nodiscard]] const comodal::shape& shape() const { return value().shape(); }
   [[nodiscard]] index extent(int axis) const { return shape()[axis]; }
   /// The gradient of the last backward pass; empty where none arrived.
-  [[nodiscard]] const tensor_type& grad() const { return m_slot->grad; }
-  [[nodiscard]] bool requires_grad() const { return m_slot->requires_grad; }
-  [[nodiscard]] tape<Backend>& home() const { return *m_home; }
-  [[nodiscard]] context<Backend>& ctx() const { return *m_slot->ctx; }
+  [[nodiscard]] const tensor_type& grad() const { return filled().m_slot->grad; }
+  [[nodiscard]] bool requires_grad() const { return filled().m_slot->requires_grad; }
+  [[nodiscard]] tape<Backend>& home() const { return *filled().m_home; }
+  [[nodiscard]] context<Backend>& ctx() const { return *filled().m_slot->ctx; }
+  /// False for an empty variable, which no tape made.
   explicit operator bool() const { return static_cast<bool>(m_value); }
   /// True if no other variable, tensor or recorded operation holds the value.
   [[nodiscard]] bool unique() const { return m_value.use_count() == 1 && m_value->unique(); }
 
   /// Drops the gradient.
-  void zero_grad() const { m_slot->grad = tensor_type{}; }
+  void zero_grad() const { filled().m_slot->grad = tensor_type{}; }
   /// Replaces the value of a leaf: optimisers and averaging. @throws shape_error unless the shape stays
   void assign(tensor_type value) const {
     if (!(value.shape() == shape()))
@@ -107,11 +93,16 @@ class variable {
     *m_value = std::move(value);
   }
   /// What a backward function keeps of this variable.
-  [[nodiscard]] gradient_sink<Backend> sink() const { return gradient_sink<Backend>(m_slot); }
+  [[nodiscard]] gradient_sink<Backend> sink() const { return gradient_sink<Backend>(filled().m_slot); }
 
  private:
   friend class tape<Backend>;
   using slot = typename gradient_sink<Backend>::slot;
+
+  const variable& filled() const {
+    if (!m_value) throw error("variable: is empty; a tape, a parameter store or an operation makes one with a value");
+    return *this;
+  }
 
   std::shared_ptr<tensor_type> m_value;
   std::shared_ptr<slot> m_slot;
@@ -160,8 +151,9 @@ class tape {
     return result(std::move(value), wanted, std::forward<Backward>(backward));
   }
 
-  /// Gradients of a scalar with respect to every leaf, added to what the leaves hold. Empties the tape.
-  /// @throws shape_error unless `loss` has one element
+  /// Gradients of a scalar with respect to every leaf, added to what the leaves hold. Empties the tape, also where a
+  /// backward function throws; leaves then hold part of their gradients: drop these with `zero_grad`.
+  /// @throws shape_error unless `loss` has one element (the tape stays as it is)
   void backward(const variable_type& loss) {
     if (loss.shape().size() != 1)
       throw shape_error(text("backward: the loss has shape ", loss.shape().to_string(),
@@ -171,8 +163,10 @@ class tape {
       return;
     }
     const layer_scope<Backend> before(*m_context);  // steps open the layers in which they were recorded
+    clear_on_throw guard{this};
     loss.m_slot->grad = ops::full(*m_context, loss.shape(), typename Backend::scalar_type(1));
     walk_back(0);
+    guard.finished = true;
   }
 
   /// A result that needs a gradient whatever its inputs do, because `backward` reaches parameters that are not among
@@ -182,16 +176,21 @@ class tape {
     return result(std::move(value), true, std::forward<Backward>(backward));
   }
   /// Computes `f()` while recording and goes back through it at once, from the gradient of its result: for backward
-  /// functions that compute something again.
+  /// functions that compute something again. @throws shape_error unless the gradient has the shape of the result;
+  /// whatever f() or a backward function throws leaves the tape empty
   template <class F>
   void replay(const F& f, const tensor_type& gradient) {
     const std::size_t before = size();
-    const bool recording = std::exchange(m_record->recording, true);
-    const variable_type y = f();
-    m_record->recording = recording;
-    if (!y.requires_grad()) return;
-    y.m_slot->grad = gradient;
-    walk_back(before);
+    clear_on_throw guard{this};
+    const variable_type y = [&] {
+      const detail::recording_scope on(*m_record, true);
+      return f();
+    }();
+    if (y.requires_grad()) {
+      y.sink().accumulate(gradient);
+      walk_back(before);
+    }
+    guard.finished = true;
   }
 
   /// While gradients are on, keeps `f()` for the way back: it is called when everything that is recorded from now on
@@ -202,8 +201,14 @@ class tape {
       m_record->steps.push_back(std::make_unique<passed_step<std::decay_t<F>>>(std::forward<F>(f)));
   }
 
-  /// Forgets the operations since the last backward pass.
-  void clear() { m_record->steps.clear(); }
+  /// Forgets the operations since the last backward pass, and gradients that are on their way through them.
+  void clear() {
+    // A step may hold the last handle on values whose destruction reaches the tape: take the steps out first.
+    auto steps = std::exchange(m_record->steps, {});
+    for (const auto& s : steps) s->drop();
+    steps.clear();
+    if (m_record->steps.empty()) m_record->steps.swap(steps);  // keeps its memory
+  }
   [[nodiscard]] bool recording() const { return m_record->recording; }
   /// The number of operations on the tape.
   [[nodiscard]] std::size_t size() const { return m_record->steps.size(); }
@@ -227,8 +232,9 @@ class tape {
     bool reached() const override { return static_cast<bool>(output->grad); }
     void run() override {
       backward(static_cast<const tensor_type&>(output->grad));
-      output->grad = tensor_type{};
+      drop();
     }
+    void drop() override { output->grad = tensor_type{}; }
     std::shared_ptr<slot> output;
     Backward backward;
   };
@@ -238,7 +244,21 @@ class tape {
     explicit passed_step(From&& from) : f(std::forward<From>(from)) {}
     bool reached() const override { return true; }
     void run() override { f(); }
+    void drop() override {}
     F f;
+  };
+  // Clears the tape unless `finished` is set: what a throw leaves behind.
+  struct clear_on_throw {
+    tape* of;
+    bool finished = false;
+    ~clear_on_throw() {
+      if (!finished) of->clear();
+    }
+  };
+
+  struct drop_at_end {
+    detail::recorded_step* step;
+    ~drop_at_end() { step->drop(); }
   };
 
   // Goes back through the last steps until `remaining` are left; a step that was run is freed with what it kept.
@@ -248,6 +268,7 @@ class tape {
       const std::unique_ptr<detail::recorded_step> s = std::move(steps.back());
       steps.pop_back();
       if (!s->reached()) continue;
+      const drop_at_end end{s.get()};
       if (profile* recorder = m_context->recorder; recorder && s->operation) {
         recorder->layer = s->layer;
         const operation_scope<Backend> scope(*m_context, s->operation, true);
@@ -262,6 +283,7 @@ class tape {
     variable_type v;
     v.m_value = std::make_shared<tensor_type>(std::move(value));
     v.m_slot = std::make_shared<slot>();
+    v.m_slot->extents = v.m_value->shape();
     v.m_slot->requires_grad = requires_grad;
     v.m_slot->ctx = m_context;
     v.m_home = this;
@@ -290,14 +312,10 @@ class tape {
 template <tensor_backend Backend>
 class no_grad_scope {
  public:
-  explicit no_grad_scope(tape<Backend>& t) : m_tape(&t), m_before(std::exchange(t.m_record->recording, false)) {}
-  ~no_grad_scope() { m_tape->m_record->recording = m_before; }
-  no_grad_scope(const no_grad_scope&) = delete;
-  no_grad_scope& operator=(const no_grad_scope&) = delete;
+  explicit no_grad_scope(tape<Backend>& t) : m_quiet(*t.m_record, false) {}
 
  private:
-  tape<Backend>* m_tape;
-  bool m_before;
+  detail::recording_scope m_quiet;
 };
 
 /// The same value, cut off from what made it: no gradient passes.

@@ -7,6 +7,7 @@
 #include <comodal/core/bfloat16.hpp>
 #include <comodal/core/engines.hpp>
 #include <comodal/core/kokkos.hpp>
+#include <comodal/core/ladder.hpp>
 
 #include <concepts>
 #include <type_traits>
@@ -55,23 +56,18 @@ concept tensor_backend =
 /// Says in plain words which member of a back end is missing; only the first that fails speaks.
 template <class T>
 constexpr void check_tensor_backend() {
-  if constexpr (!requires { typename T::space_type; }) {
-    static_assert(
-        requires { typename T::space_type; },
-        "comodal: a tensor_backend needs a member type space_type (a Kokkos execution space)");
-  } else if constexpr (!requires { typename T::scalar_type; }) {
-    static_assert(
-        requires { typename T::scalar_type; },
-        "comodal: a tensor_backend needs a member type scalar_type (float, double or bfloat16)");
-  } else if constexpr (!requires { typename T::engines_type; }) {
-    static_assert(
-        requires { typename T::engines_type; },
-        "comodal: a tensor_backend needs a member type engines_type (an engine_list)");
-  } else {
-    static_assert(tensor_backend<T>,
+  if constexpr (!requires { typename T::space_type; })
+    static_assert(detail::never<T>,
+                  "comodal: a tensor_backend needs a member type space_type (a Kokkos execution space)");
+  else if constexpr (!requires { typename T::scalar_type; })
+    static_assert(detail::never<T>,
+                  "comodal: a tensor_backend needs a member type scalar_type (float, double or bfloat16)");
+  else if constexpr (!requires { typename T::engines_type; })
+    static_assert(detail::never<T>, "comodal: a tensor_backend needs a member type engines_type (an engine_list)");
+  else if constexpr (!tensor_backend<T>)
+    static_assert(detail::never<T>,
                   "comodal: this type is no tensor_backend: space_type must be a Kokkos execution space, scalar_type "
                   "float, double or bfloat16, engines_type an engine_list");
-  }
 }
 
 /// The back end that programs use unless they choose one.

@@ -13,6 +13,7 @@
 #include <comodal/core/error.hpp>
 #include <comodal/core/host_tasks.hpp>
 #include <comodal/core/kokkos.hpp>
+#include <comodal/core/ladder.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/core/memory.hpp>
 #include <comodal/core/plan.hpp>

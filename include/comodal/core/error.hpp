@@ -10,6 +10,7 @@
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -43,12 +44,31 @@ class config_error : public error {
   using error::error;
 };
 
+/// A device, or the memory that a computation takes there.
+class device_error : public error {
+ public:
+  using error::error;
+};
+
+/// The memory of a space is used up, also after the pool gave back what it did not use.
+class out_of_memory_error : public device_error {
+ public:
+  using device_error::device_error;
+};
+
 /// Joins its arguments with `operator<<` into one string; for messages.
 template <class... Parts>
 [[nodiscard]] std::string text(const Parts&... parts) {
   std::ostringstream out;
   (out << ... << parts);
   return out.str();
+}
+
+/// Refuses a number of an experiment unless `holds`: `expect_option(x >= 0 && x <= 1, "method.ramp", x, "0 to 1")`.
+/// Write the condition so that NaN fails it. @throws config_error naming the key, the number and what was expected
+template <class Number>
+void expect_option(bool holds, std::string_view key, const Number& value, std::string_view expected) {
+  if (!holds) throw config_error(text(key, " = ", value, ", expected ", expected));
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -12,9 +12,12 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <exception>
+#include <limits>
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -28,18 +31,39 @@ struct memory_statistics {
   std::size_t allocations = 0;  // how often the system was asked
 };
 
-/// Buffers of the memory space of `Space`. Thread-safe. Buffers keep the pool alive.
+/// Where a pool takes its buffers from: Kokkos' allocations in the memory space of `Space`.
 template <execution_space Space>
-class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
+struct kokkos_memory {
+  using memory_space = typename Space::memory_space;
+  /// Null where the system has no more; `why` is then what Kokkos says, on one line.
+  [[nodiscard]] std::byte* allocate(std::size_t bytes, std::string& why) {
+    try {  // Kokkos 3 throws std::runtime_error, later ones std::bad_alloc
+      return static_cast<std::byte*>(Kokkos::kokkos_malloc<memory_space>("comodal::memory_pool", bytes));
+    } catch (const std::exception& failure) {
+      why = failure.what();
+      std::replace(why.begin(), why.end(), '\n', ' ');
+      return nullptr;
+    }
+  }
+  void free(std::byte* data) { Kokkos::kokkos_free<memory_space>(data); }
+};
+
+/// Buffers of the memory space of `Space`. Thread-safe. Buffers keep the pool alive.
+/// @tparam Memory as `kokkos_memory`: tests put a small one in its place
+template <execution_space Space, class Memory = kokkos_memory<Space>>
+class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memory>> {
  public:
   using memory_space = typename Space::memory_space;
 
-  memory_pool() = default;
+  explicit memory_pool(Memory memory = {}) : m_memory(std::move(memory)) {}
   memory_pool(const memory_pool&) = delete;
   memory_pool& operator=(const memory_pool&) = delete;
   ~memory_pool() { release(); }
 
-  /// At least `bytes` bytes, aligned to 64 (the host) or as the device gives them; uninitialised.
+  /// At least `bytes` bytes, aligned to 64 (the host) or as the device gives them; uninitialised. Where the system has
+  /// no more, the pool gives back what it does not use and asks once more.
+  /// @throws out_of_memory_error, with sizes, where that is not enough; the pool then is as before the call, but for
+  /// the buffers that it gave back
   [[nodiscard]] std::shared_ptr<std::byte> allocate(std::size_t bytes) {
     const std::size_t size = size_class(bytes);
     const auto [data, capacity] = take(size);
@@ -51,12 +75,7 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
   /// Returns to the system what is not handed out.
   void release() {
     const std::lock_guard lock(m_mutex);
-    for (auto& [size, list] : m_free)
-      for (std::byte* p : list) {
-        Kokkos::kokkos_free<memory_space>(p);
-        m_statistics.held -= size;
-      }
-    m_free.clear();
+    release_free();
   }
 
   [[nodiscard]] memory_statistics statistics() const {
@@ -66,7 +85,10 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
 
  private:
   // Eight classes to each power of two: at most 12.5 % is wasted and buffers find new users.
-  static std::size_t size_class(std::size_t bytes) {
+  std::size_t size_class(std::size_t bytes) const {
+    // No space has as much, and the next class may be none of std::size_t's numbers.
+    if (bytes > std::numeric_limits<std::size_t>::max() / 2)
+      throw out_of_memory_error(refusal(bytes, statistics().in_use, ""));
     std::size_t step = 64;
     while (step * 16 < bytes) step *= 2;
     return std::max<std::size_t>((bytes + step - 1) / step * step, 64);
@@ -76,18 +98,51 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
   // next to nothing.
   std::pair<std::byte*, std::size_t> take(std::size_t size) {
     const std::lock_guard lock(m_mutex);
-    m_statistics.in_use += size;
-    m_statistics.peak = std::max(m_statistics.peak, m_statistics.in_use);
     const std::size_t largest = std::max<std::size_t>(size + size / 2, 4096);
     for (auto free = m_free.lower_bound(size); free != m_free.end() && free->first <= largest; ++free)
       if (!free->second.empty()) {
         std::byte* data = free->second.back();
         free->second.pop_back();
+        count_use(size);
         return {data, free->first};
       }
+    std::byte* data = from_system(size);
     m_statistics.held += size;
     ++m_statistics.allocations;
-    return {static_cast<std::byte*>(Kokkos::kokkos_malloc<memory_space>("comodal::memory_pool", size)), size};
+    count_use(size);
+    return {data, size};
+  }
+
+  void count_use(std::size_t size) {
+    m_statistics.in_use += size;
+    m_statistics.peak = std::max(m_statistics.peak, m_statistics.in_use);
+  }
+
+  std::byte* from_system(std::size_t size) {
+    std::string why;
+    std::byte* data = m_memory.allocate(size, why);
+    if (!data) {
+      release_free();
+      data = m_memory.allocate(size, why);
+    }
+    if (!data) throw out_of_memory_error(refusal(size, m_statistics.in_use, why));
+    return data;
+  }
+
+  void release_free() {
+    for (auto& [size, list] : m_free)
+      for (std::byte* p : list) {
+        m_memory.free(p);
+        m_statistics.held -= size;
+      }
+    m_free.clear();
+  }
+
+  // One line; `why`: the system's own words.
+  [[nodiscard]] static std::string refusal(std::size_t bytes, std::size_t in_use, const std::string& why) {
+    const auto gib = [](std::size_t number) { return static_cast<double>(number) / (1 << 30); };
+    return text("out of memory: ", bytes, " bytes (", gib(bytes), " GiB) were asked for, tensors use ", gib(in_use),
+                " GiB and the system gives no more", why.empty() ? "" : " (", why, why.empty() ? "" : ")");
   }
 
   void give(std::byte* data, std::size_t size, std::size_t capacity) {
@@ -96,6 +151,7 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space>> {
     m_free[capacity].push_back(data);
   }
 
+  Memory m_memory;
   mutable std::mutex m_mutex;
   std::map<std::size_t, std::vector<std::byte*>> m_free;
   memory_statistics m_statistics;

@@ -14,6 +14,9 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
+/// Extents, sizes and offsets in elements. POSIX has a function of this name: where `using namespace comodal` stands at
+/// the outermost level, write `comodal::index`, or say `using comodal::index;` inside the function or namespace that
+/// uses it.
 using index = std::int64_t;
 
 /// Depth, height, width: sizes, strides or filters along the three spatial axes of a tensor (N, D, H, W, C).
@@ -51,7 +54,7 @@ class shape {
     *this = longer;
   }
 
-  /// Number of elements: the product of the extents; 1 for a scalar.
+  /// Number of elements: the product of the extents; 1 for a scalar. At most `max_size`.
   [[nodiscard]] index size() const { return product(0, m_rank); }
   /// Product of the extents of the axes [first, last).
   [[nodiscard]] index product(int first, int last) const {

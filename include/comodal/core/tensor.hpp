@@ -9,6 +9,7 @@
 #include <comodal/core/shape.hpp>
 
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -23,9 +24,9 @@ class tensor {
   using space_type = Space;
 
   tensor() = default;
-  /// Uninitialised elements from `pool`.
+  /// Uninitialised elements from `pool`. @throws shape_error, out_of_memory_error for too many
   tensor(memory_pool<Space>& pool, comodal::shape extents)
-      : m_shape(extents), m_buffer(pool.allocate(static_cast<std::size_t>(extents.size()) * sizeof(Scalar))) {}
+      : m_shape(extents), m_buffer(pool.allocate(bytes_of(extents))) {}
 
   [[nodiscard]] const comodal::shape& shape() const { return m_shape; }
   [[nodiscard]] index extent(int axis) const { return m_shape[axis]; }
@@ -48,6 +49,13 @@ class tensor {
   }
 
  private:
+  static std::size_t bytes_of(const comodal::shape& extents) {
+    const auto count = static_cast<std::size_t>(extents.size());
+    if (count > std::numeric_limits<std::size_t>::max() / sizeof(Scalar))
+      throw shape_error(text("tensor ", extents.to_string(), ": more bytes than there are addresses"));
+    return count * sizeof(Scalar);
+  }
+
   comodal::shape m_shape;
   std::shared_ptr<std::byte> m_buffer;
 };

@@ -4,6 +4,7 @@
 #ifndef COMODAL_DATA_COHORT_READER_HPP
 #define COMODAL_DATA_COHORT_READER_HPP
 
+#include <comodal/core/ladder.hpp>
 #include <comodal/data/cohort.hpp>
 
 #include <concepts>
@@ -40,15 +41,20 @@ concept cohort_reader = detail::names_layout<T> && detail::recognises_layout<T> 
 
 /// Stops the compilation with the sentence that names what `T` lacks to be a `cohort_reader`.
 template <class T>
-consteval void check_cohort_reader() {
-  static_assert(detail::names_layout<T>,
-                "cohort_reader: the type needs a static function layout() that returns the layout's name, such as "
-                "\"nnunet-raw\".");
-  static_assert(detail::recognises_layout<T>,
-                "cohort_reader: the type needs a static function recognises(std::filesystem::path) that returns bool: "
-                "whether the folder has this layout.");
-  static_assert(detail::lists_cases<T>,
-                "cohort_reader: the type needs a const member function list() that returns a comodal::cohort_listing.");
+constexpr void check_cohort_reader() {
+  if constexpr (!detail::names_layout<T>)
+    static_assert(detail::never<T>,
+                  "comodal: a cohort_reader needs a static function layout() that returns the layout's name, such as "
+                  "\"nnunet-raw\"");
+  else if constexpr (!detail::recognises_layout<T>)
+    static_assert(
+        detail::never<T>,
+        "comodal: a cohort_reader needs a static function recognises(std::filesystem::path) that returns bool: "
+        "whether the folder has this layout");
+  else if constexpr (!detail::lists_cases<T>)
+    static_assert(
+        detail::never<T>,
+        "comodal: a cohort_reader needs a const member function list() that returns a comodal::cohort_listing");
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

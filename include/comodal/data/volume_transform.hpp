@@ -4,6 +4,7 @@
 #ifndef COMODAL_DATA_VOLUME_TRANSFORM_HPP
 #define COMODAL_DATA_VOLUME_TRANSFORM_HPP
 
+#include <comodal/core/ladder.hpp>
 #include <comodal/core/random.hpp>
 #include <comodal/core/shape.hpp>
 
@@ -27,16 +28,20 @@ concept volume_transform = std::copy_constructible<T> && requires(const T& trans
 /// Says in plain words what a transform lacks.
 template <class T>
 constexpr void check_volume_transform() {
-  static_assert(std::copy_constructible<T>, "comodal: a volume_transform must be copyable");
-  static_assert(std::is_invocable_v<T&, std::span<float>, const extent3&, random_stream&>,
-                "comodal: a volume_transform needs operator()(std::span<float> crop, const extent3& size, "
-                "random_stream& random)");
-  static_assert(!std::is_invocable_v<T&, std::span<float>, const extent3&, random_stream&> ||
-                    std::is_invocable_v<const T&, std::span<float>, const extent3&, random_stream&>,
-                "comodal: the operator() of a volume_transform must be const, because several threads call it at once");
-  static_assert(
-      volume_transform<T>,
-      "comodal: this type is no volume_transform: its operator() must return void and change the crop in place");
+  if constexpr (!std::copy_constructible<T>)
+    static_assert(detail::never<T>, "comodal: a volume_transform must be copyable");
+  else if constexpr (!std::is_invocable_v<T&, std::span<float>, const extent3&, random_stream&>)
+    static_assert(detail::never<T>,
+                  "comodal: a volume_transform needs operator()(std::span<float> crop, const extent3& size, "
+                  "random_stream& random)");
+  else if constexpr (!std::is_invocable_v<const T&, std::span<float>, const extent3&, random_stream&>)
+    static_assert(
+        detail::never<T>,
+        "comodal: the operator() of a volume_transform must be const, because several threads call it at once");
+  else if constexpr (!volume_transform<T>)
+    static_assert(
+        detail::never<T>,
+        "comodal: this type is no volume_transform: its operator() must return void and change the crop in place");
 }
 
 /// Several transforms, one after the other, on one random stream.

@@ -7,6 +7,7 @@
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/autograd/segmentation.hpp>
 #include <comodal/autograd/structure.hpp>
+#include <comodal/core/ladder.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -20,12 +21,14 @@ concept consistency_loss = requires(const T& loss, const variable<Backend>& v) {
 /// Says in plain words what a consistency loss lacks.
 template <class T, tensor_backend Backend>
 constexpr void check_consistency_loss() {
-  static_assert(
-      requires(const T& loss, const variable<Backend>& v) { loss(v, v, v); },
-      "comodal: a consistency_loss needs operator()(logits, probabilities, weight) const; weight may be an empty "
-      "variable");
-  static_assert(consistency_loss<T, Backend>,
-                "comodal: operator() of a consistency_loss must return variable<Backend> of shape (N)");
+  if constexpr (!requires(const T& loss, const variable<Backend>& v) { loss(v, v, v); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a consistency_loss needs operator()(logits, probabilities, weight) const; weight may be an empty "
+        "variable");
+  else if constexpr (!consistency_loss<T, Backend>)
+    static_assert(detail::never<T>,
+                  "comodal: operator() of a consistency_loss must return variable<Backend> of shape (N)");
 }
 
 /// Probabilities of logits over the last axis: soft-max (classes) or sigmoid (regions).

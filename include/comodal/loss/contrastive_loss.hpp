@@ -7,6 +7,7 @@
 
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/autograd/structure.hpp>
+#include <comodal/core/ladder.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -22,11 +23,12 @@ concept contrastive_loss = requires(const T& loss, const variable<Backend>& v) {
 /// Says in plain words what a contrastive loss lacks.
 template <class T, tensor_backend Backend>
 constexpr void check_contrastive_loss() {
-  static_assert(
-      requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); },
-      "comodal: a contrastive_loss needs operator()(anchor, partner, negatives, allowed) const -> (N, K)");
-  static_assert(contrastive_loss<T, Backend>,
-                "comodal: operator() of a contrastive_loss must return variable<Backend> of shape (N, K)");
+  if constexpr (!requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); })
+    static_assert(detail::never<T>,
+                  "comodal: a contrastive_loss needs operator()(anchor, partner, negatives, allowed) const -> (N, K)");
+  else if constexpr (!contrastive_loss<T, Backend>)
+    static_assert(detail::never<T>,
+                  "comodal: operator() of a contrastive_loss must return variable<Backend> of shape (N, K)");
 }
 
 /// How alike two maps are, class by class, in [0, 1] for non-negative maps.

@@ -8,6 +8,7 @@
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/autograd/segmentation.hpp>
 #include <comodal/autograd/structure.hpp>
+#include <comodal/core/ladder.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -20,12 +21,14 @@ concept segmentation_loss = requires(const T& loss, const variable<Backend>& v) 
 /// Says in plain words what a segmentation loss lacks.
 template <class T, tensor_backend Backend>
 constexpr void check_segmentation_loss() {
-  static_assert(
-      requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); },
-      "comodal: a segmentation_loss needs operator()(logits, target, weight, counts) const; weight and counts may be "
-      "empty variables");
-  static_assert(segmentation_loss<T, Backend>,
-                "comodal: operator() of a segmentation_loss must return variable<Backend> of shape (N)");
+  if constexpr (!requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a segmentation_loss needs operator()(logits, target, weight, counts) const; weight and counts may be "
+        "empty variables");
+  else if constexpr (!segmentation_loss<T, Backend>)
+    static_assert(detail::never<T>,
+                  "comodal: operator() of a segmentation_loss must return variable<Backend> of shape (N)");
 }
 
 namespace detail {
@@ -73,7 +76,8 @@ struct dice_cross_entropy {
   [[nodiscard]] variable<Backend> from_sums(const variable<Backend>& sums, index classes,
                                             const variable<Backend>& counts = {}) const {
     const index n = sums.extent(0), first = kind == label_kind::classes ? 1 : 0, foreground = classes - first;
-    // The smallest normal number keeps a sample of weight 0 at 0 / tiny = 0.
+    // Keeps a sample of weight 0 at 0 / 1e-30 = 0, and is lost in any other weight. Not smaller: 1e-30 is a normal
+    // float with room to spare (the smallest is 1.2e-38), so that no processor flushes it to 0.
     const auto entropy = divide(slice(sums, 1, 1, 2), shift(slice(sums, 1, 0, 1), 1e-30));
     auto total = scale(reshape(entropy, {n}), cross_entropy_weight);
     if (dice_weight == 0 || foreground == 0) return total;

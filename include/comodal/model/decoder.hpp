@@ -6,6 +6,7 @@
 
 #include <comodal/autograd/checkpoint.hpp>
 #include <comodal/autograd/structure.hpp>
+#include <comodal/core/ladder.hpp>
 #include <comodal/model/encoder.hpp>
 
 #include <algorithm>
@@ -32,11 +33,13 @@ concept decoder = requires(const T& d, const std::vector<variable<Backend>>& map
 /// Says in plain words which member of a decoder is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_decoder() {
-  static_assert(
-      requires(const T& d, const std::vector<variable<Backend>>& maps) { d.decode(maps); },
-      "comodal: a decoder needs a member decode(const std::vector<variable<Backend>>& maps) const: maps finest first "
-      "-> logits finest first");
-  static_assert(decoder<T, Backend>, "comodal: decode() of a decoder must return std::vector<variable<Backend>>");
+  if constexpr (!requires(const T& d, const std::vector<variable<Backend>>& maps) { d.decode(maps); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a decoder needs a member decode(const std::vector<variable<Backend>>& maps) const: maps finest first "
+        "-> logits finest first");
+  else if constexpr (!decoder<T, Backend>)
+    static_assert(detail::never<T>, "comodal: decode() of a decoder must return std::vector<variable<Backend>>");
 }
 
 /// The U-Net's decoder: up-convolution, the stage's map beside it, convolutions, and a 1x1x1 convolution to logits.

@@ -4,6 +4,7 @@
 #ifndef COMODAL_MODEL_ENCODER_HPP
 #define COMODAL_MODEL_ENCODER_HPP
 
+#include <comodal/core/ladder.hpp>
 #include <comodal/nn/layers.hpp>
 
 #include <memory>
@@ -41,18 +42,19 @@ concept modality_encoder = requires(const T& encoder, int s, const variable<Back
 /// Says in plain words which member of a modality encoder is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_modality_encoder() {
-  static_assert(
-      requires(const T& e) { e.stages(); },
-      "comodal: a modality_encoder needs a member stages() const: how many stages it has");
-  static_assert(
-      requires(const T& e, int s) { e.channels(s); },
-      "comodal: a modality_encoder needs a member channels(int s) const: channels of the map of stage s");
-  static_assert(
-      requires(const T& e, int s, const variable<Backend>& x) { e.encode_stage(s, x); },
-      "comodal: a modality_encoder needs a member encode_stage(int s, const variable<Backend>& x) const: the map of "
-      "stage s from that of stage s - 1");
-  static_assert(modality_encoder<T, Backend>,
-                "comodal: encode_stage() of a modality_encoder must return variable<Backend>");
+  if constexpr (!requires(const T& e) { e.stages(); })
+    static_assert(detail::never<T>,
+                  "comodal: a modality_encoder needs a member stages() const: how many stages it has");
+  else if constexpr (!requires(const T& e, int s) { e.channels(s); })
+    static_assert(detail::never<T>,
+                  "comodal: a modality_encoder needs a member channels(int s) const: channels of the map of stage s");
+  else if constexpr (!requires(const T& e, int s, const variable<Backend>& x) { e.encode_stage(s, x); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a modality_encoder needs a member encode_stage(int s, const variable<Backend>& x) const: the map of "
+        "stage s from that of stage s - 1");
+  else if constexpr (!modality_encoder<T, Backend>)
+    static_assert(detail::never<T>, "comodal: encode_stage() of a modality_encoder must return variable<Backend>");
 }
 
 /// Two convolutions a stage, max pooling between stages (3-D U-Net, Cicek et al. 2016; instance norm as in nnU-Net).

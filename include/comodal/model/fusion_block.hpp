@@ -5,6 +5,7 @@
 #ifndef COMODAL_MODEL_FUSION_BLOCK_HPP
 #define COMODAL_MODEL_FUSION_BLOCK_HPP
 
+#include <comodal/core/ladder.hpp>
 #include <comodal/model/presence.hpp>
 #include <comodal/nn/layers.hpp>
 
@@ -43,16 +44,17 @@ concept fusion_block_type =
 /// Says in plain words which member of a fusion block is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_fusion_block() {
-  static_assert(
-      std::constructible_from<T, const parameter_scope<Backend>&, const fusion_sizes&>,
-      "comodal: a fusion_block needs a constructor from (const parameter_scope<Backend>&, const fusion_sizes&)");
-  static_assert(
-      requires(const T& block, const std::vector<variable<Backend>>& maps, const presence<Backend>& present) {
-        block.fuse(maps, present);
-      },
-      "comodal: a fusion_block needs a member fuse(const std::vector<variable<Backend>>& maps, const "
-      "presence<Backend>& present) const");
-  static_assert(fusion_block_type<T, Backend>, "comodal: fuse() of a fusion_block must return variable<Backend>");
+  if constexpr (!std::constructible_from<T, const parameter_scope<Backend>&, const fusion_sizes&>)
+    static_assert(
+        detail::never<T>,
+        "comodal: a fusion_block needs a constructor from (const parameter_scope<Backend>&, const fusion_sizes&)");
+  else if constexpr (!requires(const T& block, const std::vector<variable<Backend>>& maps,
+                               const presence<Backend>& present) { block.fuse(maps, present); })
+    static_assert(detail::never<T>,
+                  "comodal: a fusion_block needs a member fuse(const std::vector<variable<Backend>>& maps, const "
+                  "presence<Backend>& present) const");
+  else if constexpr (!fusion_block_type<T, Backend>)
+    static_assert(detail::never<T>, "comodal: fuse() of a fusion_block must return variable<Backend>");
 }
 
 /// The mean of the present modalities, each aligned by a learned 1x1x1 convolution V_m.

@@ -5,6 +5,7 @@
 #ifndef COMODAL_MODEL_FUSION_STAGE_HPP
 #define COMODAL_MODEL_FUSION_STAGE_HPP
 
+#include <comodal/core/ladder.hpp>
 #include <comodal/model/fusion_block.hpp>
 
 #include <memory>
@@ -32,19 +33,21 @@ concept fusion_stage = requires(const T& stage, const std::vector<variable<Backe
 /// Says in plain words which member of a fusion stage is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_fusion_stage() {
-  static_assert(
-      requires(const T& stage, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
-               const variable<Backend>& finer) { stage.fuse(maps, present, finer); },
-      "comodal: a fusion_stage needs a member fuse(maps, present, finer) const: M maps, the presence mask, the finer "
-      "stage's fused map or none");
-  static_assert(
-      requires(const T& stage, const std::vector<variable<Backend>>& maps, const variable<Backend>& fused) {
-        stage.enhance(maps, fused);
-      },
-      "comodal: a fusion_stage needs a member enhance(maps, fused) const that returns the M maps handed back to the "
-      "streams");
-  static_assert(fusion_stage<T, Backend>,
-                "comodal: fuse() of a fusion_stage must return variable<Backend>, enhance() a std::vector of them");
+  if constexpr (!requires(const T& stage, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
+                          const variable<Backend>& finer) { stage.fuse(maps, present, finer); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a fusion_stage needs a member fuse(maps, present, finer) const: M maps, the presence mask, the finer "
+        "stage's fused map or none");
+  else if constexpr (!requires(const T& stage, const std::vector<variable<Backend>>& maps,
+                               const variable<Backend>& fused) { stage.enhance(maps, fused); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a fusion_stage needs a member enhance(maps, fused) const that returns the M maps handed back to the "
+        "streams");
+  else if constexpr (!fusion_stage<T, Backend>)
+    static_assert(detail::never<T>,
+                  "comodal: fuse() of a fusion_stage must return variable<Backend>, enhance() a std::vector of them");
 }
 
 /// The stage of method.md 1.2 and 1.3 around any fusion block:

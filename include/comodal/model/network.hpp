@@ -5,6 +5,7 @@
 #ifndef COMODAL_MODEL_NETWORK_HPP
 #define COMODAL_MODEL_NETWORK_HPP
 
+#include <comodal/core/ladder.hpp>
 #include <comodal/model/decoder.hpp>
 #include <comodal/model/fusion_stage.hpp>
 
@@ -36,19 +37,21 @@ concept segmentation_network = requires(const T& network, const std::vector<vari
 /// Says in plain words which member of a segmentation network is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_segmentation_network() {
-  static_assert(
-      requires(const T& n, const std::vector<variable<Backend>>& v, const presence<Backend>& p, network_outputs o) {
-        n.forward(v, p, o);
-      },
-      "comodal: a segmentation_network needs a member forward(volumes, present, outputs) const that returns "
-      "network_output<Backend>");
-  static_assert(
-      requires(const T& n) { n.modalities(); }, "comodal: a segmentation_network needs a member modalities() const");
-  static_assert(
-      requires(const T& n) { n.parameters(); },
-      "comodal: a segmentation_network needs a member parameters() const that returns its parameter_store<Backend>");
-  static_assert(segmentation_network<T, Backend>,
-                "comodal: a member of this segmentation_network has another return type than the concept asks for");
+  if constexpr (!requires(const T& n, const std::vector<variable<Backend>>& v, const presence<Backend>& p,
+                          network_outputs o) { n.forward(v, p, o); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a segmentation_network needs a member forward(volumes, present, outputs) const that returns "
+        "network_output<Backend>");
+  else if constexpr (!requires(const T& n) { n.modalities(); })
+    static_assert(detail::never<T>, "comodal: a segmentation_network needs a member modalities() const");
+  else if constexpr (!requires(const T& n) { n.parameters(); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a segmentation_network needs a member parameters() const that returns its parameter_store<Backend>");
+  else if constexpr (!segmentation_network<T, Backend>)
+    static_assert(detail::never<T>,
+                  "comodal: a member of this segmentation_network has another return type than the concept asks for");
 }
 
 /// Stage s of an encoder; computed again in the backward pass where s < `checkpointed`.

@@ -77,7 +77,8 @@ struct network_options {
         if (v < 1) throw config_error(text("model.strides: ", v, ", expected 1 or more"));
     for (const auto& filter : depth_first(filters, "filters"))
       for (const index v : filter)
-        if (v < 1 || v % 2 == 0) throw config_error(text("model.filters: ", v, ", expected an odd number, 1 or more"));
+        if (v < 1 || v > 15 || v % 2 == 0)  // what conv3d takes
+          throw config_error(text("model.filters: ", v, ", expected an odd number from 1 to 15"));
   }
 };
 

@@ -28,12 +28,14 @@ struct average_body {
 }  // namespace detail
 
 /// to <- keep * to + (1 - keep) * from, parameter by parameter, in place; the stores were built alike.
+/// @throws config_error, shape_error otherwise
 template <tensor_backend Backend>
 void average_parameters(const parameter_store<Backend>& from, const parameter_store<Backend>& to, double keep) {
   using T = typename Backend::scalar_type;
+  expect_alike("average_parameters", from, to);
   auto& ctx = to.home().ctx();
   for (std::size_t i = 0; i < to.all().size(); ++i) {
-    const auto &source = from.all().at(i).value.value(), &target = to.all()[i].value.value();
+    const auto &source = from.all()[i].value.value(), &target = to.all()[i].value.value();
     for_elements(ctx.space(), target.size(),
                  detail::average_body<T>{source.data(), target.data(), static_cast<T>(keep)});
   }

@@ -124,15 +124,27 @@ class parameter_scope {
   std::string m_path;
 };
 
-/// Copies the values of all parameters; the stores were built alike. @throws config_error where names differ
+/// Refuses stores that were not built alike. @param what the caller, for the message
+/// @throws config_error where number or names of parameters differ, shape_error where shapes do
 template <tensor_backend Backend>
-void copy_parameters(const parameter_store<Backend>& from, const parameter_store<Backend>& to) {
+void expect_alike(const char* what, const parameter_store<Backend>& from, const parameter_store<Backend>& to) {
   if (from.all().size() != to.all().size())
-    throw config_error(text("copy_parameters: ", from.all().size(), " parameters for ", to.all().size()));
+    throw config_error(text(what, ": ", from.all().size(), " parameters for ", to.all().size()));
   for (std::size_t i = 0; i < from.all().size(); ++i) {
     const auto &source = from.all()[i], &target = to.all()[i];
-    if (source.name != target.name)
-      throw config_error(text("copy_parameters: '", source.name, "' for '", target.name, "'"));
+    if (source.name != target.name) throw config_error(text(what, ": '", source.name, "' for '", target.name, "'"));
+    if (!(source.value.shape() == target.value.shape()))
+      throw shape_error(text(what, ": '", source.name, "' is ", source.value.shape().to_string(), " for ",
+                             target.value.shape().to_string()));
+  }
+}
+
+/// Copies the values of all parameters; the stores were built alike. @throws config_error, shape_error otherwise
+template <tensor_backend Backend>
+void copy_parameters(const parameter_store<Backend>& from, const parameter_store<Backend>& to) {
+  expect_alike("copy_parameters", from, to);
+  for (std::size_t i = 0; i < from.all().size(); ++i) {
+    const auto &source = from.all()[i], &target = to.all()[i];
     target.value.assign(ops::copy(target.value.ctx(), source.value.value()));
   }
 }

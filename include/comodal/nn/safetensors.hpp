@@ -39,9 +39,10 @@ struct named_array {
   [[nodiscard]] std::vector<Scalar> values(const std::string& name) const {
     if (dtype != dtype_name<Scalar>())
       throw io_error(text("array '", name, "' is ", dtype, ", expected ", dtype_name<Scalar>()));
-    if (bytes.size() != static_cast<std::size_t>(shape.size()) * sizeof(Scalar))
+    const auto count = static_cast<std::size_t>(shape.size());
+    if (bytes.size() % sizeof(Scalar) != 0 || bytes.size() / sizeof(Scalar) != count)  // a product may overflow
       throw io_error(text("array '", name, "' has ", bytes.size(), " bytes, its shape ", shape.to_string(),
-                          " asks for ", static_cast<std::size_t>(shape.size()) * sizeof(Scalar)));
+                          " asks for ", count, " values of ", sizeof(Scalar), " bytes"));
     std::vector<Scalar> out(bytes.size() / sizeof(Scalar));
     if (!out.empty()) std::memcpy(out.data(), bytes.data(), out.size() * sizeof(Scalar));
     return out;

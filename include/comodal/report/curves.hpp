@@ -185,11 +185,12 @@ class scratch_folder {
 }
 
 /// Reads a training log in JSON lines (an object a line): every number becomes a point of the series of its name,
-/// numbers of nested objects under `outer.inner`. Records without a number `x_key` are left out; null is a point that
-/// is not drawn (NaN). A last line without a line feed, as a killed run leaves it, is ignored.
+/// numbers of nested objects under `outer.inner`; x is `x_key`, in a training log the step. Records without a number
+/// `x_key` are left out; null is a point that is not drawn (NaN). A last line without a line feed, as a killed run
+/// leaves it, is ignored.
 /// @throws io_error if the file cannot be read or another line is no JSON object
 [[nodiscard]] inline std::vector<series> read_json_lines(const std::filesystem::path& path,
-                                                         const std::string& x_key = "iteration") {
+                                                         const std::string& x_key = "step") {
   const std::string whole = detail::file_text(path);
   std::vector<series> result;
   const auto add = [&result](const std::string& name, double x, double y) {

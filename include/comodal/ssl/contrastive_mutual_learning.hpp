@@ -36,12 +36,6 @@ class contrastive_mutual_learning : public student_and_teacher<Backend, Network>
     expect("confidence", options.confidence, {"soft", "threshold"});
     expect("agreement", options.agreement, {"none", "mse"});
     expect("target", options.target, {"consensus", "cps"});
-    if (!(options.temperature > 0))
-      throw config_error(text("method.temperature = ", options.temperature, ", expected more than 0"));
-    if (options.queue < 0) throw config_error(text("method.queue = ", options.queue, ", expected 0 or more"));
-    if (options.pool < 1) throw config_error(text("method.pool = ", options.pool, ", expected 1 or more"));
-    if (!(options.sharpen > 0))
-      throw config_error(text("method.sharpen = ", options.sharpen, ", expected more than 0"));
   }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const progress& at) {
@@ -102,7 +96,7 @@ class contrastive_mutual_learning : public student_and_teacher<Backend, Network>
 
     if (o.contrast > 0) m_queue.push(teacher.maps, teacher.counts, batch.weak.cases);
     judge(fused_sums, branch_sums, input.present, labelled, all);
-    for (index m = 0; m <= this->m_student.modalities(); ++m)
+    for (index m = 0; m <= static_cast<index>(branches.size()); ++m)  // a network may have no branches
       values.emplace_back(m == 0 ? "reliability.fused" : text("reliability.branch", m - 1), m_reliability.value(m));
     return values;
   }

@@ -4,11 +4,13 @@
 #ifndef COMODAL_SSL_METHOD_HPP
 #define COMODAL_SSL_METHOD_HPP
 
+#include <comodal/core/ladder.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
 #include <comodal/nn/averaging.hpp>
 #include <comodal/nn/state.hpp>
 #include <comodal/ssl/targets.hpp>
 
+#include <cmath>
 #include <map>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -16,6 +18,18 @@ namespace comodal::inline COMODAL_CONFIG {
 /// Values of one step by name; they stay on the device until somebody reads them.
 template <tensor_backend Backend>
 using named_scalars = std::vector<std::pair<std::string, variable<Backend>>>;
+
+/// The value that a method calls its loss, wherever it stands in the list. @throws error if there is none
+template <tensor_backend Backend>
+[[nodiscard]] const variable<Backend>& loss_of(const named_scalars<Backend>& values) {
+  std::string names;
+  for (const auto& [name, value] : values) {
+    if (name == "loss" && value) return value;
+    names += (names.empty() ? "" : ", ") + name + (value ? "" : " (empty)");
+  }
+  throw error(text("the method's step() returned no value named 'loss' (it returned ",
+                   names.empty() ? "nothing" : names, "); a semi_supervised_method names its loss so"));
+}
 
 /// Which weights predict: the averaged ones (teacher) or the trained ones (student).
 enum class prediction_weights { ema, student };
@@ -45,33 +59,34 @@ concept semi_supervised_method =
 /// Says in plain words which member of a method is missing.
 template <class T, tensor_backend Backend>
 constexpr void check_semi_supervised_method() {
-  static_assert(
-      requires(T& m, const step_batch& b, const progress& at) { m.step(b, at); },
-      "comodal: a semi_supervised_method needs a member step(const step_batch&, const progress&) that returns "
-      "named_scalars<Backend>");
-  static_assert(
-      requires(T& m, const progress& at) { m.after_update(at); },
-      "comodal: a semi_supervised_method needs a member after_update(const progress&)");
-  static_assert(
-      requires(const T& m, const std::vector<variable<Backend>>& v, const presence<Backend>& p) {
-        m.predict(v, p, prediction_weights::ema, network_outputs::all);
-      },
-      "comodal: a semi_supervised_method needs a member predict(volumes, present, weights, outputs) const that returns "
-      "network_output<Backend>");
-  static_assert(
-      requires(const T& m) { m.parameters(); },
-      "comodal: a semi_supervised_method needs a member parameters() const: the parameters that are trained");
-  static_assert(
-      requires(const T& m) { m.averaged(); },
-      "comodal: a semi_supervised_method needs a member averaged() const: their moving averages");
-  static_assert(
-      requires(const T& m, safetensors_file& f) { m.save(f); },
-      "comodal: a semi_supervised_method needs a member save(safetensors_file&) const");
-  static_assert(
-      requires(T& m, const safetensors_file& f) { m.load(f); },
-      "comodal: a semi_supervised_method needs a member load(const safetensors_file&)");
-  static_assert(semi_supervised_method<T, Backend>,
-                "comodal: a member of this semi_supervised_method has another return type than the concept asks for");
+  if constexpr (!requires(T& m, const step_batch& b, const progress& at) { m.step(b, at); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a semi_supervised_method needs a member step(const step_batch&, const progress&) that returns "
+        "named_scalars<Backend>");
+  else if constexpr (!requires(T& m, const progress& at) { m.after_update(at); })
+    static_assert(detail::never<T>, "comodal: a semi_supervised_method needs a member after_update(const progress&)");
+  else if constexpr (!requires(const T& m, const std::vector<variable<Backend>>& v, const presence<Backend>& p) {
+                       m.predict(v, p, prediction_weights::ema, network_outputs::all);
+                     })
+    static_assert(detail::never<T>,
+                  "comodal: a semi_supervised_method needs a member predict(volumes, present, weights, outputs) const "
+                  "that returns "
+                  "network_output<Backend>");
+  else if constexpr (!requires(const T& m) { m.parameters(); })
+    static_assert(
+        detail::never<T>,
+        "comodal: a semi_supervised_method needs a member parameters() const: the parameters that are trained");
+  else if constexpr (!requires(const T& m) { m.averaged(); })
+    static_assert(detail::never<T>,
+                  "comodal: a semi_supervised_method needs a member averaged() const: their moving averages");
+  else if constexpr (!requires(const T& m, safetensors_file& f) { m.save(f); })
+    static_assert(detail::never<T>, "comodal: a semi_supervised_method needs a member save(safetensors_file&) const");
+  else if constexpr (!requires(T& m, const safetensors_file& f) { m.load(f); })
+    static_assert(detail::never<T>, "comodal: a semi_supervised_method needs a member load(const safetensors_file&)");
+  else if constexpr (!semi_supervised_method<T, Backend>)
+    static_assert(detail::never<T>,
+                  "comodal: a member of this semi_supervised_method has another return type than the concept asks for");
 }
 
 /// The numbers of all methods, with method.md's defaults.
@@ -123,11 +138,38 @@ void visit_method_options(Options& o, Visit&& visit) {
   option("consistency", o.consistency);
 }
 
+/// @throws config_error naming the key of a number that makes no sense; NaN and infinities make none. Names are checked
+/// by the methods that know them.
+inline void check(const method_options& o) {
+  const auto fraction = [](std::string_view key, double value) {
+    expect_option(value >= 0 && value <= 1, text("method.", key), value, "0 to 1");
+  };
+  const auto not_negative = [](std::string_view key, double value) {
+    expect_option(value >= 0 && std::isfinite(value), text("method.", key), value, "a finite number, 0 or more");
+  };
+  const auto positive = [](std::string_view key, double value) {
+    expect_option(value > 0 && std::isfinite(value), text("method.", key), value, "a finite number above 0");
+  };
+  not_negative("branch_weight", o.branch_weight);
+  expect_option(o.ema >= 0 && o.ema < 1, "method.ema", o.ema, "0 or more and less than 1");
+  fraction("ramp", o.ramp);
+  not_negative("consensus", o.consensus);
+  not_negative("contrast", o.contrast);
+  positive("temperature", o.temperature);
+  expect_option(o.queue >= 0, "method.queue", o.queue, "0 or more");
+  expect_option(o.pool >= 1, "method.pool", o.pool, "1 or more");
+  positive("sharpen", o.sharpen);
+  not_negative("counted_voxels", o.counted_voxels);
+  fraction("threshold", o.threshold);
+  not_negative("consistency", o.consistency);
+}
+
 /// A student that is trained and a teacher that is its moving average: what all methods here share.
 template <tensor_backend Backend, class Network>
 class student_and_teacher {
  public:
   /// @param student, teacher built alike; the teacher starts as a copy
+  /// @throws config_error for options that make no sense
   student_and_teacher(Network student, Network teacher, const target_map& targets, const method_options& options)
       : m_student(std::move(student)),
         m_teacher(std::move(teacher)),
@@ -135,6 +177,7 @@ class student_and_teacher {
         m_options(options),
         m_loss{1, 1, 1, targets.kind} {
     check_segmentation_network<Network, Backend>();
+    check(m_options);
     copy_parameters(m_student.parameters(), m_teacher.parameters());
   }
 

@@ -13,8 +13,28 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Bytes that one step of a method on `batch` takes from the system for tensors, with what the optimiser keeps a
-/// parameter.
+namespace detail {
+
+// The state of a method whose arrays "queue.*" hold `capacity` entries: what it has after many steps.
+inline void fill_queue(safetensors_file& state, index capacity) {
+  for (auto& [name, array] : state.arrays) {
+    if (name.rfind("queue.", 0) != 0) continue;
+    const index held = array.shape[0];
+    const std::vector<unsigned char> some = array.bytes;
+    const std::size_t each = some.size() / static_cast<std::size_t>(held);
+    array.bytes.clear();
+    for (index i = 0; i < capacity; ++i) {
+      const auto from = some.begin() + static_cast<std::ptrdiff_t>(each * static_cast<std::size_t>(i % held));
+      array.bytes.insert(array.bytes.end(), from, from + static_cast<std::ptrdiff_t>(each));
+    }
+    array.shape.set(0, capacity);
+  }
+}
+
+}  // namespace detail
+
+/// Bytes that a step of a method on `batch` takes from the system for tensors when its queue is full, with what the
+/// optimiser keeps per parameter.
 template <tensor_backend Backend>
 [[nodiscard]] std::size_t step_bytes(const method_options& method, const network_options& network,
                                      const optimiser_options& optimiser, index modalities, const target_map& targets,
@@ -23,6 +43,15 @@ template <tensor_backend Backend>
   tape<Backend> home(ctx);
   auto tried = make_method<Backend>(home, method, network, modalities, targets, 1);
   (void)tried.step(batch, {1, 1});
+  if (safetensors_file state; method.queue > 0) {
+    tried.save(state);
+    if (state.arrays.count("queue.cases") > 0) {
+      detail::fill_queue(state, method.queue);
+      tried.load(state);
+      tried.parameters().zero_grad();
+      (void)tried.step(batch, {1, 1});
+    }
+  }
   const std::size_t kept = static_cast<std::size_t>(tried.parameters().count()) * sizeof(typename Backend::scalar_type);
   return ctx.pool().statistics().held + (optimiser.name == "adamw" ? 2 : 1) * kept;
 }

@@ -7,6 +7,7 @@
 #include <comodal/train/log.hpp>
 #include <comodal/train/memory_budget.hpp>
 #include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_options.hpp>
 #include <comodal/train/trainer.hpp>
 
 #endif

@@ -12,8 +12,16 @@
 #include <comodal/train/log.hpp>
 #include <comodal/train/optimiser.hpp>
 
+#include <charconv>
+#include <cmath>
+#include <filesystem>
 #include <functional>
+#include <limits>
 #include <optional>
+#include <string>
+#include <system_error>
+#include <utility>
+#include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -40,6 +48,16 @@ void visit_train_options(Options& o, Visit&& visit) {
   option("memory", o.memory);
 }
 
+/// @throws config_error naming the key that makes no sense
+inline void check(const train_options& o) {
+  constexpr index most = std::numeric_limits<std::uint32_t>::max();  // steps are counters of random streams
+  expect_option(o.steps >= 1 && o.steps <= most, "train.steps", o.steps, text("1 to ", most));
+  expect_option(o.log_every >= 1, "train.log_every", o.log_every, "1 or more");
+  expect_option(o.validate_every >= 0, "train.validate_every", o.validate_every, "0 (never) or more");
+  expect_option(o.checkpoint_every >= 1, "train.checkpoint_every", o.checkpoint_every, "1 or more");
+  expect_option(o.memory >= 0 && std::isfinite(o.memory), "train.memory", o.memory, "GiB, 0 (no limit) or more");
+}
+
 /// What a run has come to.
 struct train_result {
   std::uint32_t first_step = 0;  // where this run began: 0, or the checkpoint's
@@ -63,6 +81,9 @@ class trainer {
   /// case.
   using guide_function = std::function<std::vector<label_volume>()>;
 
+  /// @param plan is written into the files; it names modalities and labels
+  /// @param folder is made unless it exists
+  /// @throws config_error for options or a plan that make no sense, io_error if the folder cannot be made
   trainer(any_method<Backend>& method, const optimiser_options& optimiser, Maker& maker,
           const prefetch_options& prefetch, const train_options& options, model_plan plan, std::filesystem::path folder)
       : m_method(&method),
@@ -73,11 +94,13 @@ class trainer {
         m_options(options),
         m_plan(std::move(plan)),
         m_folder(std::move(folder)) {
-    if (options.steps < 1) throw config_error(text("train.steps = ", options.steps, ", expected 1 or more"));
-    if (options.log_every < 1)
-      throw config_error(text("train.log_every = ", options.log_every, ", expected 1 or more"));
-    if (options.checkpoint_every < 1)
-      throw config_error(text("train.checkpoint_every = ", options.checkpoint_every, ", expected 1 or more"));
+    check(options);
+    refuse_unreadable_plan();
+    std::error_code failure;
+    std::filesystem::create_directories(m_folder, failure);
+    if (failure || !std::filesystem::is_directory(m_folder))
+      throw io_error(text(m_folder.string(), ": the folder of the run cannot be made",
+                          failure ? ": " + failure.message() : ": a file stands in its place"));
   }
 
   validate_function validate;
@@ -85,27 +108,31 @@ class trainer {
 
   [[nodiscard]] std::filesystem::path checkpoint_file() const { return m_folder / "checkpoint.safetensors"; }
 
-  /// Goes back to the state of a checkpoint. @throws io_error if it belongs to another network or run length
+  /// Goes back to the state of a checkpoint. @throws io_error if it is damaged, or belongs to another network or run
+  /// length
   void resume(const std::filesystem::path& file) {
     const safetensors_file content = read_safetensors(file);
     const auto entry = [&](const std::string& name) {
       const auto found = content.metadata.find(name);
       if (found == content.metadata.end())
         throw io_error(text(file.string(), ": is no checkpoint (it has no ", name, ")"));
-      return std::stoll(found->second);
+      return whole_number(file, *found);
     };
     if (entry("comodal.steps") != m_options.steps || entry("comodal.seed") != m_options.seed)
       throw io_error(text(file.string(), ": belongs to a run of ", entry("comodal.steps"), " steps with seed ",
                           entry("comodal.seed"), ", this one has ", m_options.steps, " and ", m_options.seed,
                           "; use the same settings or another folder"));
-    m_step = static_cast<std::uint32_t>(entry("comodal.step"));
+    const index step = entry("comodal.step");
+    if (step < 0 || step > m_options.steps)
+      throw io_error(text(file.string(), ": comodal.step = ", step, " of ", m_options.steps, "; the file is damaged"));
+    m_step = static_cast<std::uint32_t>(step);
     load_parameters(m_method->parameters(), "student.", content);
     load_parameters(m_method->averaged(), "ema.", content);
     m_optimiser.load(m_method->parameters(), content);
     m_method->load(content);
     if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end())
-      m_best = std::stod(found->second);
-    load_guides(content);
+      m_best = hexadecimal_number(file, *found);
+    load_guides(file, content);
   }
 
   /// Trains to the end, or until `stop()` says so between two steps; then a checkpoint is written and `finished` is
@@ -136,8 +163,8 @@ class trainer {
       const progress at{m_step, steps};
       const double rate = learning_rate(m_optimiser_options, m_step, steps);
       m_method->parameters().zero_grad();
-      const auto values = m_method->step(batch, at);
-      loss = detach(values[0].second);
+      const auto values = step(batch, at);
+      loss = detach(loss_of(values));
       norm = m_optimiser.update(m_method->parameters(), rate, m_step);
       m_method->after_update(at);
       batches.recycle(std::move(batch));
@@ -150,7 +177,7 @@ class trainer {
         log_row row{m_step - 1, {{"rate", rate}}};
         for (const auto& [name, value] : values) row.values.emplace_back(name, item(value));
         row.values.emplace_back("gradient_norm", item(slice(norm, 0, 0, 1)));
-        result.last_loss = row.values[1].second;
+        result.last_loss = item(loss);
         result.logged = true;
         log.write(row);
         line.show(m_step, result.last_loss, rate);
@@ -171,6 +198,54 @@ class trainer {
  private:
   static double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  // A step that throws leaves nothing on the tape.
+  named_scalars<Backend> step(const step_batch& batch, const progress& at) {
+    try {
+      return m_method->step(batch, at);
+    } catch (...) {
+      m_method->parameters().home().clear();
+      throw;
+    }
+  }
+
+  void refuse_unreadable_plan() const {
+    if (m_plan.modalities.empty())
+      throw config_error("trainer: the plan names no modality; fill in model_plan::modalities");
+    if (m_plan.labels.size() < 2)
+      throw config_error(text("trainer: the plan has ", m_plan.labels.size(),
+                              " labels, expected the background and at least one more; fill in model_plan::labels"));
+    safetensors_file file;  // whatever else a reader of the model will refuse
+    file.metadata["comodal.plan"] = to_json(m_plan);
+    try {
+      (void)plan_of(file, "the plan");
+    } catch (const io_error& failure) {
+      throw config_error(text("trainer: a model with this plan could not be read: ", failure.what()));
+    }
+  }
+
+  using metadata_entry = std::pair<const std::string, std::string>;
+
+  static index whole_number(const std::filesystem::path& file, const metadata_entry& entry) {
+    const auto& [name, words] = entry;
+    index value = 0;
+    const auto [end, failure] = std::from_chars(words.data(), words.data() + words.size(), value);
+    if (failure != std::errc() || end != words.data() + words.size())
+      throw io_error(text(file.string(), ": ", name, " = '", words, "', expected a whole number; the file is damaged"));
+    return value;
+  }
+  // As std::hexfloat writes it: 0x1.8p-1.
+  static double hexadecimal_number(const std::filesystem::path& file, const metadata_entry& entry) {
+    const auto& [name, words] = entry;
+    const std::string digits = words.rfind("0x", 0) == 0 ? words.substr(2) : "";
+    double value = 0;
+    const auto [end, failure] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::hex);
+    if (failure != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value))
+      throw io_error(
+          text(file.string(), ": ", name, " = '", words, "', expected a hexadecimal number; the file is damaged"));
+    return value;
   }
 
   // A gradient that is not finite has gone into the weights: they must not take the place of good ones.
@@ -195,12 +270,15 @@ class trainer {
     for (std::size_t i = 0; i < m_guides.size(); ++i) m_maker->set_guide(static_cast<std::uint32_t>(i), m_guides[i]);
   }
 
-  void load_guides(const safetensors_file& content) {
+  void load_guides(const std::filesystem::path& file, const safetensors_file& content) {
     std::vector<label_volume> masks;
     for (std::size_t i = 0;; ++i) {
       const auto found = content.arrays.find(text("guide.", i));
       if (found == content.arrays.end()) break;
       const shape& s = found->second.shape;
+      if (s.rank() != 3)
+        throw io_error(text(file.string(), ": array '", found->first, "' is ", s.to_string(),
+                            ", expected three axes; the file is damaged"));
       label_volume mask;
       mask.geometry.size = {s[2], s[1], s[0]};
       mask.values = found->second.template values<std::uint8_t>(found->first);

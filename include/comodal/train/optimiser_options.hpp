@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The numbers of optimisers, their checks, and the learning rate of each step.
+#ifndef COMODAL_TRAIN_OPTIMISER_OPTIONS_HPP
+#define COMODAL_TRAIN_OPTIMISER_OPTIONS_HPP
+
+#include <comodal/core/error.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// The numbers of both optimisers. Norms, biases and gates have no weight decay.
+struct optimiser_options {
+  std::string name = "sgd";                           // or adamw
+  double rate = 0.01;                                 // method.md: 1e-3 for adamw
+  double momentum = 0.9;                              // sgd (Nesterov)
+  double decay = 3e-5;                                // weight decay; method.md: 1e-2 for adamw
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // adamw
+  double clip = 12;                                   // largest norm of the whole gradient; 0: no limit
+  std::string schedule = "polynomial";                // or cosine, constant
+  double power = 0.9;                                 // of the polynomial schedule
+  double warm_up = 0;                                 // fraction of the run over which the rate rises from 0
+};
+
+/// Calls `visit(name, reference)` for every option; names are keys of the table `optimiser` of an experiment file.
+template <class Options, class Visit>
+void visit_optimiser_options(Options& o, Visit&& visit) {
+  const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
+  option("name", o.name);
+  option("rate", o.rate);
+  option("momentum", o.momentum);
+  option("decay", o.decay);
+  option("beta1", o.beta1);
+  option("beta2", o.beta2);
+  option("epsilon", o.epsilon);
+  option("clip", o.clip);
+  option("schedule", o.schedule);
+  option("power", o.power);
+  option("warm_up", o.warm_up);
+}
+
+/// @throws config_error naming the key that makes no sense; NaN and infinities make none
+inline void check(const optimiser_options& o) {
+  const auto within = [](std::string_view key, double value, double low, double high) {
+    expect_option(value >= low && value <= high, text("optimiser.", key), value, text(low, " to ", high));
+  };
+  const auto below_one = [](std::string_view key, double value) {
+    expect_option(value >= 0 && value < 1, text("optimiser.", key), value, "0 or more and less than 1");
+  };
+  const auto positive = [](std::string_view key, double value) {
+    expect_option(value > 0 && std::isfinite(value), text("optimiser.", key), value, "a finite number above 0");
+  };
+  const auto not_negative = [](std::string_view key, double value) {
+    expect_option(value >= 0 && std::isfinite(value), text("optimiser.", key), value, "a finite number, 0 or more");
+  };
+  if (o.name != "sgd" && o.name != "adamw")
+    throw config_error(text("optimiser.name = '", o.name, "', expected sgd or adamw"));
+  if (o.schedule != "polynomial" && o.schedule != "cosine" && o.schedule != "constant")
+    throw config_error(text("optimiser.schedule = '", o.schedule, "', expected polynomial, cosine or constant"));
+  positive("rate", o.rate);
+  below_one("momentum", o.momentum);
+  not_negative("decay", o.decay);
+  below_one("beta1", o.beta1);
+  below_one("beta2", o.beta2);
+  positive("epsilon", o.epsilon);
+  not_negative("clip", o.clip);
+  not_negative("power", o.power);
+  within("warm_up", o.warm_up, 0, 1);
+}
+
+/// The rate of step t of T: polynomial rate (1 - t/T)^power, cosine rate (1 + cos(pi t/T)) / 2, or constant; with a
+/// linear warm-up.
+/// @throws config_error for a schedule that is not known
+[[nodiscard]] inline double learning_rate(const optimiser_options& o, std::uint32_t step, std::uint32_t steps) {
+  const double x = static_cast<double>(step) / static_cast<double>(steps);
+  double factor = 1;
+  if (o.schedule == "polynomial")
+    factor = std::pow(1 - x, o.power);
+  else if (o.schedule == "cosine")
+    factor = (1 + std::cos(3.141592653589793 * x)) / 2;
+  else if (o.schedule != "constant")
+    throw config_error(text("optimiser.schedule = '", o.schedule, "', expected polynomial, cosine or constant"));
+  if (o.warm_up > 0 && x < o.warm_up)
+    factor *= (x + 1 / static_cast<double>(steps)) / (o.warm_up + 1 / static_cast<double>(steps));
+  return o.rate * factor;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
