@@ -4,7 +4,7 @@
 struct complete {
   static std::string_view layout();
   static bool recognises(const std::filesystem::path&);
-  comodal::cohort read() const;
+  comodal::cohort_listing list() const;
 };
 struct without_layout : complete {
   std::string_view layout(int) const;
@@ -12,13 +12,13 @@ struct without_layout : complete {
 struct without_recognises : complete {
   static bool recognises();
 };
-struct without_read : complete {
-  void read();
+struct without_list : complete {
+  void list();
 };
 
 int main() {
   comodal::check_cohort_reader<complete>();
   comodal::check_cohort_reader<without_layout>();
   comodal::check_cohort_reader<without_recognises>();
-  comodal::check_cohort_reader<without_read>();
+  comodal::check_cohort_reader<without_list>();
 }

@@ -59,7 +59,7 @@ comodal_compile_sentences(volume_transform
 comodal_compile_sentences(cohort_reader
   "a cohort_reader needs a static function layout"
   "a cohort_reader needs a static function recognises"
-  "a cohort_reader needs a const member function read")
+  "a cohort_reader needs a const member function list")
 comodal_compile_sentences(tensor_backend
   "a tensor_backend needs a member type space_type"
   "a tensor_backend needs a member type scalar_type"
