@@ -27,11 +27,19 @@ struct first_steps {
   named_numbers moved;               // distance from the initial weights after the last step: `student`, `teacher`
 };
 
-/// Which method runs, in which precision ("fp32" or "bf16"), and which engines carry it out.
+/// The engines that are asked for first: "" is the order of the back end.
+inline const std::vector<std::string> engines_to_try{"", "host"
+#if defined(COMODAL_ENABLE_ONEDNN)
+                                                     ,
+                                                     "onednn"
+#endif
+};
+
+/// Which method runs, in which precision ("fp32" or "bf16"), and which engine is asked first.
 struct run_choice {
   std::string method = "supervised";
   std::string precision = "fp32";
-  engine_choice engines = engine_choice::fastest;
+  std::string engine;
 };
 
 /// Three stages; the slice axis is halved once. Deep supervision adds the coarser outputs to the loss.
@@ -115,7 +123,8 @@ inline double distance(std::vector<double> from, const std::vector<double>& to) 
 inline first_steps run_first_steps(const run_choice& choice) {
   using B = mixed_backend;
   context<B> ctx;
-  ctx.engines = choice.engines;
+  ctx.fallback = fallback_policy::allow;
+  ctx.choose_engine(choice.engine);
   tape<B> home(ctx);
   auto method =
       make_method<B>(home, method_of(choice), network_of(choice), modalities, target_map::of_classes(classes), 7);
