@@ -262,7 +262,10 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
     });
   }
 
-  if (arguments.profile) print_profile(recorder, result);
+  if (arguments.profile) {
+    print_profile(recorder, result);
+    std::printf("\n%s", comodal::plan_table(on.context.planned()).c_str());
+  }
   if (!arguments.json.empty()) write_json(arguments.json, e, arguments, result);
   std::printf("start to first step %.2f s without making volumes (%.2f s), first step %.1f ms\n", result.start_seconds,
               result.volumes_seconds, 1e3 * result.first_step_seconds);

@@ -28,6 +28,22 @@ void print_bfloat16_engine() {
               context.host_processor().to_string().c_str());
 }
 
+// How one window of the model's network is computed here: what its operations planned in a forward pass of zeros.
+void print_engines(const comodal::model_plan& plan) {
+  session on;
+  const auto modalities = static_cast<comodal::index>(plan.modalities.size());
+  const auto network = comodal::make_network<backend>(on.tape, plan.network, modalities, plan.channels(), plan.seed);
+  const comodal::no_grad_scope<backend> quiet(on.tape);
+  const comodal::shape window{1, plan.patch[0], plan.patch[1], plan.patch[2], 1};
+  std::vector<comodal::variable<backend>> volumes;
+  for (comodal::index m = 0; m < modalities; ++m)
+    volumes.push_back(on.tape.constant(comodal::ops::full(on.context, window, 0.f)));
+  const std::vector<float> all(static_cast<std::size_t>(modalities), 1.f);
+  (void)network.forward(volumes, {on.tape, 1, modalities, all}, comodal::network_outputs::fused_only);
+  std::printf("\none window on this machine (%s):\n%s", on.context.host_processor().to_string().c_str(),
+              comodal::plan_table(on.context.planned()).c_str());
+}
+
 // The folders of all outputs that a network of these modalities may have.
 std::vector<path> output_folders(const path& folder, const std::vector<std::string>& modalities) {
   std::vector<path> folders{folder};
@@ -163,6 +179,7 @@ int info(const path& model) {
     std::printf(")");
   }
   std::printf("\nplan: %s\n", comodal::to_json(plan).c_str());
+  print_engines(plan);
   return 0;
 }
 

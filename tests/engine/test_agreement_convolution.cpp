@@ -41,9 +41,9 @@ BOOST_AUTO_TEST_CASE(convolution_in_blocks) {
   // where weights are many.
   const auto f = [](const auto& v) { return conv3d(v[0], v[1]); };
   const auto blocks = [](const operand& x, const operand& w) {
-    const detail::conv3d_sizes s(ops::conv3d_problem_of(x.extents, w.extents, {1, 1, 1}));
-    BOOST_REQUIRE(detail::winograd_serves(s));
-    return detail::winograd_blocks(s, s.ci, 160 * 1024);
+    const engine_detail::conv3d_sizes s(ops::conv3d_problem_of({x.extents}, w.extents));
+    BOOST_REQUIRE(engine_detail::winograd_serves(s));
+    return engine_detail::winograd_blocks(s, s.ci, 160 * 1024);
   };
   const operand deep{{2, 18, 16, 14, 8}}, high{{8, 2, 26, 12, 4}}, whole{{2, 3, 9, 10, 48}};
   const operand of_deep{{5, 3, 3, 8, 16}}, of_high{{3, 3, 3, 4, 8}}, of_whole{{3, 3, 3, 48, 48}};

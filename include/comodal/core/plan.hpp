@@ -6,9 +6,11 @@
 
 #include <comodal/core/config.hpp>
 
+#include <algorithm>
 #include <cstddef>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -30,6 +32,32 @@ struct planned_operation {
   std::string problem;
   plan_facts facts;
 };
+
+/// The plans as a table in plain text: a line per operation and problem, in the order in which they were made.
+[[nodiscard]] inline std::string plan_table(const std::vector<planned_operation>& plans) {
+  const std::vector<std::string> head{"operation",     "engine",      "how",    "workspace, KiB",
+                                      "deterministic", "any threads", "problem"};
+  std::vector<std::vector<std::string>> lines{head};
+  for (const planned_operation& plan : plans) {
+    const plan_facts& f = plan.facts;
+    std::string how = f.algorithm;
+    if (!f.implementation.empty()) how += (how.empty() ? "" : ", ") + f.implementation;
+    if (f.joined) how += (how.empty() ? "" : ", ") + std::string("maps joined");
+    lines.push_back({std::string(plan.operation), std::string(f.engine), how,
+                     std::to_string((f.workspace + 1023) / 1024), f.deterministic ? "yes" : "no",
+                     f.thread_invariant ? "yes" : "no", plan.problem});
+  }
+  std::vector<std::size_t> widths(head.size());
+  for (const auto& line : lines)
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+  std::string table;
+  for (const auto& line : lines)
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      table += line[i];
+      table += i + 1 < line.size() ? std::string(widths[i] - line[i].size() + 2, ' ') : "\n";
+    }
+  return table;
+}
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -16,7 +16,7 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// The back end of the inner network of mixed precision.
 template <tensor_backend Backend>
-using bfloat16_backend = kokkos_backend<typename Backend::space_type, bfloat16>;
+using bfloat16_backend = kokkos_backend<typename Backend::space_type, bfloat16, false, typename Backend::engines_type>;
 
 /// True where networks that are made by name may be of mixed precision.
 template <tensor_backend Backend>
