@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times `comodal benchmark` and the same work in PyTorch, in turns, and prints Markdown tables. bench/README.md says what is fair.
 
-    compare.py --program build/release/examples/cli/comodal --python python3 --json results.json
+    compare.py --program build/native/examples/cli/comodal --python python3 --json results.json
 """
 import argparse
 import datetime

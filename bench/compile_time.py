@@ -4,7 +4,7 @@
 the cores are shared) and the compiler's peak memory: as the build does it, and from headers alone where the build links comodal::compiled.
 Goal for quickstart.cpp: at most 25 s on one core, under 2 GiB.
 
-    compile_time.py [build folder] [object ...]        default: build/release, examples/quickstart.cpp and main_network.cpp
+    compile_time.py [build folder] [object ...]        default: build/native, examples/quickstart.cpp and main_network.cpp
 """
 import os
 import shlex
@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-build = sys.argv[1] if len(sys.argv) > 1 else "build/release"
+build = sys.argv[1] if len(sys.argv) > 1 else "build/native"
 sources = sys.argv[2:] or ["examples/quickstart.cpp", "tests/compile/main_network.cpp"]
 commands = subprocess.run(["ninja", "-C", build, "-t", "commands", "all", "main_network"], capture_output=True, text=True, check=True).stdout.splitlines()
 print("| program | from headers alone | seconds | of a processor | compiler's peak |\n| --- | --- | --- | --- | --- |")

@@ -6,10 +6,10 @@
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 sh "$top/cmake/install_packages.sh"
-if [ ! -f "$top/build/release/build.ninja" ]; then
-  (cd "$top" && cmake --preset release >/dev/null)
+if [ ! -f "$top/build/native/build.ninja" ]; then
+  (cd "$top" && cmake --preset native >/dev/null)
 fi
-cmake --build "$top/build/release" --parallel "$(nproc)" --target comodal_cli >&2
+cmake --build "$top/build/native" --parallel "$(nproc)" --target comodal_cli >&2
 
 out=$(mktemp)
 trap 'rm -f "$out"' EXIT
@@ -17,7 +17,7 @@ trap 'rm -f "$out"' EXIT
 row() {
   what=$1 patch=$2 stream=$3 fused=$4 modalities=$5
   shift 5
-  "$top/build/release/examples/cli/comodal" benchmark --modalities "$modalities" --classes 3 --batch.patch "[$patch, $patch, $patch]" \
+  "$top/build/native/examples/cli/comodal" benchmark --modalities "$modalities" --classes 3 --batch.patch "[$patch, $patch, $patch]" \
     --model.stream_channels "$stream" --model.fused_channels "$fused" --json "$out" "$@" >/dev/null
   python3 - "$out" "$what" "$patch" "$fused" "$modalities" <<'PYTHON'
 import json, statistics, sys

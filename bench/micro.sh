@@ -4,7 +4,7 @@
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 sh "$top/cmake/install_packages.sh" libbenchmark-dev
-(cd "$top" && cmake --preset release -DCOMODAL_BUILD_BENCH=ON >/dev/null)
-cmake --build "$top/build/release" --parallel "$(nproc)" --target comodal_micro
+(cd "$top" && cmake --preset native -DCOMODAL_BUILD_BENCH=ON >/dev/null)
+cmake --build "$top/build/native" --parallel "$(nproc)" --target comodal_micro
 mkdir -p "$top/build/bench"
-exec "$top/build/release/bench/comodal_micro" --benchmark_out="$top/build/bench/micro.json" --benchmark_out_format=json "$@"
+exec "$top/build/native/bench/comodal_micro" --benchmark_out="$top/build/bench/micro.json" --benchmark_out_format=json "$@"

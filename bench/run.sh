@@ -8,10 +8,10 @@ set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 
 sh "$top/cmake/install_packages.sh"
-if [ ! -f "$top/build/release/build.ninja" ]; then
-  (cd "$top" && cmake --preset release >/dev/null)
+if [ ! -f "$top/build/native/build.ninja" ]; then
+  (cd "$top" && cmake --preset native >/dev/null)
 fi
-cmake --build "$top/build/release" --parallel "$(nproc)" --target comodal_cli
+cmake --build "$top/build/native" --parallel "$(nproc)" --target comodal_cli
 
 has_torch() { "$1" -c "import numpy, torch" >/dev/null 2>&1; }
 set -- --json "$top/build/bench/results.json" "$@"
@@ -35,4 +35,4 @@ case " ${TORCH_PYTHON:-} " in
 esac
 
 mkdir -p "$top/build/bench"
-exec python3 "$top/bench/compare.py" --program "$top/build/release/examples/cli/comodal" "$@"
+exec python3 "$top/bench/compare.py" --program "$top/build/native/examples/cli/comodal" "$@"

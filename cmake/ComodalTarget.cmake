@@ -1,3 +1,16 @@
+# comodal_march(<variable>): the value of -march= that COMODAL_ARCH stands for; empty where the project's own flags decide.
+# "portable" is x86-64-v3 (AVX2, FMA) on x86-64 and empty on other processors, where the compiler's choice is portable.
+function(comodal_march variable)
+  set(_march "${COMODAL_ARCH}")
+  if(_march STREQUAL "portable")
+    set(_march "")
+    if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64|amd64)$")
+      set(_march x86-64-v3)
+    endif()
+  endif()
+  set(${variable} "${_march}" PARENT_SCOPE)
+endfunction()
+
 # comodal_define_target(<name>): the INTERFACE target comodal::<name> with everything that a program needs:
 # Kokkos, OpenMP, xtensor, BLAS, the NIfTI C library, zlib, Random123, and oneDNN where it is wanted and found.
 # Used by the project itself and by the installed package, which adds IMPORTED, so that both carry the same flags.
@@ -50,10 +63,16 @@ function(comodal_define_target name)
   # One rule for contraction, so that one binary has one rounding; no value-changing option is ever added.
   target_compile_options(${name} INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=fast>"
     "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-math-errno;-fno-trapping-math>")
-  if(COMODAL_ARCH)
-    target_compile_options(${name} INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-march=${COMODAL_ARCH}>"
+  comodal_march(_march)
+  if(_march)
+    target_compile_options(${name} INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-march=${_march}>"
       "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-mprefer-vector-width=512>")
-    target_compile_definitions(${name} INTERFACE "COMODAL_ARCH_NAME=\"${COMODAL_ARCH}\"")
+    target_compile_definitions(${name} INTERFACE "COMODAL_ARCH_NAME=\"${_march}\"")
+  endif()
+
+  set(_flags "-march=${_march}")
+  if(NOT _march)
+    set(_flags "no -march (COMODAL_ARCH=portable or native makes it faster)")
   endif()
 
   set(_onednn "off")
@@ -82,7 +101,7 @@ function(comodal_define_target name)
       endif()
     endif()
   endif()
-  message(STATUS "comodal: Kokkos ${COMODAL_KOKKOS_VERSION} (${COMODAL_KOKKOS_BACKENDS}), oneDNN ${_onednn}, -march=${COMODAL_ARCH}")
+  message(STATUS "comodal: Kokkos ${COMODAL_KOKKOS_VERSION} (${COMODAL_KOKKOS_BACKENDS}), oneDNN ${_onednn}, ${_flags}")
 endfunction()
 
 # comodal_define_compiled(): comodal::compiled, comodal::compiled_double and comodal::compiled_mixed, static libraries that hold the operations,

@@ -13,11 +13,11 @@ spacing=${SPACING:-[3.0, 3.0, 4.0]}
 out=${1:-$top/runs/phantom}
 
 sh "$top/cmake/install_packages.sh"
-if [ ! -f "$top/build/release/build.ninja" ]; then
-  (cd "$top" && cmake --preset release >/dev/null)
+if [ ! -f "$top/build/native/build.ninja" ]; then
+  (cd "$top" && cmake --preset native >/dev/null)
 fi
-cmake --build "$top/build/release" --parallel "$(nproc)" --target comodal_cli
-comodal=$top/build/release/examples/cli/comodal
+cmake --build "$top/build/native" --parallel "$(nproc)" --target comodal_cli
+comodal=$top/build/native/examples/cli/comodal
 
 n=1
 base=$out

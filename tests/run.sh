@@ -4,6 +4,6 @@
 set -eu
 cd "$(dirname "$0")/.."
 sh cmake/install_packages.sh
-cmake --preset release >/dev/null || cmake --preset release
-cmake --build --preset release --parallel "$(nproc)"
-ctest --preset release --parallel "$(nproc)" "$@"
+cmake --preset native >/dev/null || cmake --preset native
+cmake --build --preset native --parallel "$(nproc)"
+ctest --preset native --parallel "$(nproc)" "$@"

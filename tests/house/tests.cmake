@@ -4,6 +4,9 @@ foreach(_check headers machine_paths)
   set_tests_properties(house.${_check} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
 endforeach()
 
+add_test(NAME house.presets COMMAND "${CMAKE_COMMAND}" -D "SOURCE=${PROJECT_SOURCE_DIR}" -P "${CMAKE_CURRENT_SOURCE_DIR}/house/presets.cmake")
+set_tests_properties(house.presets PROPERTIES TIMEOUT 60)
+
 # Every header, in reverse order, in a second unit; _headers is the list of compile/units.cmake.
 set(_includes)
 list(SORT _headers ORDER DESCENDING)
