@@ -4,18 +4,16 @@
 # A Kokkos_ROOT that is given must hold a Kokkos: without this check CMake falls back to the system's copy in silence.
 # Debian's package carries an include folder that does not exist; then the header is looked for under "trilinos".
 set(CMAKE_CXX_EXTENSIONS OFF)
-if(DEFINED Kokkos_ROOT OR DEFINED ENV{Kokkos_ROOT})
-  if(DEFINED Kokkos_ROOT)
-    set(_comodal_kokkos_root "${Kokkos_ROOT}")
-  else()
-    set(_comodal_kokkos_root "$ENV{Kokkos_ROOT}")
-  endif()
+include("${CMAKE_CURRENT_LIST_DIR}/ComodalKokkosRoot.cmake")
+comodal_kokkos_root(_comodal_kokkos_root _comodal_kokkos_origin)
+if(_comodal_kokkos_origin)
+  comodal_check_kokkos_root()
   # What an earlier configuration of this build folder found must not win.
   unset(Kokkos_DIR CACHE)
   find_package(Kokkos CONFIG QUIET PATHS "${_comodal_kokkos_root}" NO_DEFAULT_PATH)
   if(NOT Kokkos_FOUND)
-    message(FATAL_ERROR "comodal: Kokkos_ROOT is '${_comodal_kokkos_root}', but no Kokkos package is there. "
-      "Give the prefix that Kokkos was installed to, or leave Kokkos_ROOT unset to use the system's.")
+    message(FATAL_ERROR " comodal: CMake cannot use the Kokkos of Kokkos_ROOT=${_comodal_kokkos_root} (${_comodal_kokkos_origin}); CMakeError.log or "
+      "-DCMAKE_FIND_DEBUG_MODE=ON says why")
   endif()
 else()
   find_package(Kokkos CONFIG QUIET)
