@@ -1,3 +1,5 @@
+include("${CMAKE_CURRENT_LIST_DIR}/ComodalCompiler.cmake")
+
 # comodal_march(<variable>): the value of -march= that COMODAL_ARCH stands for; empty where the project's own flags decide.
 # "portable" is x86-64-v3 (AVX2, FMA) on x86-64 and empty on other processors, where the compiler's choice is portable.
 function(comodal_march variable)
@@ -15,6 +17,7 @@ endfunction()
 # Kokkos, OpenMP, xtensor, BLAS, the NIfTI C library, zlib, Random123, and oneDNN where it is wanted and found.
 # Used by the project itself and by the installed package, which adds IMPORTED, so that both carry the same flags.
 function(comodal_define_target name)
+  comodal_check_compiler("${CMAKE_CXX_COMPILER_ID}" "${CMAKE_CXX_COMPILER_VERSION}")
   find_package(ComodalKokkos MODULE REQUIRED)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
   find_package(ZLIB REQUIRED)
@@ -46,7 +49,7 @@ function(comodal_define_target name)
     COMODAL_CXX20_WORKS)
   if(NOT COMODAL_CXX20_WORKS)
     message(FATAL_ERROR "comodal: ${CMAKE_CXX_COMPILER} does not compile a requires clause with '${CMAKE_CXX20_STANDARD_COMPILE_OPTION}'. "
-      "comodal needs C++20 (GCC 12, Clang 16, nvcc 13 through Kokkos' nvcc_wrapper, or newer).")
+      "comodal needs C++20 (GCC 12, Clang 14, nvcc 13 through Kokkos' nvcc_wrapper, or newer).")
   endif()
 
   if("IMPORTED" IN_LIST ARGN)

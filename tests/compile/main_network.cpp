@@ -148,9 +148,9 @@ int run(int threads) {
   return 0;
 }
 
-}  // namespace
-
 template struct whole_trainer<backend>;
+
+}  // namespace
 
 int main(int count, char** arguments) {
   std::fprintf(stderr, "Kokkos %s, execution space %s\n", comodal::kokkos_version().c_str(),

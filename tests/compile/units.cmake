@@ -22,5 +22,5 @@ add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${_units})
 target_link_libraries(headers_alone PRIVATE comodal::comodal)
 
 foreach(_target main_network headers_alone)
-  target_compile_options(${_target} PRIVATE -Wall -Wextra $<$<BOOL:${COMODAL_WARNINGS_AS_ERRORS}>:-Werror>)
+  comodal_warn(${_target})
 endforeach()

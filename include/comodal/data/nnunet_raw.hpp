@@ -66,7 +66,10 @@ inline std::vector<label_class> label_classes(const nlohmann::ordered_json& json
     throw io_error(text(name, ": has no \"labels\"; expected \"labels\": {\"background\": 0, \"tumour\": 1, ...}"));
   std::vector<label_class> classes;
   bool regions = false;
-  for (const auto& [label, value] : json["labels"].items()) {
+  for (const auto& entry : json["labels"].items()) {
+    // Not a structured binding: clang before 19 cannot capture one in a unit with OpenMP.
+    const auto& label = entry.key();
+    const auto& value = entry.value();
     label_class c{label, {}};
     const auto add = [&](const nlohmann::ordered_json& number) {
       if (!number.is_number_integer() || number.get<std::int64_t>() < 0 || number.get<std::int64_t>() > 255)
