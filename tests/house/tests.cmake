@@ -12,6 +12,14 @@ add_test(NAME house.kokkos_root COMMAND "${CMAKE_COMMAND}" -D "SOURCE=${PROJECT_
   -P "${CMAKE_CURRENT_SOURCE_DIR}/house/kokkos_root.cmake")
 set_tests_properties(house.kokkos_root PROPERTIES TIMEOUT 120)
 
+# What a program with skipped cases (tests/skip.hpp) ends with.
+add_executable(house_skipping house/skipping.cpp)
+target_compile_definitions(house_skipping PRIVATE BOOST_TEST_DYN_LINK)
+target_include_directories(house_skipping PRIVATE "${CMAKE_CURRENT_SOURCE_DIR}")
+target_link_libraries(house_skipping PRIVATE Boost::unit_test_framework)
+comodal_warn(house_skipping)
+add_test(NAME house.skip COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/skip.sh" $<TARGET_FILE:house_skipping>)
+
 # Every header, in reverse order, in a second unit; _headers is the list of compile/units.cmake.
 set(_includes)
 list(SORT _headers ORDER DESCENDING)
