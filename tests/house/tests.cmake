@@ -1,5 +1,5 @@
-# The rules of the house. tests/house/headers.sh and machine_paths.sh say what they look at.
-foreach(_check headers machine_paths)
+# The rules of the house. tests/house/headers.sh, machine_paths.sh and format.sh say what they look at.
+foreach(_check headers machine_paths format)
   add_test(NAME house.${_check} COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/${_check}.sh" "${PROJECT_SOURCE_DIR}")
   set_tests_properties(house.${_check} PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 60)
 endforeach()
