@@ -15,6 +15,7 @@ namespace {
 
 int run(const std::function<int()>& command) {
   try {
+    comodal::use_host_threads(0);
     return command();
   } catch (const comodal::error& failure) {
     std::fprintf(stderr, "comodal: %s\n", failure.what());
@@ -31,6 +32,7 @@ int run(const std::function<int()>& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  comodal::let_waiting_threads_sleep(argv);
   CLI::App app{"comodal: semi-supervised, multi-modal 3-D medical image segmentation.\nNot a medical device."};
   app.require_subcommand(1);
   app.set_version_flag("--version", COMODAL_VERSION);
