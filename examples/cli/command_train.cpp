@@ -97,6 +97,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   comodal::check(e.optimiser);
   comodal::check(e.train);
 
+  const comodal::runtime scope(e.threads);
   const auto cohort = e.read_cohort();
   print_warnings(cohort.findings);
   comodal::refuse_errors(cohort.findings);
@@ -117,7 +118,6 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
       prepare.ct[m] = comodal::ct_statistics_of(cohort.labelled, m);
     }
 
-  const comodal::runtime scope(static_cast<int>(e.threads));
   std::fprintf(stderr, "reading %zu labelled, %zu unlabelled and %zu validation cases\n", cohort.labelled.size(),
                cohort.unlabelled.size(), cohort.validation.size());
   const auto labelled = comodal::prepare_cases(cohort.labelled, prepare);
