@@ -200,7 +200,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   if (e.method.name == "supervised") e.batch.unlabelled = 0;
   e.refuse_bad_patch();
 
-  const comodal::runtime scope(static_cast<int>(e.threads));
+  const comodal::runtime scope(e.threads);
   session on;
   comodal::profile recorder;
   measurement result;

@@ -114,7 +114,7 @@ int predict(const predict_arguments& arguments) {
         std::filesystem::remove(folder / (files.id + ".nii.gz"));
       const auto one = comodal::prepare_case(files, plan.prepare);
       print_warnings(one.warnings);
-      if (const std::string words = comodal::spacing_warning(one.grid.canonical, plan.spacing); !words.empty())
+      if (const std::string words = comodal::spacing_warning(one.preparation.canonical(), plan.spacing); !words.empty())
         std::fprintf(stderr, "warning: %s: %s\n", one.id.c_str(), words.c_str());
       for (const auto& result :
            comodal::predict_case<backend>(on.tape, plan, one, {true, arguments.branches, arguments.only}, windows,
@@ -123,7 +123,7 @@ int predict(const predict_arguments& arguments) {
                                           })) {
         const path folder = arguments.folder / folder_of(result.name);
         std::filesystem::create_directories(folder);
-        comodal::write_nifti_labels(folder / (one.id + ".nii.gz"), comodal::restore(result.labels, one.grid),
+        comodal::write_nifti_labels(folder / (one.id + ".nii.gz"), comodal::restore(result.labels, one.preparation),
                                     one.header);
         if (std::find(outputs.begin(), outputs.end(), result.name) == outputs.end()) outputs.push_back(result.name);
       }

@@ -31,7 +31,7 @@ void print_spacing_warning(const std::vector<const comodal::case_data*>& cases, 
   std::string first;
   std::size_t number = 0;
   for (const auto* one : cases)
-    if (const std::string words = comodal::spacing_warning(one->grid.canonical, median);
+    if (const std::string words = comodal::spacing_warning(one->preparation.canonical(), median);
         !words.empty() && number++ == 0)
       first = one->id + ": " + words;
   if (number > 0)
@@ -97,6 +97,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   comodal::check(e.optimiser);
   comodal::check(e.train);
 
+  const comodal::runtime scope(e.threads);
   const auto cohort = e.read_cohort();
   print_warnings(cohort.findings);
   comodal::refuse_errors(cohort.findings);
@@ -117,7 +118,6 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
       prepare.ct[m] = comodal::ct_statistics_of(cohort.labelled, m);
     }
 
-  const comodal::runtime scope(static_cast<int>(e.threads));
   std::fprintf(stderr, "reading %zu labelled, %zu unlabelled and %zu validation cases\n", cohort.labelled.size(),
                cohort.unlabelled.size(), cohort.validation.size());
   const auto labelled = comodal::prepare_cases(cohort.labelled, prepare);
@@ -128,7 +128,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   for (const auto& one : labelled) all.push_back(&one.data);
   for (const auto& one : unlabelled) all.push_back(&one);
   std::vector<comodal::geometry> grids;
-  for (const auto* one : all) grids.push_back(one->grid.canonical);
+  for (const auto* one : all) grids.push_back(one->preparation.canonical());
   const auto spacing = comodal::median_spacing(grids);
   for (const auto& one : validation) all.push_back(&one.data);
   for (const auto* one : all) print_warnings(one->warnings);

@@ -15,6 +15,7 @@ namespace {
 
 int run(const std::function<int()>& command) {
   try {
+    comodal::use_host_threads(0);
     return command();
   } catch (const comodal::out_of_memory_error& failure) {
     std::fprintf(stderr, "comodal: %s; use a smaller batch.patch or fewer crops per step\n", failure.what());
@@ -34,6 +35,7 @@ int run(const std::function<int()>& command) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  comodal::let_waiting_threads_sleep(argv);
   CLI::App app{"comodal: semi-supervised, multi-modal 3-D medical image segmentation.\nNot a medical device."};
   app.require_subcommand(1);
   app.set_version_flag("--version", COMODAL_VERSION);

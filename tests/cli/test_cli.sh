@@ -47,6 +47,21 @@ log_every = 5
 checkpoint_every = 3
 T
 
+echo "threads: too many or too small ones are one line and status 2, and waiting ones sleep"
+refuses 2 "^comodal: runtime: threads = 100000, expected 0 (all cores) to 1024$" "$comodal" train tiny.toml crowd --compute.threads 100000
+refuses 2 "^comodal: runtime: OMP_NUM_THREADS asks for 100000 threads, expected at most 1024$" env OMP_NUM_THREADS=100000 "$comodal" check cohort
+refuses 2 "^comodal: runtime: the stack of a thread has .* KiB, expected at least 256: set OMP_STACKSIZE" \
+  env OMP_STACKSIZE=16k OMP_NUM_THREADS=2 "$comodal" train tiny.toml crowd
+[ ! -e crowd ] || fail "a refused run leaves a folder"
+OMP_NUM_THREADS=1000 "$comodal" info >out.txt
+[ "$(sed -n 's/^host threads //p' out.txt)" -le "$(n=$(nproc); echo $((n > 8 ? n : 8)))" ] || { cat out.txt >&2; fail "1000 threads are used"; }
+# waits CHOICE: OpenMP was loaded with this policy.
+waits() { grep "OMP_WAIT_POLICY" out.txt | tail -1 | grep -qi "= '$1'" || { cat out.txt >&2; fail "OMP_WAIT_POLICY is not $1"; }; }
+env -u OMP_WAIT_POLICY OMP_DISPLAY_ENV=true "$comodal" info >out.txt 2>&1
+waits passive
+OMP_WAIT_POLICY=active OMP_DISPLAY_ENV=true "$comodal" info >out.txt 2>&1
+waits active
+
 echo "bad input is one line and status 2"
 refuses 2 "did you mean 'train.steps'" "$comodal" train tiny.toml run --train.stesp 3
 refuses 2 "no such experiment file" "$comodal" train absent.toml run

@@ -8,6 +8,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace comodal::tests {
@@ -126,8 +127,30 @@ BOOST_AUTO_TEST_CASE(a_runtime_inside_another_leaves_kokkos_alone) {
     BOOST_TEST(Kokkos::is_initialized());
   }
   BOOST_TEST(Kokkos::is_initialized());
-  BOOST_CHECK_EXCEPTION(runtime(-1), config_error, says("runtime: threads = -1, expected 0 (all) or more"));
   BOOST_TEST(host_threads() >= 1);
+}
+
+BOOST_AUTO_TEST_CASE(numbers_of_threads_are_checked_and_bounded) {
+  BOOST_CHECK_EXCEPTION(runtime(-1), config_error, says("runtime: threads = -1, expected 0 (all cores) to 1024"));
+  BOOST_CHECK_EXCEPTION(runtime(100000), config_error,
+                        says("runtime: threads = 100000, expected 0 (all cores) to 1024"));
+  BOOST_CHECK_EXCEPTION(runtime((index{1} << 32) + 1), config_error, says("runtime: threads = 4294967297, expected"));
+#if defined(_OPENMP)
+  const int before = omp_get_max_threads();
+  omp_set_num_threads(100000);  // as OMP_NUM_THREADS=100000 does
+  BOOST_CHECK_EXCEPTION(runtime{}, config_error,
+                        says("runtime: OMP_NUM_THREADS asks for 100000 threads, expected at most 1024"));
+  omp_set_num_threads(before);
+  {
+    const runtime many(1000);
+    BOOST_TEST(host_threads() == std::max(omp_get_num_procs(), 8));
+  }
+  {
+    const runtime three(3);
+    BOOST_TEST(host_threads() == 3);
+  }
+  omp_set_num_threads(before);
+#endif
 }
 
 }  // namespace comodal::tests

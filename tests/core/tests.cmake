@@ -1,3 +1,4 @@
+comodal_test(core/error)
 comodal_test(core/shape)
 comodal_test(core/tensor)
 comodal_test(core/memory)

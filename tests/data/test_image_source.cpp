@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(files_volumes_and_memory_give_the_same_case) {
   const auto turned = prepare_case(labelled_case{{"x", {{both, 1}, {both, 0}}}, in_memory(label)}, {});
   BOOST_TEST((turned.data.images[0].values == files.data.images[1].values));
   // A result of a case from a 4-D file is one volume on its grid.
-  write_nifti_labels(folder / "mask.nii", restore(turned.label, turned.data.grid), turned.data.header);
+  write_nifti_labels(folder / "mask.nii", restore(turned.label, turned.data.preparation), turned.data.header);
   BOOST_TEST((read_nifti_labels(folder / "mask.nii").values == label.values));
 }
 

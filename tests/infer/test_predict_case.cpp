@@ -75,13 +75,13 @@ struct predictions : bench {
     for (std::size_t m = 0; m < there.size(); ++m) {
       files.push_back(image(affine, static_cast<std::uint32_t>(m + 1)));
       names.images.push_back(there[m] ? folder / text("x_000", m, ".nii") : std::filesystem::path{});
-      if (there[m]) write_nifti(names.images.back(), files.back());
+      if (there[m]) write_nifti(names.images.back().path, files.back());
     }
     return prepare_case(names, plan.prepare);
   }
   // The prepared voxel (i, j, k) of every stored voxel, by the affines alone; -1, -1, -1 outside the prepared grid.
   static std::vector<std::array<index, 3>> places(const case_data& one) {
-    const geometry from = one.grid.original, to = one.grid.prepared();
+    const geometry from = one.preparation.original(), to = one.preparation.prepared();
     const affine3x4 way = compose(inverse(to.affine), from.affine);
     std::vector<std::array<index, 3>> out;
     for (index k = 0; k < from.size[2]; ++k)
@@ -127,9 +127,9 @@ struct predictions : bench {
 BOOST_FIXTURE_TEST_CASE(masks_land_on_the_inputs_own_voxels, predictions) {
   for (const affine3x4& affine : affines) {
     const case_data one = prepared(affine);
-    const geometry grid = one.grid.prepared();
-    BOOST_TEST_CONTEXT(orientation_code(one.grid.original)) {
-      for (std::size_t a = 0; a < 3; ++a) BOOST_TEST(grid.size[a] < one.grid.canonical.size[a]);
+    const geometry grid = one.preparation.prepared();
+    BOOST_TEST_CONTEXT(orientation_code(one.preparation.original())) {
+      for (std::size_t a = 0; a < 3; ++a) BOOST_TEST(grid.size[a] < one.preparation.canonical().size[a]);
       // Windows (D, H, W) smaller and larger than the prepared volume, along some axes and along all.
       for (const extent3& window : {extent3{4, 6, 8}, extent3{3, 40, 5}, extent3{40, 5, 40}, wide}) {
         const auto results = run(one, {true, true, true}, {window});
@@ -139,7 +139,7 @@ BOOST_FIXTURE_TEST_CASE(masks_land_on_the_inputs_own_voxels, predictions) {
           BOOST_TEST((result.labels.geometry.affine == grid.affine));
           BOOST_TEST(result.labels.values.size() == static_cast<std::size_t>(grid.voxels()));
         }
-        const auto back = [&](std::size_t output) { return restore(results[output].labels, one.grid).values; };
+        const auto back = [&](std::size_t output) { return restore(results[output].labels, one.preparation).values; };
         BOOST_TEST((back(0) == expected(one, [&](std::size_t i) { return (at(0, i) + at(1, i)) / 2; })));
         for (std::size_t m = 0; m < 2; ++m) {
           BOOST_TEST((back(1 + m) == expected(one, [&](std::size_t i) { return 2 - at(m, i); })));
@@ -153,7 +153,7 @@ BOOST_FIXTURE_TEST_CASE(masks_land_on_the_inputs_own_voxels, predictions) {
 BOOST_FIXTURE_TEST_CASE(files_of_masks_have_the_images_own_grid, predictions) {
   for (const affine3x4& affine : affines) {
     const case_data one = prepared(affine);
-    write_nifti_labels(folder / "mask.nii.gz", restore(run(one, {})[0].labels, one.grid), one.header);
+    write_nifti_labels(folder / "mask.nii.gz", restore(run(one, {})[0].labels, one.preparation), one.header);
     const auto mask = read_nifti_labels(folder / "mask.nii.gz");
     const auto stored = read_nifti(folder / "x_0000.nii");
     BOOST_TEST((mask.geometry.size == stored.geometry.size));
@@ -167,7 +167,7 @@ BOOST_FIXTURE_TEST_CASE(the_network_sees_ras, predictions) {
   plan.labels.pop_back();
   for (const affine3x4& affine : affines) {
     const case_data one = prepared(affine);
-    BOOST_TEST(orientation_code(one.grid.prepared()) == "RAS");
+    BOOST_TEST(orientation_code(one.preparation.prepared()) == "RAS");
     const auto where = places(one);
     for (std::size_t axis = 0; axis < 3; ++axis) {
       std::vector<double> logits;
@@ -180,7 +180,7 @@ BOOST_FIXTURE_TEST_CASE(the_network_sees_ras, predictions) {
       const auto results = run(one, {}, {wide}, [&](const auto&, const auto&, auto) {
         return network_output<B>{constant({1, 40, 40, 40, 2}, logits), {}, {}, {}};
       });
-      BOOST_TEST((restore(results[0].labels, one.grid).values ==
+      BOOST_TEST((restore(results[0].labels, one.preparation).values ==
                   expected(one, [&](std::size_t i) { return where[i][axis] >= 5 ? 1 : 0; })));
     }
   }
@@ -197,10 +197,10 @@ BOOST_FIXTURE_TEST_CASE(absent_modalities_are_left_out, predictions) {
   const auto results = run(one, {true, true, true});
   BOOST_REQUIRE(names(results) == "fused, branch T2, only T2");
   for (const std::size_t output : {0u, 2u})
-    BOOST_TEST(
-        (restore(results[output].labels, one.grid).values == expected(one, [&](std::size_t i) { return at(1, i); })));
-  BOOST_TEST(
-      (restore(results[1].labels, one.grid).values == expected(one, [&](std::size_t i) { return 2 - at(1, i); })));
+    BOOST_TEST((restore(results[output].labels, one.preparation).values ==
+                expected(one, [&](std::size_t i) { return at(1, i); })));
+  BOOST_TEST((restore(results[1].labels, one.preparation).values ==
+              expected(one, [&](std::size_t i) { return 2 - at(1, i); })));
 }
 
 BOOST_FIXTURE_TEST_CASE(the_network_is_told_what_is_there_and_what_is_wanted, predictions) {
@@ -253,13 +253,62 @@ BOOST_FIXTURE_TEST_CASE(regions_are_written_in_their_order, predictions) {
   };
   for (const affine3x4& affine : affines) {
     const case_data one = prepared(affine);
-    const auto found = restore(run(one, {}, {{4, 6, 8}}, regions)[0].labels, one.grid).values;
+    const auto found = restore(run(one, {}, {{4, 6, 8}}, regions)[0].labels, one.preparation).values;
     label_list wanted(found.size());
     for (std::size_t i = 0; i < wanted.size(); ++i)
       wanted[i] = static_cast<std::uint8_t>(std::array{0, 7, 3}[static_cast<std::size_t>(at(0, i) + at(1, i)) / 2]);
     BOOST_TEST((found == wanted));
     BOOST_TEST(std::count(found.begin(), found.end(), 3) > 0);
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(probabilities_return_to_the_inputs_own_voxels, predictions) {
+  const output_choice wanted{.fused = true, .branches = true, .probabilities = true};
+  for (const affine3x4& affine : affines) {
+    const case_data one = prepared(affine);
+    const geometry& grid = one.preparation.prepared();
+    const auto where = places(one);
+    for (const auto& result : run(one, wanted, {{4, 6, 8}})) {
+      BOOST_REQUIRE(result.probabilities.has_value());
+      const case_output back = restore(result, one.preparation, plan);
+      BOOST_TEST(back.name == result.name);
+      BOOST_TEST((back.labels.values == restore(result.labels, one.preparation).values));
+      const probability_map &map = *result.probabilities, &own = *back.probabilities;
+      BOOST_TEST((own.size == extent3{12, 18, 20}));
+      for (std::size_t v = 0; v < where.size(); ++v)
+        for (index c = 0; c < 3; ++c) {
+          const auto [i, j, k] = where[v];
+          const float found = own.values[static_cast<std::size_t>(c) * where.size() + v];
+          const auto place = static_cast<std::size_t>(c * grid.voxels() + (k * grid.size[1] + j) * grid.size[0] + i);
+          BOOST_REQUIRE(found == (i < 0 ? (c == 0 ? 1.f : 0.f) : map.values[place]));
+        }
+    }
+  }
+  const case_data one = prepared(affines[0]);
+  const auto result = run(one, {})[0];
+  BOOST_TEST(!result.probabilities.has_value());
+  BOOST_TEST((restore(result, one.preparation, plan).labels.values == restore(result.labels, one.preparation).values));
+  probability_map other{{1, 2, 3}, 3, std::vector<float>(18)};
+  BOOST_CHECK_EXCEPTION((void)restore(other, one.preparation, label_kind::classes), geometry_error,
+                        says("not the size of the prepared grid"));
+  BOOST_CHECK_EXCEPTION((void)labels_of(other, one.preparation.prepared(), plan), geometry_error,
+                        says("another size than their grid"));
+}
+
+BOOST_FIXTURE_TEST_CASE(probabilities_of_regions_are_0_outside, predictions) {
+  plan.labels = {{"background", {0}}, {"whole", {3, 7}}, {"core", {3}}};
+  plan.region_order = {7, 3};
+  const case_data one = prepared(affines[2]);
+  const auto result =
+      run(one, {.probabilities = true}, {{4, 6, 8}}, [](const auto& volumes, const auto& present, auto) {
+        const auto x = weighted_sum(volumes, present.share());
+        return network_output<B>{concat<B>({shift(x, 1), shift(x, -1.5)}), {}, {}, {}};
+      })[0];
+  const case_output back = restore(result, one.preparation, plan);
+  BOOST_TEST((back.labels.values == restore(result.labels, one.preparation).values));
+  const auto where = places(one);
+  for (std::size_t v = 0; v < where.size(); ++v)
+    BOOST_REQUIRE((back.probabilities->values[v] > 0.5f) == (where[v][0] >= 0));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_does_not_fit_is_refused, predictions) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// The exceptions of the library. A message says where (operation, file, key), what was expected, what was found, and
-/// what to do; the command line prints it on one line and exits with 2.
+/// what to do; the command line prints it on one line and exits with 2. They are the same for every configuration, so
+/// that what a program says of one that nobody caught names `comodal::config_error` and no configuration.
 #ifndef COMODAL_CORE_ERROR_HPP
 #define COMODAL_CORE_ERROR_HPP
 
@@ -12,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-namespace comodal::inline COMODAL_CONFIG {
+namespace comodal {
 
 /// Base of every exception that the library throws on purpose.
 class error : public std::runtime_error {
@@ -71,6 +72,6 @@ void expect_option(bool holds, std::string_view key, const Number& value, std::s
   if (!holds) throw config_error(text(key, " = ", value, ", expected ", expected));
 }
 
-}  // namespace comodal::inline COMODAL_CONFIG
+}  // namespace comodal
 
 #endif

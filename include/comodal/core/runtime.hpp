@@ -1,29 +1,105 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Start and end of Kokkos, and the number of host threads.
+/// Start and end of Kokkos, the number of host threads, and how they wait.
 #ifndef COMODAL_CORE_RUNTIME_HPP
 #define COMODAL_CORE_RUNTIME_HPP
 
 #include <comodal/core/error.hpp>
 #include <comodal/core/kokkos.hpp>
+#include <comodal/core/shape.hpp>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdlib>
+#include <filesystem>
+#include <system_error>
 
 #if defined(_OPENMP)
 #include <omp.h>
 #endif
+#if defined(__linux__)
+#include <pthread.h>
+#include <unistd.h>
+#endif
 
 namespace comodal::inline COMODAL_CONFIG {
+
+/// The most host threads that a program may ask for.
+inline constexpr index most_host_threads = 1024;
+
+/// Bytes of stack that each host thread needs at least: kernels keep blocks of numbers there. 64 KiB were enough for
+/// training and prediction when it was measured, 16 KiB were not.
+inline constexpr std::size_t least_thread_stack = std::size_t{256} * 1024;
+
+namespace detail {
+
+/// Bytes of stack of the smallest OpenMP worker among two threads; 0 where that is unknown.
+[[nodiscard]] inline std::size_t smallest_worker_stack() {
+  std::size_t smallest = 0;
+#if defined(_OPENMP) && defined(__linux__)
+#pragma omp parallel num_threads(2)
+  if (omp_get_thread_num() == 1) {
+    pthread_attr_t attributes;
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+      pthread_attr_getstacksize(&attributes, &smallest);
+      pthread_attr_destroy(&attributes);
+    }
+  }
+#endif
+  return smallest;
+}
+
+}  // namespace detail
+
+/// Sets the number of host threads of this process. More than the machine has processors (or than 8, so that results
+/// of several numbers can be compared anywhere) are never used: they would only wait for each other.
+/// @param threads 0 keeps OpenMP's choice (OMP_NUM_THREADS, else all cores)
+/// @throws config_error for a negative number, for more than `most_host_threads`, and for threads whose stack
+/// (OMP_STACKSIZE) is smaller than `least_thread_stack`
+inline void use_host_threads(index threads) {
+  if (threads < 0 || threads > most_host_threads)
+    throw config_error(text("runtime: threads = ", threads, ", expected 0 (all cores) to ", most_host_threads));
+#if defined(_OPENMP)
+  const index asked = threads > 0 ? threads : omp_get_max_threads();
+  if (asked > most_host_threads)
+    throw config_error(
+        text("runtime: OMP_NUM_THREADS asks for ", asked, " threads, expected at most ", most_host_threads));
+  const index useful = std::min<index>(asked, std::max(omp_get_num_procs(), 8));
+  if (useful > 1) {
+    const std::size_t stack = detail::smallest_worker_stack();
+    if (stack > 0 && stack < least_thread_stack)
+      throw config_error(text("runtime: the stack of a thread has ", stack / 1024, " KiB, expected at least ",
+                              least_thread_stack / 1024, ": set OMP_STACKSIZE to more, or leave it unset"));
+  }
+  omp_set_num_threads(static_cast<int>(useful));
+#endif
+}
+
+/// Restarts the program with OMP_WAIT_POLICY=passive, so that threads sleep while they wait: threads that spin slow
+/// each other down many times over where other programs use the same cores. OpenMP reads the variable while the program
+/// is loaded, so it cannot be set later. Call it first in `main`. It returns without a restart where the user has
+/// chosen (OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME is set), and outside Linux.
+/// @param arguments `argv` of `main`
+inline void let_waiting_threads_sleep([[maybe_unused]] char** arguments) {
+#if defined(_OPENMP) && defined(__linux__)
+  for (const char* name : {"OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "KMP_BLOCKTIME"})
+    if (std::getenv(name) != nullptr) return;
+  std::error_code failure;
+  const auto program = std::filesystem::read_symlink("/proc/self/exe", failure);
+  if (failure || setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
+  execv(program.c_str(), arguments);  // comes back only if it failed: then threads spin
+#endif
+}
 
 /// Initialises Kokkos and finalises it at the end of its scope. One object, made first in `main`: it must outlive every
 /// tensor, context and plan. Where Kokkos is initialised already (a program of its own, a test suite), it leaves it
 /// alone.
 class runtime {
  public:
-  /// @param threads host threads for our loops; 0 keeps OpenMP's choice (OMP_NUM_THREADS, else all cores)
-  explicit runtime(int threads = 0) {
-    if (threads < 0) throw config_error(text("runtime: threads = ", threads, ", expected 0 (all) or more"));
-#if defined(_OPENMP)
-    if (threads > 0) omp_set_num_threads(threads);
-#endif
+  /// @param threads host threads for our loops, as `use_host_threads` takes them
+  /// @throws config_error as `use_host_threads` does
+  explicit runtime(index threads = 0) {
+    use_host_threads(threads);
     if (!Kokkos::is_initialized()) {
       Kokkos::initialize();
       m_owner = true;

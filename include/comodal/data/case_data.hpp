@@ -6,9 +6,8 @@
 #define COMODAL_DATA_CASE_DATA_HPP
 
 #include <comodal/core/host_tasks.hpp>
-#include <comodal/data/box.hpp>
 #include <comodal/data/load_case.hpp>
-#include <comodal/data/normalise.hpp>
+#include <comodal/data/preparation.hpp>
 
 #include <cmath>
 #include <string>
@@ -41,30 +40,20 @@ inline void check(const prepare_options& options, std::size_t modalities) {
                               "; expected finite numbers, low to high, and no negative deviation"));
 }
 
-/// The grids that a case goes through.
-struct case_grid {
-  geometry original;   // the files'
-  geometry canonical;  // axes permuted and flipped to the closest RAS+
-  box head;            // in canonical voxels: what is kept
-
-  /// The grid of the prepared volumes.
-  [[nodiscard]] geometry prepared() const { return crop(canonical, head); }
-};
-
 /// The prepared images of a case. It has no label; `labelled_case_data` has.
 struct case_data {
   std::string id;
   nifti_header header;  // of the first present modality, for writing results
-  case_grid grid;
-  std::vector<image_volume> images;  // one a modality, on `grid.prepared()`; without values where absent
-  std::vector<bool> present;         // one a modality
+  case_preparation preparation;
+  std::vector<image_volume> images;  // one per modality, on `preparation.prepared()`; without values where absent
+  std::vector<bool> present;         // one per modality
   std::vector<finding> warnings;     // what is worth a look in its files, and a normalisation that does not suit them
 };
 
 /// The prepared images and label of a case.
 struct labelled_case_data {
   case_data data;
-  label_volume label;  // on `data.grid.prepared()`
+  label_volume label;  // on `data.preparation.prepared()`
 };
 
 namespace detail {
@@ -77,41 +66,51 @@ inline normalisation normalisation_of(const prepare_options& options, std::size_
   return kind;
 }
 
+// The mask that intensities are measured in, and the box that is kept of it.
+inline std::pair<label_volume, box> find_head(const std::vector<image_volume>& images, const geometry& grid,
+                                              bool stripped, index margin) {
+  label_volume mask = stripped ? nonzero_mask(images) : head_mask(images);
+  // Specks of ghosting and noise outside the head belong to the mask, but would stretch the box to the whole volume.
+  const box found = bounding_box(stripped ? mask : drop_islands(mask, 0.1));
+  return {std::move(mask), found.empty() ? whole(grid) : grown(found, margin, grid)};
+}
+
 inline case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options) {
   const std::size_t count = loaded.images.size();
   check(options, count);
-  case_data c;
-  c.id = files.id;
-  c.header = loaded.header;
-  c.grid.original = loaded.header.grid;
-  c.grid.canonical = to_canonical(c.grid.original);
-  c.present.resize(count);
+  case_data c{.id = files.id,
+              .header = loaded.header,
+              .preparation = case_preparation(loaded.header.grid),
+              .images = {},
+              .present = std::vector<bool>(count),
+              .warnings = std::move(loaded.findings)};
+  c.preparation.add(orient_step{});
   bool stripped = true;
   for (std::size_t m = 0; m < count; ++m) {
     c.present[m] = files.present(m);
     stripped &= normalisation_of(options, m, count) == normalisation::nonzero;
     if (!c.present[m]) continue;
     // One affine for all: they agree up to the tolerance of `same_grid`.
-    loaded.images[m].geometry = c.grid.original;
-    loaded.images[m] = to_canonical(loaded.images[m]);
+    loaded.images[m].geometry = c.preparation.original();
+    loaded.images[m] = c.preparation.image(std::move(loaded.images[m]), m);
   }
-  const label_volume mask = stripped ? nonzero_mask(loaded.images) : head_mask(loaded.images);
-  // Specks of ghosting and noise outside the head belong to the mask, but would stretch the box to the whole volume.
-  const box found = bounding_box(stripped ? mask : drop_islands(mask, 0.1));
-  c.grid.head = found.empty() ? whole(c.grid.canonical) : grown(found, options.margin, c.grid.canonical);
-  c.images.resize(count);
-  c.warnings = std::move(loaded.findings);
+  const auto [mask, kept] = find_head(loaded.images, c.preparation.prepared(), stripped, options.margin);
+  normalise_step normalised{std::vector<intensity_scaling>(count)};
   for (std::size_t m = 0; m < count; ++m) {
     if (!c.present[m]) continue;
-    if (normalisation_of(options, m, count) == normalisation::head && normalised_before(loaded.images[m], mask))
+    const normalisation kind = normalisation_of(options, m, count);
+    if (kind == normalisation::head && normalised_before(loaded.images[m], mask))
       c.warnings.push_back({finding::level::warning, files.name(m),
                             "is skull-stripped and was normalised before (0 is background amid its values); use "
                             "normalise = \"nonzero\""});
-    normalise(loaded.images[m], mask, normalisation_of(options, m, count),
-              options.ct.empty() ? ct_statistics{} : options.ct[m]);
-    c.images[m] = crop(loaded.images[m], c.grid.head);
-    loaded.images[m] = {};
+    normalised.scaling[m] =
+        scaling_of(loaded.images[m], mask, kind, options.ct.empty() ? ct_statistics{} : options.ct[m]);
   }
+  c.preparation.add(crop_step{kept});
+  c.preparation.add(std::move(normalised));
+  c.images.resize(count);
+  for (std::size_t m = 0; m < count; ++m)
+    if (c.present[m]) c.images[m] = c.preparation.image(std::exchange(loaded.images[m], {}), m, 1);
   return c;
 }
 
@@ -136,9 +135,10 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   label_volume label = load_label(one, options.labels, loaded);
   refuse_errors(loaded.findings);
   labelled_case_data out{detail::prepared_images(one.files, std::move(loaded), options), {}};
-  label.geometry = out.data.grid.original;
-  out.label = crop(to_canonical(label), out.data.grid.head);
-  const std::size_t all = foreground_voxels(label), kept = foreground_voxels(out.label);
+  const std::size_t all = foreground_voxels(label);
+  label.geometry = out.data.preparation.original();
+  out.label = out.data.preparation.label(std::move(label));
+  const std::size_t kept = foreground_voxels(out.label);
   if (kept < all)
     out.data.warnings.push_back({finding::level::warning, one.label_name(),
                                  text("has ", all - kept, " of ", all,
@@ -167,14 +167,6 @@ template <class Case>
     if (!l.empty()) all += (all.empty() ? "" : "\n") + l;
   if (!all.empty()) throw io_error(all);
   return out;
-}
-
-/// A result on the prepared grid (a label map, a probability map), back on the grid of the case's own files.
-/// @param outside the value of voxels outside the head box
-/// @throws geometry_error if it has not the size of the prepared grid
-template <class Scalar>
-[[nodiscard]] volume<Scalar> restore(const volume<Scalar>& result, const case_grid& grid, Scalar outside = Scalar{}) {
-  return from_canonical(uncrop(result, grid.head, grid.canonical, outside), grid.original);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

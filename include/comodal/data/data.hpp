@@ -37,6 +37,7 @@
 #include <comodal/data/phantom_head.hpp>
 #include <comodal/data/phantom_options.hpp>
 #include <comodal/data/prefetch.hpp>
+#include <comodal/data/preparation.hpp>
 #include <comodal/data/sampler.hpp>
 #include <comodal/data/split.hpp>
 #include <comodal/data/volume.hpp>

@@ -73,6 +73,11 @@ struct intensity_scaling {
   double centre = 0, scale = 1;
   bool keep_zero = false;  // 0 stays 0
 
+  /// Values stay as they are.
+  [[nodiscard]] bool is_identity() const {
+    return low == -std::numeric_limits<double>::infinity() && high == std::numeric_limits<double>::infinity() &&
+           centre == 0 && scale == 1;
+  }
   [[nodiscard]] float operator()(float x) const {
     if (keep_zero && x == 0) return 0;
     return static_cast<float>((std::clamp(static_cast<double>(x), low, high) - centre) / scale);
