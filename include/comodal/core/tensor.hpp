@@ -48,6 +48,18 @@ class tensor {
     return result;
   }
 
+  /// The elements [first, first + extents.size()) as a tensor that shares this one's buffer. @throws shape_error beyond
+  /// its end
+  [[nodiscard]] tensor part(index first, comodal::shape extents) const {
+    if (first < 0 || extents.size() > size() - first)
+      throw shape_error(text("part: ", extents.to_string(), " at ", first, " of a tensor ", m_shape.to_string()));
+    tensor result;
+    result.m_shape = extents;
+    result.m_buffer = std::shared_ptr<std::byte>(
+        m_buffer, m_buffer.get() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(first) * sizeof(Scalar)));
+    return result;
+  }
+
  private:
   static std::size_t bytes_of(const comodal::shape& extents) {
     const auto count = static_cast<std::size_t>(extents.size());
