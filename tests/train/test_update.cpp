@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(files_know_no_arena) {
     save_parameters(run.student, "student.", file);
     std::size_t arrays = 0;
     for (const auto& p : run.student.all())
-      for (const std::string prefix :
+      for (const std::string& prefix :
            name == "sgd" ? std::vector<std::string>{"optimiser.velocity.", "student."}
                          : std::vector<std::string>{"optimiser.first.", "optimiser.second.", "student."}) {
         BOOST_TEST((file.at(prefix + p.name).shape == p.value.shape()));
