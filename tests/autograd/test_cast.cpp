@@ -117,27 +117,6 @@ BOOST_FIXTURE_TEST_CASE(a_checkpoint_of_the_narrow_part_is_computed_again, works
   BOOST_TEST(kept[0] == (std::vector<float>{9, 18}), each);
 }
 
-BOOST_FIXTURE_TEST_CASE(a_function_on_the_way_back_runs_when_all_after_it_has_run, workshop) {
-  const auto w = inner.leaf(narrow_ctx.make({1}, {bfloat16(3)}));
-  const auto x = leaf({2});
-  std::vector<float> seen;
-  const auto before = x * x;
-  home.on_way_back([&] {
-    seen = grad(w);
-    BOOST_TEST(grad(x).empty());  // x * x is still to come
-    w.zero_grad();
-  });
-  home.backward(sum(before * cast(w, home)));
-  BOOST_TEST(seen == (std::vector<float>{4}), each);
-  BOOST_TEST(!w.grad());
-  BOOST_TEST(grad(x) == (std::vector<float>{12}), each);
-  {
-    const no_grad_scope<wide> quiet(home);
-    home.on_way_back([&] { BOOST_ERROR("nothing is recorded here"); });
-  }
-  home.backward(sum(x * x));
-}
-
 BOOST_FIXTURE_TEST_CASE(casts_and_narrow_operations_are_in_the_profile_of_the_wide_context, workshop) {
   profile recorder;
   ctx.recorder = &recorder;

@@ -65,4 +65,16 @@ BOOST_FIXTURE_TEST_CASE(shapes_that_do_not_fit_name_the_operation, workshop) {
   BOOST_CHECK_EXCEPTION((void)slice(a, 1, 0, 4), shape_error, says("slice: [0, 4)"));
 }
 
+BOOST_AUTO_TEST_CASE(numbers_of_several_variables_come_in_one_transfer) {
+  context<twofold> ctx;
+  tape<twofold> home(ctx);
+  const variables scalars{home.constant(shape{}, {1.5}), home.constant({1, 1}, {2.5}), home.constant({1}, {-3})};
+  const index before = host_synchronisations();
+  BOOST_TEST(items(scalars) == (std::vector<double>{1.5, 2.5, -3}), boost::test_tools::per_element());
+  BOOST_TEST(host_synchronisations() - before == 1);
+  BOOST_TEST(items(variables{}).empty());
+  BOOST_CHECK_EXCEPTION((void)items(variables{home.constant({2}, {1, 2})}), shape_error,
+                        says("items: (2) has more than one element"));
+}
+
 }  // namespace comodal::tests

@@ -204,6 +204,11 @@ grep -q '"seconds"' steps.json || fail "no steps in the JSON file"
 grep -q '"precision": "bf16"' steps16.json || fail "the JSON file does not say bf16"
 grep -q '"precision": "fp32"' steps.json || fail "the JSON file does not say fp32"
 grep -q "^cast" profile16.txt || fail "the profile in bf16 has no casts"
+# One map of 3.2 GB, the first that a step makes, in 2.5 GB of addresses (a sanitizer's program does not start in them).
+if sh -c "ulimit -v 2500000; '$comodal' --version" >/dev/null 2>&1; then
+  refuses 1 "out of memory: .* were asked for.*; use a smaller batch.patch or fewer crops per step" sh -c "ulimit -v 2500000
+    '$comodal' benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --batch.patch '[128, 128, 96]' --model.stream_channels '[256, 4]'"
+fi
 refuses 2 "GiB: a step takes at least" "$comodal" train tiny.toml small --memory 0.00001
 # The least that a step takes differs between processors: ask for a little more than it says.
 least=$("$comodal" benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --train.memory 0.00001 2>&1 | sed -n 's/.*at least \([0-9.e-]*\) GiB.*/\1/p')

@@ -44,6 +44,31 @@ BOOST_FIXTURE_TEST_CASE(the_number_of_values_must_fit, pooled) {
                         says("copy_from_host: 3 values for a tensor (2, 2)"));
 }
 
+BOOST_FIXTURE_TEST_CASE(parts_share_the_buffer, pooled) {
+  const tensor<double> t(*pool, {2, 6});
+  copy_from_host(space, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, t);
+  const auto part = t.part(3, {2, 2});
+  BOOST_TEST((part.shape() == shape{2, 2}));
+  BOOST_TEST((part.data() == t.data() + 3));
+  BOOST_TEST(to_host(space, part) == (std::vector<double>{3, 4, 5, 6}), boost::test_tools::per_element());
+  BOOST_TEST(!part.unique());
+  BOOST_TEST(!t.unique());
+  BOOST_TEST(to_host(space, t.part(11, {}))[0] == 11);
+  BOOST_TEST(t.part(12, {0}).size() == 0);
+  BOOST_CHECK_EXCEPTION((void)t.part(9, {2, 2}), shape_error, says("part: (2, 2) at 9 of a tensor (2, 6)"));
+  BOOST_CHECK_EXCEPTION((void)t.part(-1, {2}), shape_error, says("part: (2) at -1 of a tensor (2, 6)"));
+}
+
+BOOST_FIXTURE_TEST_CASE(waits_for_the_space_are_counted, pooled) {
+  const tensor<double> t(*pool, {2});
+  const index before = host_synchronisations();
+  copy_from_host(space, {1, 2}, t);
+  const double one = 3;
+  copy_from_host(space, &one, 1, t, 1);
+  BOOST_TEST(to_host(space, t)[1] == 3);
+  BOOST_TEST(host_synchronisations() - before == 3);
+}
+
 BOOST_FIXTURE_TEST_CASE(empty_tensors, pooled) {
   const tensor<double> none;
   BOOST_TEST(!none);

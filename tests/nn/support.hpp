@@ -42,6 +42,14 @@ struct bench_of {
 };
 using bench = bench_of<>;
 
+/// How many operations a context has run, each of them one or two kernels.
+template <tensor_backend Backend>
+index runs(const context<Backend>& ctx) {
+  index all = 0;
+  for (const auto& [operation, count] : ctx.runs()) all += count;
+  return all;
+}
+
 /// Replaces the values of all parameters whose name contains `part`: `f(name, values)` changes them in place. Returns
 /// how many there were.
 template <tensor_backend Backend>

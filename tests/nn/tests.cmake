@@ -1,3 +1,4 @@
+comodal_test(nn/arena)
 comodal_test(nn/parameters)
 comodal_test(nn/layers)
 comodal_test(nn/safetensors)

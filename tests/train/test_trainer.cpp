@@ -227,6 +227,20 @@ BOOST_AUTO_TEST_CASE(the_loss_is_found_by_its_name) {
   BOOST_CHECK_EXCEPTION((void)damaged.loop.run(), error, says("at step 5; lower optimiser.rate"));
 }
 
+BOOST_AUTO_TEST_CASE(a_step_that_logs_reads_once_from_the_device) {
+  const auto waits = [](index log_every, index checkpoint_every) {
+    const temporary_folder folder;
+    run_of_ten_steps run(folder, {.steps = 10, .log_every = log_every, .checkpoint_every = checkpoint_every}, 100,
+                         damage::none, returned::others_first);
+    const index before = host_synchronisations();
+    (void)run.loop.run();
+    return host_synchronisations() - before;
+  };
+  const index least = waits(10, 10);  // the last step logs and writes a checkpoint
+  BOOST_TEST(waits(1, 10) - least == 9);
+  BOOST_TEST(waits(5, 10) - least == 1);
+}
+
 BOOST_AUTO_TEST_CASE(a_method_without_a_loss_is_refused) {
   const std::vector<std::pair<returned, std::string>> cases{
       {returned::others_alone, "no value named 'loss' (it returned aux, total)"},

@@ -10,6 +10,7 @@
 #include <comodal/autograd/checkpoint.hpp>
 #include <comodal/autograd/convolution.hpp>
 #include <comodal/autograd/gating.hpp>
+#include <comodal/autograd/gradient_sink.hpp>
 #include <comodal/autograd/record.hpp>
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/autograd/segmentation.hpp>

@@ -19,24 +19,23 @@ template <tensor_backend Backend, class F>
   if (inputs.empty()) throw shape_error("checkpoint: no input given");
   tape<Backend>& home = inputs[0].home();
   if (!home.recording()) return f(inputs);
-  const auto value = [&] {
-    const no_grad_scope<Backend> quiet(home);
-    return f(inputs).value();
-  }();
+  typename variable<Backend>::tensor_type value;
+  const auto used = home.used_by([&] { value = f(inputs).value(); });
   std::vector<typename variable<Backend>::tensor_type> values;
   std::vector<gradient_sink<Backend>> sinks;
   for (const auto& input : inputs) {
     values.push_back(input.value());
     sinks.push_back(input.sink());
   }
-  return home.recorded(value, [&home, f, values, sinks](const auto& d) {
+  const auto backward = [&home, f, values, sinks](const auto& d) {
     std::vector<variable<Backend>> again;
     for (std::size_t i = 0; i < values.size(); ++i)
       again.push_back(sinks[i].wanted() ? home.leaf(values[i]) : home.constant(values[i]));
     home.replay([&] { return f(again); }, d);
     for (std::size_t i = 0; i < sinks.size(); ++i)
       if (again[i].requires_grad() && again[i].grad()) sinks[i].accumulate(again[i].grad());
-  });
+  };
+  return home.recorded(value, backward, used);
 }
 
 /// The same, or plainly f(inputs), as `wanted` says.

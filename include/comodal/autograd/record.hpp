@@ -4,8 +4,9 @@
 #ifndef COMODAL_AUTOGRAD_RECORD_HPP
 #define COMODAL_AUTOGRAD_RECORD_HPP
 
-#include <comodal/core/config.hpp>
+#include <comodal/core/error.hpp>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -13,10 +14,36 @@
 
 namespace comodal::inline COMODAL_CONFIG::detail {
 
+// Counts the changes of values that are changed in place.
+using value_version = std::uint64_t;
+
+// A version that an operation saw.
+struct seen_version {
+  std::shared_ptr<const value_version> of;
+  value_version seen = 0;
+};
+using seen_versions = std::vector<seen_version>;
+
+inline void note_version(seen_versions& all, const std::shared_ptr<value_version>& of) {
+  for (const seen_version& one : all)
+    if (one.of == of) return;
+  all.push_back({of, *of});
+}
+
+// @throws error if a value has changed since
+inline void refuse_changes(const seen_versions& all) {
+  for (const seen_version& one : all)
+    if (*one.of != one.seen)
+      throw error(
+          "backward: parameters changed after the forward pass that used them (an update, an average, assign() or a "
+          "load); run the forward pass again");
+}
+
 // One recorded operation on the way back, of whatever scalar.
 struct recorded_step {
   const char* operation = nullptr;  // set while a recorder watches, as is the layer
   std::string layer;
+  seen_versions seen;  // of parameters among the inputs
 
   recorded_step() = default;
   recorded_step(const recorded_step&) = delete;
@@ -31,6 +58,20 @@ struct recorded_step {
 struct tape_record {
   std::vector<std::unique_ptr<recorded_step>> steps;
   bool recording = true;
+  seen_versions* watching = nullptr;  // collects the versions of parameters that operations use, recorded or not
+};
+
+// Collects into `seen` while it lives.
+class watch_scope {
+ public:
+  watch_scope(tape_record& of, seen_versions& seen) : m_of(&of), m_before(std::exchange(of.watching, &seen)) {}
+  ~watch_scope() { m_of->watching = m_before; }
+  watch_scope(const watch_scope&) = delete;
+  watch_scope& operator=(const watch_scope&) = delete;
+
+ private:
+  tape_record* m_of;
+  seen_versions* m_before;
 };
 
 // Turns recording on or off, and back at the end of the scope.

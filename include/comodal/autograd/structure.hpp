@@ -79,6 +79,21 @@ template <tensor_backend Backend>
   return multiply(x, x.home().constant(ops::dropout_mask(ctx, x.shape(), rate, seed, stream, iteration)));
 }
 
+/// The values of variables of one element each on the host, in one transfer: waits once for the space.
+/// @throws shape_error unless each has one element
+template <tensor_backend Backend>
+[[nodiscard]] std::vector<double> items(const std::vector<variable<Backend>>& scalars) {
+  if (scalars.empty()) return {};
+  std::vector<tensor_of<Backend>> parts;
+  for (const auto& x : scalars) {
+    if (x.shape().size() != 1) throw shape_error(text("items: ", x.shape().to_string(), " has more than one element"));
+    parts.push_back(x.value().reshaped({1}));
+  }
+  auto& ctx = scalars[0].ctx();
+  const auto values = to_host(ctx.space(), ops::concat<Backend>(ctx, parts, 0));
+  return {values.begin(), values.end()};
+}
+
 #define COMODAL_STRUCTURE(kind, Backend)                                     \
   kind variable<Backend> concat(const std::vector<variable<Backend>>&, int); \
   kind variable<Backend> stack(const std::vector<variable<Backend>>&, int);  \

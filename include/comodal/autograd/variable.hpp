@@ -5,8 +5,7 @@
 #ifndef COMODAL_AUTOGRAD_VARIABLE_HPP
 #define COMODAL_AUTOGRAD_VARIABLE_HPP
 
-#include <comodal/autograd/record.hpp>
-#include <comodal/ops/elementwise.hpp>
+#include <comodal/autograd/gradient_sink.hpp>
 
 #include <initializer_list>
 #include <memory>
@@ -16,50 +15,6 @@
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-template <tensor_backend Backend>
-class tape;
-template <tensor_backend Backend>
-class variable;
-
-/// Where the gradient of a variable is collected. Backward functions keep sinks, not variables, so that a value which
-/// no backward function needs is freed at once.
-template <tensor_backend Backend>
-class gradient_sink {
- public:
-  using tensor_type = typename context<Backend>::tensor_type;
-
-  /// True if a gradient is asked for; backward functions skip what is not wanted.
-  [[nodiscard]] bool wanted() const { return m_slot->requires_grad; }
-  /// Adds to the gradient, if one is wanted; a first gradient is kept without a copy.
-  /// @throws shape_error unless the gradient has the shape of the value
-  void accumulate(const tensor_type& gradient) const {
-    if (!wanted()) return;
-    if (!gradient || !(gradient.shape() == m_slot->extents))
-      throw shape_error(text("backward: a gradient ", gradient ? gradient.shape().to_string() : "without elements",
-                             " was handed to a value ", m_slot->extents.to_string(),
-                             "; a backward function returns gradients in the shapes of its inputs"));
-    if (!m_slot->grad)
-      m_slot->grad = gradient;
-    else if (m_slot->grad.unique())
-      ops::add_to(*m_slot->ctx, m_slot->grad, gradient);
-    else
-      m_slot->grad = ops::sum(*m_slot->ctx, m_slot->grad, gradient);
-  }
-
- private:
-  friend class variable<Backend>;
-  friend class tape<Backend>;
-  struct slot {
-    tensor_type grad;
-    comodal::shape extents;  // of the value, and so of the gradient
-    bool requires_grad = false;
-    context<Backend>* ctx = nullptr;
-  };
-  explicit gradient_sink(std::shared_ptr<slot> s) : m_slot(std::move(s)) {}
-
-  std::shared_ptr<slot> m_slot;
-};
 
 /// A tensor in a computation. Copies share the value and the gradient. Made by a tape, a parameter store or an
 /// operation.
@@ -85,18 +40,29 @@ class variable {
   [[nodiscard]] bool unique() const { return m_value.use_count() == 1 && m_value->unique(); }
 
   /// Drops the gradient.
-  void zero_grad() const { filled().m_slot->grad = tensor_type{}; }
-  /// Replaces the value of a leaf: optimisers and averaging. @throws shape_error unless the shape stays
+  void zero_grad() const {
+    auto& s = *filled().m_slot;
+    if (s.grad && s.place && s.place->sealed()) ops::fill(*s.ctx, s.grad, typename Backend::scalar_type(0));
+    s.grad = tensor_type{};
+  }
+  /// Replaces the value of a leaf. A parameter of a sealed store keeps its place: there the values are copied, and
+  /// tensors that `value()` gave earlier show them. @throws shape_error unless the shape stays
   void assign(tensor_type value) const {
     if (!(value.shape() == shape()))
       throw shape_error(text("assign: ", value.shape().to_string(), " to a variable ", shape().to_string()));
-    *m_value = std::move(value);
+    const auto& place = m_slot->place;
+    if (place) ++*place->arena->version;
+    if (!place || !place->sealed())
+      *m_value = std::move(value);
+    else if (value.data() != m_value->data())
+      ops::copy_to(*m_slot->ctx, value, *m_value);
   }
   /// What a backward function keeps of this variable.
   [[nodiscard]] gradient_sink<Backend> sink() const { return gradient_sink<Backend>(filled().m_slot); }
 
  private:
   friend class tape<Backend>;
+  friend class parameter_store<Backend>;
   using slot = typename gradient_sink<Backend>::slot;
 
   const variable& filled() const {
@@ -140,15 +106,15 @@ class tape {
   template <class Backward>
   [[nodiscard]] variable_type result(tensor_type value, std::initializer_list<const variable_type*> inputs,
                                      Backward&& backward) {
-    bool wanted = false;
-    for (const variable_type* input : inputs) wanted = wanted || input->requires_grad();
-    return result(std::move(value), wanted, std::forward<Backward>(backward));
+    inputs_seen seen(*m_record);
+    for (const variable_type* input : inputs) seen.note(*input);
+    return result(std::move(value), std::move(seen), std::forward<Backward>(backward));
   }
   template <class Backward>
   [[nodiscard]] variable_type result(tensor_type value, const std::vector<variable_type>& inputs, Backward&& backward) {
-    bool wanted = false;
-    for (const variable_type& input : inputs) wanted = wanted || input.requires_grad();
-    return result(std::move(value), wanted, std::forward<Backward>(backward));
+    inputs_seen seen(*m_record);
+    for (const variable_type& input : inputs) seen.note(input);
+    return result(std::move(value), std::move(seen), std::forward<Backward>(backward));
   }
 
   /// Gradients of a scalar with respect to every leaf, added to what the leaves hold. Empties the tape, also where a
@@ -170,10 +136,22 @@ class tape {
   }
 
   /// A result that needs a gradient whatever its inputs do, because `backward` reaches parameters that are not among
-  /// them.
+  /// them. @param used versions of these parameters, from `used_by`
   template <class Backward>
-  [[nodiscard]] variable_type recorded(tensor_type value, Backward&& backward) {
-    return result(std::move(value), true, std::forward<Backward>(backward));
+  [[nodiscard]] variable_type recorded(tensor_type value, Backward&& backward, detail::seen_versions used = {}) {
+    inputs_seen seen(*m_record);
+    seen.wanted = true;
+    seen.versions = std::move(used);
+    return result(std::move(value), std::move(seen), std::forward<Backward>(backward));
+  }
+  /// Computes `f()` without recording; returns the versions of the parameters that it used.
+  template <class F>
+  [[nodiscard]] detail::seen_versions used_by(const F& f) {
+    detail::seen_versions used;
+    const detail::recording_scope quiet(*m_record, false);
+    const detail::watch_scope watch(*m_record, used);
+    f();
+    return used;
   }
   /// Computes `f()` while recording and goes back through it at once, from the gradient of its result: for backward
   /// functions that compute something again. @throws shape_error unless the gradient has the shape of the result;
@@ -191,14 +169,6 @@ class tape {
       walk_back(before);
     }
     guard.finished = true;
-  }
-
-  /// While gradients are on, keeps `f()` for the way back: it is called when everything that is recorded from now on
-  /// has handed its gradients on.
-  template <class F>
-  void on_way_back(F&& f) {
-    if (m_record->recording)
-      m_record->steps.push_back(std::make_unique<passed_step<std::decay_t<F>>>(std::forward<F>(f)));
   }
 
   /// Forgets the operations since the last backward pass, and gradients that are on their way through them.
@@ -225,6 +195,21 @@ class tape {
   friend class tape;
   using slot = typename variable_type::slot;
 
+  // What an operation's inputs ask for: a gradient, and that parameters among them stay as they are.
+  struct inputs_seen {
+    const detail::tape_record& record;
+    bool wanted = false;
+    detail::seen_versions versions;
+
+    explicit inputs_seen(const detail::tape_record& of) : record(of) {}
+    void note(const variable_type& input) {
+      wanted = wanted || input.requires_grad();
+      const auto& place = input.m_slot->place;
+      if (!place) return;
+      if (record.recording) detail::note_version(versions, place->arena->version);
+      if (record.watching) detail::note_version(*record.watching, place->arena->version);
+    }
+  };
   template <class Backward>
   struct result_step final : detail::recorded_step {
     template <class From>
@@ -237,15 +222,6 @@ class tape {
     void drop() override { output->grad = tensor_type{}; }
     std::shared_ptr<slot> output;
     Backward backward;
-  };
-  template <class F>
-  struct passed_step final : detail::recorded_step {
-    template <class From>
-    explicit passed_step(From&& from) : f(std::forward<From>(from)) {}
-    bool reached() const override { return true; }
-    void run() override { f(); }
-    void drop() override {}
-    F f;
   };
   // Clears the tape unless `finished` is set: what a throw leaves behind.
   struct clear_on_throw {
@@ -269,6 +245,7 @@ class tape {
       steps.pop_back();
       if (!s->reached()) continue;
       const drop_at_end end{s.get()};
+      detail::refuse_changes(s->seen);
       if (profile* recorder = m_context->recorder; recorder && s->operation) {
         recorder->layer = s->layer;
         const operation_scope<Backend> scope(*m_context, s->operation, true);
@@ -290,11 +267,12 @@ class tape {
     return v;
   }
   template <class Backward>
-  variable_type result(tensor_type value, bool wanted, Backward&& backward) {
-    const bool keep = wanted && m_record->recording;
+  variable_type result(tensor_type value, inputs_seen seen, Backward&& backward) {
+    const bool keep = seen.wanted && m_record->recording;
     variable_type out = make(std::move(value), keep);
     if (keep) {
       auto s = std::make_unique<result_step<std::decay_t<Backward>>>(out.m_slot, std::forward<Backward>(backward));
+      s->seen = std::move(seen.versions);
       if (const profile* recorder = m_context->recorder) {
         s->operation = recorder->operation();
         s->layer = recorder->layer;

@@ -73,7 +73,10 @@ class context {
 
   [[nodiscard]] const space_type& space() const { return m_state->space; }
   [[nodiscard]] memory_pool<space_type>& pool() { return *m_state->pool; }
-  void fence() const { m_state->space.fence(); }
+  void fence() const {
+    ++detail::synchronisations;
+    m_state->space.fence();
+  }
 
   /// An uninitialised tensor from this context's pool.
   [[nodiscard]] tensor_type make(const shape& extents) { return tensor_type(*m_state->pool, extents); }

@@ -48,6 +48,18 @@ class tensor {
     return result;
   }
 
+  /// The elements [first, first + extents.size()) as a tensor that shares this one's buffer. @throws shape_error beyond
+  /// its end
+  [[nodiscard]] tensor part(index first, comodal::shape extents) const {
+    if (first < 0 || extents.size() > size() - first)
+      throw shape_error(text("part: ", extents.to_string(), " at ", first, " of a tensor ", m_shape.to_string()));
+    tensor result;
+    result.m_shape = extents;
+    result.m_buffer = std::shared_ptr<std::byte>(
+        m_buffer, m_buffer.get() + static_cast<std::ptrdiff_t>(static_cast<std::size_t>(first) * sizeof(Scalar)));
+    return result;
+  }
+
  private:
   static std::size_t bytes_of(const comodal::shape& extents) {
     const auto count = static_cast<std::size_t>(extents.size());
@@ -61,6 +73,8 @@ class tensor {
 };
 
 namespace detail {
+
+inline thread_local index synchronisations = 0;
 
 template <class Space, class Scalar>
 void copy_bytes(const Space& space, Scalar* to, const Scalar* from, index count, bool to_host, bool from_host) {
@@ -85,6 +99,10 @@ void copy_bytes(const Space& space, Scalar* to, const Scalar* from, index count,
 
 }  // namespace detail
 
+/// How often this thread has waited for an execution space: calls of `copy_from_host`, `to_host` and `context::fence`,
+/// also on the host, where they cost nothing. For tests and benches, which take differences.
+[[nodiscard]] inline index host_synchronisations() { return detail::synchronisations; }
+
 /// Copies `count` elements from the host to the elements [first, first + count) of a tensor. @throws shape_error beyond
 /// its end
 template <class Scalar, class Space>
@@ -92,6 +110,7 @@ void copy_from_host(const Space& space, const Scalar* values, index count, const
                     index first = 0) {
   if (first < 0 || count < 0 || first + count > out.size())
     throw shape_error(text("copy_from_host: ", count, " values at ", first, " of a tensor ", out.shape().to_string()));
+  ++detail::synchronisations;
   detail::copy_bytes(space, out.data() + first, values, count, false, true);
 }
 
@@ -100,6 +119,7 @@ template <class Scalar, class Space>
 void copy_from_host(const Space& space, const std::vector<Scalar>& values, const tensor<Scalar, Space>& out) {
   if (static_cast<index>(values.size()) != out.size())
     throw shape_error(text("copy_from_host: ", values.size(), " values for a tensor ", out.shape().to_string()));
+  ++detail::synchronisations;
   detail::copy_bytes(space, out.data(), values.data(), out.size(), false, true);
 }
 
@@ -107,6 +127,7 @@ void copy_from_host(const Space& space, const std::vector<Scalar>& values, const
 template <class Scalar, class Space>
 [[nodiscard]] std::vector<Scalar> to_host(const Space& space, const tensor<Scalar, Space>& in) {
   std::vector<Scalar> values(static_cast<std::size_t>(in.size()));
+  ++detail::synchronisations;
   detail::copy_bytes(space, values.data(), static_cast<const Scalar*>(in.data()), in.size(), true, false);
   return values;
 }

@@ -22,9 +22,10 @@ using bfloat16_backend = kokkos_backend<typename Backend::space_type, bfloat16, 
 template <tensor_backend Backend>
 inline constexpr bool mixed_precision_available_v = requires { requires Backend::is_mixed; };
 
-/// A segmentation network of `Backend` that computes with an inner one of `Inner`: inputs and parameters are rounded to
-/// its scalar in each forward pass, logits come back in `Backend`'s. Optimisers, averages and files see the parameters
-/// of `Backend` alone (the masters).
+/// A segmentation network of `Backend` that computes with an inner one of `Inner`: inputs are rounded to its scalar in
+/// each forward pass, parameters in the first one after they changed; logits come back in `Backend`'s scalar. Gradients
+/// of the inner parameters are added to those of the masters, the parameters of `Backend`, which optimisers, averages
+/// and files alone see.
 template <tensor_backend Backend, tensor_backend Inner = bfloat16_backend<Backend>, class Network = any_network<Inner>>
 class mixed_precision_network {
  public:
@@ -35,6 +36,7 @@ class mixed_precision_network {
   mixed_precision_network(tape<Backend>& home, std::uint64_t seed, const Build& build)
       : m_shared(std::make_shared<shared>(home, seed)), m_network(build(m_shared->copies)) {
     check_segmentation_network<Network, Inner>();
+    m_shared->seal();
   }
 
   [[nodiscard]] index modalities() const { return m_network.modalities(); }
@@ -48,7 +50,6 @@ class mixed_precision_network {
                                                 network_outputs outputs = network_outputs::all) const {
     shared& at = *m_shared;
     at.copy_masters();
-    at.masters->home().on_way_back([kept = m_shared] { kept->hand_gradients_on(); });
     const auto result = m_network.forward(all(volumes, at.home), presence<Inner>(at.home, present), outputs);
     tape<Backend>& home = at.masters->home();
     network_output<Backend> out{cast(result.fused, home), all(result.branches, home), {}, all(result.deep, home)};
@@ -62,6 +63,7 @@ class mixed_precision_network {
     tape<Inner> home;
     std::shared_ptr<parameter_store<Backend>> masters;
     std::shared_ptr<parameter_store<Inner>> copies;  // in the order of the masters
+    detail::value_version copied = 0;                // of the masters that the copies hold
 
     shared(tape<Backend>& outer, std::uint64_t seed)
         : ctx(outer.ctx()),
@@ -71,22 +73,18 @@ class mixed_precision_network {
     shared(const shared&) = delete;
     shared& operator=(const shared&) = delete;
 
-    // Into fresh tensors: what an earlier forward pass kept for its way back stays as it was.
-    void copy_masters() {
-      const operation_scope scope(ctx, "cast");
-      for (std::size_t i = 0; i < masters->all().size(); ++i)
-        copies->all()[i].value.assign(ops::cast(ctx, masters->all()[i].value.value()));
+    // Both arenas have the same layout, so that one kernel copies all parameters.
+    void seal() {
+      copies->seal();
+      if (!copies->laid_out_like(*masters)) throw error("mixed precision: masters and copies are laid out differently");
+      copied = *masters->version();
     }
-    // The gradients that one forward pass left in the copies, added to those of the masters.
-    void hand_gradients_on() {
-      const operation_scope scope(ctx, "cast", true);
-      for (std::size_t i = 0; i < masters->all().size(); ++i) {
-        const variable<Inner>& copy = copies->all()[i].value;
-        if (!copy.grad()) continue;
-        const variable<Backend>& master = masters->all()[i].value;
-        master.sink().accumulate(ops::cast(master.ctx(), copy.grad()));
-        copy.zero_grad();
-      }
+    // In place: a backward pass of an earlier forward pass is refused once the masters have changed.
+    void copy_masters() {
+      if (copied == *masters->version()) return;
+      const operation_scope scope(ctx, "cast");
+      ops::cast_to(ctx, masters->values(), copies->values());
+      copied = *masters->version();
     }
   };
 

@@ -27,18 +27,18 @@ struct average_body {
 
 }  // namespace detail
 
-/// to <- keep * to + (1 - keep) * from, parameter by parameter, in place; the stores were built alike.
+/// to <- keep * to + (1 - keep) * from, in place, in one kernel; the stores were built alike, and are sealed here.
 /// @throws config_error, shape_error otherwise
 template <tensor_backend Backend>
 void average_parameters(const parameter_store<Backend>& from, const parameter_store<Backend>& to, double keep) {
   using T = typename Backend::scalar_type;
   expect_alike("average_parameters", from, to);
-  auto& ctx = to.home().ctx();
-  for (std::size_t i = 0; i < to.all().size(); ++i) {
-    const auto &source = from.all()[i].value.value(), &target = to.all()[i].value.value();
-    for_elements(ctx.space(), target.size(),
-                 detail::average_body<T>{source.data(), target.data(), static_cast<T>(keep)});
-  }
+  const auto& target = to.values();
+  if (!from.laid_out_like(to))
+    throw config_error("average_parameters: weight decay applies to other parameters of one store than of the other");
+  ops::each(to.home().ctx(), target.size(),
+            detail::average_body<T>{from.values().data(), target.data(), static_cast<T>(keep)});
+  to.changed();
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

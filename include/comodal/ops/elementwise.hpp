@@ -108,6 +108,29 @@ template <tensor_backend Backend>
   return y;
 }
 
+/// All elements of a tensor that exists set to a value, in place.
+template <tensor_backend Backend>
+void fill(context<Backend>& ctx, const tensor_of<Backend>& to, typename Backend::scalar_type value) {
+  dispatch(ctx, fill_problem{to.size()}, direction::forward, {value, to.data()});
+}
+
+/// to = x, in place; equal shapes, memory that does not overlap. @throws shape_error otherwise
+template <tensor_backend Backend>
+void copy_to(context<Backend>& ctx, const tensor_of<Backend>& x, const tensor_of<Backend>& to) {
+  if (!(to.shape() == x.shape()))
+    throw shape_error(text("copy_to: ", x.shape().to_string(), " to ", to.shape().to_string()));
+  dispatch(ctx, copy_block_problem{1, x.size(), x.size(), x.size()}, direction::forward, {x.data(), to.data()});
+}
+
+/// to = x, rounded to nearest, in place; equal shapes. @throws shape_error otherwise
+template <tensor_backend Backend, class Scalar>
+void cast_to(context<Backend>& ctx, const tensor<Scalar, typename Backend::space_type>& x,
+             const tensor_of<Backend>& to) {
+  if (!(to.shape() == x.shape()))
+    throw shape_error(text("cast_to: ", x.shape().to_string(), " to ", to.shape().to_string()));
+  dispatch(ctx, cast_problem<Scalar>{x.size()}, direction::forward, {x.data(), to.data()});
+}
+
 /// Sum over one axis, which stays with extent 1. @throws shape_error if there is no such axis
 template <tensor_backend Backend>
 [[nodiscard]] tensor_of<Backend> sum_axis(context<Backend>& ctx, const tensor_of<Backend>& x, int axis) {

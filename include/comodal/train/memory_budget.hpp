@@ -33,8 +33,7 @@ inline void fill_queue(safetensors_file& state, index capacity) {
 
 }  // namespace detail
 
-/// Bytes that a step of a method on `batch` takes from the system for tensors when its queue is full, with what the
-/// optimiser keeps per parameter.
+/// Bytes that a step of a method on `batch`, with its update, takes from the system for tensors when its queue is full.
 template <tensor_backend Backend>
 [[nodiscard]] std::size_t step_bytes(const method_options& method, const network_options& network,
                                      const optimiser_options& optimiser, index modalities, const target_map& targets,
@@ -42,18 +41,20 @@ template <tensor_backend Backend>
   context<Backend> ctx;
   tape<Backend> home(ctx);
   auto tried = make_method<Backend>(home, method, network, modalities, targets, 1);
-  (void)tried.step(batch, {1, 1});
+  auto follow = make_optimiser<Backend>(optimiser);
+  (void)tried.step(batch, {1, 2});
+  (void)follow.update(tried.parameters(), 0, 0);
+  tried.after_update({1, 2});
   if (safetensors_file state; method.queue > 0) {
     tried.save(state);
     if (state.arrays.count("queue.cases") > 0) {
       detail::fill_queue(state, method.queue);
       tried.load(state);
       tried.parameters().zero_grad();
-      (void)tried.step(batch, {1, 1});
+      (void)tried.step(batch, {1, 2});
     }
   }
-  const std::size_t kept = static_cast<std::size_t>(tried.parameters().count()) * sizeof(typename Backend::scalar_type);
-  return ctx.pool().statistics().held + (optimiser.name == "adamw" ? 2 : 1) * kept;
+  return ctx.pool().statistics().held;
 }
 
 namespace detail {

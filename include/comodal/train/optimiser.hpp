@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Optimisers: SGD with Nesterov momentum and AdamW, one pass a parameter, with the gradient's norm clipped on the
-/// device.
+/// Optimisers: SGD with Nesterov momentum and AdamW, one kernel over all parameters, with the gradient's norm clipped
+/// on the device.
 #ifndef COMODAL_TRAIN_OPTIMISER_HPP
 #define COMODAL_TRAIN_OPTIMISER_HPP
 
@@ -49,18 +49,17 @@ namespace detail {
 template <class T>
 struct square_sum_body {
   const T* g;
-  index size;
   template <class Sums>
   KOKKOS_INLINE_FUNCTION void operator()(index, index r, index c, Sums&& sums) const {
-    const index i = r * 16 + c;
-    if (i < size) sums[0] += static_cast<double>(g[i]) * static_cast<double>(g[i]);
+    const auto value = static_cast<double>(g[r * 16 + c]);
+    sums[0] += value * value;
   }
 };
 
 // squares (count) -> the norm, and the factor that brings it down to `clip`.
 template <class T>
 struct clip_body {
-  const double* squares;  // (parameters, 16)
+  const double* squares;
   T* norm_and_factor;
   index count;
   double clip;
@@ -73,51 +72,126 @@ struct clip_body {
   }
 };
 
-template <class T>
-struct sgd_body {
-  T *w, *v;
+// What the kernels of optimisers share: the arena, which elements decay, and which parameters a gradient reached.
+template <class T, bool Masked>
+struct update_body {
+  T* w;
   const T *g, *norm_and_factor;
-  T rate, momentum, decay;
+  const std::uint8_t* reached;  // per `arena_grain` elements, where Masked
+  index decayed;                // elements at the front
+  T rate, decay;
+
+  KOKKOS_INLINE_FUNCTION bool skips(index i) const {
+    if constexpr (Masked) return reached[i / arena_grain] == 0;
+    return false;
+  }
+  KOKKOS_INLINE_FUNCTION T decay_of(index i) const { return i < decayed ? decay : T(0); }
+};
+
+template <class T, bool Masked>
+struct sgd_body : update_body<T, Masked> {
+  T* v;
+  T momentum;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    const T d = g[i] * norm_and_factor[1] + decay * w[i];
+    if (this->skips(i)) return;
+    const T d = this->g[i] * this->norm_and_factor[1] + this->decay_of(i) * this->w[i];
     v[i] = momentum * v[i] + d;
-    w[i] -= rate * (d + momentum * v[i]);
+    this->w[i] -= this->rate * (d + momentum * v[i]);
   }
 };
 
-template <class T>
-struct adamw_body {
-  T *w, *m, *v;
-  const T *g, *norm_and_factor;
-  T rate, decay, beta1, beta2, epsilon, correction1, correction2;
+template <class T, bool Masked>
+struct adamw_body : update_body<T, Masked> {
+  T *m, *v;
+  T beta1, beta2, epsilon, correction1, correction2;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    const T d = g[i] * norm_and_factor[1];
+    if (this->skips(i)) return;
+    const T d = this->g[i] * this->norm_and_factor[1];
     m[i] = beta1 * m[i] + (T(1) - beta1) * d;
     v[i] = beta2 * v[i] + (T(1) - beta2) * d * d;
-    w[i] -= rate * (m[i] / correction1 / (math::sqrt(v[i] / correction2) + epsilon) + decay * w[i]);
+    this->w[i] -=
+        this->rate * (m[i] / correction1 / (math::sqrt(v[i] / correction2) + epsilon) + this->decay_of(i) * this->w[i]);
   }
+};
+
+// Calls `update(common)` with an `update_body`: the masked one only if some parameter has no gradient.
+template <tensor_backend Backend, class Update>
+void update_in_place(const parameter_store<Backend>& parameters, const variable<Backend>& clipped, double rate,
+                     double decay, const Update& update) {
+  using T = typename Backend::scalar_type;
+  const auto call = [&]<bool Masked>(const std::uint8_t* reached) {
+    update(update_body<T, Masked>{parameters.values().data(), parameters.gradients().data(), clipped.value().data(),
+                                  reached, parameters.decayed(), static_cast<T>(rate), static_cast<T>(decay)});
+  };
+  if (const std::uint8_t* reached = parameters.reached())
+    call.template operator()<true>(reached);
+  else
+    call.template operator()<false>(nullptr);
+  parameters.changed();
+}
+
+// An arena of an optimiser's state, in the layout of the parameters; named arrays of files are its parts.
+template <tensor_backend Backend>
+class state_arena {
+ public:
+  /// @param name in files, before the parameter's: "optimiser.velocity."
+  explicit state_arena(std::string name) : m_name(std::move(name)) {}
+
+  /// Pointer to the arena; zeros at first.
+  [[nodiscard]] typename Backend::scalar_type* of(const parameter_store<Backend>& parameters) {
+    if (!m_all) clear(parameters);
+    return m_all.data();
+  }
+  void save(const parameter_store<Backend>& parameters, safetensors_file& file) const {
+    if (!m_all) return;
+    for (const auto& one : parameters.all())
+      file.arrays[m_name + one.name] =
+          named_array::of(one.value.shape(), to_host(parameters.home().ctx().space(), parameters.part(m_all, one)));
+  }
+  /// Zeros where the file is of a run without any update. @throws io_error if the file is another optimiser's, or an
+  /// array has another shape or type
+  void load(const parameter_store<Backend>& parameters, const safetensors_file& file) {
+    clear(parameters);
+    const auto any = file.arrays.lower_bound("optimiser.");
+    if (any == file.arrays.end() || any->first.rfind("optimiser.", 0) != 0) return;
+    for (const auto& one : parameters.all()) {
+      const std::string name = m_name + one.name;
+      const auto found = file.arrays.find(name);
+      if (found == file.arrays.end())
+        throw io_error(
+            text("the checkpoint has no '", name, "': it is another optimiser's; resume with the same optimiser.name"));
+      if (!(found->second.shape == one.value.shape()))
+        throw io_error(text("array '", name, "' is ", found->second.shape.to_string(), ", the network's parameter is ",
+                            one.value.shape().to_string()));
+      copy_from_host(parameters.home().ctx().space(),
+                     found->second.template values<typename Backend::scalar_type>(name), parameters.part(m_all, one));
+    }
+  }
+
+ private:
+  void clear(const parameter_store<Backend>& parameters) {
+    m_all = ops::full(parameters.home().ctx(), parameters.values().shape(), typename Backend::scalar_type(0));
+  }
+
+  std::string m_name;
+  typename context<Backend>::tensor_type m_all;
 };
 
 }  // namespace detail
 
 /// The norm of all gradients and the factor that clips it, (2): stays on the device. Parameters without a gradient
-/// count as 0.
+/// count as 0. The number of kernels does not depend on the number of parameters.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> clip_gradients(const parameter_store<Backend>& parameters, double clip) {
   using T = typename Backend::scalar_type;
   auto& ctx = parameters.home().ctx();
-  const index count = static_cast<index>(parameters.all().size());
-  auto squares = ctx.template make_of<double>({count, 16});
-  for (index p = 0; p < count; ++p) {
-    const auto& value = parameters.all()[static_cast<std::size_t>(p)].value;
-    const index size = value.grad().size(), rows = (size + 15) / 16;
-    auto scratch =
-        ctx.template make_of<double>({std::max<index>(1, reduce_rows_scratch(1, 1, std::max<index>(rows, 1), 16))});
-    reduce_rows<1>(ctx.space(), 1, rows, 16, detail::square_sum_body<T>{value.grad().data(), size}, scratch.data(),
-                   squares.data() + p * 16);
-  }
+  const auto& g = parameters.gradients();
+  constexpr index lanes = 16;
+  const index rows = g.size() / lanes;  // a multiple of arena_grain
+  auto squares = ctx.template make_of<double>({lanes});
+  ops::row_sums<1>(ctx, 1, rows, lanes, detail::square_sum_body<T>{g.data()}, squares);
   auto result = ctx.make({2});
-  for_elements(ctx.space(), 1, detail::clip_body<T>{squares.data(), result.data(), count * 16, clip});
+  ops::each(ctx, 1, detail::clip_body<T>{squares.data(), result.data(), lanes, clip});
   return parameters.home().constant(result);
 }
 
@@ -127,62 +201,28 @@ class sgd {
  public:
   explicit sgd(const optimiser_options& options) : m_options(options) {}
 
-  /// Updates all parameters that have a gradient; returns (norm of the gradient, factor that clipped it).
+  /// Updates all parameters that have a gradient, in one kernel; returns (norm of the gradient, factor that clipped
+  /// it).
   variable<Backend> update(const parameter_store<Backend>& parameters, double rate, std::uint32_t) {
     using T = typename Backend::scalar_type;
-    auto& ctx = parameters.home().ctx();
-    prepare(parameters);
     const auto clipped = clip_gradients(parameters, m_options.clip);
-    for (std::size_t p = 0; p < parameters.all().size(); ++p) {
-      const auto& one = parameters.all()[p];
-      if (!one.value.grad()) continue;
-      for_elements(ctx.space(), one.value.shape().size(),
-                   detail::sgd_body<T>{one.value.value().data(), m_velocity[p].data(), one.value.grad().data(),
-                                       clipped.value().data(), static_cast<T>(rate), static_cast<T>(m_options.momentum),
-                                       static_cast<T>(one.decay ? m_options.decay : 0)});
-    }
+    detail::update_in_place(
+        parameters, clipped, rate, m_options.decay, [&]<bool M>(const detail::update_body<T, M>& common) {
+          ops::each(parameters.home().ctx(), parameters.values().size(),
+                    detail::sgd_body<T, M>{common, m_velocity.of(parameters), static_cast<T>(m_options.momentum)});
+        });
     return clipped;
   }
   void save(const parameter_store<Backend>& parameters, safetensors_file& file) const {
-    for (std::size_t p = 0; p < m_velocity.size(); ++p)
-      file.arrays["optimiser.velocity." + parameters.all()[p].name] =
-          named_array::of(m_velocity[p].shape(), to_host(parameters.home().ctx().space(), m_velocity[p]));
+    m_velocity.save(parameters, file);
   }
   void load(const parameter_store<Backend>& parameters, const safetensors_file& file) {
-    m_velocity.clear();
-    for (const auto& one : parameters.all())
-      m_velocity.push_back(load_like(one, "optimiser.velocity." + one.name, file));
-  }
-
-  /// The array `name` of a checkpoint, of the shape of a parameter; zeros if the checkpoint is of a run without any
-  /// update.
-  /// @throws io_error if the checkpoint is another optimiser's, or the array has another shape or type
-  static typename context<Backend>::tensor_type load_like(const parameter<Backend>& one, const std::string& name,
-                                                          const safetensors_file& file) {
-    auto& ctx = one.value.ctx();
-    const auto found = file.arrays.find(name);
-    if (found == file.arrays.end()) {
-      const auto any = file.arrays.lower_bound("optimiser.");
-      if (any != file.arrays.end() && any->first.rfind("optimiser.", 0) == 0)
-        throw io_error(
-            text("the checkpoint has no '", name, "': it is another optimiser's; resume with the same optimiser.name"));
-      return ops::full(ctx, one.value.shape(), typename Backend::scalar_type(0));
-    }
-    if (!(found->second.shape == one.value.shape()))
-      throw io_error(text("array '", name, "' is ", found->second.shape.to_string(), ", the network's parameter is ",
-                          one.value.shape().to_string()));
-    return ctx.make(one.value.shape(), found->second.template values<typename Backend::scalar_type>(name));
+    m_velocity.load(parameters, file);
   }
 
  private:
-  void prepare(const parameter_store<Backend>& parameters) {
-    for (std::size_t p = m_velocity.size(); p < parameters.all().size(); ++p)
-      m_velocity.push_back(
-          ops::full(parameters.home().ctx(), parameters.all()[p].value.shape(), typename Backend::scalar_type(0)));
-  }
-
   optimiser_options m_options;
-  std::vector<typename context<Backend>::tensor_type> m_velocity;
+  detail::state_arena<Backend> m_velocity{"optimiser.velocity."};
 };
 
 /// AdamW (Loshchilov and Hutter, 2019), bias-corrected, decay decoupled from the moments.
@@ -191,50 +231,35 @@ class adamw {
  public:
   explicit adamw(const optimiser_options& options) : m_options(options) {}
 
+  /// As `sgd::update`.
   variable<Backend> update(const parameter_store<Backend>& parameters, double rate, std::uint32_t step) {
     using T = typename Backend::scalar_type;
-    auto& ctx = parameters.home().ctx();
-    for (std::size_t p = m_first.size(); p < parameters.all().size(); ++p) {
-      m_first.push_back(ops::full(ctx, parameters.all()[p].value.shape(), T(0)));
-      m_second.push_back(ops::full(ctx, parameters.all()[p].value.shape(), T(0)));
-    }
     const auto clipped = clip_gradients(parameters, m_options.clip);
     // The corrections are in double, the betas of the kernel in T: for float and beta2 = 0.999 that is a relative
     // difference of 1.3e-5 in the second moment's scale, far below the noise of a gradient.
     const double c1 = 1 - std::pow(m_options.beta1, step + 1.0), c2 = 1 - std::pow(m_options.beta2, step + 1.0);
-    for (std::size_t p = 0; p < parameters.all().size(); ++p) {
-      const auto& one = parameters.all()[p];
-      if (!one.value.grad()) continue;
-      for_elements(ctx.space(), one.value.shape().size(),
-                   detail::adamw_body<T>{one.value.value().data(), m_first[p].data(), m_second[p].data(),
-                                         one.value.grad().data(), clipped.value().data(), static_cast<T>(rate),
-                                         static_cast<T>(one.decay ? m_options.decay : 0),
-                                         static_cast<T>(m_options.beta1), static_cast<T>(m_options.beta2),
-                                         static_cast<T>(m_options.epsilon), static_cast<T>(c1), static_cast<T>(c2)});
-    }
+    detail::update_in_place(
+        parameters, clipped, rate, m_options.decay, [&]<bool M>(const detail::update_body<T, M>& common) {
+          ops::each(
+              parameters.home().ctx(), parameters.values().size(),
+              detail::adamw_body<T, M>{common, m_first.of(parameters), m_second.of(parameters),
+                                       static_cast<T>(m_options.beta1), static_cast<T>(m_options.beta2),
+                                       static_cast<T>(m_options.epsilon), static_cast<T>(c1), static_cast<T>(c2)});
+        });
     return clipped;
   }
   void save(const parameter_store<Backend>& parameters, safetensors_file& file) const {
-    auto& ctx = parameters.home().ctx();
-    for (std::size_t p = 0; p < m_first.size(); ++p) {
-      file.arrays["optimiser.first." + parameters.all()[p].name] =
-          named_array::of(m_first[p].shape(), to_host(ctx.space(), m_first[p]));
-      file.arrays["optimiser.second." + parameters.all()[p].name] =
-          named_array::of(m_second[p].shape(), to_host(ctx.space(), m_second[p]));
-    }
+    m_first.save(parameters, file);
+    m_second.save(parameters, file);
   }
   void load(const parameter_store<Backend>& parameters, const safetensors_file& file) {
-    m_first.clear();
-    m_second.clear();
-    for (const auto& one : parameters.all()) {
-      m_first.push_back(sgd<Backend>::load_like(one, "optimiser.first." + one.name, file));
-      m_second.push_back(sgd<Backend>::load_like(one, "optimiser.second." + one.name, file));
-    }
+    m_first.load(parameters, file);
+    m_second.load(parameters, file);
   }
 
  private:
   optimiser_options m_options;
-  std::vector<typename context<Backend>::tensor_type> m_first, m_second;
+  detail::state_arena<Backend> m_first{"optimiser.first."}, m_second{"optimiser.second."};
 };
 
 /// Any optimiser, chosen at run time.

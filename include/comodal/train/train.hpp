@@ -8,6 +8,7 @@
 #include <comodal/train/memory_budget.hpp>
 #include <comodal/train/optimiser.hpp>
 #include <comodal/train/optimiser_options.hpp>
+#include <comodal/train/train_options.hpp>
 #include <comodal/train/trainer.hpp>
 
 #endif

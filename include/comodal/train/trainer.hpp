@@ -11,63 +11,20 @@
 #include <comodal/ssl/any_method.hpp>
 #include <comodal/train/log.hpp>
 #include <comodal/train/optimiser.hpp>
+#include <comodal/train/train_options.hpp>
 
 #include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <functional>
-#include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-/// How long to train and what to write when.
-struct train_options {
-  index steps = 2000;
-  index seed = 1;
-  index log_every = 10;          // steps
-  index validate_every = 0;      // steps; 0: never
-  index checkpoint_every = 200;  // steps; the last step always writes one
-  double memory = 0;  // GiB that a step may take from the system for tensors; above it, stages are computed again
-                      // (model.checkpointed); 0: no limit
-};
-
-/// Calls `visit(name, reference)` for every option; names are keys of the table `train` of an experiment file.
-template <class Options, class Visit>
-void visit_train_options(Options& o, Visit&& visit) {
-  const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
-  option("steps", o.steps);
-  option("seed", o.seed);
-  option("log_every", o.log_every);
-  option("validate_every", o.validate_every);
-  option("checkpoint_every", o.checkpoint_every);
-  option("memory", o.memory);
-}
-
-/// @throws config_error naming the key that makes no sense
-inline void check(const train_options& o) {
-  constexpr index most = std::numeric_limits<std::uint32_t>::max();  // steps are counters of random streams
-  expect_option(o.steps >= 1 && o.steps <= most, "train.steps", o.steps, text("1 to ", most));
-  expect_option(o.log_every >= 1, "train.log_every", o.log_every, "1 or more");
-  expect_option(o.validate_every >= 0, "train.validate_every", o.validate_every, "0 (never) or more");
-  expect_option(o.checkpoint_every >= 1, "train.checkpoint_every", o.checkpoint_every, "1 or more");
-  expect_option(o.memory >= 0 && std::isfinite(o.memory), "train.memory", o.memory, "GiB, 0 (no limit) or more");
-}
-
-/// What a run has come to.
-struct train_result {
-  std::uint32_t first_step = 0;  // where this run began: 0, or the checkpoint's
-  std::uint32_t steps_done = 0;  // in all, earlier runs that were resumed included
-  bool finished = false;         // false: stopped on request, and ready to be resumed
-  double seconds = 0;            // of this run
-  bool logged = false;           // true if this run reached a step that is logged
-  double last_loss = 0;          // of the last logged step
-  double best_validation = -1;   // -1: never validated
-};
 
 /// Trains a method. All of a run's files are in one folder: `checkpoint.safetensors` (to resume), `model.safetensors`
 /// (the result, the last weights), `best.safetensors` (best on validation, if there is one), `log.csv`, `log.jsonl`.
@@ -172,15 +129,15 @@ class trainer {
 
       const bool logs = m_step % m_options.log_every == 0 || m_step == steps,
                  saves = m_step % m_options.checkpoint_every == 0 || m_step == steps;
-      if (logs || saves) refuse_divergence(loss, norm);
       if (logs) {
-        log_row row{m_step - 1, {{"rate", rate}}};
-        for (const auto& [name, value] : values) row.values.emplace_back(name, item(value));
-        row.values.emplace_back("gradient_norm", item(slice(norm, 0, 0, 1)));
-        result.last_loss = item(loss);
+        const log_row row = row_of(rate, values, norm);
+        result.last_loss = value_of(row, "loss");
+        refuse_divergence(result.last_loss, row.values.back().second);
         result.logged = true;
         log.write(row);
         line.show(m_step, result.last_loss, rate);
+      } else if (saves) {
+        refuse_divergence(loss, norm);
       }
       if (validate && m_options.validate_every > 0 && (m_step % m_options.validate_every == 0 || m_step == steps))
         validate_now(log, line);
@@ -248,10 +205,31 @@ class trainer {
     return value;
   }
 
+  // What is logged of the last step, read from the device at once; the gradient's norm comes last.
+  log_row row_of(double rate, const named_scalars<Backend>& values, const variable<Backend>& norm) const {
+    std::vector<variable<Backend>> scalars;
+    for (const auto& [name, value] : values) scalars.push_back(value);
+    scalars.push_back(slice(norm, 0, 0, 1));
+    const auto numbers = items(scalars);
+    log_row row{m_step - 1, {{"rate", rate}}};
+    for (std::size_t i = 0; i < values.size(); ++i) row.values.emplace_back(values[i].first, numbers[i]);
+    row.values.emplace_back("gradient_norm", numbers.back());
+    return row;
+  }
+
+  static double value_of(const log_row& row, std::string_view name) {
+    for (const auto& [key, value] : row.values)
+      if (key == name) return value;
+    return std::nan("");
+  }
+
   // A gradient that is not finite has gone into the weights: they must not take the place of good ones.
   void refuse_divergence(const variable<Backend>& loss, const variable<Backend>& norm) const {
     if (!loss) return;  // no step yet
-    const double value = item(loss), length = item(slice(norm, 0, 0, 1));
+    const auto numbers = items<Backend>({loss, slice(norm, 0, 0, 1)});
+    refuse_divergence(numbers[0], numbers[1]);
+  }
+  void refuse_divergence(double value, double length) const {
     if (!std::isfinite(value) || !std::isfinite(length))
       throw error(text("the loss is ", value, " and the gradient's norm ", length, " at step ", m_step - 1,
                        "; lower optimiser.rate, or look for broken images with `comodal check`"));

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// How long a run trains and what it writes when, with its checks, and what it came to.
+#ifndef COMODAL_TRAIN_TRAIN_OPTIONS_HPP
+#define COMODAL_TRAIN_TRAIN_OPTIONS_HPP
+
+#include <comodal/core/error.hpp>
+#include <comodal/core/shape.hpp>
+
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// How long to train and what to write when.
+struct train_options {
+  index steps = 2000;
+  index seed = 1;
+  index log_every = 10;          // steps
+  index validate_every = 0;      // steps; 0: never
+  index checkpoint_every = 200;  // steps; the last step always writes one
+  double memory = 0;  // GiB that a step may take from the system for tensors; above it, stages are computed again
+                      // (model.checkpointed); 0: no limit
+};
+
+/// Calls `visit(name, reference)` for every option; names are keys of the table `train` of an experiment file.
+template <class Options, class Visit>
+void visit_train_options(Options& o, Visit&& visit) {
+  const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
+  option("steps", o.steps);
+  option("seed", o.seed);
+  option("log_every", o.log_every);
+  option("validate_every", o.validate_every);
+  option("checkpoint_every", o.checkpoint_every);
+  option("memory", o.memory);
+}
+
+/// @throws config_error naming the key that makes no sense
+inline void check(const train_options& o) {
+  constexpr index most = std::numeric_limits<std::uint32_t>::max();  // steps are counters of random streams
+  expect_option(o.steps >= 1 && o.steps <= most, "train.steps", o.steps, text("1 to ", most));
+  expect_option(o.log_every >= 1, "train.log_every", o.log_every, "1 or more");
+  expect_option(o.validate_every >= 0, "train.validate_every", o.validate_every, "0 (never) or more");
+  expect_option(o.checkpoint_every >= 1, "train.checkpoint_every", o.checkpoint_every, "1 or more");
+  expect_option(o.memory >= 0 && std::isfinite(o.memory), "train.memory", o.memory, "GiB, 0 (no limit) or more");
+}
+
+/// What a run has come to.
+struct train_result {
+  std::uint32_t first_step = 0;  // where this run began: 0, or the checkpoint's
+  std::uint32_t steps_done = 0;  // in all, earlier runs that were resumed included
+  bool finished = false;         // false: stopped on request, and ready to be resumed
+  double seconds = 0;            // of this run
+  bool logged = false;           // true if this run reached a step that is logged
+  double last_loss = 0;          // of the last logged step
+  double best_validation = -1;   // -1: never validated
+};
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
