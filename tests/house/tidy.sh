@@ -1,0 +1,41 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Runs clang-tidy-19 (.clang-tidy) on the headers and examples that changed since BASE, two at a time, and fails if it finds anything. A
+# header is looked at in its own unit of headers_alone; tests, whose instances take minutes each, are left to the compilers' warnings. Exits with 77 (skipped) where clang-tidy-19 is missing or outside a git work tree.
+#   tests/house/tidy.sh BUILD [BASE]        BUILD: a configured folder with compile_commands.json; BASE: all for every file
+# BASE is the merge base with origin/main by default; where that is HEAD itself, the last commit that is a day older than HEAD.
+set -u
+build=$(cd "$1" && pwd) || exit 2
+cd "$(dirname "$0")/../.." || exit 2
+command -v clang-tidy-19 >/dev/null 2>&1 || { echo "clang-tidy-19 is missing"; exit 77; }
+git rev-parse --is-inside-work-tree >/dev/null 2>&1 || { echo "not a git work tree"; exit 77; }
+[ -f "$build/compile_commands.json" ] || { echo "tidy: $build has no compile_commands.json; configure it with the preset native" >&2; exit 2; }
+
+base=${2:-$(git merge-base HEAD origin/main 2>/dev/null)}
+if [ -z "${2:-}" ] && { [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; }; then
+  base=$(git rev-list -1 --before="$(($(git log -1 --format=%ct) - 86400))" HEAD)
+fi
+if [ "$base" = all ] || [ -z "$base" ]; then
+  files=$(git ls-files include examples)
+else
+  files=$(git diff --name-only --diff-filter=d "$base" -- include examples)
+fi
+
+# Units that the build knows: programs themselves, headers by their units. What no unit compiles on its own is left to those
+# that include it.
+units=$(mktemp) || exit 2
+trap 'rm -f "$units"' EXIT
+for file in $files; do
+  case $file in
+    include/*.hpp) unit=$build/tests/headers/$(echo "${file#include/}" | tr '/.' '__').cpp ;;
+    *.cpp) unit=$PWD/$file ;;
+    *) continue ;;
+  esac
+  grep -qF "\"file\": \"$unit\"" "$build/compile_commands.json" && echo "$unit $file" >>"$units"
+done
+echo "clang-tidy: $(wc -l <"$units") files changed since ${base:-the beginning}"
+# Options of GCC alone are not known to Clang; its OpenMP finds omp.h in libomp-19-dev.
+xargs -P 2 -L 1 sh -c '
+  words=$(clang-tidy-19 --quiet -p "$0" --header-filter="/$2\$" --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument --extra-arg=-Wno-deprecated-declarations "$1" 2>/dev/null) && [ -z "$words" ] && exit 0
+  printf "%s\n" "$words"
+  exit 1' "$build" <"$units"
