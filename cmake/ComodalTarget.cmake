@@ -14,7 +14,7 @@ function(comodal_march variable)
 endfunction()
 
 # comodal_define_target(<name>): the INTERFACE target comodal::<name> with everything that a program needs:
-# Kokkos, OpenMP, xtensor, BLAS, the NIfTI C library, zlib, Random123, and oneDNN where it is wanted and found.
+# Kokkos, OpenMP, the NIfTI C library, zlib, Random123, and oneDNN where it is wanted and found.
 # Used by the project itself and by the installed package, which adds IMPORTED, so that both carry the same flags.
 function(comodal_define_target name)
   comodal_check_compiler("${CMAKE_CXX_COMPILER_ID}" "${CMAKE_CXX_COMPILER_VERSION}")
@@ -22,9 +22,6 @@ function(comodal_define_target name)
   find_package(OpenMP REQUIRED COMPONENTS CXX)
   find_package(ZLIB REQUIRED)
   find_package(NIFTI2 MODULE REQUIRED)
-  find_package(BLAS REQUIRED)
-  find_package(LAPACK REQUIRED)
-  find_path(COMODAL_XTENSOR_INCLUDE_DIR NAMES xtensor/xadapt.hpp xtensor/containers/xadapt.hpp REQUIRED)
   find_path(COMODAL_RANDOM123_INCLUDE_DIR Random123/philox.h REQUIRED)
   find_path(COMODAL_JSON_INCLUDE_DIR nlohmann/json.hpp REQUIRED)
   find_path(COMODAL_STB_INCLUDE_DIR stb_image_write.h PATH_SUFFIXES stb REQUIRED)
@@ -60,9 +57,9 @@ function(comodal_define_target name)
     add_library(comodal::${name} ALIAS ${name})
   endif()
   target_compile_features(${name} INTERFACE cxx_std_20)
-  target_include_directories(${name} SYSTEM INTERFACE "${COMODAL_XTENSOR_INCLUDE_DIR}" "${COMODAL_RANDOM123_INCLUDE_DIR}"
-    "${COMODAL_JSON_INCLUDE_DIR}" "${COMODAL_STB_INCLUDE_DIR}")
-  target_link_libraries(${name} INTERFACE comodal_kokkos OpenMP::OpenMP_CXX ZLIB::ZLIB NIFTI2::NIFTI2 LAPACK::LAPACK BLAS::BLAS)
+  target_include_directories(${name} SYSTEM INTERFACE "${COMODAL_RANDOM123_INCLUDE_DIR}" "${COMODAL_JSON_INCLUDE_DIR}"
+    "${COMODAL_STB_INCLUDE_DIR}")
+  target_link_libraries(${name} INTERFACE comodal_kokkos OpenMP::OpenMP_CXX ZLIB::ZLIB NIFTI2::NIFTI2)
   # One rule for contraction, so that one binary has one rounding; no value-changing option is ever added.
   target_compile_options(${name} INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-ffp-contract=fast>"
     "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-math-errno;-fno-trapping-math>")
@@ -105,6 +102,20 @@ function(comodal_define_target name)
     endif()
   endif()
   message(STATUS "comodal: Kokkos ${COMODAL_KOKKOS_VERSION} (${COMODAL_KOKKOS_BACKENDS}), oneDNN ${_onednn}, ${_flags}")
+endfunction()
+
+# comodal_define_reference(): the INTERFACE target comodal::reference: comodal::comodal, and xtensor, xtensor-blas, BLAS and LAPACK, which
+# the reference engine (engine/reference.hpp) alone needs.
+function(comodal_define_reference)
+  if(TARGET comodal::reference)
+    return()
+  endif()
+  find_package(BLAS REQUIRED)
+  find_package(LAPACK REQUIRED)
+  find_path(COMODAL_XTENSOR_INCLUDE_DIR NAMES xtensor/xadapt.hpp xtensor/containers/xadapt.hpp REQUIRED)
+  add_library(comodal::reference INTERFACE IMPORTED GLOBAL)
+  target_include_directories(comodal::reference SYSTEM INTERFACE "${COMODAL_XTENSOR_INCLUDE_DIR}")
+  target_link_libraries(comodal::reference INTERFACE comodal::comodal LAPACK::LAPACK BLAS::BLAS)
 endfunction()
 
 # comodal_define_compiled(): comodal::compiled, comodal::compiled_double and comodal::compiled_mixed, static libraries that hold the operations,

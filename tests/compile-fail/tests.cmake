@@ -5,7 +5,7 @@
 function(comodal_compile_object name)
   set(target compile_fail_${name})
   add_library(${target} OBJECT EXCLUDE_FROM_ALL "compile-fail/${name}.cpp")
-  target_link_libraries(${target} PRIVATE comodal::comodal)
+  target_link_libraries(${target} PRIVATE comodal::reference)
   target_compile_options(${target} PRIVATE -fsyntax-only)
   set_target_properties(${target} PROPERTIES CXX_COMPILER_LAUNCHER "")
 endfunction()

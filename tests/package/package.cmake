@@ -52,6 +52,20 @@ if(MODE STREQUAL "installed")
   if(NOT EXISTS "${WORK}/build/comodal_compiled/network.cpp")
     message(FATAL_ERROR "find_package(comodal) defines no comodal::compiled")
   endif()
+  if(NOT EXISTS "${WORK}/prefix/share/doc/comodal/LICENSE")
+    message(FATAL_ERROR "LICENSE is not installed")
+  endif()
+  # Who does not ask for the reference engine needs neither xtensor nor BLAS; who does gets comodal::reference.
+  load_cache("${WORK}/build" READ_WITH_PREFIX inner_ COMODAL_XTENSOR_INCLUDE_DIR BLAS_LIBRARIES BLAS_openblas_LIBRARY)
+  foreach(name COMODAL_XTENSOR_INCLUDE_DIR BLAS_LIBRARIES BLAS_openblas_LIBRARY)
+    if(inner_${name})
+      message(FATAL_ERROR "find_package(comodal) looked for the reference engine's ${name}: ${inner_${name}}")
+    endif()
+  endforeach()
+  file(WRITE "${WORK}/component/CMakeLists.txt" "cmake_minimum_required(VERSION 3.25)\nproject(component LANGUAGES CXX)\n"
+    "find_package(comodal REQUIRED)\nfind_package(comodal REQUIRED COMPONENTS reference)\n"
+    "if(NOT TARGET comodal::reference)\n  message(FATAL_ERROR \"no comodal::reference\")\nendif()\n")
+  run("${CMAKE_COMMAND}" -S "${WORK}/component" -B "${WORK}/component/build" ${settings} "-DCMAKE_PREFIX_PATH=${WORK}/prefix;${outer_CMAKE_PREFIX_PATH}")
   # The package was installed by a native build, and hands no -march on; a user may ask for one.
   expect_march("${WORK}/build" "")
   run("${CMAKE_COMMAND}" -S "${WORK}/outside" -B "${WORK}/asked" ${settings} -DCOMODAL_EXAMPLES=custom_fusion -DCOMODAL_ARCH=native

@@ -14,8 +14,8 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace engine_detail {
 
-// True where the host engine is at least as fast as oneDNN in fp32 (bench/history/2026-11-27-convolutions.md): what F(4x4, 3x3) serves, gradients of
-// weights of small maps, and gradients of weights and narrow outputs of single taps.
+// True where the host engine is at least as fast as oneDNN in fp32 (bench/history/2026-11-27-convolutions.md): what
+// F(4x4, 3x3) serves, gradients of weights of small maps, and gradients of weights and narrow outputs of single taps.
 [[nodiscard]] inline bool host_conv3d_is_faster(const conv3d_problem& p, direction d) {
   const conv3d_sizes s(p);
   if (s.taps() == 1 && !s.is_strided()) return d == direction::backward_weights || p.out_channels < 8;
