@@ -1,2 +1,9 @@
 comodal_test(infer/sliding_window)
 comodal_test(infer/predict_case)
+
+if(TARGET comodal_cli AND TARGET segment_memory)
+  comodal_test(infer/foreign_memory ARGS -- $<TARGET_FILE:comodal_cli> $<TARGET_FILE:segment_memory>)
+  add_dependencies(test_infer_foreign_memory comodal_cli segment_memory)
+  # As the programs are compiled that it is compared with, to the bit.
+  target_compile_options(test_infer_foreign_memory PRIVATE -O3)
+endif()

@@ -57,7 +57,7 @@ label_volume predicted(const std::string& model, const case_data& one, const std
       home, plan, one, {true, false, false}, {plan.patch, 0.5, {}},
       [&](const auto& volumes, const auto& present, auto which) { return network.forward(volumes, present, which); });
   BOOST_TEST_REQUIRE(outputs.size() == 1u);
-  return restore(outputs[0].labels, one.grid);
+  return restore(outputs[0].labels, one.preparation);
 }
 
 /// The affine and sizes are equal to the last bit.
@@ -111,7 +111,8 @@ BOOST_AUTO_TEST_CASE(cases_cover_an_absent_modality_an_oblique_grid_and_a_flippe
   const auto cases = cases_of(plan_of_model("strides"));
   BOOST_TEST_REQUIRE(cases.size() == 3u);
   BOOST_TEST(!cases[0].present(0));
-  const geometry oblique = prepare_case(cases[1], {}).grid.original, flipped = prepare_case(cases[2], {}).grid.original;
+  const geometry oblique = prepare_case(cases[1], {}).preparation.original(),
+                 flipped = prepare_case(cases[2], {}).preparation.original();
   BOOST_TEST(std::abs(oblique.affine[0][1]) > 0.5);
   BOOST_TEST(orientation_code(oblique) == "RAS");
   BOOST_TEST(orientation_code(flipped) == "LPS");

@@ -58,6 +58,18 @@ BOOST_FIXTURE_TEST_CASE(what_is_written_comes_back, file_bench) {
                         says("array 'cases' is I64, expected F32"));
 }
 
+BOOST_FIXTURE_TEST_CASE(files_in_memory_are_files, file_bench) {
+  const auto all = safetensors_bytes(sample());
+  write_safetensors(path, sample());
+  BOOST_TEST((bytes() == std::string(all.begin(), all.end())));
+  const auto read = read_safetensors(all, "memory");
+  BOOST_TEST((read.metadata == sample().metadata));
+  BOOST_TEST((safetensors_bytes(read) == all));
+  BOOST_CHECK_EXCEPTION((void)read_safetensors({all.data(), all.size() - 1}, "memory"), io_error,
+                        says("memory: is cut"));
+  BOOST_CHECK_EXCEPTION((void)read_safetensors({all.data(), 7}, "memory"), io_error, says("memory: is no safetensors"));
+}
+
 BOOST_FIXTURE_TEST_CASE(the_layout_is_the_formats_own, file_bench) {
   write_safetensors(path, sample());
   const std::string all = bytes();

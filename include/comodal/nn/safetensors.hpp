@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <fstream>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -77,8 +78,8 @@ struct safetensors_file {
   }
 };
 
-/// Writes a file. @throws io_error
-inline void write_safetensors(const std::filesystem::path& path, const safetensors_file& content) {
+/// The bytes of a file.
+[[nodiscard]] inline byte_buffer safetensors_bytes(const safetensors_file& content) {
   auto header = nlohmann::ordered_json::object();
   if (!content.metadata.empty()) header["__metadata__"] = content.metadata;
   std::size_t at = 0;
@@ -96,7 +97,12 @@ inline void write_safetensors(const std::filesystem::path& path, const safetenso
   whole.reserve(sizeof length + json.size() + at);
   whole.insert(whole.end(), json.begin(), json.end());
   for (const auto& [name, array] : content.arrays) whole.insert(whole.end(), array.bytes.begin(), array.bytes.end());
-  write_file(path, whole);
+  return whole;
+}
+
+/// Writes a file. @throws io_error
+inline void write_safetensors(const std::filesystem::path& path, const safetensors_file& content) {
+  write_file(path, safetensors_bytes(content));
 }
 
 namespace nn_detail {
@@ -149,6 +155,40 @@ inline void check_places(std::vector<array_place> places, std::uint64_t size, co
     throw io_error(text(file, ": its header is damaged (its arrays have ", at, " bytes, the file has ", size, ")"));
 }
 
+// The content of `total` bytes. `read(first, count, to)` copies some of them and returns false if it cannot.
+template <class Read>
+safetensors_file parse_safetensors(std::uint64_t total, const std::string& name, const Read& read) {
+  std::uint64_t length = 0;
+  if (total < sizeof length || !read(0, sizeof length, &length) || length > total - sizeof length)
+    throw io_error(text(name, ": is no safetensors file, or is cut short"));
+  std::string json(length, ' ');
+  if (!read(sizeof length, length, json.data())) throw io_error(text(name, ": is cut short"));
+  safetensors_file content;
+  std::vector<array_place> places;
+  try {
+    const auto header = nlohmann::json::parse(json);
+    if (!header.is_object()) throw io_error("no JSON object");
+    for (const auto& [key, entry] : header.items()) {
+      if (key == "__metadata__")
+        content.metadata = entry.template get<std::map<std::string, std::string>>();
+      else
+        content.arrays.emplace(key, described_array(entry, key, places.emplace_back()));
+    }
+  } catch (const nlohmann::json::exception&) {
+    throw io_error(text(name, ": its header is damaged"));
+  } catch (const error& e) {
+    throw io_error(text(name, ": its header is damaged (", e.what(), ")"));
+  }
+  check_places(places, total - sizeof length - length, name);
+  for (const auto& place : places) {
+    auto& bytes = content.arrays.at(place.name).bytes;
+    bytes.resize(place.last - place.first);
+    if (!read(sizeof length + length + place.first, bytes.size(), bytes.data()))
+      throw io_error(text(name, ": is cut short"));
+  }
+  return content;
+}
+
 }  // namespace nn_detail
 
 /// Reads a file. @throws io_error if it is missing, damaged or no safetensors file
@@ -157,38 +197,19 @@ inline safetensors_file read_safetensors(const std::filesystem::path& path) {
   std::error_code failure;
   const std::uint64_t total = std::filesystem::file_size(path, failure);
   if (!in || failure) throw io_error(text(path.string(), ": cannot be opened"));
-  std::uint64_t length = 0;
-  in.read(reinterpret_cast<char*>(&length), sizeof length);
-  if (!in || length > total - sizeof length)
-    throw io_error(text(path.string(), ": is no safetensors file, or is cut short"));
-  std::string json(length, ' ');
-  in.read(json.data(), static_cast<std::streamsize>(length));
-  safetensors_file content;
-  std::vector<nn_detail::array_place> places;
-  try {
-    const auto header = nlohmann::json::parse(json);
-    if (!header.is_object()) throw io_error("no JSON object");
-    for (const auto& [name, entry] : header.items()) {
-      if (name == "__metadata__") {
-        content.metadata = entry.get<std::map<std::string, std::string>>();
-        continue;
-      }
-      content.arrays.emplace(name, nn_detail::described_array(entry, name, places.emplace_back()));
-    }
-  } catch (const nlohmann::json::exception&) {
-    throw io_error(text(path.string(), ": its header is damaged"));
-  } catch (const error& e) {
-    throw io_error(text(path.string(), ": its header is damaged (", e.what(), ")"));
-  }
-  nn_detail::check_places(places, total - sizeof length - length, path.string());
-  for (const auto& place : places) {
-    auto& bytes = content.arrays.at(place.name).bytes;
-    bytes.resize(place.last - place.first);
-    in.seekg(static_cast<std::streamoff>(sizeof length + length + place.first));
-    in.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
-  }
-  if (!in) throw io_error(text(path.string(), ": is cut short"));
-  return content;
+  return nn_detail::parse_safetensors(total, path.string(), [&](std::uint64_t first, std::uint64_t count, void* to) {
+    in.seekg(static_cast<std::streamoff>(first));
+    in.read(static_cast<char*>(to), static_cast<std::streamsize>(count));
+    return static_cast<bool>(in);
+  });
+}
+
+/// The same from memory. @param name names it in messages @throws io_error if it is damaged or no safetensors file
+[[nodiscard]] inline safetensors_file read_safetensors(std::span<const unsigned char> bytes, const std::string& name) {
+  return nn_detail::parse_safetensors(bytes.size(), name, [&](std::uint64_t first, std::uint64_t count, void* to) {
+    if (count > 0) std::memcpy(to, bytes.data() + first, count);
+    return true;
+  });
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG
