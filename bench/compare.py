@@ -23,13 +23,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 # What our program is told. Data of the U-Net step are plain crops: the peer's step has its input ready. Rotation and scaling are off in
 # both programs' method step.
 UNET = ["--modalities", "2", "--classes", "3", "--model.fusion", "early", "--model.fused_channels", "[16, 32, 64, 128]",
-        "--batch.patch", "[64, 64, 64]"]
+        "--batch.patch_size", "[64, 64, 64]"]
 PLAIN = [word for key in ("rotation", "scale") for word in (f"--augment.{key}_chance", "0")]
 PLAINER = PLAIN + [word for key in ("mirror", "gamma", "noise", "blur") for word in (f"--augment.{key}_chance", "0")]
 OURS = {
-    "unet_step": ["--work", "train", *UNET, "--method.name", "supervised", "--batch.labelled", "2", "--modality_dropout", "0", *PLAINER],
+    "unet_step": ["--work", "train", *UNET, "--method.name", "supervised", "--batch.labelled", "2", "--augment.modality_dropout", "0", *PLAINER],
     "unet_predict": ["--work", "predict", "--volume", "128", "128", "96", *UNET],
-    "method_step": ["--work", "train", "--modalities", "3", "--classes", "3", "--method.name", "contrastive_mutual_learning", "--batch.patch",
+    "method_step": ["--work", "train", "--modalities", "3", "--classes", "3", "--method.name", "contrastive_mutual_learning", "--batch.patch_size",
                     "[64, 64, 32]", *PLAIN],
 }
 # The peer's variants: further words for peer_torch.py.

@@ -17,7 +17,7 @@ trap 'rm -f "$out"' EXIT
 row() {
   what=$1 patch=$2 stream=$3 fused=$4 modalities=$5
   shift 5
-  "$top/build/native/examples/cli/comodal" benchmark --modalities "$modalities" --classes 3 --batch.patch "[$patch, $patch, $patch]" \
+  "$top/build/native/examples/cli/comodal" benchmark --modalities "$modalities" --classes 3 --batch.patch_size "[$patch, $patch, $patch]" \
     --model.stream_channels "$stream" --model.fused_channels "$fused" --json "$out" "$@" >/dev/null
   python3 - "$out" "$what" "$patch" "$fused" "$modalities" <<'PYTHON'
 import json, statistics, sys

@@ -5,7 +5,7 @@
 #include <comodal/core/runtime.hpp>
 #include <comodal/model/network_options.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_set.hpp>
 
 #include <cstdio>
 
@@ -65,18 +65,18 @@ int main() {
   comodal::network_options options;
   options.stream_channels = {4, 8};
   options.fused_channels = {8, 8};
-  comodal::method_options weights;
+  comodal::contrastive_mutual_learning_options weights;
   weights.contrast = 1;
   const auto build = [&] { return comodal::make_network<backend>(tape, options, 2, 2, 1); };
   method learn(build(), build(), comodal::target_map::of_classes(2), weights, triplet_contrast{0.2});
-  auto optimiser = comodal::make_optimiser<backend>({});
+  comodal::optimiser_set<backend> optimiser({}, learn.trained());
 
   const comodal::crop_batch unlabelled = noise(false, 1);
-  const comodal::step_batch batch{0, noise(true, 0), unlabelled, unlabelled};
-  const comodal::progress at{0, 1};
-  learn.parameters().zero_grad();
+  const comodal::step_batch batch{0, noise(true, 0), unlabelled, unlabelled, {}};
+  const comodal::step_request at{0, 1};
+  optimiser.zero_grad();
   const auto values = learn.step(batch, at);
-  (void)optimiser.update(learn.parameters(), 0.01, 0);
+  (void)optimiser.update(0.01, 0);
   learn.after_update(at);
 
   bool contrasted = false;

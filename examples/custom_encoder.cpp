@@ -22,7 +22,9 @@ class dense_encoder {
   comodal::index channels(int s) const { return m_sizes.channel(s); }
 
   // The input (N, D, H, W, 1) or the map of stage s - 1 -> the map of stage s. Only the forward pass is written.
-  comodal::variable<Backend> encode_stage(int s, const comodal::variable<Backend>& x) const {
+  // The request tells train from evaluate and has the key of random numbers; this encoder has nothing random.
+  comodal::variable<Backend> encode_stage(int s, const comodal::variable<Backend>& x,
+                                          const comodal::forward_request&) const {
     const auto at = static_cast<std::size_t>(s);
     const auto down = s == 0 ? x : comodal::max_pool3d(x, m_sizes.stride_to(s));
     return m_second[at](comodal::concat<Backend>({down, m_first[at](down)}));

@@ -9,7 +9,7 @@
 #include <comodal/infer/sliding_window.hpp>
 #include <comodal/metric/overlap.hpp>
 #include <comodal/ssl/any_method.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_set.hpp>
 
 #include <cstdio>
 
@@ -45,7 +45,7 @@ int main() {
 
   // What each step sees: crops of labelled heads, and a weak and a strong view of crops of unlabelled ones.
   comodal::batch_options crops;
-  crops.patch = {16, 24, 24};
+  crops.patch_size = {16, 24, 24};
   comodal::batch_maker<> batches(
       crops, {{"0", heads[0].modalities(), &heads[0].label}, {"1", heads[1].modalities(), &heads[1].label}},
       {{"2", heads[2].modalities()},
@@ -59,20 +59,20 @@ int main() {
   network.stream_channels = {4, 8, 16};
   network.fused_channels = {8, 16, 32};
   comodal::method_options method_options;
-  method_options.ema = 0.8;  // a short run: the teacher must keep up
+  method_options.contrastive_mutual_learning.ema_decay = 0.8;  // a short run: the teacher must keep up
   auto method =
       comodal::make_method<backend>(tape, method_options, network, 4, comodal::target_map::of_regions({{1, 2, 3}}), 1);
   comodal::optimiser_options rates;
-  rates.rate = 0.1;
-  auto optimiser = comodal::make_optimiser<backend>(rates);
+  rates.learning_rate = 0.1;
+  comodal::optimiser_set<backend> optimiser(rates, method.trained());
 
   const std::uint32_t steps = 40;
   std::vector<double> losses;
   for (std::uint32_t step = 0; step < steps; ++step) {
-    const comodal::progress at{step, steps};
-    method.parameters().zero_grad();
+    const comodal::step_request at{step, steps};
+    optimiser.zero_grad();
     const auto values = method.step(batches.make(step), at);
-    (void)optimiser.update(method.parameters(), comodal::learning_rate(rates, step, steps), step);
+    (void)optimiser.update(comodal::learning_rate(rates, step, steps), step);
     method.after_update(at);
     for (const auto& [name, value] : values)
       if (name == "supervised") losses.push_back(comodal::item(value));
@@ -80,13 +80,11 @@ int main() {
   }
 
   // Windows over the whole head, the mean of their probabilities, the averaged weights of the teacher.
-  const comodal::window_options windows{crops.patch, 0.5, {}};
+  const comodal::window_options windows{crops.patch_size, 0.5, {}};
   const auto maps = comodal::sliding_window(
       tape, unseen.modalities(), {1, 1, 1, 1}, comodal::label_kind::regions, windows,
       [&](const auto& volumes, const auto& present) {
-        return std::vector{
-            method.predict(volumes, present, comodal::prediction_weights::ema, comodal::network_outputs::fused_only)
-                .fused};
+        return std::vector{method.predict(volumes, present, comodal::network_outputs::fused_only).fused};
       });
   const comodal::label_volume predicted{unseen.label.geometry, comodal::labels_of_regions(maps[0], {1})};
   const double dice = comodal::dice(comodal::count_overlap(predicted, unseen.label, {"lesion", {1, 2, 3}}));

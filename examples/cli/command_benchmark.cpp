@@ -172,7 +172,7 @@ void write_json(const path& file, const experiment& e, const benchmark_arguments
                              {"threads", comodal::host_threads()},
                              {"modalities", arguments.modalities},
                              {"classes", arguments.classes},
-                             {"patch", {e.batch.patch[2], e.batch.patch[1], e.batch.patch[0]}},
+                             {"patch", {e.batch.patch_size[2], e.batch.patch_size[1], e.batch.patch_size[0]}},
                              {"checkpointed", e.network.checkpointed},
                              {"parameters", result.parameters},
                              {"seconds", result.seconds},
@@ -197,7 +197,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   keys.read_overrides(overrides);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   if (!arguments.precision.empty()) e.network.precision = arguments.precision;
-  if (e.method.name == "supervised") e.batch.unlabelled = 0;
+  e.method.check();
   e.refuse_bad_patch();
 
   const comodal::runtime scope(e.threads);
@@ -210,7 +210,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   if (arguments.work == "train") {
     // Volumes half as large again as a crop, so that crops are cut and turned as in a real run.
     std::array<index, 3> size{};
-    for (std::size_t a = 0; a < 3; ++a) size[a] = e.batch.patch[2 - a] * 3 / 2;
+    for (std::size_t a = 0; a < 3; ++a) size[a] = e.batch.patch_size[2 - a] * 3 / 2;
     const double before = now();
     std::deque<made_up_case> cases;
     std::vector<comodal::labelled_training_case> labelled;
@@ -224,22 +224,22 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
         unlabelled.push_back({text("unlabelled ", i), one.images});
     }
     result.volumes_seconds = now() - before;
-    comodal::batch_maker<> maker(e.batch, std::move(labelled), std::move(unlabelled), seed);
+    comodal::batch_maker<> maker(e.batch, std::move(labelled), std::move(unlabelled), seed, e.method.views());
     const auto targets = comodal::target_map::of_classes(classes);
     e.fit_memory(maker, modalities, targets);
     auto method = comodal::make_method<backend>(on.tape, e.method, e.network, modalities, targets, seed);
-    auto optimiser = comodal::make_optimiser<backend>(e.optimiser);
-    result.parameters = method.parameters().count();
+    comodal::optimiser_set<backend> optimiser(e.optimiser, method.trained());
+    result.parameters = optimiser.count();
     comodal::prefetcher<comodal::batch_maker<>> batches(maker, 0, e.prefetch);
     std::uint32_t step = 0;
     const auto steps = static_cast<std::uint32_t>(arguments.warm + 2 * arguments.steps + 1);
     comodal::variable<backend> loss;
     measure(on, arguments, recorder, result, [&] {
       auto batch = batches.next();
-      const comodal::progress at{step, steps};
-      method.parameters().zero_grad();
+      const comodal::step_request at{step, steps, seed};
+      optimiser.zero_grad();
       loss = comodal::loss_of(method.step(batch, at));
-      optimiser.update(method.parameters(), comodal::learning_rate(e.optimiser, step, steps), step);
+      (void)optimiser.update(comodal::learning_rate(e.optimiser, step, steps), step);
       method.after_update(at);
       batches.recycle(std::move(batch));
       ++step;
@@ -254,7 +254,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
     const std::vector<float> present(static_cast<std::size_t>(modalities), 1.f);
     measure(on, arguments, recorder, result, [&] {
       const auto maps = comodal::sliding_window<backend>(
-          on.tape, one.images, present, comodal::label_kind::classes, {e.batch.patch, 0.5, {}},
+          on.tape, one.images, present, comodal::label_kind::classes, {e.batch.patch_size, 0.5, {}},
           [&](const auto& volumes, const auto& mask) {
             return std::vector{network.forward(volumes, mask, comodal::network_outputs::fused_only).fused};
           });

@@ -34,7 +34,7 @@ void print_engines(const comodal::model_plan& plan) {
   const auto modalities = static_cast<comodal::index>(plan.modalities.size());
   const auto network = comodal::make_network<backend>(on.tape, plan.network, modalities, plan.channels(), plan.seed);
   const comodal::no_grad_scope<backend> quiet(on.tape);
-  const comodal::shape window{1, plan.patch[0], plan.patch[1], plan.patch[2], 1};
+  const comodal::shape window{1, plan.patch_size[0], plan.patch_size[1], plan.patch_size[2], 1};
   std::vector<comodal::variable<backend>> volumes;
   for (comodal::index m = 0; m < modalities; ++m)
     volumes.push_back(on.tape.constant(comodal::ops::full(on.context, window, 0.f)));
@@ -72,10 +72,22 @@ void write_description(const path& folder, const path& model, const comodal::mod
   comodal::write_text(folder / "predictions.json", description.dump(2) + "\n");
 }
 
+// The weights that predict: the default of the model, unless others are asked for.
+std::string weights_of(const predict_arguments& arguments, const comodal::model_plan& plan) {
+  if (arguments.weights.empty()) return plan.predictors.at(0);
+  std::string names;
+  for (const auto& name : plan.predictors) {
+    if (name == arguments.weights) return name;
+    names += (names.empty() ? "" : ", ") + name;
+  }
+  throw comodal::config_error(
+      text(arguments.model.string(), ": has no weights '", arguments.weights, "', but: ", names));
+}
+
 }  // namespace
 
 int predict(const predict_arguments& arguments) {
-  const auto content = comodal::read_safetensors(arguments.model);
+  const auto content = comodal::read_model_file(arguments.model);
   const auto plan = comodal::plan_of(content, arguments.model);
   if (!std::filesystem::is_directory(arguments.images))
     throw comodal::io_error(text(arguments.images.string(), ": there is no such folder of images"));
@@ -94,8 +106,8 @@ int predict(const predict_arguments& arguments) {
   session on;
   const auto network = comodal::make_network<backend>(
       on.tape, plan.network, static_cast<comodal::index>(plan.modalities.size()), plan.channels(), plan.seed);
-  comodal::load_parameters(network.parameters(), arguments.student ? "student." : "ema.", content);
-  comodal::window_options windows{plan.patch, arguments.step, {}};
+  comodal::load_parameters(network.parameters(), weights_of(arguments, plan) + "/", content);
+  comodal::window_options windows{plan.patch_size, arguments.step, {}};
   for (const auto& axis : arguments.mirror) windows.mirror.push_back(axis == "i" ? 2 : axis == "j" ? 1 : 0);
 
   std::filesystem::create_directories(arguments.folder);
@@ -163,11 +175,11 @@ int info(const path& model) {
     print_bfloat16_engine();
     return 0;
   }
-  const auto content = comodal::read_safetensors(model);
+  const auto content = comodal::read_model_file(model);
   const auto plan = comodal::plan_of(content, model);
   comodal::index parameters = 0;
   for (const auto& [name, array] : content.arrays)
-    if (name.rfind("ema.", 0) == 0) parameters += array.shape.size();
+    if (name.starts_with(plan.predictors.at(0) + "/")) parameters += array.shape.size();
   std::printf("%s: %s after %u steps, seed %llu, %ld parameters, %s\nmodalities:", model.c_str(), plan.method.c_str(),
               plan.steps, static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters),
               plan.network.precision.c_str());

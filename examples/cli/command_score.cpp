@@ -144,7 +144,12 @@ void add_curves(comodal::html_report& html, const path& run) {
   const auto add = [&](const comodal::curve_plot& plot) {
     if (!plot.curves.empty()) html.curve(comodal::draw_curves(plot));
   };
-  add(plot_of(log, "Losses", "loss", {"loss", "supervised", "consensus", "contrast", "consistency", "agreement"}, 9));
+  // Whatever a method calls its losses: everything in the log that is nothing else.
+  std::vector<std::string> losses;
+  for (const auto& one : log)
+    if (one.name.find('.') == std::string::npos && one.name != "rate" && one.name != "gradient_norm")
+      losses.push_back(one.name);
+  add(plot_of(log, "Losses", "loss", losses, 9));
   auto reliability = plot_of(log, "Soft Dice on labelled training crops (running mean)", "soft Dice", {});
   for (const auto& one : log)
     if (one.name.rfind("reliability.", 0) == 0) reliability.curves.push_back({one.name.substr(12), one.x, one.y});

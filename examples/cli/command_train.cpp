@@ -91,9 +91,9 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   keys.read_file(arguments.config);
   keys.read_overrides(overrides);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
-  if (e.method.name == "supervised") e.batch.unlabelled = 0;
+  e.method.check();
+  const bool unlabelled_crops = e.method.views().has_unlabelled() && e.batch.unlabelled > 0;
   e.refuse_bad_patch();
-  comodal::check(e.method);
   comodal::check(e.optimiser);
   comodal::check(e.train);
 
@@ -122,7 +122,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
                cohort.unlabelled.size(), cohort.validation.size());
   const auto labelled = comodal::prepare_cases(cohort.labelled, prepare);
   const auto unlabelled =
-      e.batch.unlabelled > 0 ? comodal::prepare_cases(cohort.unlabelled, prepare) : std::vector<comodal::case_data>{};
+      unlabelled_crops ? comodal::prepare_cases(cohort.unlabelled, prepare) : std::vector<comodal::case_data>{};
   const auto validation = comodal::prepare_cases(cohort.validation, prepare);
   std::vector<const comodal::case_data*> all;
   for (const auto& one : labelled) all.push_back(&one.data);
@@ -138,7 +138,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   for (const auto& one : labelled) labelled_cases.push_back(training_case(one));
   for (const auto& one : unlabelled) unlabelled_cases.push_back({one.id, image_views(one)});
   const auto seed = static_cast<std::uint64_t>(e.train.seed);
-  comodal::batch_maker<> maker(e.batch, std::move(labelled_cases), std::move(unlabelled_cases), seed);
+  comodal::batch_maker<> maker(e.batch, std::move(labelled_cases), std::move(unlabelled_cases), seed, e.method.views());
 
   const auto targets = comodal::target_map::of_labels(cohort.labels, !cohort.region_order.empty());
   e.fit_memory(maker, static_cast<comodal::index>(cohort.modalities.size()), targets);
@@ -150,7 +150,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   plan.region_order = cohort.region_order;
   plan.network = e.network;
   plan.prepare = prepare;
-  plan.patch = e.batch.patch;
+  plan.patch_size = e.batch.patch_size;
   plan.spacing = spacing;
   plan.method = e.method.name;
   plan.seed = seed;
@@ -159,20 +159,20 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   auto method = comodal::make_method<backend>(on.tape, e.method, e.network,
                                               static_cast<comodal::index>(cohort.modalities.size()), targets, seed);
   comodal::trainer<backend> trainer(method, e.optimiser, maker, e.prefetch, e.train, plan, arguments.folder);
-  const auto segment_with = [&](const comodal::case_data& one, double step) {
-    return comodal::predict_case<backend>(on.tape, plan, one, {}, {plan.patch, step, {}},
+  const auto segment_with = [&](const comodal::case_data& one, double step, const std::string& weights = "") {
+    return comodal::predict_case<backend>(on.tape, plan, one, {}, {plan.patch_size, step, {}},
                                           [&](const auto& volumes, const auto& present, auto outputs) {
-                                            return method.predict(volumes, present, comodal::prediction_weights::ema,
-                                                                  outputs);
+                                            return method.predict(volumes, present, outputs, weights);
                                           })[0]
         .labels;
   };
   const auto segment = [&](const comodal::case_data& one) { return segment_with(one, 0.5); };
   if (!validation.empty())
-    trainer.validate = [&] {
-      return std::vector<std::pair<std::string, double>>{{"dice", mean_dice(validation, plan, segment)}};
-    };
-  if (e.batch.unlabelled > 0 && e.batch.centre == comodal::unlabelled_sampling::teacher)
+    trainer.validate = [&] { return comodal::validation_scores{{"dice", mean_dice(validation, plan, segment)}}; };
+  trainer.predict = [&](const std::string& weights, std::uint32_t number) {
+    return segment_with(unlabelled.at(number), 0.5, weights);
+  };
+  if (unlabelled_crops && e.batch.centre == comodal::unlabelled_sampling::teacher)
     trainer.guide = [&] {
       std::vector<comodal::label_volume> masks;
       for (const auto& one : unlabelled)
@@ -183,8 +183,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
 
   comodal::write_text(arguments.folder / "experiment.toml", keys.resolved());
   std::fprintf(stderr, "%s: %ld parameters, %d threads, %ld steps\n", e.method.name.c_str(),
-               static_cast<long>(method.parameters().count()), comodal::host_threads(),
-               static_cast<long>(e.train.steps));
+               static_cast<long>(trainer.trained_count()), comodal::host_threads(), static_cast<long>(e.train.steps));
   std::signal(SIGINT, ask_to_stop);
   std::signal(SIGTERM, ask_to_stop);
   const auto result = trainer.run([] { return stop_asked != 0; });

@@ -33,7 +33,8 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
 
 struct predict_arguments {
   path model, images, folder;
-  bool branches = false, only = false, student = false;
+  bool branches = false, only = false;
+  std::string weights;  // empty: the default of the model
   double step = 0.5;
   std::vector<std::string> mirror;
   int threads = 0;

@@ -7,9 +7,6 @@
 namespace cli {
 settings experiment::keys() {
   settings s;
-  comodal::visit_batch_options(batch, [&](std::string_view name, auto& value) {
-    if (name.find('.') == std::string_view::npos) s.bind(std::string(name), value);
-  });
   s.bind("data.folder", folder);
   s.bind("data.splits", splits);
   s.bind("data.labelled", labelled);
@@ -21,7 +18,6 @@ settings experiment::keys() {
       network, [&](std::string_view name, auto& value) { s.bind("model." + std::string(name), value); });
   comodal::visit_batch_options(batch, [&](std::string_view name, auto& value) {
     using type = std::remove_cvref_t<decltype(value)>;
-    if (name.find('.') == std::string_view::npos) return;
     if constexpr (std::is_same_v<type, comodal::extent3> || std::is_same_v<type, std::array<bool, 3>> ||
                   std::is_same_v<type, std::array<double, 3>>)
       s.bind_reversed(std::string(name), value);
@@ -60,8 +56,8 @@ void experiment::refuse_bad_patch() const {
   const auto stride = network.total_stride();
   const char* axes = "kji";
   for (std::size_t a = 0; a < 3; ++a)
-    if (batch.patch[a] % stride[a] != 0)
-      throw config_error(text("batch.patch: ", batch.patch[a], " voxels along ", axes[a],
+    if (batch.patch_size[a] % stride[a] != 0)
+      throw config_error(text("batch.patch_size: ", batch.patch_size[a], " voxels along ", axes[a],
                               " are no multiple of the network's total stride ", stride[a]));
 }
 

@@ -18,13 +18,13 @@ int run(const std::function<int()>& command) {
     comodal::use_host_threads(0);
     return command();
   } catch (const comodal::out_of_memory_error& failure) {
-    std::fprintf(stderr, "comodal: %s; use a smaller batch.patch or fewer crops per step\n", failure.what());
+    std::fprintf(stderr, "comodal: %s; use a smaller batch.patch_size or fewer crops per step\n", failure.what());
     return 1;
   } catch (const comodal::error& failure) {
     std::fprintf(stderr, "comodal: %s\n", failure.what());
     return 2;
   } catch (const std::bad_alloc&) {
-    std::fprintf(stderr, "comodal: out of memory; use a smaller batch.patch or fewer crops per step\n");
+    std::fprintf(stderr, "comodal: out of memory; use a smaller batch.patch_size or fewer crops per step\n");
     return 1;
   } catch (const std::exception& failure) {
     std::fprintf(stderr, "comodal: %s\n", failure.what());
@@ -78,7 +78,7 @@ int main(int argc, char** argv) {
   predict_command->add_option("folder", predict.folder, "folder to write the masks to")->required();
   predict_command->add_flag("--branches", predict.branches, "also the branch of each modality, in branch_NAME/");
   predict_command->add_flag("--only", predict.only, "also the fused output from each modality alone, in only_NAME/");
-  predict_command->add_flag("--student", predict.student, "use the trained weights instead of their moving average");
+  predict_command->add_option("--weights", predict.weights, "which weights of the model predict: ema, student ...");
   predict_command->add_option("--step", predict.step, "distance between windows, as a fraction of their size")
       ->check(CLI::Range(0.05, 1.0));
   predict_command->add_option("--mirror", predict.mirror, "average over flips along these axes: i, j, k")

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "settings.hpp"
 
+#include <comodal/core/renamed_options.hpp>
+
 #include <string_view>
 
 namespace cli {
@@ -21,6 +23,31 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
         d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
     }
   return d[a.size()][b.size()];
+}
+
+// The part of a key behind its last dot.
+std::string_view last_part(std::string_view key) { return key.substr(key.rfind('.') + 1); }
+
+// How far a key is from a known one, wherever in the file either stands.
+std::size_t key_distance(std::string_view key, std::string_view known) {
+  const auto whole = edit_distance(key, known);
+  if (last_part(key) == key && last_part(known) == known) return whole;
+  return std::min(whole, edit_distance(last_part(key), last_part(known)) + 1);
+}
+
+// What other programs call an option that has another name here, in any table; empty for all else.
+std::string_view synonym_of(std::string_view key) {
+  const std::string_view name = last_part(key);
+  if (name == "batch_size") return "batch.labelled and batch.unlabelled say how many crops of each kind a step has";
+  if (name == "lr" || name == "learning_rate") return "the key is 'optimiser.learning_rate'";
+  if (name == "weight_decay") return "the key is 'optimiser.weight_decay'";
+  if (name == "epochs" || name == "max_epochs" || name == "iterations")
+    return "the length of a run is 'train.steps', the number of updates";
+  if (name == "seed" || name == "random_seed") return "the key is 'train.seed'";
+  if (name == "fold") return "the cases of a fold are named by 'data.labelled', 'data.validation' and 'data.splits'";
+  if (name == "device" || name == "gpu")
+    return "the device is that of the Kokkos that the program was built with; `comodal info` names it";
+  return {};
 }
 
 // A value as TOML has it, or else the word itself.
@@ -93,10 +120,14 @@ std::pair<std::string, std::string> settings::first_difference(const settings& o
 const settings::bound& settings::find(const std::string& key, const std::string& where) const {
   const auto found = m_keys.find(key);
   if (found != m_keys.end()) return found->second;
+  if (const auto now = comodal::renamed_to(key); !now.empty())
+    throw config_error(text(where, ": there is no key '", key, "'; it is called '", now, "' now"));
+  if (const auto words = synonym_of(key); !words.empty())
+    throw config_error(text(where, ": there is no key '", key, "'; ", words));
   std::string nearest;
   std::size_t best = ~std::size_t{0};
   for (const auto& [name, unused] : m_keys)
-    if (const auto d = edit_distance(key, name); d < best) {
+    if (const auto d = key_distance(key, name); d < best) {
       best = d;
       nearest = name;
     }

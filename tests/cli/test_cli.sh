@@ -38,7 +38,7 @@ folder = "cohort"
 stream_channels = [2, 4]
 fused_channels = [4, 8]
 [batch]
-patch = [16, 16, 8]
+patch_size = [16, 16, 8]
 [prefetch]
 threads = 1
 [train]
@@ -64,9 +64,16 @@ waits active
 
 echo "bad input is one line and status 2"
 refuses 2 "did you mean 'train.steps'" "$comodal" train tiny.toml run --train.stesp 3
+refuses 2 "there is no key 'optimiser.rate'; it is called 'optimiser.learning_rate' now" "$comodal" train tiny.toml run --optimiser.rate 0.1
+refuses 2 "there is no key 'batch.patch'; it is called 'batch.patch_size' now" "$comodal" train tiny.toml run --batch.patch '[16, 16, 8]'
+refuses 2 "there is no key 'mix'; it is called 'augment.mix' now" "$comodal" train tiny.toml run --mix none
+refuses 2 "there is no key 'method.ema'; it is called 'method.<method>.ema_decay' now" "$comodal" train tiny.toml run --method.ema 0.9
+refuses 2 "batch.labelled and batch.unlabelled say how many" "$comodal" train tiny.toml run --train.batch_size 4
+refuses 2 "the length of a run is 'train.steps'" "$comodal" train tiny.toml run --epochs 4
+refuses 2 "did you mean 'optimiser.momentum'" "$comodal" train tiny.toml run --train.momentun 0.8
 refuses 2 "no such experiment file" "$comodal" train absent.toml run
 refuses 2 "is no nnU-Net raw folder" "$comodal" train tiny.toml run --data.folder nowhere
-refuses 2 "no multiple of the network's total stride" "$comodal" train tiny.toml run --batch.patch '[16, 16, 7]'
+refuses 2 "no multiple of the network's total stride" "$comodal" train tiny.toml run --batch.patch_size '[16, 16, 7]'
 refuses 2 "expected sgd or adamw" "$comodal" train tiny.toml wrong --optimiser.name sdg
 refuses 2 "model.precision: 'bf61', expected fp32 or bf16" "$comodal" train tiny.toml wrong_too --model.precision bf61
 refuses 2 "is not a whole number" "$comodal" train tiny.toml run --train.steps many
@@ -101,7 +108,11 @@ echo "a run that is killed and resumed ends with the bytes of an unbroken one"
 killed broken_off "[ -e broken_off/checkpoint.safetensors ]"
 "$comodal" train tiny.toml broken_off --resume >/dev/null 2>&1
 cmp whole/model.safetensors broken_off/model.safetensors || fail "the resumed run has other weights"
-refuses 2 "begun with method.ema = 0.99, --resume was given method.ema = 0.9" "$comodal" train tiny.toml broken_off --resume --method.ema 0.9
+refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, --resume was given method.contrastive_mutual_learning.ema_decay = 0.9" \
+  "$comodal" train tiny.toml broken_off --resume --method.contrastive_mutual_learning.ema_decay 0.9
+refuses 2 "there is no key 'method.mean_teacher.contrast'" "$comodal" train tiny.toml wrong_too --method.mean_teacher.contrast 0.2
+refuses 2 "method.mean_teacher.ramp = nan, expected a number from 0 to 1" \
+  "$comodal" train tiny.toml wrong_too --method.name mean_teacher --method.mean_teacher.ramp nan
 ! grep -q "^reading" out.txt || fail "other settings are refused only after all cases were read"
 OMP_NUM_THREADS=1 "$comodal" train tiny.toml one_thread >/dev/null 2>&1
 cmp whole/model.safetensors one_thread/model.safetensors || fail "one thread gives other weights than several"
@@ -141,7 +152,7 @@ wait $pid || status=$?
 grep -q "no loss logged" early.txt || fail "a run without a logged loss prints one"
 
 echo "weights that are no longer numbers are never written"
-refuses 2 "lower optimiser.rate" "$comodal" train tiny.toml diverged --optimiser.rate 1e38 --train.log_every 1000
+refuses 2 "lower optimiser.learning_rate" "$comodal" train tiny.toml diverged --optimiser.learning_rate 1e38 --train.log_every 1000
 [ ! -e diverged/checkpoint.safetensors ] && [ ! -e diverged/model.safetensors ] || fail "weights that are not finite were written"
 
 echo "labels of unlabelled cases change nothing"
@@ -191,6 +202,7 @@ refuses 2 "holds both" sh -c "cp cohort/imagesTs/phantom_5000_* plain; '$comodal
 grep -q "has voxels of 3 x 5 x 9 mm, the training cases 5 x 5 x 9 mm" out.txt || { cat out.txt >&2; fail "voxels of another size are taken without a word"; }
 
 refuses 2 "is cut short" sh -c "head -c 5000 whole/model.safetensors >cut.safetensors; '$comodal' predict cut.safetensors cohort/imagesTs p"
+refuses 2 "has no weights 'teacher', but: ema, student" "$comodal" predict whole/model.safetensors cohort/imagesTs p --weights teacher
 for method in supervised mean_teacher; do "$comodal" train tiny.toml "$method" --method.name $method --train.steps 4 >/dev/null 2>&1; done
 "$comodal" info whole/model.safetensors | grep -q "FLAIR" || fail "info does not name the modalities"
 
@@ -206,8 +218,8 @@ grep -q '"precision": "fp32"' steps.json || fail "the JSON file does not say fp3
 grep -q "^cast" profile16.txt || fail "the profile in bf16 has no casts"
 # One map of 3.2 GB, the first that a step makes, in 2.5 GB of addresses (a sanitizer's program does not start in them).
 if sh -c "ulimit -v 2500000; '$comodal' --version" >/dev/null 2>&1; then
-  refuses 1 "out of memory: .* were asked for.*; use a smaller batch.patch or fewer crops per step" sh -c "ulimit -v 2500000
-    '$comodal' benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --batch.patch '[128, 128, 96]' --model.stream_channels '[256, 4]'"
+  refuses 1 "out of memory: .* were asked for.*; use a smaller batch.patch_size or fewer crops per step" sh -c "ulimit -v 2500000
+    '$comodal' benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --batch.patch_size '[128, 128, 96]' --model.stream_channels '[256, 4]'"
 fi
 refuses 2 "GiB: a step takes at least" "$comodal" train tiny.toml small --memory 0.00001
 # The least that a step takes differs between processors: ask for a little more than it says.
@@ -221,7 +233,7 @@ budget=$(awk "BEGIN { print 1.02 * $least }")
 grep -q "^checkpointed = [1-9]" fitted/experiment.toml || fail "the budget checkpoints no stage"
 "$comodal" train tiny.toml fitted --memory "$budget" --train.steps 3 --resume >out.txt 2>&1 || { cat out.txt >&2; fail "a run within a budget of memory cannot be resumed"; }
 refuses 2 "did you mean 'model.fusion'" "$comodal" benchmark --model.fusoin early
-refuses 2 "no multiple of the network's total stride" "$comodal" benchmark --batch.patch '[16, 16, 6]'
+refuses 2 "no multiple of the network's total stride" "$comodal" benchmark --batch.patch_size '[16, 16, 6]'
 
 echo "regions that overlap, from the data set to the scores"
 # The tumour is bright in FLAIR, its core and rim in T1, its rim in T1ce, so that a few steps find all three.
@@ -235,7 +247,7 @@ J
 refuses 2 "2 labels for 3 regions" "$comodal" train tiny.toml overlap --data.folder regions
 sed 's/\[2, 1\]/[2, 1, 3]/' regions/dataset.json >whole.json && mv whole.json regions/dataset.json
 "$comodal" train tiny.toml overlap --data.folder regions --data.validation '["phantom_0000"]' --train.validate_every 30 --train.steps 60 \
-  --optimiser.name adamw --optimiser.rate 0.1 --method.ema 0.9 >out.txt 2>&1 || { cat out.txt >&2; fail "training on regions"; }
+  --optimiser.name adamw --optimiser.learning_rate 0.1 --method.contrastive_mutual_learning.ema_decay 0.9 >out.txt 2>&1 || { cat out.txt >&2; fail "training on regions"; }
 grep -q "best validation Dice" out.txt || fail "regions are not validated"
 "$comodal" predict overlap/model.safetensors regions/imagesTs overlap/predictions --branches --only >/dev/null
 "$comodal" evaluate overlap/predictions --labels regions/labelsTs >table.txt

@@ -5,7 +5,7 @@ using B = comodal::default_backend;
 
 struct without_decode {};
 struct of_one_result {
-  comodal::variable<B> decode(const std::vector<comodal::variable<B>>&) const;
+  comodal::variable<B> decode(const std::vector<comodal::variable<B>>&, const comodal::forward_request&) const;
 };
 
 int main() {

@@ -66,11 +66,13 @@ comodal_compile_sentences(tensor_backend
   "a tensor_backend needs a static constexpr bool is_reference"
   "this type is no tensor_backend")
 comodal_compile_sentences(semi_supervised_method
+  "a semi_supervised_method needs a member views"
   "a semi_supervised_method needs a member step"
-  "a semi_supervised_method needs a member after_update"
-  "a semi_supervised_method needs a member parameters"
-  "a semi_supervised_method needs a member averaged"
+  "a semi_supervised_method needs a member trained"
+  "a semi_supervised_method needs a member predictors"
   "a semi_supervised_method needs a member save"
   "a semi_supervised_method needs a member load"
-  "a member of this semi_supervised_method has another return type"
-  "a semi_supervised_method needs a member predict")
+  "after_update of a semi_supervised_method must take"
+  "on_validation of a semi_supervised_method must take"
+  "between_rounds of a semi_supervised_method must take"
+  "a member of this semi_supervised_method has another return type")

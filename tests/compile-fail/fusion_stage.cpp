@@ -5,10 +5,11 @@ using B = comodal::default_backend;
 using value = comodal::variable<B>;
 using maps = std::vector<value>;
 using mask = comodal::presence<B>;
+using request = comodal::forward_request;
 
 struct complete {
-  value fuse(const maps&, const mask&, const value&) const;
-  maps enhance(const maps&, const value&) const;
+  value fuse(const maps&, const mask&, const value&, const request&) const;
+  maps enhance(const maps&, const value&, const request&) const;
 };
 struct without_fuse : complete {
   void fuse() const;
@@ -17,10 +18,10 @@ struct without_enhance : complete {
   void enhance() const;
 };
 struct fuses_to_nothing : complete {
-  void fuse(const maps&, const mask&, const value&) const;
+  void fuse(const maps&, const mask&, const value&, const request&) const;
 };
 struct enhances_to_one : complete {
-  value enhance(const maps&, const value&) const;
+  value enhance(const maps&, const value&, const request&) const;
 };
 
 int main() {

@@ -5,18 +5,18 @@ using B = comodal::default_backend;
 
 struct without_stages {
   comodal::index channels(int) const;
-  comodal::variable<B> encode_stage(int, const comodal::variable<B>&) const;
+  comodal::variable<B> encode_stage(int, const comodal::variable<B>&, const comodal::forward_request&) const;
 };
 struct without_channels {
   int stages() const;
-  comodal::variable<B> encode_stage(int, const comodal::variable<B>&) const;
+  comodal::variable<B> encode_stage(int, const comodal::variable<B>&, const comodal::forward_request&) const;
 };
 struct without_encode_stage {
   int stages() const;
   comodal::index channels(int) const;
 };
 struct of_another_result : without_encode_stage {
-  int encode_stage(int, const comodal::variable<B>&) const;
+  int encode_stage(int, const comodal::variable<B>&, const comodal::forward_request&) const;
 };
 
 int main() {

@@ -2,32 +2,29 @@
 #include <comodal/ssl/any_method.hpp>
 
 using B = comodal::default_backend;
-using volumes = std::vector<comodal::variable<B>>;
+using request = comodal::step_request;
 
 struct complete {
-  comodal::named_scalars<B> step(const comodal::step_batch&, const comodal::progress&);
-  void after_update(const comodal::progress&);
-  comodal::network_output<B> predict(const volumes&, const comodal::presence<B>&, comodal::prediction_weights,
-                                     comodal::network_outputs) const;
-  const comodal::parameter_store<B>& parameters() const;
-  const comodal::parameter_store<B>& averaged() const;
+  comodal::batch_views views() const;
+  comodal::named_scalars<B> step(const comodal::step_batch&, const request&);
+  std::vector<comodal::named_store<B>> trained() const;
+  std::vector<comodal::named_network<B>> predictors() const;
   void save(comodal::safetensors_file&) const;
   void load(const comodal::safetensors_file&);
+};
+static_assert(comodal::semi_supervised_method<complete, B>);
+
+struct without_views : complete {
+  void views(int) const;
 };
 struct without_step : complete {
   void step();
 };
-struct without_after_update : complete {
-  void after_update();
+struct without_trained : complete {
+  void trained(int) const;
 };
-struct without_predict : complete {
-  void predict() const;
-};
-struct without_parameters : complete {
-  void parameters(int) const;
-};
-struct without_averaged : complete {
-  void averaged(int) const;
+struct without_predictors : complete {
+  void predictors(int) const;
 };
 struct without_save : complete {
   void save() const;
@@ -35,17 +32,28 @@ struct without_save : complete {
 struct without_load : complete {
   void load();
 };
+struct of_another_update : complete {
+  void after_update(int, int);
+};
+struct of_another_validation : complete {
+  void on_validation();
+};
+struct of_another_round : complete {
+  void between_rounds();
+};
 struct of_another_result : complete {
-  void step(const comodal::step_batch&, const comodal::progress&);
+  void step(const comodal::step_batch&, const request&);
 };
 
 int main() {
+  comodal::check_semi_supervised_method<without_views, B>();
   comodal::check_semi_supervised_method<without_step, B>();
-  comodal::check_semi_supervised_method<without_after_update, B>();
-  comodal::check_semi_supervised_method<without_parameters, B>();
-  comodal::check_semi_supervised_method<without_averaged, B>();
+  comodal::check_semi_supervised_method<without_trained, B>();
+  comodal::check_semi_supervised_method<without_predictors, B>();
   comodal::check_semi_supervised_method<without_save, B>();
   comodal::check_semi_supervised_method<without_load, B>();
-  comodal::check_semi_supervised_method<of_another_result, B>();
-  (void)comodal::any_method<B>(std::make_unique<without_predict>());
+  comodal::check_semi_supervised_method<of_another_update, B>();
+  comodal::check_semi_supervised_method<of_another_validation, B>();
+  comodal::check_semi_supervised_method<of_another_round, B>();
+  (void)comodal::any_method<B>(std::make_unique<of_another_result>());
 }

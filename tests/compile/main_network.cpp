@@ -60,7 +60,7 @@ struct random_case {
           label.values.push_back(inside ? 1 : 0);
         }
   }
-  [[nodiscard]] std::vector<const comodal::image_volume*> images() const { return {&first, &second}; }
+  [[nodiscard]] std::vector<comodal::volume_view> images() const { return {first, second}; }
 };
 
 struct cube {
@@ -106,9 +106,9 @@ int run(int threads) {
   std::vector<random_case> cases;
   for (std::uint32_t n = 0; n < 5; ++n) cases.emplace_back(n);
   comodal::batch_options options;
-  options.patch = {8, 16, 16};
+  options.patch_size = {8, 16, 16};
   comodal::batch_maker<> maker(options,
-                               {{"a", cases[0].images(), &cases[0].label}, {"b", cases[1].images(), &cases[1].label}},
+                               {{"a", cases[0].images(), cases[0].label}, {"b", cases[1].images(), cases[1].label}},
                                {{"c", cases[2].images()}, {"d", cases[3].images()}}, 11);
 
   comodal::network_options network;
@@ -116,26 +116,26 @@ int run(int threads) {
   network.fused_channels = {8, 8, 16};
   comodal::method_options method_of;
   auto method = comodal::make_method<backend>(home, method_of, network, 2, ball(), 5);
-  auto optimiser = comodal::make_optimiser<backend>({});
+  comodal::optimiser_set<backend> optimiser({}, method.trained());
   for (std::uint32_t step = 0; step < 3; ++step) {
     comodal::step_batch batch;
     maker.make(step, batch);
-    method.parameters().zero_grad();
+    optimiser.zero_grad();
     const auto values = method.step(batch, {step + 4, 10});
-    const auto norm = optimiser.update(method.parameters(), 0.01, step);
+    const auto norm = optimiser.update(0.01, step)[0];
     method.after_update({step, 10});
     std::printf("step %u:", step);
     for (const auto& [name, value] : values) std::printf(" %s %.9g", name.c_str(), comodal::item(value));
     std::printf(" norm %.9g\n", comodal::item(comodal::slice(norm, 0, 0, 1)));
   }
-  std::printf("student %016llx\nteacher %016llx\n", static_cast<unsigned long long>(hash_of(method.parameters())),
-              static_cast<unsigned long long>(hash_of(method.averaged())));
+  std::printf("student %016llx\nteacher %016llx\n",
+              static_cast<unsigned long long>(hash_of(*method.trained()[0].store)),
+              static_cast<unsigned long long>(hash_of(method.predictor("ema").parameters())));
 
   const auto maps = comodal::sliding_window(home, cases[4].images(), {1, 1}, comodal::label_kind::classes,
                                             {{8, 16, 16}, 0.5, {2}}, [&](const auto& volumes, const auto& present) {
-                                              const auto out =
-                                                  method.predict(volumes, present, comodal::prediction_weights::student,
-                                                                 comodal::network_outputs::all);
+                                              const auto out = method.predict(volumes, present,
+                                                                              comodal::network_outputs::all, "student");
                                               return std::vector{out.fused, out.branches[0]};
                                             });
   comodal::label_volume prediction = cases[4].label;

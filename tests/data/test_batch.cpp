@@ -49,13 +49,13 @@ BOOST_AUTO_TEST_CASE(senseless_options_are_named) {
     }
     return "accepted";
   };
-  BOOST_TEST(message([](auto& o) { o.patch[1] = 0; }).starts_with("batch.patch = 0:"));
+  BOOST_TEST(message([](auto& o) { o.patch_size[1] = 0; }).starts_with("batch.patch_size = 0:"));
   BOOST_TEST(message([](auto& o) { o.labelled = 0; }).starts_with("batch.labelled = 0:"));
-  BOOST_TEST(message([](auto& o) { o.modality_dropout = 1.5; }).starts_with("modality_dropout = 1.5:"));
+  BOOST_TEST(message([](auto& o) { o.modality_dropout = 1.5; }).starts_with("augment.modality_dropout = 1.5:"));
   BOOST_TEST(message([](auto& o) { o.noise = {0.2, 0.1}; }).starts_with("augment.noise = [0.2, 0.1]:"));
   BOOST_TEST(message([](auto& o) { o.scale = {0, 1}; }).starts_with("augment.scale"));
   BOOST_TEST(message([](auto& o) { o.rotation_degrees[2] = -1; }).starts_with("augment.rotation_degrees"));
-  BOOST_TEST(message([](auto& o) { o.mix_side = 0; }).starts_with("mix_side"));
+  BOOST_TEST(message([](auto& o) { o.mix_side = 0; }).starts_with("augment.mix_side"));
   BOOST_TEST(message([](auto& o) { o.jitter = 0.6; }).starts_with("sampling.jitter"));
   BOOST_TEST(message([](auto& o) { o.unlabelled = 0; }) == "accepted");
 }

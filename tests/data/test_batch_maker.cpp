@@ -61,7 +61,7 @@ cohort small_cohort() {
 
 batch_options small_options() {
   batch_options o;
-  o.patch = {8, 12, 14};
+  o.patch_size = {8, 12, 14};
   return o;
 }
 
@@ -271,7 +271,7 @@ BOOST_AUTO_TEST_CASE(centred_crops_contain_their_class) {
   c.add_unlabelled(2, {30, 30, 20});
   batch_options o = small_options();
   o.unlabelled = 0;
-  o.patch = {10, 12, 12};
+  o.patch_size = {10, 12, 12};
   const batch_maker maker(o, c.labelled, c.unlabelled, 3);
   int with = 0;
   for (std::uint32_t step = 0; step < 60; ++step) {

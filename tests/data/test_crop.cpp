@@ -178,7 +178,7 @@ BOOST_AUTO_TEST_CASE(outside_counts_as_its_value) {
 
 BOOST_AUTO_TEST_CASE(draws_stay_in_their_ranges) {
   batch_options o;
-  o.patch = {8, 8, 8};
+  o.patch_size = {8, 8, 8};
   int flips = 0, copies = 0;
   for (std::uint32_t i = 0; i < 500; ++i) {
     random_stream random(2, random_purpose::test, i);

@@ -144,7 +144,7 @@ BOOST_AUTO_TEST_CASE(real_batches_are_the_same_for_every_number_of_threads_and_a
   for (const float v : images[0].values) label.values.push_back(v > 1.5f);
   for (auto& one : labelled) one.label = label;
   batch_options o;
-  o.patch = {12, 16, 16};
+  o.patch_size = {12, 16, 16};
   const batch_maker maker(o, labelled, unlabelled, 11);
   constexpr std::uint32_t steps = 24;
   std::vector<step_batch> expected;

@@ -8,6 +8,7 @@ comodal_test(data/volume_transform)
 comodal_test(data/augment)
 comodal_test(data/mix)
 comodal_test(data/batch_maker)
+comodal_test(data/batch_views)
 comodal_test(data/prefetch)
 
 comodal_test(data/geometry)

@@ -21,10 +21,10 @@ struct known_network {
   [[nodiscard]] index modalities() const { return 2; }
   [[nodiscard]] const parameter_store<B>& parameters() const { return *store; }
   [[nodiscard]] network_output<B> forward(const variables& volumes, const presence<B>& present,
-                                          network_outputs outputs) const {
+                                          const forward_request& request) const {
     network_output<B> out;
     out.fused = nearest(weighted_sum(volumes, present.share()));
-    if (outputs == network_outputs::all)
+    if (request.outputs == network_outputs::all)
       for (const auto& x : volumes) out.branches.push_back(nearest(shift(scale(x, -1), 2)));
     return out;
   }

@@ -40,7 +40,7 @@ struct plain_encoder {
   }
   int stages() const { return sizes.stages(); }
   index channels(int s) const { return sizes.channel(s); }
-  variable<B> encode_stage(int s, const variable<B>& x) const {
+  variable<B> encode_stage(int s, const variable<B>& x, const forward_request&) const {
     return leaky_relu(convolutions[static_cast<std::size_t>(s)](x));
   }
 

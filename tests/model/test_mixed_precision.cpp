@@ -3,6 +3,7 @@
 #define BOOST_TEST_MODULE model_mixed_precision
 #include <boost/test/unit_test.hpp>
 
+#include <comodal/autograd/gradients_of.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
 #include <comodal/model/network_options.hpp>
 
@@ -266,6 +267,22 @@ BOOST_FIXTURE_TEST_CASE(an_unknown_precision_is_refused, mixed_bench) {
   bench in_double;
   BOOST_CHECK_EXCEPTION((void)make_network<bench::backend>(in_double.home, options("bf16"), 2, classes, 3),
                         config_error, says("comodal::mixed_backend"));
+}
+
+BOOST_FIXTURE_TEST_CASE(gradients_of_images_leave_masters_and_copies_alone, mixed_bench) {
+  auto o = options("bf16");
+  o.dropout = 0.2;
+  const auto net = make(o);
+  net.parameters().zero_grad();
+  auto images = in;
+  for (auto& image : images) image = home.leaf(image.value());
+  const forward_request request{network_outputs::all, forward_mode::train, {1, 2, 3}};
+  const auto found = comodal::gradients_of(loss(net.forward(images, present, request), in), images);
+  BOOST_TEST(largest(host(found[0])) > 1e-6);
+  for (const auto& one : net.parameters().all()) BOOST_TEST(!one.value.grad(), one.name);
+  // The same masks again, and now the parameters have gradients.
+  const auto value = loss(net.forward(images, present, request), in);
+  BOOST_TEST(largest(gradients_of(net, value)) > 1e-3);
 }
 
 }  // namespace comodal::tests

@@ -20,9 +20,10 @@ model_plan good_plan() {
   p.prepare.normalise = {normalisation::head, normalisation::ct};
   p.prepare.ct = {{}, {-100, 200, 40, 30}};
   p.prepare.margin = 3;
-  p.patch = {5, 16, 32};
+  p.patch_size = {5, 16, 32};
   p.spacing = {0.9, 0.9, 3};
   p.method = "mean_teacher";
+  p.predictors = {"ema", "student"};
   p.seed = 18446744073709551615u;
   p.steps = 4294967295u;
   return p;
@@ -30,6 +31,7 @@ model_plan good_plan() {
 
 safetensors_file file_of(const nlohmann::json& plan) {
   safetensors_file file;
+  file.metadata["comodal.format"] = "2";
   file.metadata["comodal.plan"] = plan.dump();
   return file;
 }
@@ -72,6 +74,8 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
       {"/model/strides", "[[2, 2, 4611686018427387904]]", "4611686018427387904, expected 1024 at most"},
       {"/model/strides", "[[2, 2, 0]]", "0, expected 1 or more"},
       {"/model/strides", "[[2, 2]]", "an entry has 2 numbers"},
+      {"/predictors", "[]", "predictors: no name, expected at least one"},
+      {"/model/younger", "1", "has 15 options, this program knows 14 of them"},
       {"/model/branches", "1", "\"branches\" is 1, expected true or false"},
       {"/model/precision", "\"fp8\"", "expected fp32 or bf16"},
       {"/normalise", "[\"head\", \"head\", \"head\"]", "3 values for 2 modalities"},
@@ -81,9 +85,9 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
       {"/ct", "{}", "\"ct\" is not a list"},
       {"/margin", "-1", "margin = -1, expected 0 to 8192"},
       {"/margin", "9223372036854775807", "margin = 9223372036854775807"},
-      {"/patch", "[0, 16, 32]", "patch: 0 voxels, expected 1 to 1024"},
-      {"/patch", "[5, 16, 33]", "patch: 33 voxels (axis 2 of D, H, W) are not a multiple"},
-      {"/patch", "[5, 16]", "expected a list of 3 numbers"},
+      {"/patch_size", "[0, 16, 32]", "patch_size: 0 voxels, expected 1 to 1024"},
+      {"/patch_size", "[5, 16, 33]", "patch_size: 33 voxels (axis 2 of D, H, W) are not a multiple"},
+      {"/patch_size", "[5, 16]", "expected a list of 3 numbers"},
       {"/spacing", "[1, 1, -1]", "spacing: -1 mm"},
       {"/seed", "-1", "\"seed\" is -1"},
       {"/steps", "4294967296", "\"steps\" is 4294967296"},
@@ -101,7 +105,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
 
 BOOST_AUTO_TEST_CASE(a_missing_value_is_named) {
   for (const char* key : {"orientation", "modalities", "labels", "region_order", "model", "normalise", "margin",
-                          "patch", "method", "seed", "steps"}) {
+                          "patch_size", "method", "predictors", "seed", "steps"}) {
     auto plan = nlohmann::json::parse(to_json(good_plan()));
     plan.erase(key);
     BOOST_CHECK_EXCEPTION(static_cast<void>(plan_of(file_of(plan), "f")), io_error,
@@ -109,8 +113,82 @@ BOOST_AUTO_TEST_CASE(a_missing_value_is_named) {
   }
   BOOST_CHECK_EXCEPTION(static_cast<void>(plan_of({}, "f")), io_error, test::says("f: is no comodal model"));
   safetensors_file cut;
+  cut.metadata["comodal.format"] = "2";
   cut.metadata["comodal.plan"] = to_json(good_plan()).substr(0, 100);
   BOOST_CHECK_EXCEPTION(static_cast<void>(plan_of(cut, "f")), io_error, test::says("f: its plan is damaged ("));
+}
+
+namespace {
+
+safetensors_file with_arrays(safetensors_file file) {
+  file.arrays["ema/decoder.0.head.bias"] = named_array::of(shape{2}, std::vector<float>{1, 2});
+  file.arrays["student/decoder.0.head.bias"] = named_array::of(shape{2}, std::vector<float>{3, 4});
+  file.arrays["student/optimiser.velocity.decoder.0.head.bias"] = named_array::of(shape{2}, std::vector<float>{5, 6});
+  file.arrays["reliability"] = named_array::of(shape{1}, std::vector<float>{7});
+  return file;
+}
+
+/// The same as 0.1.0 wrote it.
+safetensors_file in_format_1(safetensors_file file) {
+  file.metadata.erase("comodal.format");
+  auto j = nlohmann::json::parse(file.metadata.at("comodal.plan"));
+  j["patch"] = j["patch_size"];
+  j["model"]["filters"] = j["model"]["kernel_size"];
+  for (const char* key : {"patch_size", "predictors"}) j.erase(key);
+  for (const char* key : {"kernel_size", "dropout"}) j["model"].erase(key);
+  file.metadata["comodal.plan"] = j.dump();
+  std::map<std::string, named_array> arrays;
+  for (const auto& [name, array] : file.arrays) {
+    std::string before = name.starts_with("student/optimiser.") ? name.substr(8) : name;
+    if (const auto slash = before.find('/'); slash != std::string::npos) before[slash] = '.';
+    arrays.emplace(before, array);
+  }
+  file.arrays = arrays;
+  return file;
+}
+
+safetensors_file written(const safetensors_file& content) {
+  const test::folder place("model-file");
+  write_safetensors(place / "model", content);
+  return read_model_file(place / "model");
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(format_1_is_translated) {
+  auto plan = good_plan();
+  plan.network.kernel_size = {{3, 3, 1}, {5, 3, 3}};
+  safetensors_file file;
+  write_plan(plan, file);
+  BOOST_TEST(file.metadata.at("comodal.format") == "2");
+  const auto now = written(with_arrays(file)), before = written(in_format_1(with_arrays(file)));
+  BOOST_TEST(to_json(plan_of(now, "now")) == to_json(plan));
+  BOOST_TEST(to_json(plan_of(before, "before")) == to_json(plan));
+  BOOST_TEST(before.arrays.size() == 4u);
+  for (const auto& [name, array] : now.arrays) {
+    BOOST_REQUIRE_MESSAGE(before.arrays.contains(name), name);
+    BOOST_TEST((before.arrays.at(name).bytes == array.bytes), name);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(from_format_2_on_every_option_is_there) {
+  auto plan = nlohmann::json::parse(to_json(good_plan()));
+  plan["model"].erase("dropout");
+  BOOST_CHECK_EXCEPTION(static_cast<void>(plan_of(file_of(plan), "f")), io_error,
+                        test::says("\"model\" has no \"dropout\""));
+}
+
+BOOST_AUTO_TEST_CASE(files_of_the_future_and_damaged_formats_are_refused) {
+  safetensors_file file;
+  write_plan(good_plan(), file);
+  file.metadata["comodal.format"] = "3";
+  BOOST_CHECK_EXCEPTION(static_cast<void>(written(file)), io_error,
+                        test::says("is of format 3, this program reads formats 1 to 2"));
+  for (const char* words : {"", "two", "2x", "-1", "99999999999999999999"}) {
+    file.metadata["comodal.format"] = words;
+    BOOST_CHECK_EXCEPTION(static_cast<void>(written(file)), io_error,
+                          test::says(text("its format is '", words, "', expected a number from 1 to 2")));
+  }
 }
 
 }  // namespace comodal::tests

@@ -16,7 +16,7 @@ BOOST_FIXTURE_TEST_CASE(strides_and_filters_are_along_i_j_k, network_bench) {
   o.stream_channels = {2, 2, 3};
   o.fused_channels = {3, 4, 5};
   o.strides = {{2, 4, 1}, {1, 2, 3}};
-  o.filters = {{3, 3, 1}, {1, 3, 3}, {3, 1, 3}};
+  o.kernel_size = {{3, 3, 1}, {1, 3, 3}, {3, 1, 3}};
   BOOST_TEST((o.total_stride() == extent3{3, 8, 2}));
   for (const std::string encoder : {"unet", "residual", "vnet"}) {
     o.encoder = encoder;
@@ -188,15 +188,16 @@ BOOST_FIXTURE_TEST_CASE(options_that_make_no_sense_are_refused, network_bench) {
   refused("model.fused_channels: 3 stages", [](auto& o) { o.fused_channels = {2, 3, 4}; });
   refused("model.strides: 2 entries, expected 1", [](auto& o) { o.strides = {{2, 2, 2}, {2, 2, 2}}; });
   refused("model.strides: an entry has 2 numbers", [](auto& o) { o.strides = {{2, 2}}; });
-  refused("model.filters: 1 entries, expected 2", [](auto& o) { o.filters = {{3, 3, 3}}; });
+  refused("model.kernel_size: 1 entries, expected 2", [](auto& o) { o.kernel_size = {{3, 3, 3}}; });
   refused("model.fusion_stages: stage 0", [](auto& o) { o.fusion_stages = {0}; });
   refused("model.fusion_stages: stage 3", [](auto& o) { o.fusion_stages = {1, 3}; });
   refused("0 channels", [](auto& o) { o.fused_channels = {3, 0}; });
   refused("model.strides", [](auto& o) { o.strides = {{2, 0, 2}}; });
-  refused("model.filters: 2, expected an odd number from 1 to 15", [](auto& o) { o.filters = {{3, 2, 3}, {3, 3, 3}}; });
-  refused("model.filters: 17, expected an odd number from 1 to 15",
-          [](auto& o) { o.filters = {{3, 3, 3}, {3, 17, 3}}; });
-  refused("model.filters", [](auto& o) { o.filters = {{3, 3, 3}, {3, 3, -1}}; });
+  refused("model.kernel_size: 2, expected an odd number from 1 to 15",
+          [](auto& o) { o.kernel_size = {{3, 2, 3}, {3, 3, 3}}; });
+  refused("model.kernel_size: 17, expected an odd number from 1 to 15",
+          [](auto& o) { o.kernel_size = {{3, 3, 3}, {3, 17, 3}}; });
+  refused("model.kernel_size", [](auto& o) { o.kernel_size = {{3, 3, 3}, {3, 3, -1}}; });
   BOOST_CHECK_EXCEPTION((void)make(tiny_options(), 0), config_error, says("0 modalities"));
 }
 

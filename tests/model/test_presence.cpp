@@ -36,7 +36,10 @@ BOOST_FIXTURE_TEST_CASE(absent_volumes_become_zero_whatever_they_held, bench) {
   const presence<B> p(home, 2, 2, {0, 1, 1, 1});
   const auto x = home.leaf(ctx.make({2, 1, 1, 2, 1}, {nan, std::numeric_limits<double>::infinity(), 3, 4}));
   BOOST_TEST((host(absent_to_zero(x, p, 0)) == std::vector<double>{0, 0, 3, 4}));
-  BOOST_TEST(!absent_to_zero(x, p, 0).requires_grad());
+  // A leaf receives its gradient where the modality is present; a constant asks for none.
+  home.backward(sum(absent_to_zero(x, p, 0)));
+  BOOST_TEST((gradient(x) == std::vector<double>{0, 0, 1, 1}));
+  BOOST_TEST(!absent_to_zero(detach(x), p, 0).requires_grad());
 }
 
 BOOST_FIXTURE_TEST_CASE(weighted_sums, bench) {

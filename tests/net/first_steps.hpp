@@ -59,8 +59,9 @@ inline network_options network_of(const run_choice& choice) {
 inline method_options method_of(const run_choice& choice) {
   method_options o;
   o.name = choice.method;
-  o.ramp = choice.method == "mean_teacher" ? 0.4 : 0;
-  o.consistency = 10;
+  o.mean_teacher.ramp = 0.4;
+  o.mean_teacher.consistency = 10;
+  o.contrastive_mutual_learning.ramp = 0;
   return o;
 }
 
@@ -68,7 +69,7 @@ inline method_options method_of(const run_choice& choice) {
 inline optimiser_options optimiser_of_run() {
   optimiser_options o;
   o.name = "sgd";
-  o.rate = 0.02;
+  o.learning_rate = 0.02;
   o.clip = 1.4;
   return o;
 }
@@ -128,26 +129,28 @@ inline first_steps run_first_steps(const run_choice& choice) {
   tape<B> home(ctx);
   auto method =
       make_method<B>(home, method_of(choice), network_of(choice), modalities, target_map::of_classes(classes), 7);
-  add_noise(method.parameters());
-  add_noise(method.averaged());
+  const parameter_store<B>& student = *method.trained().at(0).store;
+  const auto teacher = method.predictor("ema");
+  add_noise(student);
+  add_noise(teacher.parameters());
   const optimiser_options options = optimiser_of_run();
   auto optimiser = make_optimiser<B>(options);
-  const std::vector<double> initial = values_of(method.parameters());
+  const std::vector<double> initial = values_of(student);
 
   first_steps result;
   for (std::uint32_t t = 0; t < recorded_steps; ++t) {
-    const progress at{t, recorded_steps};
-    method.parameters().zero_grad();
+    const step_request at{t, recorded_steps};
+    student.zero_grad();
     const auto values = method.step(make_batch(t), at);
-    if (t == 0) result.gradient_norms = gradient_norms(method.parameters());
-    const auto norm = optimiser.update(method.parameters(), learning_rate(options, t, recorded_steps), t);
+    if (t == 0) result.gradient_norms = gradient_norms(student);
+    const auto norm = optimiser.update(student, learning_rate(options, t, recorded_steps), t);
     method.after_update(at);
     auto& row = result.steps.emplace_back();
     for (const auto& [name, value] : values) row[name] = item(value);
     row["gradient_norm"] = item(slice(norm, 0, 0, 1));
   }
-  result.moved = {{"student", distance(values_of(method.parameters()), initial)},
-                  {"teacher", distance(values_of(method.averaged()), initial)}};
+  result.moved = {{"student", distance(values_of(student), initial)},
+                  {"teacher", distance(values_of(teacher.parameters()), initial)}};
   return result;
 }
 

@@ -27,7 +27,7 @@ const std::vector<std::string> models{"strides", "bf16", "regions"}, engines{"",
 
 model_plan plan_of_model(const std::string& model) {
   const auto file = reference / model / "model.safetensors";
-  return plan_of(read_safetensors(file), file);
+  return plan_of(read_model_file(file), file);
 }
 
 /// How many voxels of a mask may have another label: none in fp32. In bf16, engines that round at different places
@@ -45,16 +45,16 @@ std::vector<case_files> cases_of(const model_plan& plan) {
 /// What `comodal predict` does for one case: the fused label map on the grid of the case's own files.
 label_volume predicted(const std::string& model, const case_data& one, const std::string& engine) {
   const auto file = reference / model / "model.safetensors";
-  const auto content = read_safetensors(file);
+  const auto content = read_model_file(file);
   const model_plan plan = plan_of(content, file);
   context<B> ctx;
   ctx.choose_engine(engine);
   tape<B> home(ctx);
   const auto network =
       make_network<B>(home, plan.network, static_cast<index>(plan.modalities.size()), plan.channels(), plan.seed);
-  load_parameters(network.parameters(), "ema.", content);
+  load_parameters(network.parameters(), plan.predictors.at(0) + "/", content);
   const auto outputs = predict_case<B>(
-      home, plan, one, {true, false, false}, {plan.patch, 0.5, {}},
+      home, plan, one, {true, false, false}, {plan.patch_size, 0.5, {}},
       [&](const auto& volumes, const auto& present, auto which) { return network.forward(volumes, present, which); });
   BOOST_TEST_REQUIRE(outputs.size() == 1u);
   return restore(outputs[0].labels, one.preparation);
@@ -84,7 +84,7 @@ BOOST_AUTO_TEST_CASE(plans_are_read_as_they_were_written) {
     BOOST_TEST((plan.modalities == std::vector<std::string>{"FLAIR", "T1", "T1ce", "T2"}));
     BOOST_TEST((plan.network.stream_channels == std::vector<index>{2, 4}));
     BOOST_TEST((plan.network.fused_channels == std::vector<index>{4, 6}));
-    BOOST_TEST((plan.patch == extent3{8, 16, 16}));
+    BOOST_TEST((plan.patch_size == extent3{8, 16, 16}));
     BOOST_TEST((plan.spacing == std::array<double, 3>{5, 5, 9}));
     BOOST_TEST(plan.network.fusion == "gated");
     BOOST_TEST(plan.method == "supervised");

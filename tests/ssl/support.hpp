@@ -69,12 +69,29 @@ struct method_bench : bench_of<Backend> {
   static method_options named(const std::string& name) {
     method_options o;
     o.name = name;
-    o.ramp = 0;
+    set_ramp(o, 0);
     return o;
+  }
+  static void set_ramp(method_options& o, double ramp) {
+    o.mean_teacher.ramp = o.contrastive_mutual_learning.ramp = ramp;
+  }
+  static void set_ema_decay(method_options& o, double decay) {
+    o.supervised.ema_decay = o.mean_teacher.ema_decay = o.contrastive_mutual_learning.ema_decay = decay;
+  }
+  static void set_branch_weight(method_options& o, double weight) {
+    o.supervised.branch_weight = o.mean_teacher.branch_weight = weight;
+    o.contrastive_mutual_learning.branch_weight = weight;
+  }
+  /// The parameters that are trained, and their averages.
+  static const parameter_store<Backend>& student(const any_method<Backend>& method) {
+    return *method.trained().at(0).store;
+  }
+  static const parameter_store<Backend>& average(const any_method<Backend>& method) {
+    return method.predictor("ema").parameters();
   }
   /// One step without an update; gradients are left in the method.
   static scalars step(any_method<Backend>& method, const step_batch& batch, const progress& at = {0, 10}) {
-    method.parameters().zero_grad();
+    student(method).zero_grad();
     scalars out;
     for (const auto& [name, value] : method.step(batch, at)) out[name] = item(value);
     return out;

@@ -9,13 +9,22 @@ namespace comodal::tests {
 
 using B = kokkos_backend<default_space, double>;
 
+using options = contrastive_mutual_learning_options;
+
 struct mutual : method_bench<B> {
-  static method_options base() {
-    auto o = named("contrastive_mutual_learning");
+  static options base() {
+    options o;
+    o.ramp = 0;
     o.pool = 2;
     o.consensus = 0;
     o.contrast = 0;
     return o;
+  }
+  [[nodiscard]] any_method<B> make(const options& o, std::uint64_t seed = 1,
+                                   const network_options& n = tiny_network()) {
+    auto all = named(std::string(options::name));
+    all.contrastive_mutual_learning = o;
+    return method_bench<B>::make(all, seed, n);
   }
   // Gradient and value of the term `name`, which `on` has and `off` has not.
   struct term {
@@ -23,12 +32,12 @@ struct mutual : method_bench<B> {
     std::vector<double> gradient;
     double length = 0;
   };
-  term own(const std::string& name, const method_options& on, const method_options& off, const step_batch& batch) {
+  term own(const std::string& name, const options& on, const options& off, const step_batch& batch) {
     auto with = make(on), without = make(off);
     term t{step(with, batch).at(name), {}};
     (void)step(without, batch);
-    t.gradient = all_gradients(with.parameters());
-    const auto rest = all_gradients(without.parameters());
+    t.gradient = all_gradients(student(with));
+    const auto rest = all_gradients(student(without));
     for (std::size_t i = 0; i < rest.size(); ++i) {
       t.gradient[i] -= rest[i];
       t.length += t.gradient[i] * t.gradient[i];
@@ -37,11 +46,10 @@ struct mutual : method_bench<B> {
     return t;
   }
   // The term after the student took a step of this length against its gradient.
-  double after(const std::string& name, const method_options& on, const term& t, const step_batch& batch,
-               double length) {
+  double after(const std::string& name, const options& on, const term& t, const step_batch& batch, double length) {
     auto method = make(on);
     std::size_t at = 0;
-    change(method.parameters(), "", [&](const auto&, auto& v) {
+    change(student(method), "", [&](const auto&, auto& v) {
       for (double& x : v) x -= length * t.gradient[at++] / t.length;
     });
     return step(method, batch).at(name);
@@ -54,8 +62,8 @@ struct mutual : method_bench<B> {
 
 BOOST_FIXTURE_TEST_CASE(every_term_has_a_gradient_along_which_it_falls, mutual) {
   const auto batch = tiny_batch(0, true);
-  const auto check = [&](const std::string& what, const std::string& name, const method_options& on,
-                         const method_options& off, double factor) {
+  const auto check = [&](const std::string& what, const std::string& name, const options& on, const options& off,
+                         double factor) {
     BOOST_TEST_CONTEXT(what) {
       const auto t = own(name, on, off, batch);
       BOOST_TEST(t.value > 0);
@@ -101,8 +109,8 @@ BOOST_FIXTURE_TEST_CASE(branches_that_agree_have_no_agreement_loss, mutual) {
   const auto apart = step(method, batch);
   BOOST_TEST(apart.at("agreement") > 1e-3);
   // Both branches with the same weights and the same image.
-  change(method.parameters(), "branch.1.",
-         [&](const std::string& name, auto& v) { v = host(find(method.parameters(), "branch.0." + name.substr(9))); });
+  change(student(method), "branch.1.",
+         [&](const std::string& name, auto& v) { v = host(find(student(method), "branch.0." + name.substr(9))); });
   batch.strong.images[1] = batch.strong.images[0];
   const auto together = step(method, batch);
   BOOST_TEST(std::fabs(together.at("agreement")) < 1e-20);
@@ -113,7 +121,7 @@ struct consensus_bench : mutual {
   double consensus(const any_method<B>& method, const step_batch& batch, const variable<B>& y, const variable<B>& w,
                    const variable<B>& counts) {
     const network_input<B> input(home, {&batch.strong});
-    const auto out = method.predict(input.volumes, input.present, prediction_weights::student, network_outputs::all);
+    const auto out = method.predict(input.volumes, input.present, network_outputs::all, "student");
     const dice_cross_entropy compare;
     double total = 0;
     for (const double v : host(compare(out.fused, y, w, counts))) total += v / 2;
@@ -131,8 +139,7 @@ BOOST_FIXTURE_TEST_CASE(the_consensus_by_its_formula, consensus_bench) {
   const double found = step(method, batch).at("consensus");
   // Targets of the teacher on the weak view: sharpened, weighed by confidence.
   const network_input<B> weak(home, {&batch.weak});
-  const auto q = softmax(
-      method.predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, -1);
+  const auto q = softmax(method.predict(weak.volumes, weak.present, network_outputs::fused_only, "ema").fused, -1);
   const auto squares = multiply(q, q);
   const auto y = divide(squares, sum(squares, {4})), u = scale(shift(max(q, 4), -1.0 / 3), 1.5);
   const auto counts = counting_classes(y, constant({2, 1}, std::vector<double>(2, 0)), 32);
@@ -152,7 +159,7 @@ BOOST_FIXTURE_TEST_CASE(known_voxels_take_their_true_label_with_weight_1, consen
   BOOST_TEST(found == consensus(method, batch, y, {}, counts), boost::test_tools::tolerance(1e-9));
   // Whatever the teacher says.
   auto other = make(o);
-  change(other.averaged(), "head", [](const auto&, auto& v) {
+  change(average(other), "head", [](const auto&, auto& v) {
     for (double& x : v) x *= -3;
   });
   BOOST_TEST(step(other, batch).at("consensus") == found);
@@ -180,7 +187,7 @@ BOOST_FIXTURE_TEST_CASE(a_target_of_background_keeps_cross_entropy_alone, consen
   o.contrast = 0.1;
   const auto batch = tiny_batch(0);
   auto method = make(o);
-  only_background(method.averaged(), 40);
+  only_background(average(method), 40);
   const auto found = step(method, batch);
   std::vector<double> y;
   for (index i = 0; i < 2 * 256; ++i) y.insert(y.end(), {1, 0, 0});
@@ -188,7 +195,7 @@ BOOST_FIXTURE_TEST_CASE(a_target_of_background_keeps_cross_entropy_alone, consen
       consensus(method, batch, constant({2, 4, 8, 8, 3}, y), {}, constant({2, 3}, std::vector<double>(6, 0)));
   BOOST_TEST(found.at("consensus") == expected, boost::test_tools::tolerance(1e-6));
   BOOST_TEST(found.at("contrast") == 0);
-  BOOST_TEST(std::isfinite(largest(all_gradients(method.parameters()))));
+  BOOST_TEST(std::isfinite(largest(all_gradients(student(method)))));
 }
 
 BOOST_FIXTURE_TEST_CASE(an_empty_student_learns_from_a_lesion, mutual) {
@@ -199,13 +206,13 @@ BOOST_FIXTURE_TEST_CASE(an_empty_student_learns_from_a_lesion, mutual) {
   // No lesion in the labelled crops, so that nothing else can teach it.
   std::fill(batch.labelled.labels.begin(), batch.labelled.labels.end(), std::uint8_t{0});
   auto method = make(o);
-  only_background(method.parameters(), 25);
+  only_background(student(method), 25);
   (void)step(method, batch);
-  const auto bias = gradient(find(method.parameters(), "decoder.0.head.bias"));
+  const auto bias = gradient(find(student(method), "decoder.0.head.bias"));
   BOOST_TEST(bias[0] > 0.01);
   BOOST_TEST(bias[1] < -0.01);
   BOOST_TEST(bias[2] < -0.01);
-  BOOST_TEST(std::isfinite(largest(all_gradients(method.parameters()))));
+  BOOST_TEST(std::isfinite(largest(all_gradients(student(method)))));
 }
 
 BOOST_FIXTURE_TEST_CASE(the_contrast_by_its_formula, mutual) {
@@ -232,10 +239,9 @@ BOOST_FIXTURE_TEST_CASE(the_contrast_by_its_formula, mutual) {
     return h;
   };
   const network_input<B> weak(home, {&batch.weak}), strong(home, {&batch.strong});
-  const auto q = host(softmax(
-      method.predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused, -1));
-  const auto branches =
-      method.predict(strong.volumes, strong.present, prediction_weights::student, network_outputs::all).branches;
+  const auto q =
+      host(softmax(method.predict(weak.volumes, weak.present, network_outputs::fused_only, "ema").fused, -1));
+  const auto branches = method.predict(strong.volumes, strong.present, network_outputs::all, "student").branches;
   const maps teacher = coarse(q),
              h[2] = {coarse(host(softmax(branches[0], -1))), coarse(host(softmax(branches[1], -1)))};
   double mass[2][2] = {};
@@ -386,8 +392,8 @@ BOOST_FIXTURE_TEST_CASE(unequal_branches_teach_one_way, mutual) {
     (void)step(a, batch);
     (void)step(b, batch);
     for (const std::string m : {"0", "1"}) {
-      auto g = gradient(find(a.parameters(), "branch." + m + ".0.head.bias"));
-      const auto rest = gradient(find(b.parameters(), "branch." + m + ".0.head.bias"));
+      auto g = gradient(find(student(a), "branch." + m + ".0.head.bias"));
+      const auto rest = gradient(find(student(b), "branch." + m + ".0.head.bias"));
       for (std::size_t i = 0; i < g.size(); ++i) g[i] -= rest[i];
       out.push_back(largest(g));
     }
@@ -409,14 +415,15 @@ BOOST_FIXTURE_TEST_CASE(options_that_make_no_sense_are_refused, mutual) {
       BOOST_CHECK_EXCEPTION((void)make(o), config_error, says(part));
     }
   };
-  refused("method.confidence = 'hard', expected one of: soft, threshold", [](auto& o) { o.confidence = "hard"; });
-  refused("method.agreement = 'kl'", [](auto& o) { o.agreement = "kl"; });
-  refused("method.target = 'mean'", [](auto& o) { o.target = "mean"; });
-  refused("method.similarity = 'dice'", [](auto& o) { o.similarity = "dice"; });
-  refused("method.temperature = 0", [](auto& o) { o.temperature = 0; });
-  refused("method.sharpen = -1", [](auto& o) { o.sharpen = -1; });
-  refused("method.queue = -1", [](auto& o) { o.queue = -1; });
-  refused("method.pool = 0", [](auto& o) { o.pool = 0; });
+  refused("method.contrastive_mutual_learning.confidence = 'hard', expected one of: soft, threshold",
+          [](auto& o) { o.confidence = "hard"; });
+  refused("method.contrastive_mutual_learning.agreement = 'kl'", [](auto& o) { o.agreement = "kl"; });
+  refused("method.contrastive_mutual_learning.target = 'mean'", [](auto& o) { o.target = "mean"; });
+  refused("method.contrastive_mutual_learning.similarity = 'dice'", [](auto& o) { o.similarity = "dice"; });
+  refused("method.contrastive_mutual_learning.temperature = 0", [](auto& o) { o.temperature = 0; });
+  refused("method.contrastive_mutual_learning.sharpen = -1", [](auto& o) { o.sharpen = -1; });
+  refused("method.contrastive_mutual_learning.queue = -1", [](auto& o) { o.queue = -1; });
+  refused("method.contrastive_mutual_learning.pool = 0", [](auto& o) { o.pool = 0; });
 }
 
 }  // namespace comodal::tests

@@ -28,9 +28,9 @@ struct run : method_bench<B> {
 
   static method_options options(const std::string& name) {
     auto o = named(name);
-    o.ramp = 0.4;
-    o.agreement = "mse";
-    o.queue = 5;
+    set_ramp(o, 0.4);
+    o.contrastive_mutual_learning.agreement = "mse";
+    o.contrastive_mutual_learning.queue = 5;
     return o;
   }
   static network_options network() {
@@ -49,22 +49,22 @@ struct run : method_bench<B> {
       auto batch = tiny_batch(t, true, {4, 16, 16});
       batch.labelled.present = {1, 1, static_cast<float>(t % 2), 1};
       (void)step(method, batch, {t, 6});
-      (void)optimiser.update(method.parameters(), learning_rate(rates, t, 6), t);
+      (void)optimiser.update(student(method), learning_rate(rates, t, 6), t);
       method.after_update({t, 6});
     }
   }
   [[nodiscard]] safetensors_file state() const {
     safetensors_file file;
-    save_parameters(method.parameters(), "student.", file);
-    save_parameters(method.averaged(), "teacher.", file);
-    optimiser.save(method.parameters(), file);
+    save_parameters(student(method), "student.", file);
+    save_parameters(average(method), "teacher.", file);
+    optimiser.save(student(method), file);
     method.save(file);
     return file;
   }
   void resume(const safetensors_file& file) {
-    load_parameters(method.parameters(), "student.", file);
-    load_parameters(method.averaged(), "teacher.", file);
-    optimiser.load(method.parameters(), file);
+    load_parameters(student(method), "student.", file);
+    load_parameters(average(method), "teacher.", file);
+    optimiser.load(student(method), file);
     method.load(file);
   }
 };

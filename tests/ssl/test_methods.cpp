@@ -6,6 +6,8 @@
 
 #include <ssl/support.hpp>
 
+#include <set>
+
 #include <cmath>
 #include <map>
 
@@ -18,7 +20,7 @@ struct methods : method_bench<B> {
   // L_sup of method.md section 3 from the student's own predictions.
   double supervised_loss(const any_method<B>& method, const crop_batch& crops, double branch_weight) {
     const network_input<B> input(home, {&crops});
-    const auto out = method.predict(input.volumes, input.present, prediction_weights::student, network_outputs::all);
+    const auto out = method.predict(input.volumes, input.present, network_outputs::all, "student");
     const auto y = home.constant(one_hot(ctx, target_map::of_classes(tiny_classes), crops));
     const dice_cross_entropy compare;
     const auto fused = host(compare(out.fused, y)), share = host(input.present.share());
@@ -38,7 +40,7 @@ BOOST_FIXTURE_TEST_CASE(the_supervised_loss_by_its_formula, methods) {
   for (const std::string& name : names) {
     BOOST_TEST_CONTEXT(name) {
       auto o = named(name);
-      o.branch_weight = 0.3;
+      set_branch_weight(o, 0.3);
       auto method = make(o);
       auto found = step(method, batch);
       const double expected = supervised_loss(method, batch.labelled, 0.3);
@@ -52,12 +54,12 @@ BOOST_FIXTURE_TEST_CASE(the_supervised_loss_falls_along_its_gradient, methods) {
   auto method = make(named("supervised"));
   const auto batch = tiny_batch(0);
   const double before = step(method, batch).at("loss");
-  const auto g = all_gradients(method.parameters());
+  const auto g = all_gradients(student(method));
   double square = 0;
   for (const double v : g) square += v * v;
   std::size_t at = 0;
   const double rate = 1e-5 / std::sqrt(square);
-  change(method.parameters(), "", [&](const auto&, auto& v) {
+  change(student(method), "", [&](const auto&, auto& v) {
     for (double& x : v) x -= rate * g[at++];
   });
   const double fallen = before - step(method, batch).at("loss");
@@ -70,33 +72,32 @@ BOOST_FIXTURE_TEST_CASE(supervised_training_looks_at_no_unlabelled_crop, methods
   (void)step(method, batch);
   batch.weak = batch.strong = crop_batch{};
   (void)step(other, batch);
-  BOOST_TEST((all_gradients(method.parameters()) == all_gradients(other.parameters())));
+  BOOST_TEST((all_gradients(student(method)) == all_gradients(student(other))));
 }
 
 BOOST_FIXTURE_TEST_CASE(the_teacher_starts_as_a_copy_and_follows, methods) {
   for (const std::string& name : names) {
     BOOST_TEST_CONTEXT(name) {
       auto o = named(name);
-      o.ema = 0.75;
+      set_ema_decay(o, 0.75);
       auto method = make(o);
-      BOOST_TEST((all_values(method.averaged()) == all_values(method.parameters())));
+      BOOST_TEST((all_values(average(method)) == all_values(student(method))));
       const auto move = [&] {
-        change(method.parameters(), "", [](const auto&, auto& v) {
+        change(student(method), "", [](const auto&, auto& v) {
           for (double& x : v) x += 0.5;
         });
       };
       move();
-      BOOST_TEST((all_values(method.averaged()) != all_values(method.parameters())));
+      BOOST_TEST((all_values(average(method)) != all_values(student(method))));
       method.after_update({0, 100});
-      BOOST_TEST((all_values(method.averaged()) == all_values(method.parameters())));
+      BOOST_TEST((all_values(average(method)) == all_values(student(method))));
       double lag = 0;
       for (std::uint32_t t = 1; t < 8; ++t) {
         move();
         lag = (lag + 0.5) * std::min(1 - 1.0 / (t + 1), 0.75);
         method.after_update({t, 100});
-        const auto student = all_values(method.parameters()), teacher = all_values(method.averaged());
-        for (std::size_t i = 0; i < student.size(); i += 37)
-          BOOST_TEST(std::fabs(student[i] - teacher[i] - lag) < 1e-9);
+        const auto moved = all_values(student(method)), teacher = all_values(average(method));
+        for (std::size_t i = 0; i < moved.size(); i += 37) BOOST_TEST(std::fabs(moved[i] - teacher[i] - lag) < 1e-9);
       }
     }
   }
@@ -106,15 +107,15 @@ BOOST_FIXTURE_TEST_CASE(the_teacher_receives_no_gradient, methods) {
   for (const std::string& name : names) {
     BOOST_TEST_CONTEXT(name) {
       auto o = named(name);
-      o.agreement = "mse";
+      o.contrastive_mutual_learning.agreement = "mse";
       auto method = make(o);
-      const auto before = all_values(method.averaged());
+      const auto before = all_values(average(method));
       (void)step(method, tiny_batch(0, true));
-      for (const auto& one : method.averaged().all()) BOOST_TEST(!one.value.grad(), one.name);
-      BOOST_TEST((all_values(method.averaged()) == before));
+      for (const auto& one : average(method).all()) BOOST_TEST(!one.value.grad(), one.name);
+      BOOST_TEST((all_values(average(method)) == before));
       BOOST_TEST(home.size() == 0u);
       BOOST_TEST(home.recording());
-      BOOST_TEST(largest(all_gradients(method.parameters())) > 1e-3);
+      BOOST_TEST(largest(all_gradients(student(method))) > 1e-3);
     }
   }
 }
@@ -123,12 +124,12 @@ BOOST_FIXTURE_TEST_CASE(predictions_use_the_weights_that_were_asked_for, methods
   auto method = make(named("mean_teacher"));
   const auto batch = tiny_batch(0);
   const network_input<B> input(home, {&batch.labelled});
-  const auto predict = [&](prediction_weights w) {
-    return host(method.predict(input.volumes, input.present, w, network_outputs::fused_only).fused);
+  const auto predict = [&](const std::string& w) {
+    return host(method.predict(input.volumes, input.present, network_outputs::fused_only, w).fused);
   };
-  BOOST_TEST((predict(prediction_weights::ema) == predict(prediction_weights::student)));
-  change(method.parameters(), "head.bias", [](const auto&, auto& v) { v[0] += 1; });
-  BOOST_TEST((predict(prediction_weights::ema) != predict(prediction_weights::student)));
+  BOOST_TEST((predict("ema") == predict("student")));
+  change(student(method), "head.bias", [](const auto&, auto& v) { v[0] += 1; });
+  BOOST_TEST((predict("ema") != predict("student")));
   BOOST_TEST(home.size() == 0u);
 }
 
@@ -136,14 +137,14 @@ struct consistency : methods {
   // The gradient of the consistency alone, at weight 1.
   std::vector<double> own_gradient(const step_batch& batch) {
     auto o = named("mean_teacher");
-    o.consistency = 1;
+    o.mean_teacher.consistency = 1;
     auto with = make(o);
-    o.consistency = 0;
+    o.mean_teacher.consistency = 0;
     auto without = make(o);
     (void)step(with, batch);
     (void)step(without, batch);
-    auto g = all_gradients(with.parameters());
-    const auto off = all_gradients(without.parameters());
+    auto g = all_gradients(student(with));
+    const auto off = all_gradients(student(without));
     for (std::size_t i = 0; i < g.size(); ++i) g[i] -= off[i];
     return g;
   }
@@ -159,7 +160,7 @@ BOOST_FIXTURE_TEST_CASE(consistency_has_a_gradient_along_which_it_falls, consist
   auto method = make(named("mean_teacher"));
   const double before = step(method, batch).at("consistency");
   std::size_t at = 0;
-  change(method.parameters(), "", [&](const auto&, auto& v) {
+  change(student(method), "", [&](const auto&, auto& v) {
     for (double& x : v) x -= 1e-5 * g[at++] / length;
   });
   BOOST_TEST(before - step(method, batch).at("consistency") == 1e-5 * length, boost::test_tools::tolerance(0.05));
@@ -189,7 +190,7 @@ BOOST_FIXTURE_TEST_CASE(mixed_voxels_are_left_out_of_the_consistency, methods) {
 BOOST_FIXTURE_TEST_CASE(terms_rise_with_the_run, methods) {
   for (const std::string name : {"mean_teacher", "contrastive_mutual_learning"}) {
     auto o = named(name);
-    o.ramp = 0.4;
+    set_ramp(o, 0.4);
     auto method = make(o);
     for (const auto& [t, ramp] :
          std::vector<std::pair<std::uint32_t, double>>{{0, std::exp(-5.0)}, {20, std::exp(-1.25)}, {40, 1}, {90, 1}}) {
@@ -216,7 +217,7 @@ BOOST_FIXTURE_TEST_CASE(what_stands_in_absent_modalities_changes_nothing, method
             if (part->presence(n)[static_cast<std::size_t>(m)] == 0)
               for (float& v : part->image(n, m)) v = std::numeric_limits<float>::quiet_NaN();
       BOOST_TEST((step(other, batch) == clean));
-      BOOST_TEST((all_gradients(method.parameters()) == all_gradients(other.parameters())));
+      BOOST_TEST((all_gradients(student(method)) == all_gradients(student(other))));
     }
   }
 }
@@ -224,12 +225,12 @@ BOOST_FIXTURE_TEST_CASE(what_stands_in_absent_modalities_changes_nothing, method
 BOOST_FIXTURE_TEST_CASE(regions_work_too, methods) {
   for (const std::string& name : names) {
     auto o = named(name);
-    o.agreement = "mse";
+    o.contrastive_mutual_learning.agreement = "mse";
     auto method = make_method<B>(home, o, tiny_network(), 2, target_map::of_regions({{1, 2}, {2}}), 1);
     const auto s = step(method, tiny_batch(0, true));
     for (const auto& [key, value] : s) BOOST_TEST(std::isfinite(value), name << " " << key);
-    BOOST_TEST(std::isfinite(largest(all_gradients(method.parameters()))));
-    BOOST_TEST(largest(all_gradients(method.parameters())) > 1e-3);
+    BOOST_TEST(std::isfinite(largest(all_gradients(student(method)))));
+    BOOST_TEST(largest(all_gradients(student(method))) > 1e-3);
   }
 }
 
@@ -243,10 +244,10 @@ BOOST_FIXTURE_TEST_CASE(what_makes_no_sense_is_refused, methods) {
   }
 }
 
-BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused_by_every_method, methods) {
+BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused, methods) {
   const double nan = std::nan(""), infinite = HUGE_VAL;
   const std::map<std::string, std::vector<double>> senseless{{"branch_weight", {-1, nan, infinite}},
-                                                             {"ema", {-1, 1, 99, nan}},
+                                                             {"ema_decay", {-1, 1, 99, nan}},
                                                              {"ramp", {-0.1, 1.1, nan}},
                                                              {"consensus", {-1, nan, infinite}},
                                                              {"contrast", {-1, nan, infinite}},
@@ -257,24 +258,24 @@ BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused_by_every_method, 
                                                              {"counted_voxels", {-1, nan, infinite}},
                                                              {"threshold", {-0.1, 1.1, nan}},
                                                              {"consistency", {-1, nan, infinite}}};
-  std::size_t numbers = 0;
+  std::set<std::string> tried;
   method_options defaults;
   visit_method_options(defaults, [&](std::string_view key, auto& kind) {
     using number = std::remove_cvref_t<decltype(kind)>;
     if constexpr (std::is_same_v<number, double> || std::is_same_v<number, index>) {
-      ++numbers;
-      for (const double value : senseless.at(std::string(key)))
-        for (const std::string& name : names) {
-          auto o = named(name);
-          visit_method_options(o, [&](std::string_view other, auto& option) {
-            if constexpr (std::is_same_v<std::remove_cvref_t<decltype(option)>, number>)
-              if (other == key) option = static_cast<number>(value);
-          });
-          BOOST_CHECK_EXCEPTION((void)make(o), config_error, says(text("method.", key, " = ", value, ", expected ")));
-        }
+      const auto dot = key.find('.');
+      tried.insert(std::string(key.substr(dot + 1)));
+      for (const double value : senseless.at(std::string(key.substr(dot + 1)))) {
+        auto o = named(std::string(key.substr(0, dot)));
+        visit_method_options(o, [&](std::string_view other, auto& option) {
+          if constexpr (std::is_same_v<std::remove_cvref_t<decltype(option)>, number>)
+            if (other == key) option = static_cast<number>(value);
+        });
+        BOOST_CHECK_EXCEPTION((void)make(o), config_error, says(text("method.", key, " = ", value, ", expected ")));
+      }
     }
   });
-  BOOST_TEST(numbers == senseless.size());
+  BOOST_TEST(tried.size() == senseless.size());
 }
 
 BOOST_FIXTURE_TEST_CASE(reliabilities_are_logged_for_outputs_that_exist, methods) {
@@ -295,6 +296,71 @@ BOOST_FIXTURE_TEST_CASE(reliabilities_are_logged_for_outputs_that_exist, methods
   BOOST_TEST((logged(network) == std::vector<std::string>{"reliability.fused"}));
 }
 
+BOOST_FIXTURE_TEST_CASE(options_of_the_chosen_method_alone_matter, methods) {
+  auto o = named("supervised");
+  o.supervised.weights = "teacher";
+  BOOST_CHECK_EXCEPTION((void)make(o), config_error, says("method.supervised.weights = 'teacher', expected one of"));
+  o = named("supervised");
+  o.mean_teacher.ramp = -1;
+  BOOST_TEST(make(o).trained().size() == 1u);
+}
+
+BOOST_FIXTURE_TEST_CASE(supervised_training_keeps_a_second_network_only_for_averages, methods) {
+  auto o = named("supervised");
+  const auto with = ctx.pool().statistics().in_use;
+  {
+    const auto both = make(o);
+    const auto taken = ctx.pool().statistics().in_use - with;
+    o.supervised.weights = "student";
+    const auto alone = make(o);
+    BOOST_TEST(2 * (ctx.pool().statistics().in_use - with - taken) == taken);
+    BOOST_TEST(both.predictors().size() == 2u);
+    BOOST_TEST(both.predictors()[0].name == "ema");
+    BOOST_REQUIRE(alone.predictors().size() == 1u);
+    BOOST_TEST(alone.predictors()[0].name == "student");
+    BOOST_CHECK_EXCEPTION((void)alone.predictor("ema"), config_error,
+                          says("the method has no weights 'ema' that predict, but: student"));
+  }
+  auto alone = make(o), both = make(named("supervised"));
+  const auto batch = tiny_batch(0);
+  BOOST_TEST((step(alone, batch) == step(both, batch)));
+  BOOST_TEST((all_gradients(student(alone)) == all_gradients(student(both))));
+  BOOST_TEST(!alone.views().has_unlabelled());
+  BOOST_TEST(make(named("mean_teacher")).views().has_unlabelled());
+}
+
+// A loss of one's own in place of Dice and cross-entropy: it has no sums to share.
+struct absolute_error {
+  template <tensor_backend Backend>
+  variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& y, const variable<Backend>&,
+                               const variable<Backend>&) const {
+    const auto d = subtract(softmax(z, -1), y);
+    return reshape(mean(multiply(d, d), {1, 2, 3, 4}), {z.extent(0)});
+  }
+};
+static_assert(segmentation_loss<absolute_error, B>);
+
+BOOST_FIXTURE_TEST_CASE(the_segmentation_loss_is_a_choice, methods) {
+  using network = any_network<B>;
+  const auto build = [&] { return make_network<B>(home, tiny_network(), 2, tiny_classes, 1); };
+  const auto targets = target_map::of_classes(tiny_classes);
+  any_method<B> plain(std::make_unique<supervised<B, network, absolute_error>>(
+      build(), std::nullopt, targets, supervised_options{.weights = "student"}, absolute_error{}));
+  const area_similarity_contrast contrast;
+  any_method<B> mutual(
+      std::make_unique<contrastive_mutual_learning<B, network, area_similarity_contrast, absolute_error>>(
+          build(), build(), targets, contrastive_mutual_learning_options{}, contrast, absolute_error{}));
+  const auto batch = tiny_batch(0);
+  const auto a = step(plain, batch), b = step(mutual, batch), usual = [&] {
+    auto method = make(named("contrastive_mutual_learning"));
+    return step(method, batch);
+  }();
+  BOOST_TEST(a.at("loss") == b.at("supervised"), boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(a.at("loss") < 1.5);
+  // Reliability is measured by soft Dice, whatever the loss.
+  BOOST_TEST(b.at("reliability.fused") == usual.at("reliability.fused"), boost::test_tools::tolerance(1e-9));
+}
+
 static_assert(semi_supervised_method<any_method<B>, B>);
 BOOST_FIXTURE_TEST_CASE(deep_supervision_trains_the_coarser_heads, methods) {
   auto network = tiny_network();
@@ -311,7 +377,7 @@ BOOST_FIXTURE_TEST_CASE(deep_supervision_trains_the_coarser_heads, methods) {
       const double without = step(plain, batch).at("loss"), with = step(deep, batch).at("loss");
       BOOST_TEST(without != with);
       BOOST_TEST(with == without, boost::test_tools::tolerance(0.5));
-      for (const auto& p : deep.parameters().all())
+      for (const auto& p : student(deep).all())
         if (p.name.find("head.weight") != std::string::npos)
           BOOST_TEST(static_cast<bool>(p.value.grad()), p.name << " receives no gradient");
     }

@@ -3,8 +3,11 @@
 #define BOOST_TEST_MODULE ssl_targets
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/ssl/negatives.hpp>
-#include <comodal/ssl/reliability.hpp>
+#include <comodal/ssl/parts/negative_queue.hpp>
+#include <comodal/ssl/parts/ramp.hpp>
+#include <comodal/ssl/parts/reliability.hpp>
+#include <comodal/ssl/parts/sharpening.hpp>
+#include <comodal/ssl/targets.hpp>
 
 #include <nn/support.hpp>
 
@@ -120,7 +123,7 @@ BOOST_AUTO_TEST_CASE(sharpened_targets_sum_to_1) {
   const std::vector<float> q{0.3f, 0.25f, 0.25f, 0.2f};
   for (const double temperature : {1.0, 0.5, 0.02, 0.005, 0.0005}) {
     std::vector<float> sharp(4);
-    detail::sharpen_body<float>{label_kind::classes, 4, 1 / temperature, q.data(), sharp.data()}(0);
+    ssl_detail::sharpen_body<float>{label_kind::classes, 4, 1 / temperature, q.data(), sharp.data()}(0);
     float total = 0;
     for (const float v : sharp) total += v;
     BOOST_TEST(total == 1.f, boost::test_tools::tolerance(1e-5f));
@@ -129,36 +132,10 @@ BOOST_AUTO_TEST_CASE(sharpened_targets_sum_to_1) {
   }
   float region = 0;
   const float p = 0.7f;
-  detail::sharpen_body<float>{label_kind::regions, 1, 2, &p, &region}(0);
+  ssl_detail::sharpen_body<float>{label_kind::regions, 1, 2, &p, &region}(0);
   BOOST_TEST(region == 0.49f / 0.58f, boost::test_tools::tolerance(1e-5f));
-  detail::sharpen_body<float>{label_kind::regions, 1, 2000, &p, &region}(0);
+  ssl_detail::sharpen_body<float>{label_kind::regions, 1, 2000, &p, &region}(0);
   BOOST_TEST(region == 1.f);
-}
-
-BOOST_AUTO_TEST_CASE(confidences_and_known_labels) {
-  const std::vector<double> q{0.5, 0.3, 0.2}, sharp{0.65, 0.24, 0.11};
-  const auto map = target_map::of_classes(3);
-  const std::vector<double> table(map.table.begin(), map.table.end());
-  const std::uint8_t label = 2, known = 1, unknown = 0;
-  std::vector<double> target(3);
-  double weight = -1;
-  const auto run = [&](double threshold, const std::uint8_t* labels, const std::uint8_t* where) {
-    detail::pseudo_target_body<double>{label_kind::classes, 3,      threshold, q.data(),      sharp.data(),
-                                       table.data(),        labels, where,     target.data(), &weight}(0);
-  };
-  run(-1, nullptr, nullptr);
-  BOOST_TEST((target == sharp));
-  BOOST_TEST(weight == (0.5 - 1.0 / 3) / (2.0 / 3), boost::test_tools::tolerance(1e-12));
-  run(0.8, nullptr, nullptr);
-  BOOST_TEST(weight == 0);
-  run(0.5, nullptr, nullptr);
-  BOOST_TEST(weight == 1);
-  run(0.8, &label, &unknown);
-  BOOST_TEST((target == sharp));
-  BOOST_TEST(weight == 0);
-  run(0.8, &label, &known);
-  BOOST_TEST((target == std::vector<double>{0, 0, 1}));
-  BOOST_TEST(weight == 1);
 }
 
 struct queue_bench : bench {
@@ -225,8 +202,15 @@ BOOST_FIXTURE_TEST_CASE(a_queue_travels_through_a_checkpoint, queue_bench) {
   BOOST_TEST((host(a.allowed) == host(b.allowed)));
   copy.load(ctx, nothing);
   BOOST_TEST(copy.size() == 0);
-  file.arrays.erase("queue.maps");
-  BOOST_CHECK_THROW(copy.load(ctx, file), io_error);
+  auto other = file;
+  other.arrays.erase("queue.maps");
+  BOOST_CHECK_EXCEPTION(copy.load(ctx, other), io_error, says("the file has no array 'queue.maps'"));
+  other = file;
+  other.arrays["queue.counts"] = named_array::of(shape{3, 2}, std::vector<double>(6, 1));
+  BOOST_CHECK_EXCEPTION(copy.load(ctx, other), io_error, says("the queue of negatives is damaged"));
+  other = file;
+  other.arrays["queue.cases"] = named_array::of(shape{2}, std::vector<std::int64_t>{1, 2});
+  BOOST_CHECK_EXCEPTION(copy.load(ctx, other), io_error, says("the queue of negatives is damaged"));
 }
 
 BOOST_FIXTURE_TEST_CASE(reliabilities_are_running_means, bench) {

@@ -7,7 +7,7 @@
 
 #include <comodal/data/batch_maker.hpp>
 #include <comodal/ssl/any_method.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_set.hpp>
 
 #include <core/support.hpp>
 #include <skip.hpp>
@@ -78,32 +78,31 @@ std::vector<int> allocations(const std::string& name, const std::string& precisi
       unlabelled.push_back({text("u", i), images});
   }
   batch_options batch;
-  batch.patch = {8, 16, 16};
-  if (name == "supervised") batch.unlabelled = 0;
-  const batch_maker<> maker(batch, labelled, unlabelled, 1);
+  batch.patch_size = {8, 16, 16};
 
   context<backend> ctx;
   ctx.choose_engine("host");
   tape<backend> home(ctx);
   method_options options;
   options.name = name;
-  options.queue = 4;
+  options.contrastive_mutual_learning.queue = 4;
+  const batch_maker<> maker(batch, labelled, unlabelled, 1, options.views());
   network_options network;
   network.stream_channels = {8, 16};
   network.fused_channels = {16, 32};
   network.precision = precision;
   auto method = make_method<backend>(home, options, network, 2, target_map::of_classes(2), 1);
-  auto optimiser = make_optimiser<backend>({});
+  optimiser_set<backend> optimiser({}, method.trained());
   step_batch made;
   std::vector<int> counts;
   for (std::uint32_t step = 0; step < 12; ++step) {
     maker.make(step, made);
     large = 0;
     watching = true;
-    const progress at{step, 12};
-    method.parameters().zero_grad();
+    const step_request at{step, 12};
+    optimiser.zero_grad();
     (void)method.step(made, at);
-    optimiser.update(method.parameters(), 0.01, step);
+    (void)optimiser.update(0.01, step);
     method.after_update(at);
     watching = false;
     counts.push_back(large);

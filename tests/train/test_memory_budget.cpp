@@ -49,11 +49,11 @@ std::size_t peak_of_a_run(const method_options& options, const network_options& 
   context<default_backend> ctx;
   tape<default_backend> home(ctx);
   auto method = make_method<default_backend>(home, options, network, 2, target_map::of_classes(tiny_classes), 1);
-  auto optimiser = make_optimiser<default_backend>({});
+  optimiser_set<default_backend> optimiser({}, method.trained());
   for (std::uint32_t step = 0; step < 36; ++step) {
-    method.parameters().zero_grad();
+    optimiser.zero_grad();
     (void)method.step(tiny_batch(step), {step, 36});
-    (void)optimiser.update(method.parameters(), 0.01, step);
+    (void)optimiser.update(0.01, step);
     method.after_update({step, 36});
   }
   return ctx.pool().statistics().peak;
@@ -61,15 +61,15 @@ std::size_t peak_of_a_run(const method_options& options, const network_options& 
 
 BOOST_AUTO_TEST_CASE(a_step_is_measured_with_a_full_queue) {
   method_options options;
-  options.queue = 64;
-  options.pool = 1;
+  options.contrastive_mutual_learning.queue = 64;
+  options.contrastive_mutual_learning.pool = 1;
   const auto network = tiny_network();
   const auto measured = [&] {
     return step_bytes<default_backend>(options, network, {}, 2, target_map::of_classes(tiny_classes), tiny_batch(0));
   };
   const std::size_t full = measured();
   BOOST_TEST(full >= peak_of_a_run(options, network));
-  options.queue = 1;
+  options.contrastive_mutual_learning.queue = 1;
   // 64 maps of 4 x 8 x 8 voxels and 2 classes: in the queue, and once more where they stand beside the step's own.
   BOOST_TEST(full >= measured() + 2 * 64 * (4 * 8 * 8) * 2 * sizeof(float));
 }

@@ -164,7 +164,7 @@ BOOST_AUTO_TEST_CASE(schedules_have_their_golden_values) {
     BOOST_TEST(learning_rate(o, epoch, 1000) == rate, boost::test_tools::tolerance(1e-5));
   BOOST_TEST(learning_rate(o, 0, 1000) == 0.01);
   o.schedule = "cosine";
-  o.rate = 2;
+  o.learning_rate = 2;
   const std::vector<std::pair<std::uint32_t, double>> cosine{
       {0, 2}, {25, 1.7071067811865475}, {50, 1}, {75, 0.2928932188134525}, {99, 0.00049343963}};
   for (const auto& [step, rate] : cosine)
@@ -176,7 +176,7 @@ BOOST_AUTO_TEST_CASE(schedules_have_their_golden_values) {
 BOOST_AUTO_TEST_CASE(the_rate_rises_in_a_warm_up) {
   optimiser_options o;
   o.schedule = "constant";
-  o.rate = 1;
+  o.learning_rate = 1;
   o.warm_up = 0.1;
   double before = 0;
   for (std::uint32_t t = 0; t < 10; ++t) {
@@ -198,10 +198,15 @@ BOOST_AUTO_TEST_CASE(names_that_are_not_known_are_refused) {
 
 BOOST_AUTO_TEST_CASE(numbers_that_make_no_sense_are_refused) {
   const double nan = std::nan(""), infinite = HUGE_VAL;
-  const std::map<std::string, std::vector<double>> senseless{
-      {"rate", {0, -0.1, nan, infinite}}, {"momentum", {-0.1, 1, nan, infinite}}, {"decay", {-1e-5, nan, infinite}},
-      {"beta1", {-0.1, 1, nan}},          {"beta2", {-0.1, 1, 2, nan}},           {"epsilon", {0, -1, nan, infinite}},
-      {"clip", {-1, nan, infinite}},      {"power", {-0.5, nan, infinite}},       {"warm_up", {-0.1, 1.5, nan}}};
+  const std::map<std::string, std::vector<double>> senseless{{"learning_rate", {0, -0.1, nan, infinite}},
+                                                             {"momentum", {-0.1, 1, nan, infinite}},
+                                                             {"weight_decay", {-1e-5, nan, infinite}},
+                                                             {"beta1", {-0.1, 1, nan}},
+                                                             {"beta2", {-0.1, 1, 2, nan}},
+                                                             {"epsilon", {0, -1, nan, infinite}},
+                                                             {"clip", {-1, nan, infinite}},
+                                                             {"power", {-0.5, nan, infinite}},
+                                                             {"warm_up", {-0.1, 1.5, nan}}};
   int options = 0;
   optimiser_options defaults;
   visit_optimiser_options(defaults, [&](std::string_view key, auto& unused) {
@@ -219,7 +224,7 @@ BOOST_AUTO_TEST_CASE(numbers_that_make_no_sense_are_refused) {
     }
   });
   BOOST_TEST(options == static_cast<int>(senseless.size()));
-  check(optimiser_options{.name = "adamw", .momentum = 0, .decay = 0, .clip = 0, .power = 0, .warm_up = 1});
+  check(optimiser_options{.name = "adamw", .momentum = 0, .weight_decay = 0, .clip = 0, .power = 0, .warm_up = 1});
 }
 
 static_assert(optimiser<sgd<B>, B>);

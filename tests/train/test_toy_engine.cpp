@@ -40,7 +40,7 @@ outcome one_step(const std::string& precision) {
   auto method = bench.make(method_bench<Backend>::named("contrastive_mutual_learning"), 1, network);
   outcome out;
   out.scalars = method_bench<Backend>::step(method, tiny_batch(1, true));
-  for (const auto& parameter : method.parameters().all()) {
+  for (const auto& parameter : method_bench<Backend>::student(method).all()) {
     double sum = 0;
     if (parameter.value.grad())
       for (const float g : to_host(bench.ctx.space(), parameter.value.grad())) sum += static_cast<double>(g) * g;

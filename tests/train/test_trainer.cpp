@@ -17,6 +17,16 @@ struct recorded_step {
   double before = 0, after = 0;        // the weight in `step` and in `after_update`
 };
 
+// A network of one weight that segments nothing.
+struct weight_network {
+  std::shared_ptr<parameter_store<B>> store;
+  index modalities() const { return 1; }
+  const parameter_store<B>& parameters() const { return *store; }
+  network_output<B> forward(const std::vector<variable<B>>&, const presence<B>&, const forward_request&) const {
+    return {};
+  }
+};
+
 class square_of_a_weight {
  public:
   enum class damage { none, loss, gradient, exception };
@@ -27,36 +37,34 @@ class square_of_a_weight {
       : m_record(&record),
         m_damaged_step(damaged_step),
         m_damage(kind),
-        m_parameters(home, 1),
-        m_averaged(home, 1),
-        m_weight(m_parameters.constant("w", {1}, 1)) {
-    (void)m_averaged.constant("w", {1}, 1);
-  }
-  named_scalars<B> step(const step_batch& batch, const progress& at) {
+        m_network{std::make_shared<parameter_store<B>>(home, 1)},
+        m_weight(m_network.store->constant("w", {1}, 1)) {}
+  batch_views views() const { return {}; }
+  named_scalars<B> step(const step_batch& batch, const step_request& at) {
     m_record->push_back({at, batch.labelled.cases[0], batch.weak.cases[0], weight()});
     auto loss = multiply(m_weight, m_weight);
     if (at.step == m_damaged_step && m_damage == damage::loss) loss = log(scale(loss, -1));
     if (at.step == m_damaged_step && m_damage == damage::gradient) loss = scale(loss, 1e308);
     if (at.step == m_damaged_step && m_damage == damage::exception) throw error("no way on");
     loss = reshape(loss, shape{});
-    m_parameters.home().backward(loss);
-    const auto other = m_parameters.home().constant(shape{}, {0.25});
+    m_network.store->home().backward(loss);
+    const auto other = m_network.store->home().constant(shape{}, {0.25});
     if (what == returned::others_first) return {{"aux", other}, {"loss", loss}, {"more", other}};
     if (what == returned::others_alone) return {{"aux", other}, {"total", loss}};
     if (what == returned::empty_loss) return {{"loss", {}}};
     if (what == returned::nothing) return {};
     return {{"loss", loss}};
   }
-  void after_update(const progress& at) {
+  void after_update(const step_request& at) {
     BOOST_TEST(at.step == m_record->back().at.step);
     m_record->back().after = weight();
   }
-  network_output<B> predict(const std::vector<variable<B>>&, const presence<B>&, prediction_weights,
-                            network_outputs) const {
-    return {};
-  }
-  const parameter_store<B>& parameters() const { return m_parameters; }
-  const parameter_store<B>& averaged() const { return m_averaged; }
+  void on_validation(const validation_scores& scores) { seen = scores; }
+  void between_rounds(const case_predictor& predict) { rounds.push_back(predict("student", 3).values[0]); }
+  std::vector<named_store<B>> trained() const { return {{"student", m_network.store.get()}}; }
+  std::vector<named_network<B>> predictors() const { return {{"student", m_network}}; }
+  validation_scores seen;
+  std::vector<int> rounds;  // what `predict` gave for case 3
   void save(safetensors_file&) const {}
   void load(const safetensors_file&) {}
 
@@ -66,7 +74,7 @@ class square_of_a_weight {
   std::vector<recorded_step>* m_record;
   std::uint32_t m_damaged_step;
   damage m_damage;
-  parameter_store<B> m_parameters, m_averaged;
+  weight_network m_network;
   variable<B> m_weight;
 };
 using damage = square_of_a_weight::damage;
@@ -86,6 +94,8 @@ struct numbered_batches {
 struct run_of_ten_steps : bench {
   std::vector<recorded_step> record;
   numbered_batches maker;
+  std::unique_ptr<square_of_a_weight> made;
+  square_of_a_weight* weight;
   any_method<B> method;
   trainer<B, numbered_batches> loop;
   int guides = 0;
@@ -96,27 +106,30 @@ struct run_of_ten_steps : bench {
       : run_of_ten_steps(folder.path(), plan(), options, damaged_step, kind, what) {}
   run_of_ten_steps(const std::filesystem::path& folder, const model_plan& with, train_options options = {.steps = 10},
                    std::uint32_t damaged_step = 100, damage kind = damage::none, returned what = returned::loss)
-      : method(make(damaged_step, kind, what)),
-        loop(method, optimiser(), maker, {.threads = 1, .depth = 3}, options, with, folder) {}
-
-  std::unique_ptr<square_of_a_weight> make(std::uint32_t damaged_step, damage kind, returned what) {
-    auto made = std::make_unique<square_of_a_weight>(home, record, damaged_step, kind);
-    made->what = what;
-    return made;
+      : made(std::make_unique<square_of_a_weight>(home, record, damaged_step, kind)),
+        weight(made.get()),
+        method(std::move(made)),
+        loop(method, optimiser(), maker, {.threads = 1, .depth = 3}, options, with, folder) {
+    weight->what = what;
+    loop.predict = [](const std::string&, std::uint32_t unlabelled_case) {
+      label_volume mask;
+      mask.values = {static_cast<std::uint8_t>(10 + unlabelled_case)};
+      return mask;
+    };
   }
 
   static optimiser_options optimiser() {
     optimiser_options o;
-    o.rate = 0.1;
+    o.learning_rate = 0.1;
     o.momentum = 0;
-    o.decay = 0;
+    o.weight_decay = 0;
     return o;
   }
   static model_plan plan() {
     model_plan p;
     p.modalities = {"T1"};
     p.labels = {{"background", {0}}, {"lesion", {1}}};
-    p.patch = {16, 16, 16};
+    p.patch_size = {16, 16, 16};
     return p;
   }
   // The next masks of the teacher are full of 1, then of 2 ...
@@ -143,6 +156,8 @@ BOOST_AUTO_TEST_CASE(the_update_comes_between_step_and_after_update) {
   const auto result = run.loop.run();
   BOOST_TEST(result.finished);
   BOOST_TEST(result.steps_done == 10u);
+  BOOST_TEST(result.last_loss == run.record.back().before * run.record.back().before,
+             boost::test_tools::tolerance(1e-12));
   BOOST_REQUIRE(run.record.size() == 10u);
   double w = 1;
   for (std::uint32_t t = 0; t < 10; ++t) {
@@ -189,6 +204,7 @@ BOOST_AUTO_TEST_CASE(the_teacher_guides_from_two_fifths_of_the_run_on) {
   const std::vector<std::uint32_t> expected{0, 0, 0, 0, 1, 2, 3, 4, 5};
   BOOST_REQUIRE(run.record.size() == expected.size());
   for (std::size_t t = 0; t < expected.size(); ++t) BOOST_TEST(run.record[t].guide == expected[t]);
+  BOOST_TEST(run.weight->rounds == (std::vector<int>{13, 13, 13, 13, 13}), boost::test_tools::per_element());
   // The last masks are in the checkpoint.
   run_of_ten_steps later(folder);
   later.guide_by_number(7);
@@ -202,13 +218,13 @@ BOOST_AUTO_TEST_CASE(what_is_not_finite_never_replaces_a_checkpoint) {
   for (const damage kind : {damage::loss, damage::gradient}) {
     const temporary_folder folder;
     run_of_ten_steps run(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 5, kind);
-    BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("at step 5; lower optimiser.rate"));
+    BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("at step 5; lower optimiser.learning_rate"));
     BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
     BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
     // Nor does it where the run is stopped right after.
     run_of_ten_steps stopped(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 4, kind);
     BOOST_CHECK_EXCEPTION((void)stopped.loop.run(run_of_ten_steps::before_step(5)), error,
-                          says("at step 4; lower optimiser.rate"));
+                          says("at step 4; lower optimiser.learning_rate"));
     BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
   }
 }
@@ -224,7 +240,7 @@ BOOST_AUTO_TEST_CASE(the_loss_is_found_by_its_name) {
   }
   const temporary_folder folder;
   run_of_ten_steps damaged(folder, options, 5, damage::loss, returned::others_first);
-  BOOST_CHECK_EXCEPTION((void)damaged.loop.run(), error, says("at step 5; lower optimiser.rate"));
+  BOOST_CHECK_EXCEPTION((void)damaged.loop.run(), error, says("at step 5; lower optimiser.learning_rate"));
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_logs_reads_once_from_the_device) {
@@ -325,7 +341,16 @@ BOOST_AUTO_TEST_CASE(the_best_on_validation_is_kept) {
   run.loop.validate = [&] { return std::vector<std::pair<std::string, double>>{{"dice", scores.at(calls++)}}; };
   BOOST_TEST(run.loop.run().best_validation == 0.5);
   BOOST_TEST(calls == 4u);  // after steps 3, 6, 9 and the last
+  BOOST_REQUIRE(run.weight->seen.size() == 1u);
+  BOOST_TEST(run.weight->seen[0].second == 0.45);
   BOOST_TEST(plan_of(read_safetensors(folder / "best.safetensors"), "best").steps == 6u);
+}
+
+BOOST_AUTO_TEST_CASE(a_method_with_rounds_needs_somebody_who_segments) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder);
+  run.loop.predict = {};
+  BOOST_CHECK_EXCEPTION((void)run.loop.run(), config_error, says("between_rounds: set trainer::predict"));
 }
 
 BOOST_AUTO_TEST_CASE(options_are_checked) {

@@ -126,7 +126,7 @@ BOOST_AUTO_TEST_CASE(every_element_is_updated_as_by_hand_and_what_nothing_reache
   trained run(5);
   optimiser_options o;
   o.clip = 0.5;
-  o.decay = 0.01;
+  o.weight_decay = 0.01;
   auto optimiser = make_optimiser<B>(o);
   std::vector<by_hand> expected;
   for (const auto& p : run.student.all())

@@ -11,6 +11,7 @@
 #include <comodal/autograd/convolution.hpp>
 #include <comodal/autograd/gating.hpp>
 #include <comodal/autograd/gradient_sink.hpp>
+#include <comodal/autograd/gradients_of.hpp>
 #include <comodal/autograd/record.hpp>
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/autograd/segmentation.hpp>

@@ -6,6 +6,8 @@
 
 #include <comodal/core/error.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -58,7 +60,17 @@ struct recorded_step {
 struct tape_record {
   std::vector<std::unique_ptr<recorded_step>> steps;
   bool recording = true;
-  seen_versions* watching = nullptr;  // collects the versions of parameters that operations use, recorded or not
+  seen_versions* watching = nullptr;        // collects the versions of parameters that operations use, recorded or not
+  std::vector<std::weak_ptr<bool>> leaves;  // of every leaf that lives: whether it wants its gradient
+
+  // Forgets leaves that are gone before the list grows.
+  void remember(std::weak_ptr<bool> wants_gradient) {
+    if (leaves.size() == leaves.capacity()) {
+      std::erase_if(leaves, [](const auto& leaf) { return leaf.expired(); });
+      if (leaves.size() * 4 >= leaves.capacity() * 3) leaves.reserve(std::max<std::size_t>(64, 2 * leaves.capacity()));
+    }
+    leaves.push_back(std::move(wants_gradient));
+  }
 };
 
 // Collects into `seen` while it lives.

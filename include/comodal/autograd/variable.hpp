@@ -16,6 +16,13 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
+namespace detail {
+
+template <tensor_backend Backend>
+class chosen_leaves;
+
+}  // namespace detail
+
 /// A tensor in a computation. Copies share the value and the gradient. Made by a tape, a parameter store or an
 /// operation.
 template <tensor_backend Backend>
@@ -63,6 +70,7 @@ class variable {
  private:
   friend class tape<Backend>;
   friend class parameter_store<Backend>;
+  friend class detail::chosen_leaves<Backend>;
   using slot = typename gradient_sink<Backend>::slot;
 
   const variable& filled() const {
@@ -99,7 +107,11 @@ class tape {
     return constant(m_context->make(extents, values));
   }
   /// A value whose gradient is wanted: parameters, inputs under a gradient check.
-  [[nodiscard]] variable_type leaf(tensor_type value) { return make(std::move(value), true); }
+  [[nodiscard]] variable_type leaf(tensor_type value) {
+    variable_type made = make(std::move(value), true);
+    m_record->remember(std::shared_ptr<bool>(made.m_slot, &made.m_slot->requires_grad));
+    return made;
+  }
 
   /// The result of an operation. `backward(gradient)` is kept while gradients are on and an input needs one; it hands
   /// the inputs their gradients through their sinks.
@@ -191,6 +203,7 @@ class tape {
  private:
   template <tensor_backend>
   friend class no_grad_scope;
+  friend class detail::chosen_leaves<Backend>;
   template <tensor_backend>
   friend class tape;
   using slot = typename variable_type::slot;

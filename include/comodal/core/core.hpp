@@ -16,10 +16,12 @@
 #include <comodal/core/ladder.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/core/memory.hpp>
+#include <comodal/core/option_range.hpp>
 #include <comodal/core/plan.hpp>
 #include <comodal/core/processor.hpp>
 #include <comodal/core/profile.hpp>
 #include <comodal/core/random.hpp>
+#include <comodal/core/renamed_options.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/core/shape.hpp>
 #include <comodal/core/tensor.hpp>

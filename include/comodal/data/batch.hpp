@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
@@ -44,6 +45,8 @@ struct crop_batch {
   std::vector<std::uint8_t>
       known;  // (N, D, H, W), 1 where `labels` holds a true label; empty if labels are known everywhere or nowhere
   std::vector<std::uint32_t> cases;  // (N), the case of each sample
+  std::vector<std::uint8_t> box;     // (N, D, H, W), 1 in a random box per crop; empty unless `batch_views` asks for it
+  std::map<std::string, std::vector<float>> fields;  // each (N, D, H, W); see `crop_field`
 
   /// Voxels of one crop.
   [[nodiscard]] index voxels() const { return size[0] * size[1] * size[2]; }
@@ -102,6 +105,7 @@ struct step_batch {
   crop_batch labelled;  // strong intensities, modality dropout; labels everywhere
   crop_batch weak;      // no labels; modalities as recorded
   crop_batch strong;    // modality dropout; labels where a labelled crop was mixed in, if mixing is on
+  std::map<std::string, crop_batch> more;  // further views that `batch_views` asks for: "labelled_weak", "strong_2" ...
 };
 
 /// Where crops of unlabelled cases are centred: anywhere, or half of them on what the teacher found (see
@@ -121,7 +125,7 @@ enum class mix_mode { none, box };
 struct batch_options {
   using range = std::array<double, 2>;
 
-  extent3 patch{32, 96, 96};           // voxels
+  extent3 patch_size{32, 96, 96};      // voxels
   index labelled = 2, unlabelled = 2;  // crops a step; the unlabelled ones are from different cases
 
   double foreground = 0.5;  // fraction of labelled crops that are centred on a voxel of a class
@@ -157,7 +161,7 @@ struct batch_options {
 template <class Options, class Visit>
 void visit_batch_options(Options& o, Visit&& visit) {
   const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
-  option("batch.patch", o.patch);
+  option("batch.patch_size", o.patch_size);
   option("batch.labelled", o.labelled);
   option("batch.unlabelled", o.unlabelled);
   option("sampling.foreground", o.foreground);
@@ -180,10 +184,10 @@ void visit_batch_options(Options& o, Visit&& visit) {
   option("augment.noise_chance", o.noise_chance);
   option("augment.blur", o.blur);
   option("augment.blur_chance", o.blur_chance);
-  option("modality_dropout", o.modality_dropout);
-  option("mix", o.mix);
-  option("mix_side", o.mix_side);
-  option("mix_complement", o.mix_complement);
+  option("augment.modality_dropout", o.modality_dropout);
+  option("augment.mix", o.mix);
+  option("augment.mix_side", o.mix_side);
+  option("augment.mix_complement", o.mix_complement);
 }
 
 /// Checks that the options make sense. @throws config_error that names the first one that does not
@@ -212,13 +216,13 @@ inline void check(const batch_options& options) {
   require(options.noise[0] >= 0, "augment.noise", options.noise[0], "no negative number");
   require(options.blur[0] > 0 && options.blur[1] <= 8, "augment.blur",
           text("[", options.blur[0], ", ", options.blur[1], "]"), "standard deviations above 0 and at most 8 voxels");
-  require(options.mix_side > 0, "mix_side", options.mix_side, "more than 0");
+  require(options.mix_side > 0, "augment.mix_side", options.mix_side, "more than 0");
 }
 
 namespace detail {
 
 /// The use of a random stream within a purpose, so that no two parts of a batch share numbers.
-enum class batch_part : std::uint32_t { labelled, unlabelled, weak, strong, epoch };
+enum class batch_part : std::uint32_t { labelled, unlabelled, weak, strong, epoch, labelled_weak, further };
 
 /// The stream of one modality (or of all: 0) of one sample of one part of the batch of a step.
 [[nodiscard]] inline random_stream batch_stream(std::uint64_t seed, random_purpose purpose, batch_part part,

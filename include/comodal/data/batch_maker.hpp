@@ -6,66 +6,16 @@
 #define COMODAL_DATA_BATCH_MAKER_HPP
 
 #include <comodal/data/augment.hpp>
+#include <comodal/data/batch_views.hpp>
 #include <comodal/data/crop.hpp>
 #include <comodal/data/mix.hpp>
 #include <comodal/data/sampler.hpp>
+#include <comodal/data/training_grid.hpp>
 
 #include <algorithm>
 #include <utility>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-namespace detail {
-
-/// What the maker knows of a case's images before training.
-struct training_grid {
-  extent3 size{};                   // D, H, W
-  std::array<double, 3> spacing{};  // mm, D, H, W
-  std::vector<float> minimum;       // of each modality over the volume; 0 where it is absent
-};
-
-[[nodiscard]] inline std::string show_size(const extent3& s) { return text("(", s[0], ", ", s[1], ", ", s[2], ")"); }
-
-/// Size (D, H, W) of a volume. @throws geometry_error if it has no values or is too large to be indexed by 32 bits
-[[nodiscard]] inline extent3 grid_size(const volume_view& v, const std::string& what) {
-  const geometry& grid = v.grid();
-  const extent3 size{grid.size[2], grid.size[1], grid.size[0]};
-  for (const index s : size)
-    if (s < 1 || s > 8192)
-      throw geometry_error(text(what, ": ", show_size(size), " voxels (D, H, W); expected 1 to 8192 along each axis"));
-  if (grid.voxels() >= index{1} << 31)
-    throw geometry_error(text(what, ": ", show_size(size), " are more than 2^31 voxels; resample it"));
-  if (v.empty()) throw geometry_error(text(what, ": no values for a grid (D, H, W) of ", show_size(size)));
-  return size;
-}
-
-[[nodiscard]] inline training_grid look_at_case(const std::string& id, const std::vector<volume_view>& images,
-                                                std::size_t modalities) {
-  const std::string name = text("training case ", id);
-  if (images.size() != modalities)
-    throw config_error(text(name, ": ", images.size(), " modalities, the first case has ", modalities));
-  training_grid grid;
-  for (std::size_t m = 0; m < images.size(); ++m) {
-    grid.minimum.push_back(0);
-    if (!images[m]) continue;
-    const extent3 size = grid_size(images[m], text(name, ", modality ", m));
-    if (grid.size[0] != 0 && size != grid.size)
-      throw geometry_error(text(name, ", modality ", m, ": ", show_size(size),
-                                " voxels (D, H, W), an earlier modality has ", show_size(grid.size),
-                                "; resample the modalities to one grid"));
-    grid.size = size;
-    const auto spacing = images[m].grid().spacing();
-    grid.spacing = {spacing[2], spacing[1], spacing[0]};
-    for (const double s : grid.spacing)
-      if (!(s > 0)) throw geometry_error(text(name, ", modality ", m, ": a voxel size of ", s, " mm"));
-    const auto values = images[m].values<float>();
-    grid.minimum[m] = *std::min_element(values.begin(), values.end());
-  }
-  if (grid.size[0] == 0) throw config_error(text(name, ": all modalities are absent"));
-  return grid;
-}
-
-}  // namespace detail
 
 /// Draws the crops of every step. Intensity changes are transforms of the caller's choice, made by default from the
 /// options. `make` is const, uses one thread and may be called by several at once.
@@ -75,25 +25,25 @@ class batch_maker {
  public:
   using batch_type = step_batch;
 
+  /// @param views what each batch holds; by default a weak and a strong view of each unlabelled crop
   /// @throws config_error for options that make no sense, no labelled case, fewer unlabelled cases than unlabelled
   /// crops a step, or a case without any modality or with another number of them; geometry_error for modalities or a
   /// label of different grids
   batch_maker(const batch_options& options, std::vector<labelled_training_case> labelled,
-              std::vector<unlabelled_training_case> unlabelled, std::uint64_t seed, Weak weak, Strong strong)
+              std::vector<unlabelled_training_case> unlabelled, std::uint64_t seed, Weak weak, Strong strong,
+              batch_views views = {})
       : m_options(options),
         m_seed(seed),
         m_labelled(std::move(labelled)),
         m_unlabelled(std::move(unlabelled)),
         m_weak(std::move(weak)),
-        m_strong(std::move(strong)) {
+        m_strong(std::move(strong)),
+        m_views(std::move(views)) {
     check_volume_transform<Weak>();
     check_volume_transform<Strong>();
     check(options);
     if (m_labelled.empty()) throw config_error("training needs at least one labelled case, found none");
-    if (options.unlabelled > static_cast<index>(m_unlabelled.size()))
-      throw config_error(text("batch.unlabelled = ", options.unlabelled,
-                              ": crops of a step are from different cases, and there are ", m_unlabelled.size(),
-                              " unlabelled cases; lower it"));
+    if (m_views.has_unlabelled()) refuse_few_unlabelled();
     const std::size_t count = m_labelled[0].images.size();
     if (count > 255)
       throw config_error(
@@ -116,12 +66,25 @@ class batch_maker {
   }
 
   batch_maker(const batch_options& options, std::vector<labelled_training_case> labelled,
-              std::vector<unlabelled_training_case> unlabelled, std::uint64_t seed)
+              std::vector<unlabelled_training_case> unlabelled, std::uint64_t seed, batch_views views = {})
     requires std::same_as<Weak, weak_intensities> && std::same_as<Strong, strong_intensities>
       : batch_maker(options, std::move(labelled), std::move(unlabelled), seed, make_weak_intensities(options),
-                    make_strong_intensities(options)) {}
+                    make_strong_intensities(options), std::move(views)) {}
 
   [[nodiscard]] const batch_options& options() const { return m_options; }
+  /// What each batch holds. Call it only while no other thread makes a batch.
+  /// @throws config_error if views of unlabelled crops are asked for and there are none, or for a negative number
+  void set_views(batch_views views) {
+    if (views.weak < 0 || views.strong < 0)
+      throw config_error(
+          text("batch_views: ", views.weak, " weak and ", views.strong, " strong views, expected 0 or more"));
+    if (views.has_unlabelled() && m_options.unlabelled == 0)
+      throw config_error(
+          "batch.unlabelled = 0: the method learns from unlabelled crops; set it to 1 or more, or choose a method that "
+          "does not");
+    if (views.has_unlabelled()) refuse_few_unlabelled();
+    m_views = std::move(views);
+  }
   [[nodiscard]] index modalities() const { return static_cast<index>(m_labelled[0].images.size()); }
 
   /// Gives an unlabelled case the mask that the teacher found in it: with `sampling.unlabelled = "teacher"` a fraction
@@ -156,9 +119,9 @@ class batch_maker {
   /// The same, in the memory of an earlier batch.
   void make(std::uint32_t step, step_batch& batch) const {
     batch.step = step;
-    make_labelled(step, batch.labelled);
-    make_unlabelled(step, batch.weak, batch.strong);
-    if (m_options.mix == mix_mode::box) mix(step, batch);
+    make_labelled(step, batch);
+    make_unlabelled(step, batch);
+    if (mixes()) mix(step, batch);
   }
 
  private:
@@ -210,9 +173,12 @@ class batch_maker {
     return draw_crop_map(m_options, first, grid.spacing, random);
   }
 
-  void make_labelled(std::uint32_t step, crop_batch& crops) const {
+  void make_labelled(std::uint32_t step, step_batch& batch) const {
     const batch_options& o = m_options;
-    crops.resize(o.labelled, modalities(), o.patch, true, false);
+    crop_batch& crops = batch.labelled;
+    crop_batch* weak = m_views.labelled_weak ? &batch.more["labelled_weak"] : nullptr;
+    if (weak) weak->resize(o.labelled, modalities(), o.patch_size, true, false);
+    crops.resize(o.labelled, modalities(), o.patch_size, true, false);
     for (index n = 0; n < o.labelled; ++n) {
       const std::uint32_t c = labelled_case_of(m_seed, step, n, o.labelled, static_cast<index>(m_labelled.size()));
       const labelled_training_case& one = m_labelled[c];
@@ -220,13 +186,27 @@ class batch_maker {
       random_stream random = stream(random_purpose::sampling, part::labelled, n, step);
       const bool centred = takes_turn(step, n, o.labelled, o.foreground) && !m_classes[c].empty();
       const extent3 first =
-          centred ? centred_place(m_classes[c].draw(one.label, random), grid.size, o.patch, o.jitter, random)
-                  : uniform_place(grid.size, o.patch, random);
+          centred ? centred_place(m_classes[c].draw(one.label, random), grid.size, o.patch_size, o.jitter, random)
+                  : uniform_place(grid.size, o.patch_size, random);
       crops.cases[static_cast<std::size_t>(n)] = c;
       record_presence(one.images, crops.presence(n));
       drop(part::labelled, crops, n, step);
-      extract(one.images, grid, geometry(part::labelled, first, grid, n, step), crops, n, one.label);
+      const crop_map map = geometry(part::labelled, first, grid, n, step);
+      extract(one.images, grid, map, crops, n, one.label);
       change(m_strong, part::labelled, crops, n, step);
+      if (!weak) continue;
+      weak->cases[static_cast<std::size_t>(n)] = c;
+      record_presence(one.images, weak->presence(n));
+      extract(one.images, grid, map, *weak, n, one.label);
+      change(m_weak, part::labelled_weak, *weak, n, step);
+    }
+    for (const crop_field& field : m_views.fields) {
+      auto& all = crops.fields[field.name];
+      all.resize(static_cast<std::size_t>(crops.samples * crops.voxels()));
+      for (index n = 0; n < crops.samples; ++n)
+        field.fill(crops.label(n), crops.size,
+                   std::span(all).subspan(static_cast<std::size_t>(n * crops.voxels()),
+                                          static_cast<std::size_t>(crops.voxels())));
     }
   }
 
@@ -236,49 +216,102 @@ class batch_maker {
     const guide& g = m_guides[c];
     random_stream random = stream(random_purpose::sampling, part::unlabelled, n + 1, step);
     if (o.centre == unlabelled_sampling::uniform || g.classes.empty() || !takes_turn(step, n, o.unlabelled, o.guided))
-      return uniform_place(size, o.patch, random);
+      return uniform_place(size, o.patch_size, random);
     extent3 voxel = g.classes.draw(g.mask, random);
     for (std::size_t a = 0; a < 3; ++a) {
       const double ratio = static_cast<double>(size[a]) / static_cast<double>(g.mask.geometry.size[2 - a]);
       voxel[a] = std::min(static_cast<index>((static_cast<double>(voxel[a]) + random.uniform()) * ratio), size[a] - 1);
     }
-    return centred_place(voxel, size, o.patch, o.jitter, random);
+    return centred_place(voxel, size, o.patch_size, o.jitter, random);
   }
 
-  void make_unlabelled(std::uint32_t step, crop_batch& weak, crop_batch& strong) const {
+  // The k-th weak or strong view of unlabelled crops; the first ones are members of the batch.
+  static crop_batch& view(step_batch& batch, part strength, index k) {
+    if (k == 0) return strength == part::weak ? batch.weak : batch.strong;
+    return batch.more[text(strength == part::weak ? "weak_" : "strong_", k + 1)];
+  }
+  // The streams of random numbers of the k-th view.
+  static part view_part(part strength, index k) {
+    if (k == 0) return strength;
+    return static_cast<part>(static_cast<index>(part::further) + 2 * (k - 1) + (strength == part::strong ? 1 : 0));
+  }
+  [[nodiscard]] bool mixes() const { return m_options.mix == mix_mode::box && m_views.box_mix && m_views.strong > 0; }
+
+  void make_unlabelled(std::uint32_t step, step_batch& batch) const {
     const batch_options& o = m_options;
-    weak.resize(o.unlabelled, modalities(), o.patch, false, false);
-    strong.resize(o.unlabelled, modalities(), o.patch, o.mix == mix_mode::box, o.mix == mix_mode::box);
-    std::fill(strong.labels.begin(), strong.labels.end(), std::uint8_t{0});
-    std::fill(strong.known.begin(), strong.known.end(), std::uint8_t{0});
+    const index samples = m_views.has_unlabelled() ? o.unlabelled : 0;
+    crop_batch& drawn = batch.weak;  // as recorded, before its intensities change
+    drawn.resize(samples, modalities(), o.patch_size, false, false);
     random_stream choice = stream(random_purpose::sampling, part::unlabelled, 0, step);
-    weak.cases = strong.cases = distinct_cases(o.unlabelled, static_cast<index>(m_unlabelled.size()), choice);
-    for (index n = 0; n < o.unlabelled; ++n) {
-      const std::uint32_t c = weak.cases[static_cast<std::size_t>(n)];
+    drawn.cases = distinct_cases(samples, static_cast<index>(m_unlabelled.size()), choice);
+    batch.strong.resize(m_views.strong > 0 ? samples : 0, modalities(), o.patch_size, mixes(), mixes());
+    for (index n = 0; n < samples; ++n) {
+      const std::uint32_t c = drawn.cases[static_cast<std::size_t>(n)];
       const unlabelled_training_case& one = m_unlabelled[c];
       const detail::training_grid& grid = m_unlabelled_grids[c];
-      record_presence(one.images, weak.presence(n));
-      record_presence(one.images, strong.presence(n));
-      drop(part::strong, strong, n, step);
-      extract(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), weak, n, {});
+      record_presence(one.images, drawn.presence(n));
+      extract(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), drawn, n, {});
+    }
+    for (index k = 0; k < m_views.strong; ++k) copy_view(drawn, part::strong, k, step, view(batch, part::strong, k));
+    for (index k = 1; k < m_views.weak; ++k) copy_view(drawn, part::weak, k, step, view(batch, part::weak, k));
+    for (index n = 0; n < samples && m_views.weak > 0; ++n) change(m_weak, part::weak, drawn, n, step);
+    if (m_views.box_masks) draw_boxes(step, batch.strong);
+  }
+
+  // A view of crops that were drawn: strong ones lose modalities, and intensities change.
+  void copy_view(const crop_batch& drawn, part strength, index k, std::uint32_t step, crop_batch& out) const {
+    const bool known = strength == part::strong && mixes();
+    out.resize(drawn.samples, modalities(), drawn.size, known, known);
+    std::fill(out.labels.begin(), out.labels.end(), std::uint8_t{0});
+    std::fill(out.known.begin(), out.known.end(), std::uint8_t{0});
+    out.cases = drawn.cases;
+    out.present = drawn.present;
+    for (index n = 0; n < drawn.samples; ++n) {
+      if (strength == part::strong) drop(view_part(strength, k), out, n, step);
       for (index m = 0; m < modalities(); ++m) {
-        const auto from = weak.image(n, m), to = strong.image(n, m);
-        if (strong.presence(n)[static_cast<std::size_t>(m)] != 0)
+        const auto from = drawn.image(n, m);
+        const auto to = out.image(n, m);
+        if (out.presence(n)[static_cast<std::size_t>(m)] != 0)
           std::copy(from.begin(), from.end(), to.begin());
         else
           std::fill(to.begin(), to.end(), 0.f);
       }
-      change(m_weak, part::weak, weak, n, step);
-      change(m_strong, part::strong, strong, n, step);
+      if (strength == part::strong)
+        change(m_strong, view_part(strength, k), out, n, step);
+      else
+        change(m_weak, view_part(strength, k), out, n, step);
     }
   }
 
-  void mix(std::uint32_t step, step_batch& batch) const {
-    for (index n = 0; n < m_options.unlabelled; ++n) {
-      random_stream random = stream(random_purpose::mixing, part::strong, n, step);
-      const mix_region region = draw_mix_region(m_options.patch, m_options.mix_side, m_options.mix_complement, random);
-      mix_crop(batch.strong, n, batch.labelled, n % m_options.labelled, region);
+  // A random box per crop, for methods that mix crops themselves.
+  void draw_boxes(std::uint32_t step, crop_batch& crops) const {
+    crops.box.assign(static_cast<std::size_t>(crops.samples * crops.voxels()), std::uint8_t{0});
+    for (index n = 0; n < crops.samples; ++n) {
+      random_stream random = stream(random_purpose::mixing, part::unlabelled, n, step);
+      const mix_region region =
+          draw_mix_region(m_options.patch_size, m_options.mix_side, m_options.mix_complement, random);
+      detail::fill_region(crops.size, region,
+                          std::span(crops.box).subspan(static_cast<std::size_t>(n * crops.voxels()),
+                                                       static_cast<std::size_t>(crops.voxels())),
+                          [](std::size_t) { return std::uint8_t{1}; });
     }
+  }
+
+  void refuse_few_unlabelled() const {
+    if (m_options.unlabelled > static_cast<index>(m_unlabelled.size()))
+      throw config_error(text("batch.unlabelled = ", m_options.unlabelled,
+                              ": crops of a step are from different cases, and there are ", m_unlabelled.size(),
+                              " unlabelled cases; lower it"));
+  }
+
+  void mix(std::uint32_t step, step_batch& batch) const {
+    for (index k = 0; k < m_views.strong; ++k)
+      for (index n = 0; n < m_options.unlabelled; ++n) {
+        random_stream random = stream(random_purpose::mixing, view_part(part::strong, k), n, step);
+        const mix_region region =
+            draw_mix_region(m_options.patch_size, m_options.mix_side, m_options.mix_complement, random);
+        mix_crop(view(batch, part::strong, k), n, batch.labelled, n % m_options.labelled, region);
+      }
   }
 
   struct guide {
@@ -295,6 +328,7 @@ class batch_maker {
   std::vector<guide> m_guides;         // of the unlabelled cases
   Weak m_weak;
   Strong m_strong;
+  batch_views m_views;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -62,7 +62,7 @@ struct crop_map {
   }
   const bool resize = random.chance(options.scale_chance);
   const double scale = random.uniform(options.scale[0], options.scale[1]);
-  return make_crop_map(options.patch, first, spacing, flip, degrees, resize ? scale : 1);
+  return make_crop_map(options.patch_size, first, spacing, flip, degrees, resize ? scale : 1);
 }
 
 /// One array that is cropped: values (D, H, W) of the volume, the value outside of it, and where the crop (P) goes.

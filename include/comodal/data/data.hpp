@@ -7,6 +7,7 @@
 #include <comodal/data/augment.hpp>
 #include <comodal/data/batch.hpp>
 #include <comodal/data/batch_maker.hpp>
+#include <comodal/data/batch_views.hpp>
 #include <comodal/data/box.hpp>
 #include <comodal/data/case_data.hpp>
 #include <comodal/data/check.hpp>
@@ -40,6 +41,7 @@
 #include <comodal/data/preparation.hpp>
 #include <comodal/data/sampler.hpp>
 #include <comodal/data/split.hpp>
+#include <comodal/data/training_grid.hpp>
 #include <comodal/data/volume.hpp>
 #include <comodal/data/volume_transform.hpp>
 #include <comodal/data/volume_view.hpp>

@@ -18,7 +18,7 @@ concept consistency_loss = requires(const T& loss, const variable<Backend>& v) {
   { loss(v, v, v) } -> std::same_as<variable<Backend>>;
 };
 
-/// Says in plain words what a consistency loss lacks.
+/// Says in plain words what a consistency loss lacks; only the first that is missing speaks.
 template <class T, tensor_backend Backend>
 constexpr void check_consistency_loss() {
   if constexpr (!requires(const T& loss, const variable<Backend>& v) { loss(v, v, v); })

@@ -20,7 +20,7 @@ concept contrastive_loss = requires(const T& loss, const variable<Backend>& v) {
   { loss(v, v, v, v) } -> std::same_as<variable<Backend>>;
 };
 
-/// Says in plain words what a contrastive loss lacks.
+/// Says in plain words what a contrastive loss lacks; only the first that is missing speaks.
 template <class T, tensor_backend Backend>
 constexpr void check_contrastive_loss() {
   if constexpr (!requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); })

@@ -18,7 +18,7 @@ concept segmentation_loss = requires(const T& loss, const variable<Backend>& v) 
   { loss(v, v, v, v) } -> std::same_as<variable<Backend>>;
 };
 
-/// Says in plain words what a segmentation loss lacks.
+/// Says in plain words what a segmentation loss lacks; only the first that is missing speaks.
 template <class T, tensor_backend Backend>
 constexpr void check_segmentation_loss() {
   if constexpr (!requires(const T& loss, const variable<Backend>& v) { loss(v, v, v, v); })

@@ -23,8 +23,8 @@ class any_network {
   [[nodiscard]] const parameter_store<Backend>& parameters() const { return m_network->parameters(); }
   [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
                                                 const presence<Backend>& present,
-                                                network_outputs outputs = network_outputs::all) const {
-    return m_network->forward(volumes, present, outputs);
+                                                const forward_request& request = {}) const {
+    return m_network->forward(volumes, present, request);
   }
 
  private:
@@ -33,7 +33,7 @@ class any_network {
     virtual index modalities() const = 0;
     virtual const parameter_store<Backend>& parameters() const = 0;
     virtual network_output<Backend> forward(const std::vector<variable<Backend>>&, const presence<Backend>&,
-                                            network_outputs) const = 0;
+                                            const forward_request&) const = 0;
   };
   template <class Network>
   struct model final : interface {
@@ -41,8 +41,8 @@ class any_network {
     index modalities() const override { return network.modalities(); }
     const parameter_store<Backend>& parameters() const override { return network.parameters(); }
     network_output<Backend> forward(const std::vector<variable<Backend>>& volumes, const presence<Backend>& present,
-                                    network_outputs outputs) const override {
-      return network.forward(volumes, present, outputs);
+                                    const forward_request& request) const override {
+      return network.forward(volumes, present, request);
     }
     Network network;
   };

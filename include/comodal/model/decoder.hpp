@@ -22,22 +22,24 @@ struct decoder_sizes {
   int convolutions = 2;                          // a stage; 1: the light decoder of a branch
   bool deep_supervision = false;                 // logits at every stage but the coarsest
   int checkpointed = 0;  // finest stages that are computed again in the backward pass instead of being kept
+  double dropout = 0;    // rate on the map of every stage
 };
 
-/// A type that decodes: `decode(maps)`, maps finest first -> logits, finest first, at least one.
+/// A type that decodes: `decode(maps, request)`, maps finest first -> logits, finest first, at least one.
 template <class T, class Backend>
-concept decoder = requires(const T& d, const std::vector<variable<Backend>>& maps) {
-  { d.decode(maps) } -> std::same_as<std::vector<variable<Backend>>>;
+concept decoder = requires(const T& d, const std::vector<variable<Backend>>& maps, const forward_request& request) {
+  { d.decode(maps, request) } -> std::same_as<std::vector<variable<Backend>>>;
 };
 
-/// Says in plain words which member of a decoder is missing.
+/// Says in plain words which member of a decoder is missing; only the first that is missing speaks.
 template <class T, tensor_backend Backend>
 constexpr void check_decoder() {
-  if constexpr (!requires(const T& d, const std::vector<variable<Backend>>& maps) { d.decode(maps); })
-    static_assert(
-        detail::never<T>,
-        "comodal: a decoder needs a member decode(const std::vector<variable<Backend>>& maps) const: maps finest first "
-        "-> logits finest first");
+  if constexpr (!requires(const T& d, const std::vector<variable<Backend>>& maps, const forward_request& request) {
+                  d.decode(maps, request);
+                })
+    static_assert(detail::never<T>,
+                  "comodal: a decoder needs a member decode(const std::vector<variable<Backend>>& maps, const "
+                  "forward_request& request) const: maps finest first -> logits finest first");
   else if constexpr (!decoder<T, Backend>)
     static_assert(detail::never<T>, "comodal: decode() of a decoder must return std::vector<variable<Backend>>");
 }
@@ -52,21 +54,24 @@ class unet_decoder {
       const auto at = scope / s;
       m_up.emplace_back(at / "up", geometry.channel(s + 1), geometry.channel(s), geometry.stride_to(s + 1));
       m_blocks.emplace_back(at, 2 * geometry.channel(s), geometry.channel(s), geometry.filter(s), sizes.convolutions);
+      m_dropout.emplace_back(at / "dropout", sizes.dropout);
       if (s == 0 || sizes.deep_supervision)
         m_heads.emplace_back(at / "head", geometry.channel(s), sizes.classes, extent3{1, 1, 1}, true);
     }
   }
-  [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const {
+  [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps,
+                                                      const forward_request& request = {}) const {
     if (maps.size() != m_up.size() + 1)
       throw shape_error(text("unet_decoder: ", maps.size(), " maps for ", m_up.size() + 1, " stages"));
     std::vector<variable<Backend>> logits;
     variable<Backend> x = maps.back();
     for (std::size_t s = m_up.size(); s-- > 0;) {
       const layer_scope at(x.ctx(), "stage", s);
-      x = checkpoint_if<Backend>(static_cast<int>(s) < m_checkpointed, {maps[s], x},
-                                 [up = m_up[s], block = m_blocks[s]](const std::vector<variable<Backend>>& v) {
-                                   return block({v[0], up(v[1])});
-                                 });
+      x = checkpoint_if<Backend>(
+          static_cast<int>(s) < m_checkpointed, {maps[s], x},
+          [up = m_up[s], block = m_blocks[s], drop = m_dropout[s], request](const std::vector<variable<Backend>>& v) {
+            return drop(block({v[0], up(v[1])}), request);
+          });
       if (s < m_heads.size()) logits.push_back(m_heads[s](x));
     }
     std::reverse(logits.begin(), logits.end());
@@ -76,6 +81,7 @@ class unet_decoder {
  private:
   std::vector<up_convolution<Backend>> m_up;
   std::vector<conv_block<Backend>> m_blocks;
+  std::vector<feature_dropout<Backend>> m_dropout;
   std::vector<convolution<Backend>> m_heads;
   int m_checkpointed;
 };
@@ -88,20 +94,23 @@ class any_decoder {
   explicit any_decoder(Decoder d) : m_decoder(std::make_shared<model<Decoder>>(std::move(d))) {
     check_decoder<Decoder, Backend>();
   }
-  [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const {
-    return m_decoder->decode(maps);
+  [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps,
+                                                      const forward_request& request = {}) const {
+    return m_decoder->decode(maps, request);
   }
 
  private:
   struct interface {
     virtual ~interface() = default;
-    virtual std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const = 0;
+    virtual std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>&,
+                                                  const forward_request&) const = 0;
   };
   template <class Decoder>
   struct model final : interface {
     explicit model(Decoder d) : inner(std::move(d)) {}
-    std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps) const override {
-      return inner.decode(maps);
+    std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps,
+                                          const forward_request& request) const override {
+      return inner.decode(maps, request);
     }
     Decoder inner;
   };

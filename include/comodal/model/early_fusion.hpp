@@ -11,7 +11,7 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// Early (input-level) fusion: the modalities are the channels of one volume, an absent one is 0; one encoder, one
 /// decoder, no branches.
-template <tensor_backend Backend, class Encoder, class Decoder>
+template <tensor_backend Backend, modality_encoder<Backend> Encoder, decoder<Backend> Decoder>
 class early_fusion_network {
  public:
   /// @param encoder takes (N, D, H, W, M)
@@ -23,8 +23,6 @@ class early_fusion_network {
         m_encoder(std::move(encoder)),
         m_decoder(std::move(decoder)),
         m_checkpointed(checkpointed) {
-    check_modality_encoder<Encoder, Backend>();
-    check_decoder<Decoder, Backend>();
     if (modalities < 1) throw config_error(text("early_fusion_network: ", modalities, " modalities"));
   }
 
@@ -35,16 +33,16 @@ class early_fusion_network {
   /// @throws shape_error for a wrong number of volumes or different shapes
   [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
                                                 const presence<Backend>& present,
-                                                network_outputs = network_outputs::all) const {
+                                                const forward_request& request = {}) const {
     network_output<Backend> out;
     auto map = concat(present_volumes("early_fusion_network", volumes, present, m_modalities));
     for (int s = 0; s < m_encoder.stages(); ++s) {
       const layer_scope at(map.ctx(), "encoder stage", s);
-      map = encode(m_encoder, s, map, m_checkpointed);
+      map = encode(m_encoder, s, map, m_checkpointed, request);
       out.features.push_back(map);
     }
     const layer_scope at(map.ctx(), "decoder");
-    out.deep = m_decoder.decode(out.features);
+    out.deep = m_decoder.decode(out.features, request);
     out.fused = out.deep.front();
     out.deep.erase(out.deep.begin());
     return out;

@@ -5,6 +5,7 @@
 #define COMODAL_MODEL_ENCODER_HPP
 
 #include <comodal/core/ladder.hpp>
+#include <comodal/nn/feature_dropout.hpp>
 #include <comodal/nn/layers.hpp>
 
 #include <memory>
@@ -17,6 +18,7 @@ struct encoder_sizes {
   std::vector<index> channels{8, 16, 32, 64};  // a stage
   std::vector<extent3> filters;                // a stage; empty: 3x3x3 everywhere
   std::vector<extent3> strides;                // from stage s to s + 1, one less than stages; empty: 2x2x2
+  double dropout = 0;                          // rate on the map of every stage
 
   [[nodiscard]] int stages() const { return static_cast<int>(channels.size()); }
   [[nodiscard]] extent3 filter(int s) const {
@@ -30,16 +32,17 @@ struct encoder_sizes {
   [[nodiscard]] index in(int s) const { return s == 0 ? in_channels : channel(s - 1); }
 };
 
-/// A type that encodes one modality stage by stage: `stages()`, `channels(s)`, and `encode_stage(s, x)`, which takes
-/// the input (s = 0) or the map of stage s - 1 and returns the map of stage s.
+/// A type that encodes one modality stage by stage: `stages()`, `channels(s)`, and `encode_stage(s, x, request)`, which
+/// takes the input (s = 0) or the map of stage s - 1 and returns the map of stage s.
 template <class T, class Backend>
-concept modality_encoder = requires(const T& encoder, int s, const variable<Backend>& x) {
-  { encoder.stages() } -> std::convertible_to<int>;
-  { encoder.channels(s) } -> std::convertible_to<index>;
-  { encoder.encode_stage(s, x) } -> std::same_as<variable<Backend>>;
-};
+concept modality_encoder =
+    requires(const T& encoder, int s, const variable<Backend>& x, const forward_request& request) {
+      { encoder.stages() } -> std::convertible_to<int>;
+      { encoder.channels(s) } -> std::convertible_to<index>;
+      { encoder.encode_stage(s, x, request) } -> std::same_as<variable<Backend>>;
+    };
 
-/// Says in plain words which member of a modality encoder is missing.
+/// Says in plain words which member of a modality encoder is missing; only the first that is missing speaks.
 template <class T, tensor_backend Backend>
 constexpr void check_modality_encoder() {
   if constexpr (!requires(const T& e) { e.stages(); })
@@ -48,13 +51,16 @@ constexpr void check_modality_encoder() {
   else if constexpr (!requires(const T& e, int s) { e.channels(s); })
     static_assert(detail::never<T>,
                   "comodal: a modality_encoder needs a member channels(int s) const: channels of the map of stage s");
-  else if constexpr (!requires(const T& e, int s, const variable<Backend>& x) { e.encode_stage(s, x); })
-    static_assert(
-        detail::never<T>,
-        "comodal: a modality_encoder needs a member encode_stage(int s, const variable<Backend>& x) const: the map of "
-        "stage s from that of stage s - 1");
+  else if constexpr (!requires(const T& e, int s, const variable<Backend>& x, const forward_request& r) {
+                       e.encode_stage(s, x, r);
+                     })
+    static_assert(detail::never<T>,
+                  "comodal: a modality_encoder needs a member encode_stage(int s, const variable<Backend>& x, const "
+                  "forward_request& request) const: the map of stage s from that of stage s - 1");
   else if constexpr (!modality_encoder<T, Backend>)
-    static_assert(detail::never<T>, "comodal: encode_stage() of a modality_encoder must return variable<Backend>");
+    static_assert(detail::never<T>,
+                  "comodal: encode_stage() of a modality_encoder must return variable<Backend>, stages() and "
+                  "channels() integers");
 }
 
 /// Two convolutions a stage, max pooling between stages (3-D U-Net, Cicek et al. 2016; instance norm as in nnU-Net).
@@ -62,18 +68,23 @@ template <tensor_backend Backend>
 class unet_encoder {
  public:
   unet_encoder(const parameter_scope<Backend>& scope, const encoder_sizes& sizes) : m_sizes(sizes) {
-    for (int s = 0; s < sizes.stages(); ++s)
+    for (int s = 0; s < sizes.stages(); ++s) {
       m_blocks.emplace_back(scope / s, sizes.in(s), sizes.channel(s), sizes.filter(s));
+      m_dropout.emplace_back(scope / s / "dropout", sizes.dropout);
+    }
   }
   [[nodiscard]] int stages() const { return m_sizes.stages(); }
   [[nodiscard]] index channels(int s) const { return m_sizes.channel(s); }
-  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const {
-    return m_blocks.at(static_cast<std::size_t>(s))(s == 0 ? x : max_pool3d(x, m_sizes.stride_to(s)));
+  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x,
+                                               const forward_request& request = {}) const {
+    const auto at = static_cast<std::size_t>(s);
+    return m_dropout.at(at)(m_blocks.at(at)(s == 0 ? x : max_pool3d(x, m_sizes.stride_to(s))), request);
   }
 
  private:
   encoder_sizes m_sizes;
   std::vector<conv_block<Backend>> m_blocks;
+  std::vector<feature_dropout<Backend>> m_dropout;
 };
 
 /// One residual block a stage, strided convolutions between stages: lrelu(IN(conv(lrelu(IN(conv x)))) + IN(1x1x1 conv
@@ -89,14 +100,16 @@ class residual_encoder {
            convolution<Backend>(at / "second", sizes.channel(s), sizes.channel(s), sizes.filter(s)),
            normalised_activation<Backend>(at / "second_norm", sizes.channel(s), 1),
            convolution<Backend>(at / "skip", sizes.in(s), sizes.channel(s), {1, 1, 1}, false, sizes.stride_to(s)),
-           normalised_activation<Backend>(at / "skip_norm", sizes.channel(s), 1)});
+           normalised_activation<Backend>(at / "skip_norm", sizes.channel(s), 1),
+           feature_dropout<Backend>(at / "dropout", sizes.dropout)});
     }
   }
   [[nodiscard]] int stages() const { return m_sizes.stages(); }
   [[nodiscard]] index channels(int s) const { return m_sizes.channel(s); }
-  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const {
+  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x,
+                                               const forward_request& request = {}) const {
     const stage& at = m_stages.at(static_cast<std::size_t>(s));
-    return leaky_relu(add(at.second_norm(at.second(at.first(x))), at.skip_norm(at.skip(x))));
+    return at.dropout(leaky_relu(add(at.second_norm(at.second(at.first(x))), at.skip_norm(at.skip(x)))), request);
   }
 
  private:
@@ -106,6 +119,7 @@ class residual_encoder {
     normalised_activation<Backend> second_norm;
     convolution<Backend> skip;
     normalised_activation<Backend> skip_norm;
+    feature_dropout<Backend> dropout;
   };
   encoder_sizes m_sizes;
   std::vector<stage> m_stages;
@@ -120,19 +134,23 @@ class vnet_encoder {
     for (int s = 0; s < sizes.stages(); ++s) {
       m_down.emplace_back(scope / s / "down", sizes.in(s), sizes.channel(s), sizes.filter(s), sizes.stride_to(s));
       m_blocks.emplace_back(scope / s, sizes.channel(s), sizes.channel(s), sizes.filter(s), std::min(s + 1, 3));
+      m_dropout.emplace_back(scope / s / "dropout", sizes.dropout);
     }
   }
   [[nodiscard]] int stages() const { return m_sizes.stages(); }
   [[nodiscard]] index channels(int s) const { return m_sizes.channel(s); }
-  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const {
-    const auto down = m_down.at(static_cast<std::size_t>(s))(x);
-    return add(m_blocks.at(static_cast<std::size_t>(s))(down), down);
+  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x,
+                                               const forward_request& request = {}) const {
+    const auto at = static_cast<std::size_t>(s);
+    const auto down = m_down.at(at)(x);
+    return m_dropout[at](add(m_blocks[at](down), down), request);
   }
 
  private:
   encoder_sizes m_sizes;
   std::vector<conv_norm_act<Backend>> m_down;
   std::vector<conv_block<Backend>> m_blocks;
+  std::vector<feature_dropout<Backend>> m_dropout;
 };
 
 /// Any modality encoder, chosen at run time.
@@ -145,8 +163,9 @@ class any_encoder {
   }
   [[nodiscard]] int stages() const { return m_encoder->stages(); }
   [[nodiscard]] index channels(int s) const { return m_encoder->channels(s); }
-  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x) const {
-    return m_encoder->encode_stage(s, x);
+  [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x,
+                                               const forward_request& request = {}) const {
+    return m_encoder->encode_stage(s, x, request);
   }
 
  private:
@@ -154,15 +173,15 @@ class any_encoder {
     virtual ~interface() = default;
     virtual int stages() const = 0;
     virtual index channels(int s) const = 0;
-    virtual variable<Backend> encode_stage(int s, const variable<Backend>& x) const = 0;
+    virtual variable<Backend> encode_stage(int s, const variable<Backend>& x, const forward_request& request) const = 0;
   };
   template <class Encoder>
   struct model final : interface {
     explicit model(Encoder e) : encoder(std::move(e)) {}
     int stages() const override { return encoder.stages(); }
     index channels(int s) const override { return encoder.channels(s); }
-    variable<Backend> encode_stage(int s, const variable<Backend>& x) const override {
-      return encoder.encode_stage(s, x);
+    variable<Backend> encode_stage(int s, const variable<Backend>& x, const forward_request& request) const override {
+      return encoder.encode_stage(s, x, request);
     }
     Encoder encoder;
   };

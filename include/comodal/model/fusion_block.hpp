@@ -7,6 +7,7 @@
 
 #include <comodal/core/ladder.hpp>
 #include <comodal/model/presence.hpp>
+#include <comodal/nn/forward_request.hpp>
 #include <comodal/nn/layers.hpp>
 
 #include <concepts>
@@ -25,7 +26,8 @@ struct fusion_sizes {
 ///  - a constructor from `(const parameter_scope<Backend>&, const fusion_sizes&)` that makes its parameters;
 ///  - `variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present) const`:
 ///    M maps (N, D, H, W, c) -> one map (N, D, H, W, C). Absent modalities must not change the result: weigh with
-///    `present.mask()` or `present.share()`, or use `masked_softmax`.
+///    `present.mask()` or `present.share()`, or use `masked_softmax`. A block with dropout or perturbations takes the
+///    request of the forward pass as a third argument: `fuse(maps, present, const forward_request& request) const`.
 template <class Tag, tensor_backend Backend>
 struct fusion_block {
   static_assert(!sizeof(Tag),
@@ -33,23 +35,29 @@ struct fusion_block {
                 "(docs/how-to/fusion-block.md)");
 };
 
-/// A type that fuses the maps of one stage.
+/// A type that fuses the maps of one stage, with or without the request of the forward pass.
 template <class T, class Backend>
 concept fusion_block_type =
     std::constructible_from<T, const parameter_scope<Backend>&, const fusion_sizes&> &&
-    requires(const T& block, const std::vector<variable<Backend>>& maps, const presence<Backend>& present) {
+    (requires(const T& block, const std::vector<variable<Backend>>& maps, const presence<Backend>& present) {
       { block.fuse(maps, present) } -> std::same_as<variable<Backend>>;
-    };
+    } || requires(const T& block, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
+                  const forward_request& request) {
+      { block.fuse(maps, present, request) } -> std::same_as<variable<Backend>>;
+    });
 
-/// Says in plain words which member of a fusion block is missing.
+/// Says in plain words which member of a fusion block is missing; only the first that is missing speaks.
 template <class T, tensor_backend Backend>
 constexpr void check_fusion_block() {
   if constexpr (!std::constructible_from<T, const parameter_scope<Backend>&, const fusion_sizes&>)
     static_assert(
         detail::never<T>,
         "comodal: a fusion_block needs a constructor from (const parameter_scope<Backend>&, const fusion_sizes&)");
-  else if constexpr (!requires(const T& block, const std::vector<variable<Backend>>& maps,
-                               const presence<Backend>& present) { block.fuse(maps, present); })
+  else if constexpr (
+      !requires(const T& block, const std::vector<variable<Backend>>& maps, const presence<Backend>& present) {
+        block.fuse(maps, present);
+      } && !requires(const T& block, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
+                     const forward_request& request) { block.fuse(maps, present, request); })
     static_assert(detail::never<T>,
                   "comodal: a fusion_block needs a member fuse(const std::vector<variable<Backend>>& maps, const "
                   "presence<Backend>& present) const");

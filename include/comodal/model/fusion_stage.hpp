@@ -24,27 +24,30 @@ struct fusion_stage_sizes {
 
 /// A type that fuses one stage and hands enhanced maps back.
 template <class T, class Backend>
-concept fusion_stage = requires(const T& stage, const std::vector<variable<Backend>>& maps,
-                                const presence<Backend>& present, const variable<Backend>& map) {
-  { stage.fuse(maps, present, map) } -> std::same_as<variable<Backend>>;
-  { stage.enhance(maps, map) } -> std::same_as<std::vector<variable<Backend>>>;
-};
+concept fusion_stage =
+    requires(const T& stage, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
+             const variable<Backend>& map, const forward_request& request) {
+      { stage.fuse(maps, present, map, request) } -> std::same_as<variable<Backend>>;
+      { stage.enhance(maps, map, request) } -> std::same_as<std::vector<variable<Backend>>>;
+    };
 
-/// Says in plain words which member of a fusion stage is missing.
+/// Says in plain words which member of a fusion stage is missing; only the first that is missing speaks.
 template <class T, tensor_backend Backend>
 constexpr void check_fusion_stage() {
   if constexpr (!requires(const T& stage, const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
-                          const variable<Backend>& finer) { stage.fuse(maps, present, finer); })
+                          const variable<Backend>& finer,
+                          const forward_request& request) { stage.fuse(maps, present, finer, request); })
     static_assert(
         detail::never<T>,
-        "comodal: a fusion_stage needs a member fuse(maps, present, finer) const: M maps, the presence mask, the finer "
-        "stage's fused map or none");
+        "comodal: a fusion_stage needs a member fuse(maps, present, finer, request) const: M maps, the presence mask, "
+        "the finer stage's fused map or none, the forward_request");
   else if constexpr (!requires(const T& stage, const std::vector<variable<Backend>>& maps,
-                               const variable<Backend>& fused) { stage.enhance(maps, fused); })
-    static_assert(
-        detail::never<T>,
-        "comodal: a fusion_stage needs a member enhance(maps, fused) const that returns the M maps handed back to the "
-        "streams");
+                               const variable<Backend>& fused,
+                               const forward_request& request) { stage.enhance(maps, fused, request); })
+    static_assert(detail::never<T>,
+                  "comodal: a fusion_stage needs a member enhance(maps, fused, request) const that returns the M maps "
+                  "handed back to the "
+                  "streams");
   else if constexpr (!fusion_stage<T, Backend>)
     static_assert(detail::never<T>,
                   "comodal: fuse() of a fusion_stage must return variable<Backend>, enhance() a std::vector of them");
@@ -73,15 +76,21 @@ class multi_stage_fusion {
 
   /// maps: M of (N, D, H, W, c); finer: the fused map of the finer stage, or empty at the finest -> (N, D, H, W, C).
   [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
-                                       const variable<Backend>& finer) const {
-    const auto z = m_block.fuse(maps, present);
+                                       const variable<Backend>& finer, const forward_request& request = {}) const {
+    const auto z = [&] {
+      if constexpr (requires { m_block.fuse(maps, present, request); })
+        return m_block.fuse(maps, present, request);
+      else
+        return m_block.fuse(maps, present);
+    }();
     if (!m_join) return z;
     return add(z, (*m_join)({z, max_pool3d(finer, m_stride)}));
   }
 
   /// The maps that go on in the streams and to the branches' skips; without enhancement, the maps themselves.
   [[nodiscard]] std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps,
-                                                       const variable<Backend>& fused) const {
+                                                       const variable<Backend>& fused,
+                                                       const forward_request& = {}) const {
     if (m_gates.empty()) return maps;
     std::vector<variable<Backend>> out;
     for (std::size_t m = 0; m < maps.size(); ++m) {
@@ -109,32 +118,33 @@ class any_fusion {
     check_fusion_stage<Stage, Backend>();
   }
   [[nodiscard]] variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
-                                       const variable<Backend>& finer) const {
-    return m_stage->fuse(maps, present, finer);
+                                       const variable<Backend>& finer, const forward_request& request = {}) const {
+    return m_stage->fuse(maps, present, finer, request);
   }
   [[nodiscard]] std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps,
-                                                       const variable<Backend>& fused) const {
-    return m_stage->enhance(maps, fused);
+                                                       const variable<Backend>& fused,
+                                                       const forward_request& request = {}) const {
+    return m_stage->enhance(maps, fused, request);
   }
 
  private:
   struct interface {
     virtual ~interface() = default;
     virtual variable<Backend> fuse(const std::vector<variable<Backend>>&, const presence<Backend>&,
-                                   const variable<Backend>&) const = 0;
-    virtual std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>&,
-                                                   const variable<Backend>&) const = 0;
+                                   const variable<Backend>&, const forward_request&) const = 0;
+    virtual std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>&, const variable<Backend>&,
+                                                   const forward_request&) const = 0;
   };
   template <class Stage>
   struct model final : interface {
     explicit model(Stage s) : stage(std::move(s)) {}
     variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>& present,
-                           const variable<Backend>& finer) const override {
-      return stage.fuse(maps, present, finer);
+                           const variable<Backend>& finer, const forward_request& request) const override {
+      return stage.fuse(maps, present, finer, request);
     }
-    std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps,
-                                           const variable<Backend>& fused) const override {
-      return stage.enhance(maps, fused);
+    std::vector<variable<Backend>> enhance(const std::vector<variable<Backend>>& maps, const variable<Backend>& fused,
+                                           const forward_request& request) const override {
+      return stage.enhance(maps, fused, request);
     }
     Stage stage;
   };

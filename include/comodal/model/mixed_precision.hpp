@@ -26,7 +26,8 @@ inline constexpr bool mixed_precision_available_v = requires { requires Backend:
 /// each forward pass, parameters in the first one after they changed; logits come back in `Backend`'s scalar. Gradients
 /// of the inner parameters are added to those of the masters, the parameters of `Backend`, which optimisers, averages
 /// and files alone see.
-template <tensor_backend Backend, tensor_backend Inner = bfloat16_backend<Backend>, class Network = any_network<Inner>>
+template <tensor_backend Backend, tensor_backend Inner = bfloat16_backend<Backend>,
+          segmentation_network<Inner> Network = any_network<Inner>>
 class mixed_precision_network {
  public:
   /// @param home where the masters live
@@ -35,7 +36,6 @@ class mixed_precision_network {
   template <class Build>
   mixed_precision_network(tape<Backend>& home, std::uint64_t seed, const Build& build)
       : m_shared(std::make_shared<shared>(home, seed)), m_network(build(m_shared->copies)) {
-    check_segmentation_network<Network, Inner>();
     m_shared->seal();
   }
 
@@ -47,13 +47,14 @@ class mixed_precision_network {
   /// @throws shape_error as the inner network does
   [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
                                                 const presence<Backend>& present,
-                                                network_outputs outputs = network_outputs::all) const {
+                                                const forward_request& request = {}) const {
     shared& at = *m_shared;
     at.copy_masters();
-    const auto result = m_network.forward(all(volumes, at.home), presence<Inner>(at.home, present), outputs);
+    const auto result = m_network.forward(all(volumes, at.home), presence<Inner>(at.home, present), request);
     tape<Backend>& home = at.masters->home();
-    network_output<Backend> out{cast(result.fused, home), all(result.branches, home), {}, all(result.deep, home)};
-    if (outputs == network_outputs::all) out.features = all(result.features, home);
+    network_output<Backend> out{cast(result.fused, home), all(result.branches, home), {}, all(result.deep, home), {}};
+    for (const auto& [name, head] : result.heads) out.heads.emplace(name, cast(head, home));
+    if (request.outputs == network_outputs::all) out.features = all(result.features, home);
     return out;
   }
 

@@ -4,11 +4,52 @@
 #ifndef COMODAL_MODEL_MODEL_FILE_HPP
 #define COMODAL_MODEL_MODEL_FILE_HPP
 
+#include <comodal/core/renamed_options.hpp>
 #include <comodal/data/cohort_json.hpp>
 #include <comodal/model/model_plan.hpp>
 #include <comodal/nn/state.hpp>
 
+#include <charconv>
+
 namespace comodal::inline COMODAL_CONFIG {
+
+/// The format of model files and checkpoints that this version writes. Format 1 is that of 0.1.0, whose files do not
+/// say their format; it is translated when read.
+inline constexpr int model_file_format = 2;
+
+/// The format of a file. @throws io_error naming `file` if it is damaged or younger than this program
+[[nodiscard]] inline int format_of(const safetensors_file& content, const std::filesystem::path& file) {
+  const auto found = content.metadata.find("comodal.format");
+  if (found == content.metadata.end()) return 1;
+  int format = 0;
+  const auto& words = found->second;
+  const auto [end, failure] = std::from_chars(words.data(), words.data() + words.size(), format);
+  if (failure != std::errc{} || end != words.data() + words.size() || format < 1)
+    throw io_error(
+        text(file.string(), ": its format is '", words, "', expected a number from 1 to ", model_file_format));
+  if (format > model_file_format)
+    throw io_error(text(file.string(), ": is of format ", format, ", this program reads formats 1 to ",
+                        model_file_format, "; use a newer comodal"));
+  return format;
+}
+
+/// Reads a model file or a checkpoint. Arrays of format 1 come under the names of today: "student/..." for "student.
+/// ...".
+/// @throws io_error if it is missing, damaged or younger than this program
+[[nodiscard]] inline safetensors_file read_model_file(const std::filesystem::path& file) {
+  safetensors_file content = read_safetensors(file);
+  if (format_of(content, file) > 1) return content;
+  std::map<std::string, named_array> arrays;
+  for (auto& [name, array] : content.arrays) {
+    std::string now = name;
+    for (const std::string root : {"student", "ema"})
+      if (name.starts_with(root + ".")) now = root + "/" + name.substr(root.size() + 1);
+    if (name.starts_with("optimiser.")) now = "student/" + name;
+    arrays.emplace(now, std::move(array));
+  }
+  content.arrays = std::move(arrays);
+  return content;
+}
 
 /// The plan as JSON text: the metadata entry `comodal.plan`.
 [[nodiscard]] inline std::string to_json(const model_plan& plan) {
@@ -24,9 +65,10 @@ namespace comodal::inline COMODAL_CONFIG {
   for (const ct_statistics& s : plan.prepare.ct)
     j["ct"].push_back({{"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"deviation", s.deviation}});
   j["margin"] = plan.prepare.margin;
-  j["patch"] = plan.patch;
+  j["patch_size"] = plan.patch_size;
   j["spacing"] = plan.spacing;
   j["method"] = plan.method;
+  j["predictors"] = plan.predictors;
   j["seed"] = plan.seed;
   j["steps"] = plan.steps;
   return j.dump();
@@ -53,8 +95,28 @@ prepare_options prepare_from(const Json& j, const std::string& what) {
   return prepare;
 }
 
+// The name in a file of format 1 of an option of today, both within the table `model`.
+inline std::string name_in_format_1(std::string_view name) {
+  return std::string(renamed_from(text("model.", name))).substr(std::string_view("model.").size());
+}
+
+// Format 1: an option that the file does not have is younger than the file, and its default is what the model was made
+// with. From format 2 on, all options are there and no others.
+template <class Json>
+void read_network_options(const Json& model, int format, network_options& options, const std::string& what) {
+  std::size_t known = 0;
+  visit_network_options(options, [&](std::string_view name, auto& value) {
+    const std::string key = format == 1 ? name_in_format_1(name) : std::string(name);
+    if (format == 1 && !model.contains(key)) return;
+    value = json_value<std::remove_reference_t<decltype(value)>>(model, key, what);
+    ++known;
+  });
+  if (format > 1 && known != model.size())
+    throw config_error(text(what, " has ", model.size(), " options, this program knows ", known, " of them"));
+}
+
 // Takes the plan from its JSON text; every value must have its type and fit it.
-inline model_plan plan_from(const std::string& words) {
+inline model_plan plan_from(const std::string& words, int format) {
   const auto j = nlohmann::json::parse(words);
   const std::string what = "its plan";
   if (json_value<std::string>(j, "orientation", what) != "RAS")
@@ -63,17 +125,14 @@ inline model_plan plan_from(const std::string& words) {
   plan.modalities = json_value<std::vector<std::string>>(j, "modalities", what);
   plan.labels = label_classes_from(json_entry(j, "labels", what), text(what, ": \"labels\""));
   plan.region_order = json_value<std::vector<int>>(j, "region_order", what);
-  // An option that the file does not know is younger than the file: its default is what the model was made with.
-  const auto& model = json_entry(j, "model", what);
-  visit_network_options(plan.network, [&](std::string_view name, auto& value) {
-    if (model.contains(std::string(name)))
-      value = json_value<std::remove_reference_t<decltype(value)>>(model, name, text(what, ": \"model\""));
-  });
+  read_network_options(json_entry(j, "model", what), format, plan.network, text(what, ": \"model\""));
   plan.prepare = prepare_from(j, what);
   plan.prepare.labels = plan.labels;
-  plan.patch = json_value<extent3>(j, "patch", what);
+  plan.patch_size = json_value<extent3>(j, format == 1 ? "patch" : "patch_size", what);
   if (j.contains("spacing")) plan.spacing = json_value<std::array<double, 3>>(j, "spacing", what);
   plan.method = json_value<std::string>(j, "method", what);
+  plan.predictors = format == 1 ? std::vector<std::string>{"ema", "student"}
+                                : json_value<std::vector<std::string>>(j, "predictors", what);
   plan.seed = json_value<std::uint64_t>(j, "seed", what);
   plan.steps = json_value<std::uint32_t>(j, "steps", what);
   return plan;
@@ -87,8 +146,9 @@ inline model_plan plan_from(const std::string& words) {
   const auto found = content.metadata.find("comodal.plan");
   if (found == content.metadata.end())
     throw io_error(text(file.string(), ": is no comodal model (it has no plan in its metadata)"));
+  const int format = format_of(content, file);
   try {
-    model_plan plan = model_detail::plan_from(found->second);
+    model_plan plan = model_detail::plan_from(found->second, format);
     check(plan);
     return plan;
   } catch (const nlohmann::json::exception& failure) {
@@ -97,6 +157,12 @@ inline model_plan plan_from(const std::string& words) {
     throw io_error(
         text(file.string(), ": its plan is damaged or of another version (", failure.what(), "); copy the file again"));
   }
+}
+
+/// Puts a plan and the format into the metadata of a file.
+inline void write_plan(const model_plan& plan, safetensors_file& file) {
+  file.metadata["comodal.format"] = std::to_string(model_file_format);
+  file.metadata["comodal.plan"] = to_json(plan);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -21,9 +21,10 @@ struct model_plan {
   std::vector<int> region_order;    // with regions: the label that each is written as
   network_options network;
   prepare_options prepare;
-  extent3 patch{};                  // (D, H, W): the window of prediction
+  extent3 patch_size{};             // (D, H, W): the window of prediction
   std::array<double, 3> spacing{};  // of the training cases, median along the axes of RAS+, mm; zeros: not known
   std::string method;
+  std::vector<std::string> predictors;  // names of the weights in the file, the default first
   std::uint64_t seed = 0;
   std::uint32_t steps = 0;  // of training behind these weights
 
@@ -45,21 +46,21 @@ inline void check_bounds(const network_options& network) {
   for (const index c : network.fused_channels) within(c, 65536, "fused_channels");
   for (const auto& stride : network.strides)
     for (const index v : stride) within(v, 1024, "strides");
-  for (const auto& filter : network.filters)
-    for (const index v : filter) within(v, 1023, "filters");
+  for (const auto& filter : network.kernel_size)
+    for (const index v : filter) within(v, 1023, "kernel_size");
 }
 
 // The window must be a multiple of the network's total stride, which is multiplied up only as far as it divides.
 inline void check_patch(const extent3& patch, const network_options& network) {
   for (std::size_t a = 0; a < 3; ++a) {
     if (patch[a] < 1 || patch[a] > 1024)
-      throw config_error(text("patch: ", patch[a], " voxels, expected 1 to 1024 along each axis"));
+      throw config_error(text("patch_size: ", patch[a], " voxels, expected 1 to 1024 along each axis"));
     index rest = patch[a];
     for (int s = 1; s < network.stages(); ++s) {
       const auto at = static_cast<std::size_t>(s - 1);
       const index stride = network.strides.empty() ? 2 : network.strides[at][2 - a];
       if (rest % stride != 0)
-        throw config_error(text("patch: ", patch[a], " voxels (axis ", a,
+        throw config_error(text("patch_size: ", patch[a], " voxels (axis ", a,
                                 " of D, H, W) are not a multiple of the network's total stride"));
       rest /= stride;
     }
@@ -76,10 +77,11 @@ inline void check(const model_plan& plan) {
   if (std::set<std::string>(plan.modalities.begin(), plan.modalities.end()).size() != count)
     throw config_error("modalities: a name stands there twice");
   check_labels(plan.labels, plan.region_order);
+  if (plan.predictors.empty()) throw config_error("predictors: no name, expected at least one");
   model_detail::check_bounds(plan.network);
   plan.network.check();
   check(plan.prepare, count);
-  model_detail::check_patch(plan.patch, plan.network);
+  model_detail::check_patch(plan.patch_size, plan.network);
   for (const double s : plan.spacing)
     if (!(s >= 0 && s <= 1e6)) throw config_error(text("spacing: ", s, " mm, expected 0 (not known) to 1e6"));
 }

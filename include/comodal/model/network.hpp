@@ -9,6 +9,9 @@
 #include <comodal/model/decoder.hpp>
 #include <comodal/model/fusion_stage.hpp>
 
+#include <map>
+#include <string>
+
 namespace comodal::inline COMODAL_CONFIG {
 
 /// What a network returns. Logits are (N, D, H, W, classes).
@@ -19,30 +22,27 @@ struct network_output {
   std::vector<variable<Backend>>
       features;                         // U^s, the fused maps, finest first; may be empty if they were not asked for
   std::vector<variable<Backend>> deep;  // z_f at coarser stages under deep supervision, finer first
+  std::map<std::string, variable<Backend>> heads{};  // further outputs of the network by name, such as a distance map
 };
 
-/// What a forward pass should compute: the fused logits; all logits; all logits and the fused maps. A network may
-/// return more.
-enum class network_outputs { fused_only, logits, all };
-
-/// A type that segments M volumes: `forward(volumes, present, outputs)`, `modalities()`, `parameters()`.
+/// A type that segments M volumes: `forward(volumes, present, request)`, `modalities()`, `parameters()`.
 template <class T, class Backend>
 concept segmentation_network = requires(const T& network, const std::vector<variable<Backend>>& volumes,
-                                        const presence<Backend>& present, network_outputs outputs) {
-  { network.forward(volumes, present, outputs) } -> std::same_as<network_output<Backend>>;
+                                        const presence<Backend>& present, const forward_request& request) {
+  { network.forward(volumes, present, request) } -> std::same_as<network_output<Backend>>;
   { network.modalities() } -> std::convertible_to<index>;
   { network.parameters() } -> std::same_as<const parameter_store<Backend>&>;
 };
 
-/// Says in plain words which member of a segmentation network is missing.
+/// Says in plain words which member of a segmentation network is missing; only the first that is missing speaks.
 template <class T, tensor_backend Backend>
 constexpr void check_segmentation_network() {
   if constexpr (!requires(const T& n, const std::vector<variable<Backend>>& v, const presence<Backend>& p,
-                          network_outputs o) { n.forward(v, p, o); })
-    static_assert(
-        detail::never<T>,
-        "comodal: a segmentation_network needs a member forward(volumes, present, outputs) const that returns "
-        "network_output<Backend>");
+                          const forward_request& r) { n.forward(v, p, r); })
+    static_assert(detail::never<T>,
+                  "comodal: a segmentation_network needs a member forward(volumes, present, const forward_request& "
+                  "request) const that returns "
+                  "network_output<Backend>");
   else if constexpr (!requires(const T& n) { n.modalities(); })
     static_assert(detail::never<T>, "comodal: a segmentation_network needs a member modalities() const");
   else if constexpr (!requires(const T& n) { n.parameters(); })
@@ -55,15 +55,17 @@ constexpr void check_segmentation_network() {
 }
 
 /// Stage s of an encoder; computed again in the backward pass where s < `checkpointed`.
-template <tensor_backend Backend, class Encoder>
-[[nodiscard]] variable<Backend> encode(const Encoder& encoder, int s, const variable<Backend>& x, int checkpointed) {
-  return checkpoint_if<Backend>(s < checkpointed, {x},
-                                [encoder, s](const auto& v) { return encoder.encode_stage(s, v[0]); });
+template <tensor_backend Backend, modality_encoder<Backend> Encoder>
+[[nodiscard]] variable<Backend> encode(const Encoder& encoder, int s, const variable<Backend>& x, int checkpointed,
+                                       const forward_request& request = {}) {
+  return checkpoint_if<Backend>(
+      s < checkpointed, {x}, [encoder, s, request](const auto& v) { return encoder.encode_stage(s, v[0], request); });
 }
 
 /// Streams that exchange what they fused, stage by stage (method.md section 1). The types of encoder, fusion stage and
 /// decoder are compile-time choices; `any_encoder`, `any_fusion` and `any_decoder` move the choice to run time.
-template <tensor_backend Backend, class Encoder, class Fusion, class Decoder>
+template <tensor_backend Backend, modality_encoder<Backend> Encoder, fusion_stage<Backend> Fusion,
+          decoder<Backend> Decoder>
 class multimodal_network {
  public:
   /// @param store the parameters that the parts were made from
@@ -83,9 +85,6 @@ class multimodal_network {
         m_fused_decoder(std::move(fused_decoder)),
         m_branch_decoders(std::move(branch_decoders)),
         m_checkpointed(checkpointed) {
-    check_modality_encoder<Encoder, Backend>();
-    check_fusion_stage<Fusion, Backend>();
-    check_decoder<Decoder, Backend>();
     if (m_encoders.empty()) throw config_error("multimodal_network: no encoder");
     for (const auto& encoder : m_encoders)
       if (encoder.stages() != static_cast<int>(m_fusion.size()))
@@ -104,49 +103,51 @@ class multimodal_network {
   /// @throws shape_error for a wrong number of volumes or different shapes
   [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
                                                 const presence<Backend>& present,
-                                                network_outputs outputs = network_outputs::all) const {
+                                                const forward_request& request = {}) const {
     auto maps = present_volumes("multimodal_network", volumes, present, modalities());
     network_output<Backend> out;
-    const bool branches = outputs != network_outputs::fused_only && !m_branch_decoders.empty();
+    const bool branches = request.outputs != network_outputs::fused_only && !m_branch_decoders.empty();
     std::vector<std::vector<variable<Backend>>> skips(branches ? m_encoders.size() : 0);
     auto& ctx = maps.front().ctx();
     for (std::size_t s = 0; s < m_fusion.size(); ++s) {
       for (std::size_t m = 0; m < maps.size(); ++m) {
         const layer_scope at(ctx, "stream", m, "stage", s);
-        maps[m] = encode(m_encoders[m], static_cast<int>(s), maps[m], m_checkpointed);
+        maps[m] = encode(m_encoders[m], static_cast<int>(s), maps[m], m_checkpointed, request);
       }
       {
         const layer_scope at(ctx, "fusion", s);
-        out.features.push_back(fuse(s, maps, present, s == 0 ? variable<Backend>{} : out.features.back()));
+        out.features.push_back(fuse(s, maps, present, s == 0 ? variable<Backend>{} : out.features.back(), request));
       }
       if (s + 1 < m_fusion.size() || branches) {
         const layer_scope at(ctx, "enhancement", s);
-        maps = m_fusion[s].enhance(maps, out.features.back());
+        maps = m_fusion[s].enhance(maps, out.features.back(), request);
       }
       for (std::size_t m = 0; m < skips.size(); ++m) skips[m].push_back(maps[m]);
     }
     {
       const layer_scope at(ctx, "decoder");
-      out.deep = m_fused_decoder.decode(out.features);
+      out.deep = m_fused_decoder.decode(out.features, request);
     }
     out.fused = out.deep.front();
     out.deep.erase(out.deep.begin());
     for (std::size_t m = 0; m < skips.size(); ++m) {
       const layer_scope at(ctx, "branch", m);
-      out.branches.push_back(m_branch_decoders[m].decode(skips[m]).front());
+      out.branches.push_back(m_branch_decoders[m].decode(skips[m], request).front());
     }
     return out;
   }
 
  private:
   [[nodiscard]] variable<Backend> fuse(std::size_t s, const std::vector<variable<Backend>>& maps,
-                                       const presence<Backend>& present, const variable<Backend>& finer) const {
+                                       const presence<Backend>& present, const variable<Backend>& finer,
+                                       const forward_request& request) const {
     auto inputs = maps;
     if (finer) inputs.push_back(finer);
     return checkpoint_if<Backend>(static_cast<int>(s) < m_checkpointed, inputs,
-                                  [stage = m_fusion[s], present, count = maps.size()](const auto& v) {
+                                  [stage = m_fusion[s], present, count = maps.size(), request](const auto& v) {
                                     return stage.fuse({v.begin(), v.begin() + static_cast<std::ptrdiff_t>(count)},
-                                                      present, v.size() > count ? v.back() : variable<Backend>{});
+                                                      present, v.size() > count ? v.back() : variable<Backend>{},
+                                                      request);
                                   });
   }
 

@@ -28,9 +28,10 @@ struct network_options {
       0;  // finest stages that the backward pass computes again: less memory, more time; last bits differ
   std::vector<index> stream_channels{8, 16, 32, 64};
   std::vector<index> fused_channels{16, 32, 64, 128};
-  std::vector<std::vector<index>> strides;  // (i, j, k) between stages; empty: 2, 2, 2
-  std::vector<std::vector<index>> filters;  // (i, j, k) a stage; empty: 3, 3, 3
-  std::string precision = "fp32";           // or bf16: maps in bfloat16, all else in float (docs/reference/numerics.md)
+  std::vector<std::vector<index>> strides;      // (i, j, k) between stages; empty: 2, 2, 2
+  std::vector<std::vector<index>> kernel_size;  // (i, j, k) a stage; empty: 3, 3, 3
+  double dropout = 0;                           // rate on the map of every stage of encoders and decoders
+  std::string precision = "fp32";  // or bf16: maps in bfloat16, all else in float (docs/reference/numerics.md)
 
   [[nodiscard]] int stages() const { return static_cast<int>(stream_channels.size()); }
   /// (i, j, k) lists as (D, H, W) extents.
@@ -61,24 +62,26 @@ struct network_options {
     if (!strides.empty() && strides.size() != n - 1)
       throw config_error(
           text("model.strides: ", strides.size(), " entries, expected ", n - 1, " (one less than stages)"));
-    if (!filters.empty() && filters.size() != n)
-      throw config_error(text("model.filters: ", filters.size(), " entries, expected ", n, " (one a stage)"));
+    if (!kernel_size.empty() && kernel_size.size() != n)
+      throw config_error(text("model.kernel_size: ", kernel_size.size(), " entries, expected ", n, " (one a stage)"));
     if (precision != "fp32" && precision != "bf16")
       throw config_error(text("model.precision: '", precision, "', expected fp32 or bf16"));
     if (checkpointed < 0 || checkpointed > stages())
       throw config_error(text("model.checkpointed: ", checkpointed, " stages, expected 0 to ", n));
     for (const index s : fusion_stages)
       if (s < 1 || s > stages()) throw config_error(text("model.fusion_stages: stage ", s, ", expected 1 to ", n));
+    if (!(dropout >= 0 && dropout < 1))
+      throw config_error(text("model.dropout = ", dropout, ", expected 0 or more and below 1"));
     for (const auto& list : {stream_channels, fused_channels})
       for (const index c : list)
         if (c < 1) throw config_error(text("model: ", c, " channels, expected 1 or more"));
     for (const auto& stride : depth_first(strides, "strides"))
       for (const index v : stride)
         if (v < 1) throw config_error(text("model.strides: ", v, ", expected 1 or more"));
-    for (const auto& filter : depth_first(filters, "filters"))
+    for (const auto& filter : depth_first(kernel_size, "kernel_size"))
       for (const index v : filter)
         if (v < 1 || v > 15 || v % 2 == 0)  // what conv3d takes
-          throw config_error(text("model.filters: ", v, ", expected an odd number from 1 to 15"));
+          throw config_error(text("model.kernel_size: ", v, ", expected an odd number from 1 to 15"));
   }
 };
 
@@ -96,7 +99,8 @@ void visit_network_options(Options& o, Visit&& visit) {
   visit(std::string_view("stream_channels"), o.stream_channels);
   visit(std::string_view("fused_channels"), o.fused_channels);
   visit(std::string_view("strides"), o.strides);
-  visit(std::string_view("filters"), o.filters);
+  visit(std::string_view("kernel_size"), o.kernel_size);
+  visit(std::string_view("dropout"), o.dropout);
   visit(std::string_view("precision"), o.precision);
 }
 
@@ -135,12 +139,12 @@ template <tensor_backend Backend>
                                                      const network_options& options, index modalities, index classes) {
   const parameter_scope<Backend> root(*store);
   const auto strides = network_options::depth_first(options.strides, "strides"),
-             filters = network_options::depth_first(options.filters, "filters");
-  auto encoder =
-      make_encoder(options.encoder, root / "encoder", {modalities, options.fused_channels, filters, strides});
-  any_decoder<Backend> decoder(
-      unet_decoder<Backend>(root / "decoder", {options.fused_channels, filters, strides, classes, 2,
-                                               options.deep_supervision, static_cast<int>(options.checkpointed)}));
+             filters = network_options::depth_first(options.kernel_size, "kernel_size");
+  auto encoder = make_encoder(options.encoder, root / "encoder",
+                              {modalities, options.fused_channels, filters, strides, options.dropout});
+  any_decoder<Backend> decoder(unet_decoder<Backend>(
+      root / "decoder", {options.fused_channels, filters, strides, classes, 2, options.deep_supervision,
+                         static_cast<int>(options.checkpointed), options.dropout}));
   return early_fusion_network<Backend, any_encoder<Backend>, any_decoder<Backend>>(
       std::move(store), modalities, std::move(encoder), std::move(decoder), static_cast<int>(options.checkpointed));
 }
@@ -150,8 +154,8 @@ template <tensor_backend Backend>
                                                    const network_options& options, index modalities, index classes) {
   const parameter_scope<Backend> root(*store);
   const auto strides = network_options::depth_first(options.strides, "strides"),
-             filters = network_options::depth_first(options.filters, "filters");
-  const encoder_sizes streams{1, options.stream_channels, filters, strides},
+             filters = network_options::depth_first(options.kernel_size, "kernel_size");
+  const encoder_sizes streams{1, options.stream_channels, filters, strides, options.dropout},
       fused{1, options.fused_channels, filters, strides};
 
   std::vector<any_encoder<Backend>> encoders;
@@ -173,15 +177,15 @@ template <tensor_backend Backend>
                                    chosen && options.enhance};
     fusion.push_back(detail::make_fusion(chosen ? options.fusion : "mean", root / "fusion" / s, sizes));
   }
-  any_decoder<Backend> fused_decoder(
-      unet_decoder<Backend>(root / "decoder", {options.fused_channels, filters, strides, classes, 2,
-                                               options.deep_supervision, static_cast<int>(options.checkpointed)}));
+  any_decoder<Backend> fused_decoder(unet_decoder<Backend>(
+      root / "decoder", {options.fused_channels, filters, strides, classes, 2, options.deep_supervision,
+                         static_cast<int>(options.checkpointed), options.dropout}));
   std::vector<any_decoder<Backend>> branch_decoders;
   if (options.branches)
     for (index m = 0; m < modalities; ++m)
-      branch_decoders.emplace_back(unet_decoder<Backend>(
-          root / "branch" / m,
-          {options.stream_channels, filters, strides, classes, 1, false, static_cast<int>(options.checkpointed)}));
+      branch_decoders.emplace_back(
+          unet_decoder<Backend>(root / "branch" / m, {options.stream_channels, filters, strides, classes, 1, false,
+                                                      static_cast<int>(options.checkpointed), options.dropout}));
   return multimodal_network<Backend, any_encoder<Backend>, any_fusion<Backend>, any_decoder<Backend>>(
       std::move(store), std::move(encoders), std::move(fusion), std::move(fused_decoder), std::move(branch_decoders),
       static_cast<int>(options.checkpointed));

@@ -84,14 +84,17 @@ struct select_present {
 
 }  // namespace detail
 
-/// An input volume (N, D, H, W, 1) with 0 where the modality is absent, whatever stood there (NaN too). No gradient
-/// passes.
+/// An input volume (N, D, H, W, 1) with 0 where the modality is absent, whatever stood there (NaN too). A volume that
+/// wants a gradient receives it where the modality is present.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> absent_to_zero(const variable<Backend>& x, const presence<Backend>& present,
                                                index modality) {
   auto& ctx = x.ctx();
   const auto r = slice(present.mask(), 1, modality, modality + 1).value().reshaped({present.samples(), 1, 1, 1, 1});
-  return x.home().constant(ops::binary(ctx, "absent_to_zero", detail::select_present{}, x.value(), r));
+  return x.home().result(ops::binary(ctx, "absent_to_zero", detail::select_present{}, x.value(), r), {&x},
+                         [&ctx, to = x.sink(), r](const auto& d) {
+                           to.accumulate(ops::binary(ctx, "absent_to_zero", detail::select_present{}, d, r));
+                         });
 }
 
 /// The M inputs of a network with 0 where a modality is absent. @throws shape_error for a wrong number of volumes or

@@ -5,70 +5,106 @@
 #ifndef COMODAL_SSL_MEAN_TEACHER_HPP
 #define COMODAL_SSL_MEAN_TEACHER_HPP
 
+#include <comodal/core/option_range.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/ssl/method.hpp>
+#include <comodal/ssl/parts/box_mix.hpp>
+#include <comodal/ssl/parts/ema_teacher.hpp>
+#include <comodal/ssl/parts/ramp.hpp>
+#include <comodal/ssl/parts/supervised_loss.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
-namespace detail {
+/// The options of `mean_teacher`, the table [method.mean_teacher].
+struct mean_teacher_options {
+  static constexpr std::string_view name = "mean_teacher";
 
-template <class T>
-struct unknown_body {
-  const std::uint8_t* known;
-  T* weight;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const { weight[i] = known[i] ? T(0) : T(1); }
+  double branch_weight = 0.5;  // of the branches' losses beside the fused one's
+  double ema_decay = 0.99;     // of the teacher's weights
+  double ramp = 0.4;           // fraction of the run over which the consistency rises
+  double consistency = 0.1;    // weight of the squared error to the teacher
+
+  /// Calls `visit(key, reference)` for every option.
+  template <class Options, class Visit>
+  static void visit(Options& o, Visit&& visit) {
+    visit(std::string_view("branch_weight"), o.branch_weight);
+    visit(std::string_view("ema_decay"), o.ema_decay);
+    visit(std::string_view("ramp"), o.ramp);
+    visit(std::string_view("consistency"), o.consistency);
+  }
+  /// @throws config_error naming the key that makes no sense
+  void check() const {
+    expect_between("method.mean_teacher.branch_weight", branch_weight, 0, 100);
+    expect_option(ema_decay >= 0 && ema_decay < 1, "method.mean_teacher.ema_decay", ema_decay,
+                  "0 or more and less than 1");
+    expect_between("method.mean_teacher.ramp", ramp, 0, 1);
+    expect_between("method.mean_teacher.consistency", consistency, 0, 1000);
+  }
+  [[nodiscard]] batch_views views() const { return {}; }
 };
 
-}  // namespace detail
-
-/// L_sup + ramp . consistency . mean squared error of the fused probabilities to the teacher's. Voxels that a box mix
-/// replaced are left out of the consistency.
-template <tensor_backend Backend, class Network>
-class mean_teacher : public student_and_teacher<Backend, Network> {
+/// L_sup + ramp . consistency . distance of the fused probabilities to the teacher's. Voxels that a box mix replaced
+/// are left out of the consistency.
+template <tensor_backend Backend, segmentation_network<Backend> Network,
+          segmentation_loss<Backend> Loss = dice_cross_entropy, consistency_loss<Backend> Distance = mean_squared_error>
+class mean_teacher {
  public:
-  using student_and_teacher<Backend, Network>::student_and_teacher;
+  /// @param student, teacher built alike; the teacher starts as a copy
+  /// @throws config_error as `mean_teacher_options::check`
+  mean_teacher(Network student, Network teacher, const target_map& targets, const mean_teacher_options& options,
+               Loss loss, Distance distance)
+      : m_student(std::move(student)),
+        m_teacher(std::move(teacher), m_student.parameters(), options.ema_decay),
+        m_targets(targets),
+        m_options(options),
+        m_loss(std::move(loss)),
+        m_distance(std::move(distance)) {
+    options.check();
+  }
+  mean_teacher(Network student, Network teacher, const target_map& targets, const mean_teacher_options& options)
+    requires std::same_as<Loss, dice_cross_entropy> && std::same_as<Distance, mean_squared_error>
+      : mean_teacher(std::move(student), std::move(teacher), targets, options, {1, 1, 1, targets.kind},
+                     {targets.kind}) {}
 
-  [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const progress& at) {
-    auto& home = this->home();
-    const index labelled = batch.labelled.samples, unlabelled = batch.strong.samples, all = labelled + unlabelled;
-    if (unlabelled == 0)
+  [[nodiscard]] batch_views views() const { return m_options.views(); }
+
+  [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
+    tape<Backend>& home = m_student.parameters().home();
+    const index labelled = batch.labelled.samples, all = labelled + batch.strong.samples;
+    if (batch.strong.samples == 0)
       throw config_error("mean teacher: batch.unlabelled = 0, expected unlabelled crops in every step");
     const network_input<Backend> input(home, {&batch.labelled, &batch.strong}), weak(home, {&batch.weak});
-    const auto target = home.constant(one_hot(this->ctx(), this->m_targets, batch.labelled));
-    const auto q = probabilities(
-        this->predict(weak.volumes, weak.present, prediction_weights::ema, network_outputs::fused_only).fused,
-        this->m_targets.kind);
+    const auto target = home.constant(one_hot(home.ctx(), m_targets, batch.labelled));
+    const auto seen = m_teacher.forward(weak.volumes, weak.present,
+                                        request.pass(network_outputs::fused_only, forward_mode::evaluate));
+    const auto q = probabilities(seen.fused, m_targets.kind);
 
-    const auto out = this->m_student.forward(input.volumes, input.present, network_outputs::logits);
+    const auto out =
+        m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
     const presence<Backend> present(home, labelled, batch.labelled.modalities, batch.labelled.present);
-    std::vector<variable<Backend>> branches;
-    for (const auto& z : out.branches) branches.push_back(this->m_loss(slice(z, 0, 0, labelled), target));
-    const auto weights = this->sample_weights(
-        std::vector<double>(static_cast<std::size_t>(labelled), 1 / static_cast<double>(labelled)));
-    std::vector<variable<Backend>> deep;
-    for (const auto& z : out.deep) deep.push_back(slice(z, 0, 0, labelled));
-    const auto fused = this->deeply_supervised(this->m_loss(slice(out.fused, 0, 0, labelled), target), deep, target);
-    const auto supervised = this->fused_and_branches(fused, branches, present, weights);
-    const mean_squared_error distance{this->m_targets.kind};
-    const auto consistency = mean(distance(slice(out.fused, 0, labelled, all), q, unmixed(batch.strong)));
-    const auto loss =
-        add(supervised, scale(consistency, ramp_up(at, this->m_options.ramp) * this->m_options.consistency));
+    const auto supervised =
+        supervised_loss(m_loss, samples_of(out, 0, labelled), target, present, m_options.branch_weight);
+    const auto consistency = mean(m_distance(slice(out.fused, 0, labelled, all), q, own_voxels(home, batch.strong)));
+    const auto loss = add(supervised, scale(consistency, ramp_up(request, m_options.ramp) * m_options.consistency));
     home.backward(loss);
     return {{"loss", loss}, {"supervised", supervised}, {"consistency", consistency}};
   }
+  void after_update(const step_request& request) { m_teacher.follow(m_student.parameters(), request); }
+
+  [[nodiscard]] std::vector<named_store<Backend>> trained() const { return {{"student", &m_student.parameters()}}; }
+  [[nodiscard]] std::vector<named_network<Backend>> predictors() const {
+    return {{"ema", m_teacher.network()}, {"student", m_student}};
+  }
+  void save(safetensors_file&) const {}
+  void load(const safetensors_file&) {}
 
  private:
-  // 1 where a voxel is the unlabelled crop's own, (N, D, H, W); empty where all are.
-  variable<Backend> unmixed(const crop_batch& strong) const {
-    if (strong.known.empty()) return {};
-    auto& ctx = this->ctx();
-    auto known = ctx.template make_of<std::uint8_t>({static_cast<index>(strong.known.size())});
-    copy_from_host(ctx.space(), strong.known, known);
-    auto w = ctx.make({strong.samples, strong.size[0], strong.size[1], strong.size[2]});
-    for_elements(ctx.space(), w.size(), detail::unknown_body<typename Backend::scalar_type>{known.data(), w.data()});
-    ctx.fence();
-    return this->home().constant(w);
-  }
+  Network m_student;
+  ema_teacher<Backend, Network> m_teacher;
+  target_map m_targets;
+  mean_teacher_options m_options;
+  Loss m_loss;
+  Distance m_distance;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -1,15 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `ssl`: semi-supervised methods.
+/// The whole layer `ssl`: semi-supervised methods, and the parts that they are made of.
 #ifndef COMODAL_SSL_SSL_HPP
 #define COMODAL_SSL_SSL_HPP
 
 #include <comodal/ssl/any_method.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
+#include <comodal/ssl/contrastive_mutual_learning_options.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
 #include <comodal/ssl/method.hpp>
-#include <comodal/ssl/negatives.hpp>
-#include <comodal/ssl/reliability.hpp>
+#include <comodal/ssl/method_options.hpp>
+#include <comodal/ssl/parts/box_mix.hpp>
+#include <comodal/ssl/parts/confidence.hpp>
+#include <comodal/ssl/parts/constant_function.hpp>
+#include <comodal/ssl/parts/ema_teacher.hpp>
+#include <comodal/ssl/parts/negative_queue.hpp>
+#include <comodal/ssl/parts/pairs.hpp>
+#include <comodal/ssl/parts/ramp.hpp>
+#include <comodal/ssl/parts/reliability.hpp>
+#include <comodal/ssl/parts/sharpening.hpp>
+#include <comodal/ssl/parts/supervised_loss.hpp>
+#include <comodal/ssl/parts/uncertainty.hpp>
+#include <comodal/ssl/step_request.hpp>
 #include <comodal/ssl/supervised.hpp>
 #include <comodal/ssl/targets.hpp>
 

@@ -4,30 +4,93 @@
 #ifndef COMODAL_SSL_SUPERVISED_HPP
 #define COMODAL_SSL_SUPERVISED_HPP
 
+#include <comodal/core/option_range.hpp>
 #include <comodal/ssl/method.hpp>
+#include <comodal/ssl/parts/ema_teacher.hpp>
+#include <comodal/ssl/parts/supervised_loss.hpp>
+#include <comodal/ssl/targets.hpp>
+
+#include <optional>
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// L_sup of method.md section 3 on the labelled crops; unlabelled crops of the batch are not looked at.
-template <tensor_backend Backend, class Network>
-class supervised : public student_and_teacher<Backend, Network> {
- public:
-  using student_and_teacher<Backend, Network>::student_and_teacher;
+/// The options of `supervised`, the table [method.supervised].
+struct supervised_options {
+  static constexpr std::string_view name = "supervised";
 
-  [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const progress&) {
-    const network_input<Backend> input(this->home(), {&batch.labelled});
-    const auto target = this->home().constant(one_hot(this->ctx(), this->m_targets, batch.labelled));
-    const auto out = this->m_student.forward(input.volumes, input.present, network_outputs::logits);
-    std::vector<variable<Backend>> branches;
-    for (const auto& z : out.branches) branches.push_back(this->m_loss(z, target));
-    const auto n = static_cast<double>(batch.labelled.samples);
-    const auto weights =
-        this->sample_weights(std::vector<double>(static_cast<std::size_t>(batch.labelled.samples), 1 / n));
-    const auto loss = this->fused_and_branches(
-        this->deeply_supervised(this->m_loss(out.fused, target), out.deep, target), branches, input.present, weights);
-    this->home().backward(loss);
+  double branch_weight = 0.5;   // of the branches' losses beside the fused one's
+  std::string weights = "ema";  // what predicts by default: ema keeps averaged weights too; student keeps none
+  double ema_decay = 0.99;      // of the averaged weights
+
+  /// Calls `visit(key, reference)` for every option.
+  template <class Options, class Visit>
+  static void visit(Options& o, Visit&& visit) {
+    visit(std::string_view("branch_weight"), o.branch_weight);
+    visit(std::string_view("weights"), o.weights);
+    visit(std::string_view("ema_decay"), o.ema_decay);
+  }
+  /// @throws config_error naming the key that makes no sense
+  void check() const {
+    expect_between("method.supervised.branch_weight", branch_weight, 0, 100);
+    expect_one_of("method.supervised.weights", weights, {"ema", "student"});
+    expect_option(ema_decay >= 0 && ema_decay < 1, "method.supervised.ema_decay", ema_decay,
+                  "0 or more and less than 1");
+  }
+  [[nodiscard]] batch_views views() const { return batch_views::labelled_only(); }
+};
+
+/// L_sup of method.md section 3 on the labelled crops.
+template <tensor_backend Backend, segmentation_network<Backend> Network,
+          segmentation_loss<Backend> Loss = dice_cross_entropy>
+class supervised {
+ public:
+  /// @param average built like the student; empty: no average is kept
+  /// @param loss of the fused output and of the branches
+  /// @throws config_error as `supervised_options::check`, and where `options.weights` and `average` do not fit
+  supervised(Network student, std::optional<Network> average, const target_map& targets,
+             const supervised_options& options, Loss loss)
+      : m_student(std::move(student)), m_targets(targets), m_options(options), m_loss(std::move(loss)) {
+    options.check();
+    if (average.has_value() != (options.weights == "ema"))
+      throw config_error(text("supervised: method.supervised.weights = '", options.weights, "' with ",
+                              average ? "a" : "no", " network for averages"));
+    if (average) m_average.emplace(std::move(*average), m_student.parameters(), options.ema_decay);
+  }
+  supervised(Network student, std::optional<Network> average, const target_map& targets,
+             const supervised_options& options)
+    requires std::same_as<Loss, dice_cross_entropy>
+      : supervised(std::move(student), std::move(average), targets, options, {1, 1, 1, targets.kind}) {}
+
+  [[nodiscard]] batch_views views() const { return m_options.views(); }
+
+  [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
+    tape<Backend>& home = m_student.parameters().home();
+    const network_input<Backend> input(home, {&batch.labelled});
+    const auto target = home.constant(one_hot(home.ctx(), m_targets, batch.labelled));
+    const auto out =
+        m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
+    const auto loss = supervised_loss(m_loss, out, target, input.present, m_options.branch_weight);
+    home.backward(loss);
     return {{"loss", loss}};
   }
+  void after_update(const step_request& request) {
+    if (m_average) m_average->follow(m_student.parameters(), request);
+  }
+
+  [[nodiscard]] std::vector<named_store<Backend>> trained() const { return {{"student", &m_student.parameters()}}; }
+  [[nodiscard]] std::vector<named_network<Backend>> predictors() const {
+    if (m_average) return {{"ema", m_average->network()}, {"student", m_student}};
+    return {{"student", m_student}};
+  }
+  void save(safetensors_file&) const {}
+  void load(const safetensors_file&) {}
+
+ private:
+  Network m_student;
+  std::optional<ema_teacher<Backend, Network>> m_average;
+  target_map m_targets;
+  supervised_options m_options;
+  Loss m_loss;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Batches on the back end: volumes, one-hot targets from labels, and pseudo targets from a teacher's logits.
+/// Batches on the back end: volumes, one-hot targets from labels, and the classes that count in a crop.
 #ifndef COMODAL_SSL_TARGETS_HPP
 #define COMODAL_SSL_TARGETS_HPP
 
@@ -54,20 +54,7 @@ struct target_map {
   }
 };
 
-/// Part of an experiment that has passed, for schedules: step t of T.
-struct progress {
-  std::uint32_t step = 0, steps = 1;
-  [[nodiscard]] double fraction() const { return static_cast<double>(step) / static_cast<double>(steps); }
-};
-
-/// exp(-5 (1 - min(1, t / (ramp T)))^2), from e^-5 to 1 (Laine and Aila 2017); `ramp` is a fraction of the run; 0:
-/// always 1.
-[[nodiscard]] inline double ramp_up(const progress& at, double ramp) {
-  const double x = ramp > 0 ? std::min(1.0, at.fraction() / ramp) : 1.0;
-  return std::exp(-5 * (1 - x) * (1 - x));
-}
-
-namespace detail {
+namespace ssl_detail {
 
 // Floats of the host as the scalars of a tensor, from its element `first` on.
 template <class Space, class T>
@@ -81,7 +68,7 @@ void copy_converted(const Space& space, const std::vector<float>& from, const te
   }
 }
 
-}  // namespace detail
+}  // namespace ssl_detail
 
 /// Volumes and presence of one or more crop batches, one behind the other.
 template <tensor_backend Backend>
@@ -100,7 +87,7 @@ struct network_input {
       for (const crop_batch* part : parts) {
         if (part->size != size) throw shape_error("network_input: crops of different sizes in one batch");
         const auto& from = part->images[static_cast<std::size_t>(m)];
-        detail::copy_converted(ctx.space(), from, volume, first);
+        ssl_detail::copy_converted(ctx.space(), from, volume, first);
         first += static_cast<index>(from.size());
       }
       volumes.push_back(home.constant(volume));
@@ -120,7 +107,7 @@ struct network_input {
   }
 };
 
-namespace detail {
+namespace ssl_detail {
 
 template <class T>
 struct one_hot_body {
@@ -134,74 +121,6 @@ struct one_hot_body {
   }
 };
 
-// Probabilities and their sharpened form q^(1/T) / sum q^(1/T), a voxel at a time; powers are of shares of the largest,
-// so that not all vanish.
-template <class T>
-struct sharpen_body {
-  label_kind kind;
-  index channels;
-  double inverse_temperature;
-  const T* q;
-  T* sharp;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    const T* row = q + i * channels;
-    T* out = sharp + i * channels;
-    if (kind == label_kind::regions) {
-      for (index c = 0; c < channels; ++c) {
-        const double p = static_cast<double>(row[c]), larger = p > 0.5 ? p : 1 - p;
-        const double yes = math::pow(p / larger, inverse_temperature),
-                     no = math::pow((1 - p) / larger, inverse_temperature);
-        out[c] = static_cast<T>(yes / (yes + no));
-      }
-      return;
-    }
-    double largest = 0, sum = 0;
-    for (index c = 0; c < channels; ++c)
-      largest = static_cast<double>(row[c]) > largest ? static_cast<double>(row[c]) : largest;
-    for (index c = 0; c < channels; ++c) {
-      const double power = math::pow(static_cast<double>(row[c]) / largest, inverse_temperature);
-      out[c] = static_cast<T>(power);
-      sum += power;
-    }
-    for (index c = 0; c < channels; ++c) out[c] = static_cast<T>(static_cast<double>(out[c]) / sum);
-  }
-};
-
-// The target and its weight: the true label where it is known, else the sharpened prediction with its confidence.
-template <class T>
-struct pseudo_target_body {
-  label_kind kind;
-  index channels;
-  double threshold;  // below 0: soft confidence
-  const T *q, *sharp, *table;
-  const std::uint8_t *labels, *known;  // null: nothing is known
-  T *target, *weight;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    if (known && known[i]) {
-      const T* row = table + labels[i] * channels;
-      for (index c = 0; c < channels; ++c) target[i * channels + c] = row[c];
-      weight[i] = T(1);
-      return;
-    }
-    double confidence = 0;
-    if (kind == label_kind::classes) {
-      double best = 0;
-      for (index c = 0; c < channels; ++c)
-        best = static_cast<double>(q[i * channels + c]) > best ? static_cast<double>(q[i * channels + c]) : best;
-      const double chance = 1.0 / static_cast<double>(channels);
-      confidence = threshold >= 0 ? (best >= threshold ? 1.0 : 0.0) : (best - chance) / (1 - chance);
-    } else {
-      for (index c = 0; c < channels; ++c) {
-        const double best = math::fabs(2 * static_cast<double>(q[i * channels + c]) - 1);
-        confidence +=
-            (threshold >= 0 ? ((best + 1) / 2 >= threshold ? 1.0 : 0.0) : best) / static_cast<double>(channels);
-      }
-    }
-    for (index c = 0; c < channels; ++c) target[i * channels + c] = sharp[i * channels + c];
-    weight[i] = static_cast<T>(confidence > 0 ? confidence : 0);
-  }
-};
-
 struct at_least {
   double limit;
   template <class T>
@@ -210,7 +129,7 @@ struct at_least {
   }
 };
 
-}  // namespace detail
+}  // namespace ssl_detail
 
 /// One-hot targets (N, D, H, W, channels) of the labels of a batch.
 template <tensor_backend Backend>
@@ -221,9 +140,9 @@ template <tensor_backend Backend>
   auto labels = ctx.template make_of<std::uint8_t>({batch.samples * batch.voxels()});
   copy_from_host(ctx.space(), batch.labels, labels);
   auto table = ctx.make({256, map.channels});
-  detail::copy_converted(ctx.space(), map.table, table, 0);
+  ssl_detail::copy_converted(ctx.space(), map.table, table, 0);
   for_elements(ctx.space(), labels.size(),
-               detail::one_hot_body<T>{labels.data(), table.data(), target.data(), map.channels});
+               ssl_detail::one_hot_body<T>{labels.data(), table.data(), target.data(), map.channels});
   ctx.fence();
   return target;
 }
@@ -238,7 +157,8 @@ template <tensor_backend Backend>
   const index n = target.extent(0), c = target.extent(-1), crop = target.shape().size() / n / c;
   const auto mass = ops::sum_axis(ctx, target.value().reshaped({n, crop, c}), 1).reshaped({n, c});
   const double limit = std::max(voxels, fraction * static_cast<double>(crop));
-  return target.home().constant(ops::binary(ctx, "counting_classes", detail::at_least{limit}, mass, always.value()));
+  return target.home().constant(
+      ops::binary(ctx, "counting_classes", ssl_detail::at_least{limit}, mass, always.value()));
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -5,7 +5,7 @@
 #define COMODAL_TRAIN_MEMORY_BUDGET_HPP
 
 #include <comodal/ssl/any_method.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_set.hpp>
 
 #include <algorithm>
 #include <limits>
@@ -41,16 +41,18 @@ template <tensor_backend Backend>
   context<Backend> ctx;
   tape<Backend> home(ctx);
   auto tried = make_method<Backend>(home, method, network, modalities, targets, 1);
-  auto follow = make_optimiser<Backend>(optimiser);
+  optimiser_set<Backend> follow(optimiser, tried.trained());
   (void)tried.step(batch, {1, 2});
-  (void)follow.update(tried.parameters(), 0, 0);
+  (void)follow.update(0, 0);
   tried.after_update({1, 2});
-  if (safetensors_file state; method.queue > 0) {
+  const index queue =
+      method.name == "contrastive_mutual_learning" ? method.contrastive_mutual_learning.queue : index{0};
+  if (safetensors_file state; queue > 0) {
     tried.save(state);
     if (state.arrays.count("queue.cases") > 0) {
-      detail::fill_queue(state, method.queue);
+      detail::fill_queue(state, queue);
       tried.load(state);
-      tried.parameters().zero_grad();
+      follow.zero_grad();
       (void)tried.step(batch, {1, 2});
     }
   }
@@ -96,9 +98,9 @@ template <tensor_backend Backend>
     return static_cast<double>(step_bytes<Backend>(method, network, optimiser, modalities, targets, batch)) / (1 << 30);
   });
   if (found) return *found;
-  throw config_error(
-      text("train.memory = ", gibibytes, " GiB: a step takes at least ", least,
-           " GiB of tensors, however many stages are computed again; use a smaller batch.patch or fewer crops a step"));
+  throw config_error(text(
+      "train.memory = ", gibibytes, " GiB: a step takes at least ", least,
+      " GiB of tensors, however many stages are computed again; use a smaller batch.patch_size or fewer crops a step"));
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -207,7 +207,7 @@ class sgd {
     using T = typename Backend::scalar_type;
     const auto clipped = clip_gradients(parameters, m_options.clip);
     detail::update_in_place(
-        parameters, clipped, rate, m_options.decay, [&]<bool M>(const detail::update_body<T, M>& common) {
+        parameters, clipped, rate, m_options.weight_decay, [&]<bool M>(const detail::update_body<T, M>& common) {
           ops::each(parameters.home().ctx(), parameters.values().size(),
                     detail::sgd_body<T, M>{common, m_velocity.of(parameters), static_cast<T>(m_options.momentum)});
         });
@@ -239,7 +239,7 @@ class adamw {
     // difference of 1.3e-5 in the second moment's scale, far below the noise of a gradient.
     const double c1 = 1 - std::pow(m_options.beta1, step + 1.0), c2 = 1 - std::pow(m_options.beta2, step + 1.0);
     detail::update_in_place(
-        parameters, clipped, rate, m_options.decay, [&]<bool M>(const detail::update_body<T, M>& common) {
+        parameters, clipped, rate, m_options.weight_decay, [&]<bool M>(const detail::update_body<T, M>& common) {
           ops::each(
               parameters.home().ctx(), parameters.values().size(),
               detail::adamw_body<T, M>{common, m_first.of(parameters), m_second.of(parameters),

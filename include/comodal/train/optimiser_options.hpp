@@ -16,9 +16,9 @@ namespace comodal::inline COMODAL_CONFIG {
 /// The numbers of both optimisers. Norms, biases and gates have no weight decay.
 struct optimiser_options {
   std::string name = "sgd";                           // or adamw
-  double rate = 0.01;                                 // method.md: 1e-3 for adamw
+  double learning_rate = 0.01;                        // method.md: 1e-3 for adamw
   double momentum = 0.9;                              // sgd (Nesterov)
-  double decay = 3e-5;                                // weight decay; method.md: 1e-2 for adamw
+  double weight_decay = 3e-5;                         // weight decay; method.md: 1e-2 for adamw
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // adamw
   double clip = 12;                                   // largest norm of the whole gradient; 0: no limit
   std::string schedule = "polynomial";                // or cosine, constant
@@ -31,9 +31,9 @@ template <class Options, class Visit>
 void visit_optimiser_options(Options& o, Visit&& visit) {
   const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
   option("name", o.name);
-  option("rate", o.rate);
+  option("learning_rate", o.learning_rate);
   option("momentum", o.momentum);
-  option("decay", o.decay);
+  option("weight_decay", o.weight_decay);
   option("beta1", o.beta1);
   option("beta2", o.beta2);
   option("epsilon", o.epsilon);
@@ -61,9 +61,9 @@ inline void check(const optimiser_options& o) {
     throw config_error(text("optimiser.name = '", o.name, "', expected sgd or adamw"));
   if (o.schedule != "polynomial" && o.schedule != "cosine" && o.schedule != "constant")
     throw config_error(text("optimiser.schedule = '", o.schedule, "', expected polynomial, cosine or constant"));
-  positive("rate", o.rate);
+  positive("learning_rate", o.learning_rate);
   below_one("momentum", o.momentum);
-  not_negative("decay", o.decay);
+  not_negative("weight_decay", o.weight_decay);
   below_one("beta1", o.beta1);
   below_one("beta2", o.beta2);
   positive("epsilon", o.epsilon);
@@ -86,7 +86,7 @@ inline void check(const optimiser_options& o) {
     throw config_error(text("optimiser.schedule = '", o.schedule, "', expected polynomial, cosine or constant"));
   if (o.warm_up > 0 && x < o.warm_up)
     factor *= (x + 1 / static_cast<double>(steps)) / (o.warm_up + 1 / static_cast<double>(steps));
-  return o.rate * factor;
+  return o.learning_rate * factor;
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -6,8 +6,10 @@
 
 #include <comodal/train/log.hpp>
 #include <comodal/train/memory_budget.hpp>
+#include <comodal/train/metadata.hpp>
 #include <comodal/train/optimiser.hpp>
 #include <comodal/train/optimiser_options.hpp>
+#include <comodal/train/optimiser_set.hpp>
 #include <comodal/train/train_options.hpp>
 #include <comodal/train/trainer.hpp>
 

@@ -10,10 +10,10 @@
 #include <comodal/model/model_file.hpp>
 #include <comodal/ssl/any_method.hpp>
 #include <comodal/train/log.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/metadata.hpp>
+#include <comodal/train/optimiser_set.hpp>
 #include <comodal/train/train_options.hpp>
 
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <functional>
@@ -31,9 +31,9 @@ namespace comodal::inline COMODAL_CONFIG {
 template <tensor_backend Backend, class Maker = batch_maker<>>
 class trainer {
  public:
-  /// Called between steps; what it returns is written to the log under "validation." and the name; the first value is
-  /// the one that "best" means.
-  using validate_function = std::function<std::vector<std::pair<std::string, double>>()>;
+  /// Called between steps; what it returns is written to the log under "validation." and the name, and handed to the
+  /// method; the first value is the one that "best" means.
+  using validate_function = std::function<validation_scores()>;
   /// Called at fixed points of the run when crops are to be centred by the teacher: a coarse mask for every unlabelled
   /// case.
   using guide_function = std::function<std::vector<label_volume>()>;
@@ -45,14 +45,17 @@ class trainer {
           const prefetch_options& prefetch, const train_options& options, model_plan plan, std::filesystem::path folder)
       : m_method(&method),
         m_optimiser_options(optimiser),
-        m_optimiser(make_optimiser<Backend>(optimiser)),
+        m_optimisers(optimiser, method.trained()),
         m_maker(&maker),
         m_prefetch(prefetch),
         m_options(options),
         m_plan(std::move(plan)),
         m_folder(std::move(folder)) {
     check(options);
+    for (const auto& one : method.predictors()) m_plan.predictors.push_back(one.name);
+    (void)saved_stores();
     refuse_unreadable_plan();
+    if constexpr (requires { maker.set_views(method.views()); }) maker.set_views(method.views());
     std::error_code failure;
     std::filesystem::create_directories(m_folder, failure);
     if (failure || !std::filesystem::is_directory(m_folder))
@@ -62,18 +65,22 @@ class trainer {
 
   validate_function validate;
   guide_function guide;
+  /// Segments an unlabelled case with a predictor's weights; methods with the hook `between_rounds` need it.
+  case_predictor predict;
 
+  /// The number of scalars that are trained.
+  [[nodiscard]] index trained_count() const { return m_optimisers.count(); }
   [[nodiscard]] std::filesystem::path checkpoint_file() const { return m_folder / "checkpoint.safetensors"; }
 
   /// Goes back to the state of a checkpoint. @throws io_error if it is damaged, or belongs to another network or run
   /// length
   void resume(const std::filesystem::path& file) {
-    const safetensors_file content = read_safetensors(file);
+    const safetensors_file content = read_model_file(file);
     const auto entry = [&](const std::string& name) {
       const auto found = content.metadata.find(name);
       if (found == content.metadata.end())
         throw io_error(text(file.string(), ": is no checkpoint (it has no ", name, ")"));
-      return whole_number(file, *found);
+      return train_detail::whole_number(file, *found);
     };
     if (entry("comodal.steps") != m_options.steps || entry("comodal.seed") != m_options.seed)
       throw io_error(text(file.string(), ": belongs to a run of ", entry("comodal.steps"), " steps with seed ",
@@ -83,12 +90,11 @@ class trainer {
     if (step < 0 || step > m_options.steps)
       throw io_error(text(file.string(), ": comodal.step = ", step, " of ", m_options.steps, "; the file is damaged"));
     m_step = static_cast<std::uint32_t>(step);
-    load_parameters(m_method->parameters(), "student.", content);
-    load_parameters(m_method->averaged(), "ema.", content);
-    m_optimiser.load(m_method->parameters(), content);
+    for (const auto& [name, store] : saved_stores()) load_parameters(*store, name + "/", content);
+    m_optimisers.load(content);
     m_method->load(content);
     if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end())
-      m_best = hexadecimal_number(file, *found);
+      m_best = train_detail::hexadecimal_number(file, *found);
     load_guides(file, content);
   }
 
@@ -103,41 +109,42 @@ class trainer {
     prefetcher<Maker> batches(*m_maker, m_step, m_prefetch);
     train_result result;
     result.first_step = m_step;
-    variable<Backend> loss, norm;  // of the last step; norm: (norm of the gradient, factor that clipped it)
+    variable<Backend> loss;                // of the last step
+    std::vector<variable<Backend>> norms;  // of the last step, per trained store: (norm, factor that clipped it)
 
     while (m_step < steps) {
       if (stop()) {
         line.clear();
-        refuse_divergence(loss, norm);
+        refuse_divergence(loss, norms);
         save_checkpoint();
         result.steps_done = m_step;
         result.seconds = seconds_since(start);
         result.best_validation = m_best;
         return result;
       }
-      if (guide && is_guide_step(m_step)) batches.between_steps([&] { set_guides(guide()); });
+      if (is_round_step(m_step)) begin_round(batches);
       auto batch = batches.next();
-      const progress at{m_step, steps};
+      const step_request request{m_step, steps, static_cast<std::uint64_t>(m_options.seed)};
       const double rate = learning_rate(m_optimiser_options, m_step, steps);
-      m_method->parameters().zero_grad();
-      const auto values = step(batch, at);
+      m_optimisers.zero_grad();
+      const auto values = step(batch, request);
       loss = detach(loss_of(values));
-      norm = m_optimiser.update(m_method->parameters(), rate, m_step);
-      m_method->after_update(at);
+      norms = m_optimisers.update(rate, m_step);
+      m_method->after_update(request);
       batches.recycle(std::move(batch));
       ++m_step;
 
       const bool logs = m_step % m_options.log_every == 0 || m_step == steps,
                  saves = m_step % m_options.checkpoint_every == 0 || m_step == steps;
       if (logs) {
-        const log_row row = row_of(rate, values, norm);
+        const log_row row = row_of(rate, values, norms);
         result.last_loss = value_of(row, "loss");
-        refuse_divergence(result.last_loss, row.values.back().second);
+        refuse_divergence(row);
         result.logged = true;
         log.write(row);
         line.show(m_step, result.last_loss, rate);
       } else if (saves) {
-        refuse_divergence(loss, norm);
+        refuse_divergence(loss, norms);
       }
       if (validate && m_options.validate_every > 0 && (m_step % m_options.validate_every == 0 || m_step == steps))
         validate_now(log, line);
@@ -158,11 +165,11 @@ class trainer {
   }
 
   // A step that throws leaves nothing on the tape.
-  named_scalars<Backend> step(const step_batch& batch, const progress& at) {
+  named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     try {
-      return m_method->step(batch, at);
+      return m_method->step(batch, request);
     } catch (...) {
-      m_method->parameters().home().clear();
+      m_optimisers.trained()[0].store->home().clear();
       throw;
     }
   }
@@ -174,7 +181,7 @@ class trainer {
       throw config_error(text("trainer: the plan has ", m_plan.labels.size(),
                               " labels, expected the background and at least one more; fill in model_plan::labels"));
     safetensors_file file;  // whatever else a reader of the model will refuse
-    file.metadata["comodal.plan"] = to_json(m_plan);
+    write_plan(m_plan, file);
     try {
       (void)plan_of(file, "the plan");
     } catch (const io_error& failure) {
@@ -182,39 +189,21 @@ class trainer {
     }
   }
 
-  using metadata_entry = std::pair<const std::string, std::string>;
-
-  static index whole_number(const std::filesystem::path& file, const metadata_entry& entry) {
-    const auto& [name, words] = entry;
-    index value = 0;
-    const auto [end, failure] = std::from_chars(words.data(), words.data() + words.size(), value);
-    if (failure != std::errc() || end != words.data() + words.size())
-      throw io_error(text(file.string(), ": ", name, " = '", words, "', expected a whole number; the file is damaged"));
-    return value;
-  }
-  // As std::hexfloat writes it: 0x1.8p-1.
-  static double hexadecimal_number(const std::filesystem::path& file, const metadata_entry& entry) {
-    const auto& [name, words] = entry;
-    const std::string digits = words.rfind("0x", 0) == 0 ? words.substr(2) : "";
-    double value = 0;
-    const auto [end, failure] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), value, std::chars_format::hex);
-    if (failure != std::errc() || end != digits.data() + digits.size() || !std::isfinite(value))
-      throw io_error(
-          text(file.string(), ": ", name, " = '", words, "', expected a hexadecimal number; the file is damaged"));
-    return value;
-  }
-
-  // What is logged of the last step, read from the device at once; the gradient's norm comes last.
-  log_row row_of(double rate, const named_scalars<Backend>& values, const variable<Backend>& norm) const {
+  // What is logged of the last step, read from the device at once; the norms of the gradients come last.
+  log_row row_of(double rate, const named_scalars<Backend>& values, const std::vector<variable<Backend>>& norms) const {
     std::vector<variable<Backend>> scalars;
     for (const auto& [name, value] : values) scalars.push_back(value);
-    scalars.push_back(slice(norm, 0, 0, 1));
+    for (const auto& norm : norms) scalars.push_back(slice(norm, 0, 0, 1));
     const auto numbers = items(scalars);
     log_row row{m_step - 1, {{"rate", rate}}};
     for (std::size_t i = 0; i < values.size(); ++i) row.values.emplace_back(values[i].first, numbers[i]);
-    row.values.emplace_back("gradient_norm", numbers.back());
+    for (std::size_t i = 0; i < norms.size(); ++i) row.values.emplace_back(norm_name(i), numbers[values.size() + i]);
     return row;
+  }
+  // "gradient_norm", with the name of its store where there are several.
+  [[nodiscard]] std::string norm_name(std::size_t store) const {
+    const auto& trained = m_optimisers.trained();
+    return trained.size() == 1 ? "gradient_norm" : "gradient_norm." + trained[store].name;
   }
 
   static double value_of(const log_row& row, std::string_view name) {
@@ -224,19 +213,31 @@ class trainer {
   }
 
   // A gradient that is not finite has gone into the weights: they must not take the place of good ones.
-  void refuse_divergence(const variable<Backend>& loss, const variable<Backend>& norm) const {
-    if (!loss) return;  // no step yet
-    const auto numbers = items<Backend>({loss, slice(norm, 0, 0, 1)});
-    refuse_divergence(numbers[0], numbers[1]);
+  void refuse_divergence(const variable<Backend>& loss, const std::vector<variable<Backend>>& norms) const {
+    if (loss) refuse_divergence(row_of(0, {{"loss", loss}}, norms));  // else there was no step yet
   }
-  void refuse_divergence(double value, double length) const {
-    if (!std::isfinite(value) || !std::isfinite(length))
-      throw error(text("the loss is ", value, " and the gradient's norm ", length, " at step ", m_step - 1,
-                       "; lower optimiser.rate, or look for broken images with `comodal check`"));
+  void refuse_divergence(const log_row& row) const {
+    const double loss = value_of(row, "loss");
+    for (std::size_t i = 0; i < m_optimisers.trained().size(); ++i) {
+      const double length = value_of(row, norm_name(i));
+      if (std::isfinite(loss) && std::isfinite(length)) continue;
+      throw error(text("the loss is ", loss, " and the gradient's norm ", length, " at step ", row.step,
+                       "; lower optimiser.learning_rate, or look for broken images with `comodal check`"));
+    }
   }
 
-  // From two fifths of the run on, at five points.
-  [[nodiscard]] bool is_guide_step(std::uint32_t step) const {
+  // A round begins at five points from two fifths of the run on: masks that guide crops are made anew, and the method
+  // may segment unlabelled cases.
+  void begin_round(prefetcher<Maker>& batches) {
+    if (m_method->has_rounds() && !predict)
+      throw config_error("the method has a hook between_rounds: set trainer::predict, which segments unlabelled cases");
+    if (!guide && !m_method->has_rounds()) return;
+    batches.between_steps([&] {
+      if (guide) set_guides(guide());
+      m_method->between_rounds(predict);
+    });
+  }
+  [[nodiscard]] bool is_round_step(std::uint32_t step) const {
     const auto steps = static_cast<std::uint32_t>(m_options.steps);
     for (std::uint32_t k = 4; k < 9; ++k)
       if (step == steps * k / 10) return true;
@@ -271,26 +272,41 @@ class trainer {
     const auto scores = validate();
     for (const auto& [name, value] : scores) row.values.emplace_back("validation." + name, value);
     log.write(row);
+    m_method->on_validation(scores);
     if (!scores.empty() && scores[0].second > m_best) {
       m_best = scores[0].second;
       save_model(m_folder / "best.safetensors");
     }
   }
 
+  // What a checkpoint keeps: predictors and trained stores. Those of one name are one store.
+  [[nodiscard]] std::map<std::string, const parameter_store<Backend>*> saved_stores() const {
+    std::map<std::string, const parameter_store<Backend>*> stores;
+    const auto add = [&](const std::string& name, const parameter_store<Backend>& store) {
+      const auto [at, fresh] = stores.emplace(name, &store);
+      if (name.empty() || name.find('/') != std::string::npos || (!fresh && at->second != &store))
+        throw config_error(text("predictors(): '", name, "' is empty, has a '/', or names two networks"));
+    };
+    for (const auto& one : m_optimisers.trained()) add(one.name, *one.store);
+    for (const auto& one : m_method->predictors()) add(one.name, one.network.parameters());
+    return stores;
+  }
+
+  // The predictors with their plan.
   [[nodiscard]] safetensors_file weights() const {
     safetensors_file file;
-    save_parameters(m_method->parameters(), "student.", file);
-    save_parameters(m_method->averaged(), "ema.", file);
+    for (const auto& one : m_method->predictors()) save_parameters(one.network.parameters(), one.name + "/", file);
     model_plan plan = m_plan;
     plan.steps = m_step;
-    file.metadata["comodal.plan"] = to_json(plan);
+    write_plan(plan, file);
     return file;
   }
   void save_model(const std::filesystem::path& file) const { write_safetensors(file, weights()); }
 
   void save_checkpoint() const {
     safetensors_file file = weights();
-    m_optimiser.save(m_method->parameters(), file);
+    for (const auto& one : m_optimisers.trained()) save_parameters(*one.store, one.name + "/", file);
+    m_optimisers.save(file);
     m_method->save(file);
     for (std::size_t i = 0; i < m_guides.size(); ++i) {
       const auto& size = m_guides[i].geometry.size;
@@ -305,7 +321,7 @@ class trainer {
 
   any_method<Backend>* m_method;
   optimiser_options m_optimiser_options;
-  any_optimiser<Backend> m_optimiser;
+  optimiser_set<Backend> m_optimisers;
   Maker* m_maker;
   prefetch_options m_prefetch;
   train_options m_options;

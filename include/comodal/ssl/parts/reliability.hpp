@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// How good each output is on labelled training crops, as running means: who may teach whom (method.md section 5).
-#ifndef COMODAL_SSL_RELIABILITY_HPP
-#define COMODAL_SSL_RELIABILITY_HPP
+#ifndef COMODAL_SSL_PARTS_RELIABILITY_HPP
+#define COMODAL_SSL_PARTS_RELIABILITY_HPP
 
-#include <comodal/ssl/method.hpp>
+#include <comodal/autograd/reduction.hpp>
+#include <comodal/autograd/structure.hpp>
+#include <comodal/nn/state.hpp>
+#include <comodal/ssl/parts/constant_function.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
-namespace detail {
+namespace ssl_detail {
 
 struct positive {
   template <class T>
@@ -28,12 +31,7 @@ struct at_least_one {
   }
 };
 
-template <class Function, tensor_backend Backend>
-[[nodiscard]] variable<Backend> constant_function(const variable<Backend>& x) {
-  return x.home().constant(ops::unary(x.ctx(), Function{}, x.value()));
-}
-
-}  // namespace detail
+}  // namespace ssl_detail
 
 /// Running means (factor 0.99) of the soft Dice of M branches on labelled crops, from 1/2. They stay on the device.
 template <tensor_backend Backend>
@@ -49,15 +47,15 @@ class reliability {
   void update(index k, const variable<Backend>& dice, const variable<Backend>& in_target,
               const variable<Backend>& samples) {
     const auto known = multiply(in_target, reshape(samples, {samples.extent(0), 1}));
-    const auto number = sum(known), rate = scale(detail::constant_function<detail::positive>(number), 1 - factor);
-    const auto now = divide(sum(multiply(dice, known)), detail::constant_function<detail::at_least_one>(number));
+    const auto number = sum(known), rate = scale(constant_function(ssl_detail::positive{}, number), 1 - factor);
+    const auto now = divide(sum(multiply(dice, known)), constant_function(ssl_detail::at_least_one{}, number));
     const auto before = slice(m_values, 0, k, k + 1);
     replace(k, add(before, multiply(rate, subtract(now, before))));
   }
 
   /// w(m <- n) = clip(1/2 + (rho_n - rho_m) / 0.2, 0, 1): how much m learns from n; (1), a constant.
   [[nodiscard]] variable<Backend> weight(index m, index n) const {
-    return detail::constant_function<detail::clipped>(shift(scale(subtract(value(n), value(m)), 5), 0.5));
+    return constant_function(ssl_detail::clipped{}, shift(scale(subtract(value(n), value(m)), 5), 0.5));
   }
   /// rho of output k, (1).
   [[nodiscard]] variable<Backend> value(index k) const { return slice(m_values, 0, k, k + 1); }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Maps of other cases that a contrast pushes away from: those of this step and a queue of earlier ones.
-#ifndef COMODAL_SSL_NEGATIVES_HPP
-#define COMODAL_SSL_NEGATIVES_HPP
+#ifndef COMODAL_SSL_PARTS_NEGATIVE_QUEUE_HPP
+#define COMODAL_SSL_PARTS_NEGATIVE_QUEUE_HPP
 
-#include <comodal/ssl/method.hpp>
+#include <comodal/autograd/arithmetic.hpp>
+#include <comodal/autograd/structure.hpp>
+#include <comodal/nn/state.hpp>
 
 #include <cmath>
 #include <utility>
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A ring of detached maps with the case of each and the classes that count in it.
+/// The last maps of earlier steps, detached, with the case of each and the classes that count in it.
 template <tensor_backend Backend>
 class negative_queue {
  public:
@@ -83,7 +85,7 @@ class negative_queue {
         !(counts.shape == shape{s[0], s[2]}))
       throw io_error(text("the checkpoint's queue has maps ", s.to_string(), ", counts ", counts.shape.to_string(),
                           " and cases ", cases.to_string(), ", expected (Q, V, K), (Q, K) and (Q) with Q from 1 to ",
-                          m_capacity, "; the file is damaged or of a run with another method.queue"));
+                          m_capacity, "; the file is damaged or of a run with another length of the queue"));
     const auto read = [&](const named_array& array, const std::string& name) {
       const auto values = array.template values<T>(name);
       for (const T v : values)

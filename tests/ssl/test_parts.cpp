@@ -1,0 +1,108 @@
+// SPDX-License-Identifier: Apache-2.0
+// The parts that methods are made of, by their formulas: confidence, known labels, uncertainty, pairs, teacher.
+#define BOOST_TEST_MODULE ssl_parts
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/ssl/parts/box_mix.hpp>
+#include <comodal/ssl/parts/confidence.hpp>
+#include <comodal/ssl/parts/pairs.hpp>
+#include <comodal/ssl/parts/sharpening.hpp>
+#include <comodal/ssl/parts/uncertainty.hpp>
+
+#include <nn/support.hpp>
+
+namespace comodal::tests {
+
+using B = bench::backend;
+const auto each = boost::test_tools::per_element();
+
+// Probabilities of three classes in two voxels.
+struct parts : bench {
+  variable<B> q = constant({1, 1, 1, 2, 3}, {0.5, 0.3, 0.2, 1.0, 0.0, 0.0});
+};
+
+BOOST_FIXTURE_TEST_CASE(sharpening_raises_what_is_likely, parts) {
+  const auto sharp = host(sharpened(q, label_kind::classes, 0.5));
+  BOOST_TEST(sharp[0] == 0.25 / 0.38, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(sharp[1] == 0.09 / 0.38, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(sharp[3] == 1);
+  BOOST_TEST(host(sharpened(q, label_kind::classes, 1.0))[1] == 0.3, boost::test_tools::tolerance(1e-12));
+}
+
+BOOST_FIXTURE_TEST_CASE(confidence_is_0_at_chance_and_1_where_certain, parts) {
+  const auto soft = host(confidence(q, label_kind::classes));
+  BOOST_TEST(soft[0] == (0.5 - 1.0 / 3) / (2.0 / 3), boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(soft[1] == 1);
+  BOOST_TEST(host(confidence_above(q, label_kind::classes, 0.8)) == (std::vector<double>{0, 1}), each);
+  BOOST_TEST(host(confidence_above(q, label_kind::classes, 0.5)) == (std::vector<double>{1, 1}), each);
+  const auto regions = host(confidence(q, label_kind::regions));
+  BOOST_TEST(regions[0] == (0.0 + 0.4 + 0.6) / 3, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(regions[1] == 1);
+  BOOST_CHECK_EXCEPTION((void)confidence(constant({2, 3}, 1), label_kind::classes), shape_error,
+                        says("expected (N, D, H, W, C)"));
+}
+
+BOOST_FIXTURE_TEST_CASE(known_labels_take_the_place_of_predictions, parts) {
+  const weighted_target<B> soft{q, constant({1, 1, 1, 2}, {0.25, 0.5})};
+  crop_batch crops;
+  crops.resize(1, 1, {1, 1, 2}, true, true);
+  crops.labels = {2, 2};
+  crops.known = {0, 1};
+  const auto mixed = with_known_labels(soft, target_map::of_classes(3), crops);
+  BOOST_TEST(host(mixed.target) == (std::vector<double>{0.5, 0.3, 0.2, 0, 0, 1}), each);
+  BOOST_TEST(host(mixed.weight) == (std::vector<double>{0.25, 1}), each);
+  BOOST_TEST(host(own_voxels(home, crops)) == (std::vector<double>{1, 0}), each);
+  crops.known.clear();
+  BOOST_TEST(host(with_known_labels(soft, target_map::of_classes(3), crops).target) == host(q), each);
+  BOOST_TEST(!own_voxels(home, crops));
+}
+
+BOOST_FIXTURE_TEST_CASE(entropy_is_0_where_certain_and_ln_C_at_chance, parts) {
+  const auto found = host(predictive_entropy(q, label_kind::classes));
+  BOOST_TEST(found[0] == -(0.5 * std::log(0.5) + 0.3 * std::log(0.3) + 0.2 * std::log(0.2)),
+             boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(found[1] == 0);
+  const auto third = constant({1, 1, 1, 1, 3}, std::vector<double>(3, 1.0 / 3));
+  BOOST_TEST(host(predictive_entropy(third, label_kind::classes))[0] == std::log(3.0),
+             boost::test_tools::tolerance(1e-12));
+  const auto half = constant({1, 1, 1, 1, 2}, {0.5, 1.0});
+  BOOST_TEST(host(predictive_entropy(half, label_kind::regions))[0] == std::log(2.0) / 2,
+             boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(host(where_below(predictive_entropy(q, label_kind::classes), 0.7)) == (std::vector<double>{0, 1}), each);
+}
+
+BOOST_FIXTURE_TEST_CASE(passes_are_averaged_without_gradients, parts) {
+  const auto x = leaf({1, 1, 1, 1, 2}, 3);
+  std::vector<std::uint32_t> seen;
+  const auto average = mean_of_passes(home, 4, 3, [&](std::uint32_t pass) {
+    seen.push_back(pass);
+    return scale(x, pass);
+  });
+  BOOST_TEST(seen == (std::vector<std::uint32_t>{4, 5, 6}), each);
+  BOOST_TEST(difference(host(average), host(scale(x, 5))) < 1e-12);
+  BOOST_TEST(!average.requires_grad());
+  BOOST_CHECK_EXCEPTION((void)mean_of_passes(home, 0, 0, [&](std::uint32_t) { return x; }), config_error,
+                        says("0 passes, expected at least 1"));
+}
+
+BOOST_FIXTURE_TEST_CASE(pairs_are_of_two_present_modalities, bench) {
+  // Sample 0 does not take part; sample 1 has modalities 0 and 2, sample 2 has all.
+  const presence<B> present(home, 3, 3, {1, 1, 1, 1, 0, 1, 1, 1, 1});
+  std::vector<std::pair<index, index>> seen;
+  const auto term = [&](index m, index n) {
+    seen.emplace_back(m, n);
+    return constant({2}, {static_cast<double>(10 * m + n), 100.0});
+  };
+  const auto alike = [](index, index) { return variable<B>{}; };
+  const double found = host(mean_over_pairs(home, present, 1, term, alike))[0];
+  BOOST_TEST(seen.size() == 6u);
+  // Pairs 02 and 20 of sample 1, all six of sample 2.
+  BOOST_TEST(found == (2 + 20 + 6 * 100.0) / 8, boost::test_tools::tolerance(1e-12));
+  const auto one_way = [&](index m, index n) { return constant(shape{}, std::vector<double>{m < n ? 1.0 : 0.0}); };
+  BOOST_TEST(host(mean_over_pairs(home, present, 1, term, one_way))[0] == (2 + 3 * 100.0) / 8,
+             boost::test_tools::tolerance(1e-12));
+  const presence<B> single(home, 1, 3, {0, 1, 0});
+  BOOST_TEST(host(mean_over_pairs(home, single, 0, term, alike))[0] == 0);
+}
+
+}  // namespace comodal::tests
