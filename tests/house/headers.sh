@@ -4,6 +4,7 @@
 #   tests/house/headers.sh [the project's folder]
 # Layers include only themselves and layers above them; `report` knows core, data and metric alone; engine/engine.hpp leaves the
 # reference engine out. A header names its licence, has a guard made from its path, at most 350 lines, and no `using namespace`.
+# Only core and engine launch kernels; only core waits for a device and takes its memory.
 # Only core and engine have OpenMP regions of their own, because an exception that leaves one ends the program.
 # <layer>/<layer>.hpp gathers all headers of the layer (a vendor's engine comes with engine/engines.hpp), comodal.hpp all
 # layers. Examples stay below 100 lines.
@@ -45,6 +46,13 @@ find include/comodal -name '*.hpp' | LC_ALL=C sort | xargs awk -v layers="$layer
     else if (place[piece[2]] > place[layer]) complain(layer " includes " header ", a layer below itself")
     else if (layer == "report" && piece[2] !~ /^(core|data|metric|report)$/) complain("report includes " header ", expected core, data and metric alone")
     if (FILENAME == "include/comodal/engine/engine.hpp" && header ~ /\/reference/) complain("gathers the reference engine")
+  }
+  # Only core and engine launch kernels and know how to wait for a device.
+  layer != "" && layer !~ /^(core|engine)$/ && /(^|[^_a-z])(for_elements|for_tasks|for_rows|for_numbered_rows|reduce_rows|for_worker_tasks|parallel_for) *[(<]/ {
+    complain("launches a kernel, expected ops::each, ops::row_sums or a problem of its own")
+  }
+  layer != "" && layer != "core" && /(deep_copy|kokkos_malloc|kokkos_free|[.>]fence\(\))/ {
+    complain("waits for the device or takes its memory, expected core alone")
   }
   END { finish() }' >>"$broken"
 

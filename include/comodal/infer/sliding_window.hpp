@@ -173,8 +173,7 @@ template <tensor_backend Backend, class Predict>
                   {size, channels, std::vector<float>(static_cast<std::size_t>(channels) * total.size(), 0.f)});
             const auto p = probabilities(logits[k], kind);
             float* const sum = k == 0 ? total.data() : nullptr;
-            if constexpr (is_host_v<typename Backend::space_type>) {
-              ctx.fence();
+            if constexpr (is_host_v<typename Backend::space_type>) {  // where kernels are done when they return
               detail::add_window(p.value().data(), weights, {z, y, x}, window, flip, maps[k], sum);
             } else {
               detail::add_window(to_host(ctx.space(), p.value()).data(), weights, {z, y, x}, window, flip, maps[k],

@@ -94,9 +94,8 @@ struct cross_pseudo_supervision {
     auto& ctx = q.ctx();
     auto labels = ctx.make(q.shape());
     const index channels = q.extent(-1);
-    for_elements(
-        ctx.space(), q.shape().size() / channels,
-        detail::hard_labels_body<typename Backend::scalar_type>{kind, channels, q.value().data(), labels.data()});
+    ops::each(ctx, q.shape().size() / channels,
+              detail::hard_labels_body<typename Backend::scalar_type>{kind, channels, q.value().data(), labels.data()});
     return q.home().constant(labels);
   }
 };

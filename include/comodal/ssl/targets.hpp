@@ -141,9 +141,7 @@ template <tensor_backend Backend>
   copy_from_host(ctx.space(), batch.labels, labels);
   auto table = ctx.make({256, map.channels});
   ssl_detail::copy_converted(ctx.space(), map.table, table, 0);
-  for_elements(ctx.space(), labels.size(),
-               ssl_detail::one_hot_body<T>{labels.data(), table.data(), target.data(), map.channels});
-  ctx.fence();
+  ops::each(ctx, labels.size(), ssl_detail::one_hot_body<T>{labels.data(), table.data(), target.data(), map.channels});
   return target;
 }
 

@@ -53,11 +53,10 @@ template <tensor_backend Backend>
   auto table = ctx.make({256, map.channels});
   ssl_detail::copy_converted(ctx.space(), map.table, table, 0);
   auto target = ctx.make(soft.target.shape()), weight = ctx.make(soft.weight.shape());
-  for_elements(ctx.space(), voxels,
-               ssl_detail::paste_labels_body<typename Backend::scalar_type>{
-                   map.channels, labels.data(), known.data(), table.data(), soft.target.value().data(),
-                   soft.weight.value().data(), target.data(), weight.data()});
-  ctx.fence();
+  ops::each(ctx, voxels,
+            ssl_detail::paste_labels_body<typename Backend::scalar_type>{
+                map.channels, labels.data(), known.data(), table.data(), soft.target.value().data(),
+                soft.weight.value().data(), target.data(), weight.data()});
   return {home.constant(target), home.constant(weight)};
 }
 
@@ -69,8 +68,7 @@ template <tensor_backend Backend>
   auto known = ctx.template make_of<std::uint8_t>({static_cast<index>(crops.known.size())});
   copy_from_host(ctx.space(), crops.known, known);
   auto w = ctx.make({crops.samples, crops.size[0], crops.size[1], crops.size[2]});
-  for_elements(ctx.space(), w.size(), ssl_detail::unknown_body<typename Backend::scalar_type>{known.data(), w.data()});
-  ctx.fence();
+  ops::each(ctx, w.size(), ssl_detail::unknown_body<typename Backend::scalar_type>{known.data(), w.data()});
   return home.constant(w);
 }
 

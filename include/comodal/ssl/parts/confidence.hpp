@@ -42,8 +42,8 @@ template <tensor_backend Backend>
   const shape& in = q.shape();
   if (in.rank() != 5) throw shape_error(text("confidence: ", in.to_string(), ", expected (N, D, H, W, C)"));
   auto weight = ctx.make({in[0], in[1], in[2], in[3]});
-  for_elements(ctx.space(), weight.size(),
-               confidence_body<typename Backend::scalar_type>{kind, in[4], threshold, q.value().data(), weight.data()});
+  ops::each(ctx, weight.size(),
+            confidence_body<typename Backend::scalar_type>{kind, in[4], threshold, q.value().data(), weight.data()});
   return q.home().constant(weight);
 }
 

@@ -51,9 +51,9 @@ template <tensor_backend Backend>
   auto& ctx = q.ctx();
   const index channels = q.extent(-1);
   auto sharp = ctx.make(q.shape());
-  for_elements(ctx.space(), q.shape().size() / channels,
-               ssl_detail::sharpen_body<typename Backend::scalar_type>{kind, channels, 1 / temperature,
-                                                                       q.value().data(), sharp.data()});
+  ops::each(ctx, q.shape().size() / channels,
+            ssl_detail::sharpen_body<typename Backend::scalar_type>{kind, channels, 1 / temperature, q.value().data(),
+                                                                    sharp.data()});
   return q.home().constant(sharp);
 }
 

@@ -63,8 +63,8 @@ template <tensor_backend Backend>
   const shape& in = p.shape();
   if (in.rank() != 5) throw shape_error(text("predictive_entropy: ", in.to_string(), ", expected (N, D, H, W, C)"));
   auto entropy = ctx.make({in[0], in[1], in[2], in[3]});
-  for_elements(ctx.space(), entropy.size(),
-               ssl_detail::entropy_body<typename Backend::scalar_type>{kind, in[4], p.value().data(), entropy.data()});
+  ops::each(ctx, entropy.size(),
+            ssl_detail::entropy_body<typename Backend::scalar_type>{kind, in[4], p.value().data(), entropy.data()});
   return p.home().constant(entropy);
 }
 
