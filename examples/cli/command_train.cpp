@@ -179,7 +179,9 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
         masks.push_back(coarse_mask(segment_with(one, 1)));  // a coarse mask needs no overlap
       return masks;
     };
-  if (arguments.resume && std::filesystem::exists(trainer.checkpoint_file())) trainer.resume(trainer.checkpoint_file());
+  if (arguments.resume && std::filesystem::exists(trainer.checkpoint_file()))
+    if (const std::string words = trainer.resume(trainer.checkpoint_file()); !words.empty())
+      std::fprintf(stderr, "warning: %s\n", words.c_str());
 
   comodal::write_text(arguments.folder / "experiment.toml", keys.resolved());
   std::fprintf(stderr, "%s: %ld parameters, %d threads, %ld steps\n", e.method.name.c_str(),

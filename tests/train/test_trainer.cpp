@@ -185,7 +185,7 @@ BOOST_AUTO_TEST_CASE(a_run_that_stops_goes_on_to_the_same_bytes) {
     BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
   }
   run_of_ten_steps second(folder, options);
-  second.loop.resume(second.loop.checkpoint_file());
+  BOOST_TEST(second.loop.resume(second.loop.checkpoint_file()) == "");
   BOOST_TEST(second.loop.run().first_step == 4u);
   BOOST_TEST(second.record.front().batch == 4u);
   for (const char* file : {"model.safetensors", "log.csv", "log.jsonl"})
@@ -300,6 +300,25 @@ BOOST_AUTO_TEST_CASE(the_folder_of_a_run_is_made_or_refused_before_the_run) {
   for (const auto& place : {folder / "file", folder / "file" / "run"})
     BOOST_CHECK_EXCEPTION(run_of_ten_steps(place, run_of_ten_steps::plan()), io_error,
                           says(place.string() + ": the folder of the run cannot be made"));
+}
+
+// Other engines or another processor choose other kernels: the bytes may differ, and somebody should know.
+BOOST_AUTO_TEST_CASE(a_checkpoint_of_other_engines_is_resumed_with_a_warning) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder, {.steps = 10});
+  (void)run.loop.run(run_of_ten_steps::before_step(4));
+  const auto file = run.loop.checkpoint_file();
+  safetensors_file content = read_safetensors(file);
+  BOOST_TEST(content.metadata.at("comodal.engines") == engine_configuration(run.ctx));
+  content.metadata["comodal.engines"] = "engines abacus";
+  write_safetensors(file, content);
+  run_of_ten_steps again(folder, {.steps = 10});
+  const std::string warning = again.loop.resume(file);
+  BOOST_TEST(warning.find("was written with engines abacus, this program has engines ") != std::string::npos, warning);
+  BOOST_TEST(again.loop.run().first_step == 4u);
+  content.metadata.erase("comodal.engines");  // as 0.1.0 wrote it
+  write_safetensors(file, content);
+  BOOST_TEST(run_of_ten_steps(folder, {.steps = 10}).loop.resume(file) == "");
 }
 
 BOOST_AUTO_TEST_CASE(damaged_checkpoints_are_refused_in_plain_words) {

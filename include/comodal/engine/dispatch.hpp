@@ -110,6 +110,13 @@ template <class Engine, class Problem, class Backend>
   return found;
 }
 
+template <class... Engines>
+[[nodiscard]] std::string names_of(engine_list<Engines...>) {
+  std::string all;
+  ((all += text(all.empty() ? "" : " ", Engines::name)), ...);
+  return all;
+}
+
 // Finds the engine of a problem among `Engines`.
 template <class Backend, class Problem, class List>
 class chooser;
@@ -121,7 +128,8 @@ class chooser<Backend, Problem, engine_list<Engines...>> {
   [[nodiscard]] way<Backend, Problem> choose() {
     const std::string& wanted = m_context.chosen_engine();
     if (!wanted.empty() && !((wanted == Engines::name) || ...))
-      throw config_error(text("engine ", wanted, ": this back end has no such engine, expected one of", names()));
+      throw config_error(text("engine ", wanted, ": this back end has no such engine, expected one of ",
+                              names_of(engine_list<Engines...>{})));
     std::size_t asked = 0;
     (describe<Engines>(m_candidates[asked++]), ...);
     candidate* best = nullptr;
@@ -187,12 +195,6 @@ class chooser<Backend, Problem, engine_list<Engines...>> {
     throw config_error(
         text(Problem::name(m_direction), ": no engine of this back end carries out ", m_problem.to_string(), words));
   }
-  [[nodiscard]] static std::string names() {
-    std::string all;
-    ((all += text(' ', Engines::name)), ...);
-    return all;
-  }
-
   context<Backend>& m_context;
   const Problem& m_problem;
   direction m_direction;
@@ -266,6 +268,16 @@ void dispatch(context<Backend>& ctx, const Problem& p, direction d,
   const profiling_region region(way.region);
   ctx.count(Problem::name(d), way.facts->engine);
   way.run(ctx, way.plan.get(), p, d, arguments);
+}
+
+/// What the choice of engines depends on besides the problem: the order of engines, the one that is asked first, and
+/// the processor. Where two are equal, the same engines are chosen.
+template <tensor_backend Backend>
+[[nodiscard]] std::string engine_configuration(const context<Backend>& ctx) {
+  std::string words = text("engines ", engine_detail::names_of(typename Backend::engines_type{}));
+  if (!ctx.chosen_engine().empty()) words += text(", first ", ctx.chosen_engine());
+  if (is_host_v<typename Backend::space_type>) words += text(", processor ", ctx.host_processor().to_string());
+  return words;
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

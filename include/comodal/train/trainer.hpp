@@ -72,9 +72,10 @@ class trainer {
   [[nodiscard]] index trained_count() const { return m_optimisers.count(); }
   [[nodiscard]] std::filesystem::path checkpoint_file() const { return m_folder / "checkpoint.safetensors"; }
 
-  /// Goes back to the state of a checkpoint. @throws io_error if it is damaged, or belongs to another network or run
-  /// length
-  void resume(const std::filesystem::path& file) {
+  /// Goes back to the state of a checkpoint. @return a warning where engines or processor are others than at its time,
+  /// so that the last bits may differ; else empty. @throws io_error if it is damaged, or belongs to another network or
+  /// run length
+  std::string resume(const std::filesystem::path& file) {
     const safetensors_file content = read_model_file(file);
     const auto entry = [&](const std::string& name) {
       const auto found = content.metadata.find(name);
@@ -96,6 +97,10 @@ class trainer {
     if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end())
       m_best = train_detail::hexadecimal_number(file, *found);
     load_guides(file, content);
+    const auto then = content.metadata.find("comodal.engines");
+    if (then == content.metadata.end() || then->second == engines()) return {};
+    return text(file.string(), ": was written with ", then->second, ", this program has ", engines(),
+                "; the run continues, but its last bits may differ from those of an unbroken one");
   }
 
   /// Trains to the end, or until `stop()` says so between two steps; then a checkpoint is written and `finished` is
@@ -303,6 +308,10 @@ class trainer {
   }
   void save_model(const std::filesystem::path& file) const { write_safetensors(file, weights()); }
 
+  [[nodiscard]] std::string engines() const {
+    return engine_configuration(m_optimisers.trained().front().store->home().ctx());
+  }
+
   void save_checkpoint() const {
     safetensors_file file = weights();
     for (const auto& one : m_optimisers.trained()) save_parameters(*one.store, one.name + "/", file);
@@ -315,6 +324,7 @@ class trainer {
     file.metadata["comodal.step"] = std::to_string(m_step);
     file.metadata["comodal.steps"] = std::to_string(m_options.steps);
     file.metadata["comodal.seed"] = std::to_string(m_options.seed);
+    file.metadata["comodal.engines"] = engines();
     if (m_best >= 0) file.metadata["comodal.best"] = text(std::hexfloat, m_best);
     write_safetensors(checkpoint_file(), file);
   }
