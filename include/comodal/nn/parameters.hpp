@@ -127,6 +127,7 @@ class parameter_store {
     for (const auto& p : m_all)
       if (const tensor_type gradient = std::exchange(p.value.m_slot->grad, tensor_type{}))
         p.value.sink().accumulate(gradient);
+    ctx.pool().release();  // many small buffers that nothing will ask for again
   }
   [[nodiscard]] bool sealed() const { return m_arena->size > 0; }
 
