@@ -138,7 +138,7 @@ cmp whole16/model.safetensors broken16/model.safetensors || fail "the resumed ru
 ! grep -q '"BF16"' whole16/model.safetensors || fail "weights are written in bf16"
 "$comodal" info whole16/model.safetensors | grep -q "parameters, bf16" || fail "info does not say bf16"
 "$comodal" predict whole16/model.safetensors cohort/imagesTs whole16/predictions --branches >/dev/null
-"$comodal" info | grep -q "^bf16: stored; multiplied" || fail "info does not say what bf16 runs on"
+"$comodal" info | grep -q "^bf16: a usual convolution runs on the" || fail "info does not say what bf16 runs on"
 
 echo "a run that is stopped before it logs claims no loss"
 "$comodal" train tiny.toml early --train.log_every 1000000 --train.steps 1000000 >early.txt 2>/dev/null &
