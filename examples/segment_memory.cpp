@@ -32,7 +32,7 @@ struct segmenter {
     const comodal::case_files files{"in memory", {images.begin(), images.end()}};
     const auto one = comodal::prepare_case(files, plan.prepare);
     const auto outputs = comodal::predict_case<backend>(
-        tape, plan, one, {}, {plan.patch, 0.5, {}},
+        tape, plan, one, {}, {plan.patch_size, 0.5, {}},
         [&](const auto& volumes, const auto& present, auto which) { return network.forward(volumes, present, which); });
     return comodal::restore(outputs[0].labels, one.preparation);
   }
@@ -45,7 +45,7 @@ comodal::safetensors_file untrained_model() {
   plan.labels = {{"background", {0}}, {"lesion", {1}}};
   plan.network.stream_channels = {4, 8};
   plan.network.fused_channels = {8, 16};
-  plan.patch = {16, 16, 16};
+  plan.patch_size = {16, 16, 16};
   comodal::context<backend> context;
   comodal::tape<backend> tape(context);
   comodal::safetensors_file model;

@@ -140,6 +140,8 @@ int predict(const predict_arguments& arguments) {
         if (std::find(outputs.begin(), outputs.end(), result.name) == outputs.end()) outputs.push_back(result.name);
       }
       written.push_back(one.id);
+    } catch (const comodal::device_error&) {
+      throw;  // memory that is short here is short for the next case, too
     } catch (const comodal::io_error& failure) {
       failed(failure.what());  // names its file
     } catch (const comodal::error& failure) {
@@ -179,7 +181,8 @@ int info(const path& model) {
   const auto plan = comodal::plan_of(content, model);
   comodal::index parameters = 0;
   for (const auto& [name, array] : content.arrays)
-    if (name.starts_with(plan.predictors.at(0) + "/")) parameters += array.shape.size();
+    if (name.starts_with(plan.predictors.at(0) + "/") && name.find("/optimiser.") == std::string::npos)
+      parameters += array.shape.size();
   std::printf("%s: %s after %u steps, seed %llu, %ld parameters, %s\nmodalities:", model.c_str(), plan.method.c_str(),
               plan.steps, static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters),
               plan.network.precision.c_str());

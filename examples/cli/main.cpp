@@ -20,6 +20,9 @@ int run(const std::function<int()>& command) {
   } catch (const comodal::out_of_memory_error& failure) {
     std::fprintf(stderr, "comodal: %s; use a smaller batch.patch_size or fewer crops per step\n", failure.what());
     return 1;
+  } catch (const comodal::device_error& failure) {
+    std::fprintf(stderr, "comodal: %s\n", failure.what());
+    return 1;
   } catch (const comodal::error& failure) {
     std::fprintf(stderr, "comodal: %s\n", failure.what());
     return 2;

@@ -63,6 +63,8 @@ const std::vector<conv3d_problem> problems{
     in_parts({2, {5, 8, 9}, 24, 16, {3, 3, 3}, {1, 1, 1}}, {8, 16}, true),
     in_parts({1, {4, 5, 6}, 9, 5, {3, 3, 3}, {2, 2, 2}}, {1, 3, 5}, true),
     in_parts({1, {4, 6, 6}, 12, 8, {1, 1, 1}, {1, 1, 1}}, {4, 4, 4}),
+    // Deep filters where F(4x4, 3x3) serves the plane.
+    {1, {17, 12, 12}, 8, 8, {17, 3, 3}},
     // A filter whose rows of taps, of all parts together, do not fit on the stack.
     in_parts({1, {15, 14, 3}, 3, 2, {15, 15, 1}, {1, 1, 1}}, {1, 1, 1}),
     // Transposed convolutions: blocks that do not overlap.

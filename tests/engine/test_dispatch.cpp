@@ -7,6 +7,8 @@
 
 #include <core/support.hpp>
 
+#include <cmath>
+
 namespace comodal::tests {
 
 // Two engines for matrix products that answer what the test wants and do nothing.
@@ -153,6 +155,36 @@ BOOST_FIXTURE_TEST_CASE(a_problem_is_checked_before_engines_see_it, fresh) {
   BOOST_CHECK_EXCEPTION((void)engine_facts(ctx, matmul_problem{-1, 2, 3, 4}, direction::forward), shape_error,
                         says("matmul: -1 x (2 x 4) (4 x 3), expected sizes of 0 or more"));
   BOOST_TEST(now.first_asked == 0);
+}
+
+// NaN has no order: it must be refused before the cache compares it with what it knows.
+BOOST_AUTO_TEST_CASE(an_option_that_is_not_a_number_is_refused_though_a_like_problem_is_known) {
+  context<> ctx;
+  conv3d_problem p(1, {4, 4, 4}, 4, 4);
+  (void)engine_facts(ctx, p, direction::forward);
+  p.slope = std::nan("");
+  BOOST_CHECK_EXCEPTION((void)engine_facts(ctx, p, direction::forward), shape_error, says("conv3d: slope nan"));
+  BOOST_CHECK_EXCEPTION(dispatch(ctx, softmax_problem{3, 2, 1, 2}, direction::forward, {}), shape_error,
+                        says("softmax: 3 x 2 x 1, 2 groups"));
+}
+
+BOOST_AUTO_TEST_CASE(tensors_that_do_not_fit_their_problem_are_refused) {
+  context<> ctx;
+  const conv3d_problem p(1, {3, 3, 3}, 4, 2);
+  const auto x = ctx.make(p.input_shape()), w = ctx.make(p.weight_shape()), y = ctx.make(p.output_shape());
+  const auto refused = [](const std::string& words, const auto& f) {
+    BOOST_CHECK_EXCEPTION((void)f(), shape_error, says(words));
+  };
+  refused("conv3d: 2 maps side by side, the problem has 1", [&] { return ops::conv3d(ctx, p, {x, x}, w); });
+  refused("conv3d: map (1, 3, 3, 3, 2), the problem expects (1, 3, 3, 3, 4)",
+          [&] { return ops::conv3d(ctx, p, {y}, w); });
+  refused("conv3d: weights (1, 3, 3, 3, 4)", [&] { return ops::conv3d(ctx, p, {x}, x); });
+  refused("conv3d: bias (1, 3, 3, 3, 4), the problem expects (2)", [&] { return ops::conv3d(ctx, p, {x}, w, x); });
+  refused("conv3d: gradient (1, 3, 3, 3, 4)", [&] { return ops::conv3d_backward_data(ctx, p, x, w, {true}); });
+  refused("conv3d: 2 maps side by side", [&] { return ops::conv3d_backward_data(ctx, p, y, w, {true, true}); });
+  BOOST_TEST(!ops::conv3d_backward_data(ctx, p, y, w, {false})[0]);
+  refused("softmax: mask (2, 3) for axis 1 of (4, 2), expected (groups, 2)",
+          [&] { return ops::softmax(ctx, ctx.make({4, 2}), 1, ctx.make({2, 3})); });
 }
 
 // An operation that needs no plan runs without one, and is counted all the same.

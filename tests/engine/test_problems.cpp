@@ -45,6 +45,8 @@ BOOST_AUTO_TEST_CASE(a_convolution_refuses_what_makes_no_sense) {
   refused(p, "conv3d: 3 groups of channels 4 -> 6, expected a divisor of both", [](auto& q) { q.groups = 3; });
   refused(p, "conv3d: slope nan, expected 0 to 1", [](auto& q) { q.slope = std::nan(""); });
   refused(p, "conv3d: 2 parts of 5 channels, expected 4", [](auto& q) { q.set_parts(std::vector<index>{2, 3}); });
+  refused(p, "conv3d: a part of 0 channels, expected 1 or more",
+          [](auto& q) { q.set_parts(std::vector<index>{4, 0}); });
   conv3d_problem many{1, {4, 4, 4}, 17, 1};
   BOOST_CHECK_EXCEPTION(many.set_parts(std::vector<index>(17, 1)), shape_error,
                         says("conv3d: 17 maps side by side, expected 16 at most"));
@@ -66,6 +68,15 @@ BOOST_AUTO_TEST_CASE(a_transposed_convolution_is_the_convolution_that_leads_back
   BOOST_TEST((p.output_shape() == shape{2, 1, 2, 3, 4}));
   BOOST_TEST((p.weight_shape() == shape{1, 2, 3, 4, 5}));
   BOOST_TEST(p.is_blocks());
+  // What looks alike but leaves a rest, or is dilated, is an ordinary convolution with its weights turned round.
+  conv3d_problem rest(1, {5, 4, 4}, 4, 8, {2, 2, 2}, {2, 2, 2});
+  rest.pad_front = rest.pad_back = {0, 0, 0};
+  rest.layout = filter_layout::out_in;
+  BOOST_TEST(!rest.is_blocks());
+  rest.input[0] = 4;
+  BOOST_TEST(rest.is_blocks());
+  rest.dilation = {2, 2, 2};
+  BOOST_TEST(!rest.is_blocks());
   BOOST_CHECK_EXCEPTION(conv3d_problem::transposed(1, {4, 4, 4}, 1, 1, {2, 0, 2}).check(), shape_error,
                         says("conv3d: filter 0 along axis 1"));
   BOOST_CHECK_EXCEPTION(conv3d_problem::transposed(1, {4, 4, 0}, 1, 1, {2, 2, 2}).check(), shape_error,

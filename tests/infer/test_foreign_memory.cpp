@@ -78,7 +78,7 @@ struct programs {
     p.network.stream_channels = {2, 4};
     p.network.fused_channels = {4, 6};
     p.network.strides = {{2, 2, 1}};
-    p.patch = {6, 12, 16};
+    p.patch_size = {6, 12, 16};
     p.method = "none";
     return p;
   }();
@@ -119,7 +119,7 @@ struct programs {
 
   [[nodiscard]] std::vector<case_output> predict(const case_data& one) {
     return predict_case<B>(
-        home, plan, one, {true, true, true, true}, {plan.patch, 0.5, {}},
+        home, plan, one, {true, true, true, true}, {plan.patch_size, 0.5, {}},
         [&](const auto& volumes, const auto& present, auto which) { return network.forward(volumes, present, which); });
   }
 

@@ -23,8 +23,7 @@ template <tensor_backend Backend>
   if (parts.size() > conv3d_problem::most_parts) return conv3d(std::vector{concat(parts, 4)}, w, stride, bias);
   std::vector<shape> shapes;
   for (const auto& part : parts) shapes.push_back(part.shape());
-  conv3d_problem p = ops::conv3d_problem_of(shapes, w.shape(), stride);
-  p.has_bias = static_cast<bool>(bias);
+  const conv3d_problem p = ops::conv3d_problem_of(shapes, w.shape(), stride);
   if (bias && !(bias.shape() == shape{p.out_channels}))
     throw shape_error(text("conv3d: bias ", bias.shape().to_string(), " for ", p.out_channels, " channels"));
   auto& ctx = w.ctx();
@@ -71,11 +70,10 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> conv_transpose3d(const variable<Backend>& x, const variable<Backend>& w,
                                                  const variable<Backend>& bias = {}) {
-  conv3d_problem p = ops::transposed_problem_of(x.shape(), w.shape());
+  const conv3d_problem p = ops::transposed_problem_of(x.shape(), w.shape());
   const index channels = p.in_channels;  // the problem leads back
   if (bias && !(bias.shape() == shape{channels}))
     throw shape_error(text("conv_transpose3d: bias ", bias.shape().to_string(), " for ", channels, " channels"));
-  p.has_bias = static_cast<bool>(bias);
   auto& ctx = x.ctx();
   const operation_scope scope(ctx, "conv_transpose3d");
   auto y = ops::conv_transpose3d(ctx, p, x.value(), w.value(), bias ? bias.value() : tensor_of<Backend>{});

@@ -31,6 +31,9 @@ template <tensor_backend Backend>
   if (maps.empty() || weights.extent(-1) != count)
     throw shape_error(text("weighted_conv3d: weights ", weights.shape().to_string(), " for ", count, " maps"));
   const bool per_voxel = weights.shape().rank() == 5;
+  if (!per_voxel && weights.shape().rank() != 2)
+    throw shape_error(
+        text("weighted_conv3d: weights ", weights.shape().to_string(), ", expected (N, M) or (N, D, H, W, M)"));
   if (count > conv3d_problem::most_parts || (!per_voxel && weights.requires_grad())) {
     std::vector<variable<Backend>> weighted;
     for (index m = 0; m < count; ++m)

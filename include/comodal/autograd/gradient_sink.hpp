@@ -111,6 +111,7 @@ class gradient_sink {
     tensor_type grad;        // empty where none arrived
     comodal::shape extents;  // of the value, and so of the gradient
     bool requires_grad = false;
+    bool is_result = false, on_tape = false;  // made by a recorded operation; which the tape still holds
     context<Backend>* ctx = nullptr;
     std::shared_ptr<detail::parameter_place<Backend>> place;  // of parameters alone
   };

@@ -131,7 +131,8 @@ class tape {
 
   /// Gradients of a scalar with respect to every leaf, added to what the leaves hold. Empties the tape, also where a
   /// backward function throws; leaves then hold part of their gradients: drop these with `zero_grad`.
-  /// @throws shape_error unless `loss` has one element (the tape stays as it is)
+  /// @throws shape_error unless `loss` has one element; error if an earlier pass emptied the tape of its operations
+  /// (the tape stays as it is)
   void backward(const variable_type& loss) {
     if (loss.shape().size() != 1)
       throw shape_error(text("backward: the loss has shape ", loss.shape().to_string(),
@@ -140,9 +141,13 @@ class tape {
       clear();
       return;
     }
+    if (loss.m_slot->is_result && !loss.m_slot->on_tape)
+      throw error(
+          "backward: the operations behind this value are no longer on the tape: an earlier backward pass, or clear(), "
+          "took them; go backward from the sum of both values, or compute the second one after the first pass");
     const layer_scope<Backend> before(*m_context);  // steps open the layers in which they were recorded
     clear_on_throw guard{this};
-    loss.m_slot->grad = ops::full(*m_context, loss.shape(), typename Backend::scalar_type(1));
+    loss.sink().accumulate(ops::full(*m_context, loss.shape(), typename Backend::scalar_type(1)));
     walk_back(0);
     guard.finished = true;
   }
@@ -226,7 +231,10 @@ class tape {
   template <class Backward>
   struct result_step final : detail::recorded_step {
     template <class From>
-    result_step(std::shared_ptr<slot> of, From&& f) : output(std::move(of)), backward(std::forward<From>(f)) {}
+    result_step(std::shared_ptr<slot> of, From&& f) : output(std::move(of)), backward(std::forward<From>(f)) {
+      output->is_result = output->on_tape = true;
+    }
+    ~result_step() override { output->on_tape = false; }
     bool reached() const override { return static_cast<bool>(output->grad); }
     void run() override {
       backward(static_cast<const tensor_type&>(output->grad));

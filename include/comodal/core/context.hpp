@@ -116,7 +116,7 @@ class context {
   }
 
   /// Asks `engine` first wherever it serves an operation; empty: the order of the back end and the engines' preferences
-  /// decide. Plans are made anew. It may name an engine that the back end lacks: that is a fallback of each operation.
+  /// decide. Plans are made anew. An engine that the back end lacks is refused by the next operation (config_error).
   void choose_engine(std::string engine) {
     if (engine == m_state->engine) return;
     m_state->engine = std::move(engine);
@@ -167,23 +167,24 @@ class operation_scope {
  public:
   /// @param operation a string literal
   operation_scope(context<Backend>& ctx, const char* operation, bool backward = false)
-      : m_context(ctx.recorder ? &ctx : nullptr) {
-    if (m_context) ctx.recorder->begin(operation, backward, ctx.pool().statistics().in_use);
+      : m_context(&ctx), m_recorder(ctx.recorder) {
+    if (m_recorder) m_recorder->begin(operation, backward, ctx.pool().statistics().in_use);
   }
   // An error of the device that shows here shows again in the next call that may throw.
   ~operation_scope() {
-    if (!m_context) return;
+    if (!m_recorder) return;
     try {
       m_context->fence();
     } catch (...) {
     }
-    m_context->recorder->end(m_context->pool().statistics().in_use);
+    m_recorder->end(m_context->pool().statistics().in_use);
   }
   operation_scope(const operation_scope&) = delete;
   operation_scope& operator=(const operation_scope&) = delete;
 
  private:
   context<Backend>* m_context;
+  profile* m_recorder;
 };
 
 /// Names the part of a network that runs, for the context's recorder: `layer_scope(ctx, "stream", 0, "stage", 1)` is

@@ -30,8 +30,8 @@ inline constexpr bool is_engine_list_v = false;
 template <class... Engines>
 inline constexpr bool is_engine_list_v<engine_list<Engines...>> = true;
 
-/// The engines of an execution space, unless a back end names others. `COMODAL_IMPL_HOST_VENDORS` and
-/// `COMODAL_IMPL_DEVICE_VENDORS` (core/config.hpp) name the vendors' libraries that this build has.
+/// The engines of an execution space, unless a back end names others. `COMODAL_IMPL_HOST_VENDORS` (core/config.hpp)
+/// names the vendors' libraries that this build has.
 template <execution_space Space>
 using default_engines =
     std::conditional_t<is_host_v<Space>, engine_list<amx_engine, host_engine COMODAL_IMPL_HOST_VENDORS>,

@@ -56,7 +56,8 @@ struct simple_plan {
   plan_facts facts;
 };
 
-/// The base of operations that any problem suits and that need no plan.
+/// The base of operations that any problem suits and that need no plan: where its engine comes first, it is not asked.
+/// An engine that refuses some problems does not derive from it.
 template <class Engine, class Problem, class Backend>
 struct ready_op {
   static constexpr bool ready = true;
@@ -212,7 +213,6 @@ class plan_cache {
     }
     const auto found = m_ways.find({p, d});
     if (found != m_ways.end()) return found->second;
-    p.check();
     using chooser_type = chooser<Backend, Problem, typename Backend::engines_type>;
     return m_ways.emplace(std::pair{p, d}, chooser_type(ctx, p, d).choose()).first->second;
   }
@@ -247,6 +247,7 @@ struct first_serving<Problem, engine_list<Engine, Rest...>> {
 /// engines changes. @throws shape_error for a problem that makes no sense; config_error where no engine supports it
 template <tensor_backend Backend, operation_problem Problem>
 [[nodiscard]] const plan_facts& engine_facts(context<Backend>& ctx, const Problem& p, direction d) {
+  p.check();  // before the cache compares it: NaN has no order
   return *ctx.template kept<engine_detail::plan_cache<Backend, Problem>>().find(ctx, p, d).facts;
 }
 
@@ -255,6 +256,7 @@ template <tensor_backend Backend, operation_problem Problem>
 template <tensor_backend Backend, operation_problem Problem>
 void dispatch(context<Backend>& ctx, const Problem& p, direction d,
               const typename Problem::template arguments<typename Backend::scalar_type>& arguments) {
+  p.check();
   using first = typename engine_detail::first_serving<Problem, typename Backend::engines_type>::type;
   static_assert(!std::is_void_v<first>, "comodal: no engine of this back end serves this problem");
   if constexpr (engine_detail::is_ready<first, Problem, Backend>()) {

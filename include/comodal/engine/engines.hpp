@@ -10,6 +10,4 @@
 
 #include COMODAL_IMPL_HOST_VENDOR_HEADER  // onednn/, where it is compiled in
 
-namespace comodal::inline COMODAL_CONFIG {}  // namespace comodal::inline COMODAL_CONFIG
-
 #endif

@@ -63,7 +63,7 @@ struct network_options {
       throw config_error(
           text("model.strides: ", strides.size(), " entries, expected ", n - 1, " (one less than stages)"));
     if (!kernel_size.empty() && kernel_size.size() != n)
-      throw config_error(text("model.kernel_size: ", kernel_size.size(), " entries, expected ", n, " (one a stage)"));
+      throw config_error(text("model.kernel_size: ", kernel_size.size(), " entries, expected ", n, " (one per stage)"));
     if (precision != "fp32" && precision != "bf16")
       throw config_error(text("model.precision: '", precision, "', expected fp32 or bf16"));
     if (checkpointed < 0 || checkpointed > stages())
@@ -77,7 +77,7 @@ struct network_options {
         if (c < 1) throw config_error(text("model: ", c, " channels, expected 1 or more"));
     for (const auto& stride : depth_first(strides, "strides"))
       for (const index v : stride)
-        if (v < 1) throw config_error(text("model.strides: ", v, ", expected 1 or more"));
+        if (v < 1 || v > 64) throw config_error(text("model.strides: ", v, ", expected 1 to 64"));
     for (const auto& filter : depth_first(kernel_size, "kernel_size"))
       for (const index v : filter)
         if (v < 1 || v > 15 || v % 2 == 0)  // what conv3d takes

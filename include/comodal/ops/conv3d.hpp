@@ -43,6 +43,28 @@ inline conv3d_problem conv3d_problem_of(const std::vector<shape>& maps, const sh
 
 namespace ops_detail {
 
+inline void expect_shape(const char* what, const shape& found, const shape& expected) {
+  if (!(found == expected))
+    throw shape_error(text("conv3d: ", what, ' ', found.to_string(), ", the problem expects ", expected.to_string()));
+}
+
+// The shape of map i of the inputs of `p`.
+[[nodiscard]] inline shape map_shape(const conv3d_problem& p, std::size_t i) {
+  shape extents = p.input_shape();
+  if (p.part_count > 1) extents.set(4, p.parts[i]);
+  return extents;
+}
+inline void expect_count(const conv3d_problem& p, std::size_t maps) {
+  if (maps != static_cast<std::size_t>(p.part_count))
+    throw shape_error(text("conv3d: ", maps, " maps side by side, the problem has ", p.part_count));
+}
+
+template <tensor_backend Backend>
+void expect_maps(const conv3d_problem& p, const std::vector<tensor_of<Backend>>& maps) {
+  expect_count(p, maps.size());
+  for (std::size_t i = 0; i < maps.size(); ++i) expect_shape("map", maps[i].shape(), map_shape(p, i));
+}
+
 template <tensor_backend Backend>
 [[nodiscard]] auto conv3d_arguments(const std::vector<tensor_of<Backend>>& maps) {
   conv3d_problem::arguments<typename Backend::scalar_type> a;
@@ -58,12 +80,17 @@ template <tensor_backend Backend>
 [[nodiscard]] tensor_of<Backend> conv3d(context<Backend>& ctx, const conv3d_problem& p,
                                         const std::vector<tensor_of<Backend>>& maps, const tensor_of<Backend>& w,
                                         const tensor_of<Backend>& bias = {}) {
+  ops_detail::expect_maps<Backend>(p, maps);
+  ops_detail::expect_shape("weights", w.shape(), p.weight_shape());
+  if (bias) ops_detail::expect_shape("bias", bias.shape(), {p.out_channels});
+  conv3d_problem with_bias = p;
+  with_bias.has_bias = static_cast<bool>(bias);
   auto y = ctx.make(p.output_shape());
   auto a = ops_detail::conv3d_arguments<Backend>(maps);
   a.w = w.data();
   a.bias = bias ? bias.data() : nullptr;
   a.y = y.data();
-  dispatch(ctx, p, direction::forward, a);
+  dispatch(ctx, with_bias, direction::forward, a);
   return y;
 }
 
@@ -73,19 +100,25 @@ template <tensor_backend Backend>
                                                                    const tensor_of<Backend>& dy,
                                                                    const tensor_of<Backend>& w,
                                                                    const std::vector<bool>& wanted) {
+  ops_detail::expect_count(p, wanted.size());
+  ops_detail::expect_shape("gradient", dy.shape(), p.output_shape());
+  ops_detail::expect_shape("weights", w.shape(), p.weight_shape());
   std::vector<tensor_of<Backend>> dx(wanted.size());
   conv3d_problem::arguments<typename Backend::scalar_type> a;
   a.parts = static_cast<int>(wanted.size());
-  shape extents = p.input_shape();
+  bool any = false;
   for (std::size_t i = 0; i < wanted.size(); ++i) {
-    const index channels = wanted.size() > 1 ? p.parts[i] : p.in_channels;
-    extents.set(4, channels);
+    const shape extents = ops_detail::map_shape(p, i);
     if (wanted[i]) dx[i] = ctx.make(extents);
-    a.x[i] = {wanted[i] ? dx[i].data() : nullptr, channels};
+    a.x[i] = {wanted[i] ? dx[i].data() : nullptr, extents[4]};
+    any = any || wanted[i];
   }
+  if (!any) return dx;
+  conv3d_problem without_bias = p;
+  without_bias.has_bias = false;
   a.w = w.data();
   a.y = dy.data();
-  dispatch(ctx, p, direction::backward, a);
+  dispatch(ctx, without_bias, direction::backward, a);
   return dx;
 }
 
@@ -94,11 +127,15 @@ template <tensor_backend Backend>
 [[nodiscard]] tensor_of<Backend> conv3d_backward_weights(context<Backend>& ctx, const conv3d_problem& p,
                                                          const std::vector<tensor_of<Backend>>& maps,
                                                          const tensor_of<Backend>& dy) {
+  ops_detail::expect_maps<Backend>(p, maps);
+  ops_detail::expect_shape("gradient", dy.shape(), p.output_shape());
+  conv3d_problem without_bias = p;
+  without_bias.has_bias = false;
   auto dw = ctx.make(p.weight_shape());
   auto a = ops_detail::conv3d_arguments<Backend>(maps);
   a.w = dw.data();
   a.y = dy.data();
-  dispatch(ctx, p, direction::backward_weights, a);
+  dispatch(ctx, without_bias, direction::backward_weights, a);
   return dw;
 }
 
@@ -139,13 +176,18 @@ template <tensor_backend Backend>
 [[nodiscard]] tensor_of<Backend> conv_transpose3d(context<Backend>& ctx, const conv3d_problem& p,
                                                   const tensor_of<Backend>& x, const tensor_of<Backend>& w,
                                                   const tensor_of<Backend>& bias = {}) {
+  ops_detail::expect_shape("input", x.shape(), p.output_shape());
+  ops_detail::expect_shape("weights", w.shape(), p.weight_shape());
+  if (bias) ops_detail::expect_shape("bias", bias.shape(), {p.in_channels});
+  conv3d_problem with_bias = p;
+  with_bias.has_bias = static_cast<bool>(bias);
   auto y = ctx.make(p.input_shape());
   conv3d_problem::arguments<typename Backend::scalar_type> a;
   a.x[0] = {y.data(), p.in_channels};
   a.w = w.data();
   a.bias = bias ? bias.data() : nullptr;
   a.y = x.data();
-  dispatch(ctx, p, direction::backward, a);
+  dispatch(ctx, with_bias, direction::backward, a);
   return y;
 }
 /// The gradient of x from dy and w.

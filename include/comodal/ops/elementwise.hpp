@@ -61,6 +61,9 @@ template <tensor_backend Backend, class Function>
 template <tensor_backend Backend, class Function>
 [[nodiscard]] tensor_of<Backend> unary_backward(context<Backend>& ctx, const Function& f, const tensor_of<Backend>& x,
                                                 const tensor_of<Backend>& y, const tensor_of<Backend>& dy) {
+  static_assert(
+      requires(typename context<Backend>::compute_type v) { f.derivative(v, v); },
+      "comodal: a function whose gradient is asked for needs a member derivative(x, y), of what is computed with");
   auto dx = ctx.make(x.shape());
   dispatch(ctx, unary_problem<Function>{x.size()}, direction::backward, {f, x.data(), y.data(), dy.data(), dx.data()});
   return dx;
@@ -108,7 +111,7 @@ template <tensor_backend Backend>
   return y;
 }
 
-/// All elements of a tensor that exists set to a value, in place.
+/// Sets all elements of a tensor to a value, in place.
 template <tensor_backend Backend>
 void fill(context<Backend>& ctx, const tensor_of<Backend>& to, typename Backend::scalar_type value) {
   dispatch(ctx, fill_problem{to.size()}, direction::forward, {value, to.data()});

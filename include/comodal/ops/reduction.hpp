@@ -49,6 +49,9 @@ template <tensor_backend Backend>
                                          const tensor_of<Backend>& mask = {}) {
   const shape in = x.shape();
   const int a = in.checked(axis);
+  if (mask && (mask.rank() != 2 || mask.extent(1) != in[a]))
+    throw shape_error(text("softmax: mask ", mask.shape().to_string(), " for axis ", a, " of ", in.to_string(),
+                           ", expected (groups, ", in[a], ")"));
   auto y = ctx.make(in);
   const softmax_problem p{in.product(0, a), in[a], in.product(a + 1, in.rank()), mask ? mask.extent(0) : 1};
   dispatch(ctx, p, direction::forward, {x.data(), mask ? mask.data() : nullptr, y.data(), nullptr, nullptr});

@@ -52,6 +52,7 @@ class trainer {
         m_plan(std::move(plan)),
         m_folder(std::move(folder)) {
     check(options);
+    m_plan.predictors.clear();
     for (const auto& one : method.predictors()) m_plan.predictors.push_back(one.name);
     (void)saved_stores();
     refuse_unreadable_plan();
@@ -140,7 +141,9 @@ class trainer {
       ++m_step;
 
       const bool logs = m_step % m_options.log_every == 0 || m_step == steps,
-                 saves = m_step % m_options.checkpoint_every == 0 || m_step == steps;
+                 saves = m_step % m_options.checkpoint_every == 0 || m_step == steps,
+                 validates = validate && m_options.validate_every > 0 &&
+                             (m_step % m_options.validate_every == 0 || m_step == steps);
       if (logs) {
         const log_row row = row_of(rate, values, norms);
         result.last_loss = value_of(row, "loss");
@@ -148,11 +151,10 @@ class trainer {
         result.logged = true;
         log.write(row);
         line.show(m_step, result.last_loss, rate);
-      } else if (saves) {
+      } else if (saves || validates) {
         refuse_divergence(loss, norms);
       }
-      if (validate && m_options.validate_every > 0 && (m_step % m_options.validate_every == 0 || m_step == steps))
-        validate_now(log, line);
+      if (validates) validate_now(log, line);
       if (saves) save_checkpoint();
     }
     line.clear();
@@ -243,8 +245,8 @@ class trainer {
     });
   }
   [[nodiscard]] bool is_round_step(std::uint32_t step) const {
-    const auto steps = static_cast<std::uint32_t>(m_options.steps);
-    for (std::uint32_t k = 4; k < 9; ++k)
+    const auto steps = static_cast<std::uint64_t>(m_options.steps);
+    for (std::uint64_t k = 4; k < 9; ++k)
       if (step == steps * k / 10) return true;
     return false;
   }

@@ -84,6 +84,7 @@ struct engine_op<amx_engine, conv3d_problem, Backend> {
   template <class Tiles>
   static void run_blocks(context<Backend>& ctx, const conv3d_problem& p, direction d, const arguments& a) {
     bfloat16* const large = a.x[0].data;
+    if (!large) return;  // a gradient that nobody wants
     if (d == direction::forward) return engine_detail::tile_conv_transpose3d_data<Tiles>(ctx, p, large, a.w, a.y);
     if (d == direction::backward)
       return engine_detail::tile_conv_transpose3d<Tiles>(ctx, engine_detail::transposed_conv3d(p), a.y, a.w, a.bias,

@@ -203,7 +203,7 @@ void winograd_tile(const C* const* from, index count, index ci, const C* packed,
 template <int Columns, class C>
 void winograd_products(const conv3d_sizes& s, const winograd_block& at, const C* inputs, const C* packed, index t,
                        C* out) {
-  constexpr index most_taps = 15;  // conv3d_problem allows no more
+  constexpr index most_taps = conv3d_problem::largest_filter;
   const index tiles = at.tiles();
   const C* const points = inputs + t * at.input_step(s.ci);
   for (index n = 0; n < at.samples(); ++n)

@@ -56,7 +56,11 @@ struct engine_op<onednn_engine, conv3d_problem, Backend> {
                   const arguments& a) {
     if constexpr (has_type) {
       const engine_detail::joined_parts<Backend> x(ctx, p, d, a);
-      execute(ctx, *plan.of, p, d, x.data(), a.w, a.y);
+      try {
+        execute(ctx, *plan.of, p, d, x.data(), a.w, a.y);
+      } catch (const dnnl::error& failure) {
+        throw device_error(text(conv3d_problem::name(d), " of ", p.to_string(), ": oneDNN failed: ", failure.what()));
+      }
       if (d == direction::backward) x.split();
       if (d == direction::forward && a.bias)
         for_elements(ctx.space(), p.output_shape().size(),

@@ -99,14 +99,19 @@ struct conv3d_problem {
   [[nodiscard]] bool is_strided() const { return stride != extent3{1, 1, 1}; }
   [[nodiscard]] bool is_dilated() const { return dilation != extent3{1, 1, 1}; }
   /// True where the output has the size of the input, with half of an odd filter as padding on both sides.
-  [[nodiscard]] bool keeps_size() const {
+  [[nodiscard]] bool keeps_size() const { return has_half_padding() && !is_strided() && !is_dilated(); }
+  /// True for odd filters with half of them as padding on both sides.
+  [[nodiscard]] bool has_half_padding() const {
     for (std::size_t a = 0; a < 3; ++a)
       if (filter[a] % 2 == 0 || pad_front[a] != filter[a] / 2 || pad_back[a] != filter[a] / 2) return false;
-    return !is_strided() && !is_dilated();
+    return true;
   }
-  /// True for the problems that `transposed` makes: blocks of the input that do not overlap.
+  /// True for the problems that `transposed` makes: blocks that do not overlap and cover the whole of one input map.
   [[nodiscard]] bool is_blocks() const {
-    return layout == filter_layout::out_in && filter == stride && pad_front == extent3{} && pad_back == extent3{};
+    if (layout != filter_layout::out_in || filter != stride || is_dilated() || part_count != 1) return false;
+    for (std::size_t a = 0; a < 3; ++a)
+      if (pad_front[a] != 0 || pad_back[a] != 0 || input[a] % filter[a] != 0) return false;
+    return true;
   }
   /// Multiply-adds of one forward pass, padding included.
   [[nodiscard]] index multiply_adds() const { return output_shape().size() * taps() * in_channels / groups; }
@@ -124,9 +129,11 @@ struct conv3d_problem {
                              ", expected a divisor of both"));
     if (!(slope >= 0 && slope <= 1)) throw shape_error(text("conv3d: slope ", slope, ", expected 0 to 1"));
     index sum = 0;
-    for (const index channels : parts) {
-      if (channels < 0) throw shape_error(text("conv3d: a part of ", channels, " channels"));
-      sum += channels;
+    for (std::size_t i = 0; i < parts.size(); ++i) {
+      const bool used = part_count > 1 && i < static_cast<std::size_t>(part_count);
+      if (used ? parts[i] < 1 : parts[i] != 0)
+        throw shape_error(text("conv3d: a part of ", parts[i], " channels, expected 1 or more"));
+      sum += parts[i];
     }
     if (part_count < 1 || part_count > most_parts || (part_count > 1 && sum != in_channels))
       throw shape_error(text("conv3d: ", part_count, " parts of ", sum, " channels, expected ", in_channels));
@@ -137,6 +144,8 @@ struct conv3d_problem {
     const auto triple = [](const extent3& e) { return text(e[0], 'x', e[1], 'x', e[2]); };
     std::string out = text(batch, " x ", triple(input), " x ", in_channels, " -> ", out_channels, ", filter ",
                            triple(filter), ", stride ", triple(stride));
+    if (!is_blocks() && !has_half_padding()) out += ", padding " + triple(pad_front) + " and " + triple(pad_back);
+    if (!is_blocks() && layout == filter_layout::out_in) out += ", weights (out, in)";
     if (is_dilated()) out += ", dilation " + triple(dilation);
     if (groups != 1) out += text(", ", groups, " groups");
     if (part_count > 1) out += text(", ", part_count, " parts");
@@ -153,14 +162,16 @@ struct conv3d_problem {
   }
   friend auto operator<=>(const conv3d_problem&, const conv3d_problem&) = default;
 
-  /// The data. Forward reads x, w and bias and writes y. `direction::backward` reads y and w (and bias, of a transposed
-  /// convolution) and writes those parts of x that are not null. `direction::backward_weights` reads x and y, writes w.
+  /// The data. Forward reads x and w and writes y. `direction::backward` reads y and w and writes those parts of x that
+  /// are not null. A convolution adds the bias in its forward direction; a transposed one (`is_blocks`) adds it in
+  /// `direction::backward`, which is its result. Elsewhere the bias is not read. `direction::backward_weights` reads x
+  /// and y, writes w.
   template <class T>
   struct arguments {
     std::array<channel_part<T>, most_parts> x{};
     int parts = 1;
     T* w = nullptr;
-    const T* bias = nullptr;  // (out channels of what is written); null: none
+    const T* bias = nullptr;  // one per channel of the result; null: none
     T* y = nullptr;
 
     [[nodiscard]] std::span<const channel_part<T>> maps() const { return {x.data(), static_cast<std::size_t>(parts)}; }

@@ -139,12 +139,12 @@ struct engine_op<reference_engine, conv3d_problem, Backend> {
     const engine_detail::reference_conv3d of(p);
     if (d == direction::forward) {
       array y = of.forward(engine_detail::reference_read(x.data(), p.input_shape()), of.read_weights(a.w));
-      if (a.bias) y += engine_detail::reference_read(a.bias, {p.out_channels});
+      if (a.bias && !p.is_blocks()) y += engine_detail::reference_read(a.bias, {p.out_channels});
       y = array(xt::where(y > 0, y, p.slope * y));
       engine_detail::reference_write(a.y, p.output_shape(), y);
     } else if (d == direction::backward) {
       array dx = of.backward(engine_detail::reference_read(a.y, p.output_shape()), of.read_weights(a.w));
-      if (a.bias) dx += engine_detail::reference_read(a.bias, {p.in_channels});
+      if (a.bias && p.is_blocks()) dx += engine_detail::reference_read(a.bias, {p.in_channels});
       engine_detail::reference_write(x.data(), p.input_shape(), dx);
       x.split();
     } else {
