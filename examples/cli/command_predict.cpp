@@ -30,6 +30,7 @@ void print_bfloat16_engine() {
 
 // How one window of the model's network is computed here: what its operations planned in a forward pass of zeros.
 void print_engines(const comodal::model_plan& plan) {
+  const comodal::runtime scope;
   session on;
   const auto modalities = static_cast<comodal::index>(plan.modalities.size());
   const auto network = comodal::make_network<backend>(on.tape, plan.network, modalities, plan.channels(), plan.seed);
