@@ -24,7 +24,7 @@ struct segmenter {
       : plan(comodal::plan_of(model, "model")),
         network(comodal::make_network<backend>(tape, plan.network, static_cast<comodal::index>(plan.modalities.size()),
                                                plan.channels(), plan.seed)) {
-    comodal::load_parameters(network.parameters(), "ema.", model);
+    comodal::load_parameters(network.parameters(), "ema/", model);
   }
 
   // One view per modality, empty where it is absent; the labels lie on the grid of the views.
@@ -46,11 +46,12 @@ comodal::safetensors_file untrained_model() {
   plan.network.stream_channels = {4, 8};
   plan.network.fused_channels = {8, 16};
   plan.patch_size = {16, 16, 16};
+  plan.predictors = {"ema"};
   comodal::context<backend> context;
   comodal::tape<backend> tape(context);
   comodal::safetensors_file model;
-  model.metadata["comodal.plan"] = comodal::to_json(plan);
-  comodal::save_parameters(comodal::make_network<backend>(tape, plan.network, 4, 2, 1).parameters(), "ema.", model);
+  comodal::write_plan(plan, model);
+  comodal::save_parameters(comodal::make_network<backend>(tape, plan.network, 4, 2, 1).parameters(), "ema/", model);
   return model;
 }
 

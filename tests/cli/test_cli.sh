@@ -77,7 +77,7 @@ refuses 2 "no multiple of the network's total stride" "$comodal" train tiny.toml
 refuses 2 "expected sgd or adamw" "$comodal" train tiny.toml wrong --optimiser.name sdg
 refuses 2 "model.precision: 'bf61', expected fp32 or bf16" "$comodal" train tiny.toml wrong_too --model.precision bf61
 refuses 2 "is not a whole number" "$comodal" train tiny.toml run --train.steps many
-refuses 2 "model.strides: 0, expected 1 or more" "$comodal" train tiny.toml run --model.strides '[[0, 2, 2]]'
+refuses 2 "model.strides: 0, expected 1 to 64" "$comodal" train tiny.toml run --model.strides '[[0, 2, 2]]'
 refuses 2 "model.strides: 2 entries, expected 1" "$comodal" train tiny.toml run --model.strides '[[2, 2, 2], [2, 2, 2]]'
 refuses 2 "data.normalise: 2 entries for 4 modalities" "$comodal" train tiny.toml run --data.normalise '["head", "ct"]'
 refuses 2 "data.margin = -20, expected 0 to 8192" "$comodal" train tiny.toml run --data.margin -20

@@ -63,7 +63,7 @@ comodal_compile_sentences(cohort_reader
 comodal_compile_sentences(tensor_backend
   "a tensor_backend needs a member type space_type"
   "a tensor_backend needs a member type scalar_type"
-  "a tensor_backend needs a static constexpr bool is_reference"
+  "a tensor_backend needs a member type engines_type"
   "this type is no tensor_backend")
 comodal_compile_sentences(semi_supervised_method
   "a semi_supervised_method needs a member views"

@@ -80,6 +80,7 @@ struct programs {
     p.network.strides = {{2, 2, 1}};
     p.patch_size = {6, 12, 16};
     p.method = "none";
+    p.predictors = {"ema"};
     return p;
   }();
   any_network<B> network = make_network<B>(home, plan.network, 3, 3, 7);
@@ -88,8 +89,8 @@ struct programs {
 
   programs() {
     safetensors_file model;
-    model.metadata["comodal.plan"] = to_json(plan);
-    save_parameters(network.parameters(), "ema.", model);
+    write_plan(plan, model);
+    save_parameters(network.parameters(), "ema/", model);
     write_safetensors(folder / "model.safetensors", model);
     const auto image = [](std::uint32_t key, const affine3x4& affine) { return test::image(key, affine); };
     const value_scale scale{0.25, -100};

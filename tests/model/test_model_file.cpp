@@ -72,7 +72,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
       {"/model/stream_channels", "[4, 1000000]", "1000000, expected 65536 at most"},
       {"/model/stream_channels", "[4, -8]", "-8 channels, expected 1 or more"},
       {"/model/strides", "[[2, 2, 4611686018427387904]]", "4611686018427387904, expected 1024 at most"},
-      {"/model/strides", "[[2, 2, 0]]", "0, expected 1 or more"},
+      {"/model/strides", "[[2, 2, 0]]", "0, expected 1 to 64"},
       {"/model/strides", "[[2, 2]]", "an entry has 2 numbers"},
       {"/predictors", "[]", "predictors: no name, expected at least one"},
       {"/model/younger", "1", "has 15 options, this program knows 14 of them"},

@@ -141,13 +141,13 @@ for kind in ["soft_dice", "cosine", "iou"]:
 # Optimisers: five steps on two parameters, one with decay and one without, with fixed gradients; clip_grad_norm_ before each.
 optimisers = {}
 for name, options in {
-    "sgd": dict(rate=0.05, momentum=0.9, decay=0.1, clip=0.0),
-    "sgd_clipped": dict(rate=0.05, momentum=0.8, decay=0.02, clip=1.5),
-    "adamw": dict(rate=0.02, beta1=0.9, beta2=0.99, epsilon=1e-6, decay=0.1, clip=0.0),
-    "adamw_clipped": dict(rate=0.02, beta1=0.8, beta2=0.999, epsilon=1e-8, decay=0.05, clip=1.0),
+    "sgd": dict(rate=0.05, momentum=0.9, weight_decay=0.1, clip=0.0),
+    "sgd_clipped": dict(rate=0.05, momentum=0.8, weight_decay=0.02, clip=1.5),
+    "adamw": dict(rate=0.02, beta1=0.9, beta2=0.99, epsilon=1e-6, weight_decay=0.1, clip=0.0),
+    "adamw_clipped": dict(rate=0.02, beta1=0.8, beta2=0.999, epsilon=1e-8, weight_decay=0.05, clip=1.0),
 }.items():
     w, b = draw(2, 3).requires_grad_(), draw(3).requires_grad_()
-    groups = [{"params": [w], "weight_decay": options["decay"]}, {"params": [b], "weight_decay": 0.0}]
+    groups = [{"params": [w], "weight_decay": options["weight_decay"]}, {"params": [b], "weight_decay": 0.0}]
     if name.startswith("sgd"):
         torch_optimiser = torch.optim.SGD(groups, lr=options["rate"], momentum=options["momentum"], nesterov=True)
     else:

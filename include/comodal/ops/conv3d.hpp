@@ -165,6 +165,13 @@ inline conv3d_problem transposed_problem_of(const shape& x, const shape& w) {
   if (x.rank() != 5 || w.rank() != 5 || x[4] != w[3])
     throw shape_error(text("conv_transpose3d: x ", x.to_string(), " and w ", w.to_string(),
                            ", expected (N, D, H, W, in) and (FD, FH, FW, in, out)"));
+  for (int a = 0; a < 3; ++a)
+    if (w[a] < 1 || w[a] > conv3d_problem::largest_filter || x[a + 1] < 1)
+      throw shape_error(text("conv_transpose3d: filter ", w[a], " and input extent ", x[a + 1], " along axis ", a,
+                             ", expected 1 to ", conv3d_problem::largest_filter, " and 1 or more"));
+  if (x[0] < 1 || x[4] < 1 || w[4] < 1)
+    throw shape_error(
+        text("conv_transpose3d: batch ", x[0], ", channels ", x[4], " -> ", w[4], ", expected 1 or more of each"));
   auto p = conv3d_problem::transposed(x[0], {x[1], x[2], x[3]}, x[4], w[4], {w[0], w[1], w[2]});
   p.check();
   return p;
