@@ -6,6 +6,7 @@
 #define COMODAL_ENGINE_HOST_TRANSPOSED_CONVERTED_HPP
 
 #include <comodal/core/kokkos.hpp>
+#include <comodal/engine/host/conv3d_sizes.hpp>
 #include <comodal/engine/host/gemm.hpp>
 #include <comodal/engine/problem/conv3d.hpp>
 
