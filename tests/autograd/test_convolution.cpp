@@ -112,7 +112,8 @@ BOOST_AUTO_TEST_CASE(shapes_that_do_not_fit_name_the_operation) {
                         says("conv_transpose3d: batch 0"));
   BOOST_CHECK_EXCEPTION((void)instance_norm(x, c3, c3), shape_error,
                         says("instance_norm: x (1, 4, 4, 4, 2), gamma (3)"));
-  BOOST_CHECK_EXCEPTION((void)instance_norm(tensor({3, 1, 1, 1, 2}), c2, c2), shape_error, says("one voxel per channel"));
+  BOOST_CHECK_EXCEPTION((void)instance_norm(tensor({3, 1, 1, 1, 2}), c2, c2), shape_error,
+                        says("one voxel per channel"));
   BOOST_CHECK_EXCEPTION((void)max_pool3d(x, {5, 1, 1}), shape_error, says("pool3d: window 5 along axis 0"));
   BOOST_CHECK_EXCEPTION((void)average_pool3d(c2, {1, 1, 1}), shape_error, says("pool3d: input (2)"));
   BOOST_CHECK_EXCEPTION((void)upsample3d(x, {2, 0, 1}), shape_error, says("upsample3d: factor 0"));
