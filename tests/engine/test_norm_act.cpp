@@ -33,13 +33,13 @@ BOOST_AUTO_TEST_CASE(variances_in_double_survive_a_large_mean) {
   BOOST_TEST(difference(normalised<device_on_host>(x, extents), expected) <= 1e-8);
 }
 
-// Floats are summed in double. What is lost is the rounding of the stored mean: 3e-5 of a thousand.
+// Floats are summed in double. What is lost is the rounding of the stored mean: 3.1e-5, where the deviation is 0.58.
 BOOST_AUTO_TEST_CASE(variances_of_floats_survive_a_mean_of_a_thousand_deviations) {
   const shape extents{1, 8, 8, 8, 4};
   auto x = values(extents.size(), 2);
   for (double& v : x) v = static_cast<double>(static_cast<float>(v + 1000));
   const auto expected = normalised<xtensor_backend<double>>(x, extents);
-  BOOST_TEST(difference(normalised<kokkos_backend<default_space, float>>(x, extents), expected) <= 1e-4);
+  BOOST_TEST(difference(normalised<kokkos_backend<default_space, float>>(x, extents), expected) <= 5.4e-5);
 }
 
 }  // namespace comodal::tests

@@ -18,8 +18,8 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// How cases are prepared. The model file keeps it: training and prediction must agree.
 struct prepare_options {
-  std::vector<normalisation> normalise{normalisation::head};  // one for all modalities, or one a modality
-  std::vector<ct_statistics> ct;                              // one a modality where any of them is `ct`
+  std::vector<normalisation> normalise{normalisation::head};  // one for all modalities, or one per modality
+  std::vector<ct_statistics> ct;                              // one per modality where any of them is `ct`
   index margin = 4;                                           // voxels kept around the head box
   std::vector<label_class> labels;                            // declared classes; none: label values are not compared
 };

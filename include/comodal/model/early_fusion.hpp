@@ -29,7 +29,7 @@ class early_fusion_network {
   [[nodiscard]] index modalities() const { return m_modalities; }
   [[nodiscard]] const parameter_store<Backend>& parameters() const { return *m_store; }
 
-  /// @param volumes one a modality, (N, D, H, W, 1); what stands in an absent one is never used
+  /// @param volumes one per modality, (N, D, H, W, 1); what stands in an absent one is never used
   /// @throws shape_error for a wrong number of volumes or different shapes
   [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
                                                 const presence<Backend>& present,

@@ -69,9 +69,9 @@ constexpr void check_fusion_block() {
 struct mean_fusion {};
 /// All maps side by side (absent ones 0), then a 1x1x1 convolution.
 struct concat_fusion {};
-/// Attention weights a modality and voxel: method.md 1.2, after MAML (Zhang et al., MICCAI 2021).
+/// Attention weights per modality and voxel: method.md 1.2, after MAML (Zhang et al., MICCAI 2021).
 struct gated_fusion {};
-/// Attention weights a modality and channel, from the maps' means over space (squeeze and excitation across
+/// Attention weights per modality and channel, from the maps' means over space (squeeze and excitation across
 /// modalities).
 struct channel_fusion {};
 /// Dot-product attention over the modalities of each voxel: the mean asks, every modality answers. Memory grows with

@@ -43,7 +43,7 @@ class mixed_precision_network {
   [[nodiscard]] const parameter_store<Backend>& parameters() const { return *m_shared->masters; }
   [[nodiscard]] const Network& inner() const { return m_network; }
 
-  /// @param volumes one a modality, (N, D, H, W, 1); what stands in an absent one is never used
+  /// @param volumes one per modality, (N, D, H, W, 1); what stands in an absent one is never used
   /// @throws shape_error as the inner network does
   [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
                                                 const presence<Backend>& present,

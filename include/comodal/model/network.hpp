@@ -18,7 +18,7 @@ namespace comodal::inline COMODAL_CONFIG {
 template <tensor_backend Backend>
 struct network_output {
   variable<Backend> fused;                  // z_f
-  std::vector<variable<Backend>> branches;  // z_m, one a modality; empty if they were not asked for or do not exist
+  std::vector<variable<Backend>> branches;  // z_m, one per modality; empty if they were not asked for or do not exist
   std::vector<variable<Backend>>
       features;                         // U^s, the fused maps, finest first; may be empty if they were not asked for
   std::vector<variable<Backend>> deep;  // z_f at coarser stages under deep supervision, finer first
@@ -69,10 +69,10 @@ template <tensor_backend Backend, modality_encoder<Backend> Encoder, fusion_stag
 class multimodal_network {
  public:
   /// @param store the parameters that the parts were made from
-  /// @param encoders one a modality, all with as many stages as there are fusion stages (or all the same one: shared
+  /// @param encoders one per modality, all with as many stages as there are fusion stages (or all the same one: shared
   /// weights)
   /// @param fusion one a stage, finest first
-  /// @param branch_decoders one a modality, or none
+  /// @param branch_decoders one per modality, or none
   /// @param checkpointed finest stages whose streams and fused maps are computed again in the backward pass instead of
   /// being kept
   /// @throws config_error where the numbers do not fit
@@ -99,7 +99,7 @@ class multimodal_network {
   [[nodiscard]] const parameter_store<Backend>& parameters() const { return *m_store; }
   [[nodiscard]] const std::vector<Fusion>& fusion() const { return m_fusion; }
 
-  /// @param volumes one a modality, (N, D, H, W, 1); what stands in an absent one is never used
+  /// @param volumes one per modality, (N, D, H, W, 1); what stands in an absent one is never used
   /// @throws shape_error for a wrong number of volumes or different shapes
   [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,
                                                 const presence<Backend>& present,

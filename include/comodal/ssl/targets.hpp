@@ -73,7 +73,7 @@ void copy_converted(const Space& space, const std::vector<float>& from, const te
 /// Volumes and presence of one or more crop batches, one behind the other.
 template <tensor_backend Backend>
 struct network_input {
-  std::vector<variable<Backend>> volumes;  // one a modality, (N, D, H, W, 1)
+  std::vector<variable<Backend>> volumes;  // one per modality, (N, D, H, W, 1)
   comodal::presence<Backend> present;
 
   /// @throws shape_error for crops of different sizes
