@@ -9,7 +9,8 @@
 #include <comodal/ssl/contrastive_mutual_learning_options.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
 #include <comodal/ssl/method.hpp>
-#include <comodal/ssl/method_options.hpp>
+#include <comodal/ssl/method_registry.hpp>
+#include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/constant_function.hpp>
