@@ -33,6 +33,27 @@ BOOST_FIXTURE_TEST_CASE(a_buffer_that_is_given_back_is_used_again, pooled) {
   BOOST_TEST(pool->statistics().allocations == 2u);
 }
 
+BOOST_FIXTURE_TEST_CASE(a_reserve_keeps_its_buffers_from_all_others, pooled) {
+  (void)pool->allocate(1000);  // free
+  std::byte *inner = nullptr, *lasting = nullptr;
+  auto* const reserve = pool->open_reserve();
+  BOOST_CHECK_EXCEPTION((void)pool->open_reserve(), error, says("a reserve is open already"));
+  inner = pool->allocate(1000).get();
+  BOOST_TEST(pool->allocate(1000).get() == inner);  // within the reserve buffers are used again
+  auto held = pool->allocate(1000);
+  lasting = held.get();
+  pool->close_reserve();
+  held.reset();  // given back after the reserve was closed
+  const auto a = pool->allocate(1000), b = pool->allocate(1000);
+  for (const auto* other : {a.get(), b.get()}) BOOST_TEST((other != inner && other != lasting));
+  pool->release();
+  BOOST_TEST(pool->statistics().held > pool->statistics().in_use);
+  pool->drop_reserve(reserve);
+  const auto again = pool->allocate(1000);
+  BOOST_TEST((again.get() == inner || again.get() == lasting));
+  BOOST_TEST(pool->statistics().allocations == 3u);
+}
+
 BOOST_FIXTURE_TEST_CASE(statistics_count_what_is_used_held_and_asked_for, pooled) {
   {
     const auto a = pool->allocate(64), b = pool->allocate(640);

@@ -59,6 +59,16 @@ BOOST_FIXTURE_TEST_CASE(parts_share_the_buffer, pooled) {
   BOOST_CHECK_EXCEPTION((void)t.part(-1, {2}), shape_error, says("part: (2) at -1 of a tensor (2, 6)"));
 }
 
+BOOST_FIXTURE_TEST_CASE(bytes_are_seen_as_another_scalar, pooled) {
+  const tensor<std::byte> block(*pool, {128});
+  const auto whole = block.bytes_as<double>(64, {2, 3});
+  copy_from_host(space, std::vector<double>{1, 2, 3, 4, 5, 6}, whole);
+  BOOST_TEST(to_host(space, block.bytes_as<double>(80, {1}))[0] == 3);
+  BOOST_TEST(!block.unique());
+  BOOST_CHECK_EXCEPTION((void)block.bytes_as<double>(120, {2}), shape_error, says("bytes_as: (2) at byte 120 of 128"));
+  BOOST_CHECK_EXCEPTION((void)block.bytes_as<double>(4, {2}), shape_error, says("bytes_as: (2) at byte 4 of 128"));
+}
+
 BOOST_FIXTURE_TEST_CASE(waits_for_the_space_are_counted, pooled) {
   const tensor<double> t(*pool, {2});
   const index before = host_synchronisations();

@@ -206,7 +206,7 @@ BOOST_FIXTURE_TEST_CASE(absent_modalities_are_left_out, predictions) {
 BOOST_FIXTURE_TEST_CASE(the_network_is_told_what_is_there_and_what_is_wanted, predictions) {
   plan.modalities = {"T1", "T2", "FLAIR"};
   const case_data one = prepared(affines[0], {true, false, true});
-  std::vector<std::vector<float>> asked;
+  std::vector<std::vector<double>> asked;
   std::vector<network_outputs> outputs;
   const auto ask = [&](const output_choice& wanted) {
     asked.clear();
@@ -214,13 +214,13 @@ BOOST_FIXTURE_TEST_CASE(the_network_is_told_what_is_there_and_what_is_wanted, pr
     return names(
         run(one, wanted, {wide}, [&](const variables& volumes, const presence<B>& present, network_outputs which) {
           BOOST_REQUIRE(volumes.size() == 3u);
-          for (std::size_t m = 0; m < 3; ++m) BOOST_TEST((largest(host(volumes[m])) > 0) == (present.values()[m] == 1));
-          asked.push_back(present.values());
+          asked.push_back(host(present.mask()));
+          for (std::size_t m = 0; m < 3; ++m) BOOST_TEST((largest(host(volumes[m])) > 0) == (asked.back()[m] == 1));
           outputs.push_back(which);
           return network.forward(volumes, present, which);
         }));
   };
-  using rows = std::vector<std::vector<float>>;
+  using rows = std::vector<std::vector<double>>;
   using list = std::vector<network_outputs>;
   const auto fused_only = network_outputs::fused_only, all = network_outputs::all;
   BOOST_TEST(ask({}) == "fused");

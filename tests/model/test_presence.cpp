@@ -15,8 +15,6 @@ BOOST_FIXTURE_TEST_CASE(mask_and_share, bench) {
   const presence<B> p(home, 2, 3, {1, 0, 1, 0, 1, 0});
   BOOST_TEST(p.samples() == 2);
   BOOST_TEST(p.modalities() == 3);
-  BOOST_TEST(p.has(0, 2));
-  BOOST_TEST(!p.has(1, 2));
   BOOST_TEST((p.mask().shape() == shape{2, 3}));
   BOOST_TEST((host(p.mask()) == std::vector<double>{1, 0, 1, 0, 1, 0}));
   BOOST_TEST((host(p.share()) == std::vector<double>{0.5, 0, 0.5, 0, 1, 0}));

@@ -44,17 +44,21 @@ BOOST_FIXTURE_TEST_CASE(confidence_is_0_at_chance_and_1_where_certain, parts) {
 
 BOOST_FIXTURE_TEST_CASE(known_labels_take_the_place_of_predictions, parts) {
   const weighted_target<B> soft{q, constant({1, 1, 1, 2}, {0.25, 0.5})};
-  crop_batch crops;
+  step_batch batch;
+  crop_batch& crops = batch.strong;
   crops.resize(1, 1, {1, 1, 2}, true, true);
+  crops.present = {1};
   crops.labels = {2, 2};
   crops.known = {0, 1};
-  const auto mixed = with_known_labels(soft, target_map::of_classes(3), crops);
+  const auto sent = device_batch<B>(home, batch).strong;
+  const auto mixed = with_known_labels(soft, target_map::of_classes(3), sent);
   BOOST_TEST(host(mixed.target) == (std::vector<double>{0.5, 0.3, 0.2, 0, 0, 1}), each);
   BOOST_TEST(host(mixed.weight) == (std::vector<double>{0.25, 1}), each);
-  BOOST_TEST(host(own_voxels(home, crops)) == (std::vector<double>{1, 0}), each);
+  BOOST_TEST(host(own_voxels(sent)) == (std::vector<double>{1, 0}), each);
   crops.known.clear();
-  BOOST_TEST(host(with_known_labels(soft, target_map::of_classes(3), crops).target) == host(q), each);
-  BOOST_TEST(!own_voxels(home, crops));
+  const auto own = device_batch<B>(home, batch).strong;
+  BOOST_TEST(host(with_known_labels(soft, target_map::of_classes(3), own).target) == host(q), each);
+  BOOST_TEST(!own_voxels(own));
 }
 
 BOOST_FIXTURE_TEST_CASE(entropy_is_0_where_certain_and_ln_C_at_chance, parts) {

@@ -1,4 +1,5 @@
 comodal_test(ssl/targets)
+comodal_test(ssl/device_batch)
 comodal_test(ssl/parts)
 comodal_test(ssl/methods)
 comodal_test(ssl/contrastive_mutual_learning)

@@ -6,6 +6,7 @@
 
 #include <comodal/autograd/variable.hpp>
 #include <comodal/core/compiled.hpp>
+#include <comodal/core/step_block.hpp>
 #include <comodal/core/vector_math.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -29,6 +30,11 @@ struct scale_function {
   T factor;
   KOKKOS_INLINE_FUNCTION T value(T x) const { return factor * x; }
   KOKKOS_INLINE_FUNCTION T derivative(T, T) const { return factor; }
+};
+template <class T>
+struct scale_by_step_function {
+  device_scalar factor;
+  KOKKOS_INLINE_FUNCTION T value(T x) const { return static_cast<T>(factor.value()) * x; }
 };
 template <class T>
 struct shift_function {
@@ -117,6 +123,17 @@ template <tensor_backend Backend>
                          [&ctx, f, to = x.sink()](const auto& d) { to.accumulate(ops::unary(ctx, f, d)); });
 }
 
+/// factor * x, where the factor changes from step to step: kernels read it from the step block.
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> scale(const variable<Backend>& x, const step_scalar& factor) {
+  using T = compute_type_t<typename Backend::scalar_type>;
+  auto& ctx = x.ctx();
+  const operation_scope scope(ctx, "scale");
+  const detail::scale_by_step_function<T> f{device_value(ctx, factor)};
+  return x.home().result(ops::unary(ctx, f, x.value()), {&x},
+                         [&ctx, f, to = x.sink()](const auto& d) { to.accumulate(ops::unary(ctx, f, d)); });
+}
+
 /// x + by, by a number.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> shift(const variable<Backend>& x, double by) {
@@ -193,6 +210,11 @@ template <tensor_backend Backend>
   return scale(x, factor);
 }
 
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> operator*(const step_scalar& factor, const variable<Backend>& x) {
+  return scale(x, factor);
+}
+
 /// e^x.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> exp(const variable<Backend>& x) {
@@ -238,6 +260,7 @@ template <tensor_backend Backend, class F, class Derivative>
   kind variable<Backend> multiply(const variable<Backend>&, const variable<Backend>&); \
   kind variable<Backend> divide(const variable<Backend>&, const variable<Backend>&);   \
   kind variable<Backend> scale(const variable<Backend>&, double);                      \
+  kind variable<Backend> scale(const variable<Backend>&, const step_scalar&);          \
   kind variable<Backend> shift(const variable<Backend>&, double);                      \
   kind variable<Backend> exp(const variable<Backend>&);                                \
   kind variable<Backend> log(const variable<Backend>&);                                \

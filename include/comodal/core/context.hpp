@@ -15,6 +15,7 @@
 #include <concepts>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -32,6 +33,20 @@ enum class fallback_policy { allow, warn, error };
 
 namespace detail {
 
+// Sets a pointer to null, and back at the end of the scope.
+template <class T>
+class restored {
+ public:
+  explicit restored(T*& pointer) : m_pointer(&pointer), m_before(std::exchange(pointer, nullptr)) {}
+  ~restored() { *m_pointer = m_before; }
+  restored(const restored&) = delete;
+  restored& operator=(const restored&) = delete;
+
+ private:
+  T** m_pointer;
+  T* m_before;
+};
+
 // What contexts of several scalars share.
 template <execution_space Space>
 struct context_state {
@@ -47,6 +62,7 @@ struct context_state {
   processor host = processor::this_machine();
   std::uint64_t choices = 0;  // how often one of the two changed
   std::vector<planned_operation> planned;
+  std::vector<std::function<void()>>* recording = nullptr;
 };
 
 }  // namespace detail
@@ -135,6 +151,19 @@ class context {
   /// Every operation that was planned in this context, in that order.
   [[nodiscard]] const std::vector<planned_operation>& planned() const { return m_state->planned; }
   void record_plan(planned_operation plan) { m_state->planned.push_back(std::move(plan)); }
+
+  /// Whether operations are being recorded (`step_recording`).
+  [[nodiscard]] bool recording() const { return m_state->recording != nullptr; }
+  /// Keeps operations in `calls` from now on; null: no longer.
+  void record_into(std::vector<std::function<void()>>* calls) { m_state->recording = calls; }
+  /// Runs `call()`; while recording, keeps it too, but nothing that it records itself.
+  void run_and_record(std::function<void()> call) {
+    auto* const calls = m_state->recording;
+    if (!calls) return call();
+    calls->push_back(std::move(call));
+    const detail::restored pause(m_state->recording);
+    calls->back()();
+  }
 
   /// What an operation does whose expected engine cannot carry it out; `fallback_policy::warn` unless it is set.
   fallback_policy& fallback;

@@ -24,10 +24,13 @@
 #include <comodal/core/processor.hpp>
 #include <comodal/core/profile.hpp>
 #include <comodal/core/random.hpp>
+#include <comodal/core/recording.hpp>
 #include <comodal/core/renamed_options.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/core/shape.hpp>
+#include <comodal/core/step_block.hpp>
 #include <comodal/core/tensor.hpp>
+#include <comodal/core/upload.hpp>
 #include <comodal/core/vector_math.hpp>
 
 #endif

@@ -17,6 +17,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -78,6 +79,38 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memor
     release_free();
   }
 
+  /// Buffers that are kept apart from all others: those that were handed out while the reserve was open.
+  class reserve {
+    friend class memory_pool;
+    std::set<std::byte*> members;
+    std::map<std::size_t, std::vector<std::byte*>> free;
+  };
+  /// From now on buffers come from a reserve; what they leave serves the same reserve alone, until it is dropped. One
+  /// reserve is open at a time. @throws error where one is open
+  [[nodiscard]] reserve* open_reserve() {
+    const std::lock_guard lock(m_mutex);
+    if (m_open) throw error("memory pool: a reserve is open already; end the recording that opened it first");
+    m_reserves.push_back(std::make_unique<reserve>());
+    return m_open = m_reserves.back().get();
+  }
+  /// Buffers come from everywhere else again.
+  void close_reserve() {
+    const std::lock_guard lock(m_mutex);
+    m_open = nullptr;
+  }
+  /// Buffers of a reserve become like all others.
+  void drop_reserve(const reserve* dropped) {
+    const std::lock_guard lock(m_mutex);
+    const auto found =
+        std::find_if(m_reserves.begin(), m_reserves.end(), [&](const auto& r) { return r.get() == dropped; });
+    if (found == m_reserves.end()) return;
+    for (auto& [size, list] : (*found)->free) {
+      auto& all = m_free[size];
+      all.insert(all.end(), list.begin(), list.end());
+    }
+    m_reserves.erase(found);
+  }
+
   [[nodiscard]] memory_statistics statistics() const {
     const std::lock_guard lock(m_mutex);
     return m_statistics;
@@ -98,19 +131,29 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memor
   // next to nothing.
   std::pair<std::byte*, std::size_t> take(std::size_t size) {
     const std::lock_guard lock(m_mutex);
+    std::pair<std::byte*, std::size_t> found{nullptr, size};
+    if (m_open) found = take_free(m_open->free, size);
+    if (!found.first) found = take_free(m_free, size);
+    if (!found.first) {
+      found.first = from_system(size);
+      m_statistics.held += size;
+      ++m_statistics.allocations;
+    }
+    if (m_open) m_open->members.insert(found.first);
+    count_use(size);
+    return found;
+  }
+
+  static std::pair<std::byte*, std::size_t> take_free(std::map<std::size_t, std::vector<std::byte*>>& buffers,
+                                                      std::size_t size) {
     const std::size_t largest = std::max<std::size_t>(size + size / 2, 4096);
-    for (auto free = m_free.lower_bound(size); free != m_free.end() && free->first <= largest; ++free)
+    for (auto free = buffers.lower_bound(size); free != buffers.end() && free->first <= largest; ++free)
       if (!free->second.empty()) {
         std::byte* data = free->second.back();
         free->second.pop_back();
-        count_use(size);
         return {data, free->first};
       }
-    std::byte* data = from_system(size);
-    m_statistics.held += size;
-    ++m_statistics.allocations;
-    count_use(size);
-    return {data, size};
+    return {nullptr, size};
   }
 
   void count_use(std::size_t size) {
@@ -148,12 +191,16 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memor
   void give(std::byte* data, std::size_t size, std::size_t capacity) {
     const std::lock_guard lock(m_mutex);
     m_statistics.in_use -= size;
+    for (const auto& r : m_reserves)
+      if (r->members.contains(data)) return r->free[capacity].push_back(data);
     m_free[capacity].push_back(data);
   }
 
   Memory m_memory;
   mutable std::mutex m_mutex;
   std::map<std::size_t, std::vector<std::byte*>> m_free;
+  std::vector<std::unique_ptr<reserve>> m_reserves;
+  reserve* m_open = nullptr;
   memory_statistics m_statistics;
 };
 

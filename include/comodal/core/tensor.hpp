@@ -60,7 +60,23 @@ class tensor {
     return result;
   }
 
+  /// The bytes from `first_byte` on as a tensor of another scalar, which shares this one's buffer. @throws shape_error
+  /// beyond its end, or where an element would not be aligned
+  template <class Other>
+  [[nodiscard]] tensor<Other, Space> bytes_as(std::size_t first_byte, comodal::shape extents) const {
+    const std::size_t all = static_cast<std::size_t>(size()) * sizeof(Scalar);
+    const std::size_t wanted = tensor<Other, Space>::bytes_of(extents);
+    if (first_byte > all || wanted > all - first_byte || first_byte % sizeof(Other) != 0)
+      throw shape_error(text("bytes_as: ", extents.to_string(), " at byte ", first_byte, " of ", all));
+    tensor<Other, Space> result;
+    result.m_shape = extents;
+    result.m_buffer = std::shared_ptr<std::byte>(m_buffer, m_buffer.get() + static_cast<std::ptrdiff_t>(first_byte));
+    return result;
+  }
+
  private:
+  template <class, execution_space>
+  friend class tensor;
   static std::size_t bytes_of(const comodal::shape& extents) {
     const auto count = static_cast<std::size_t>(extents.size());
     if (count > std::numeric_limits<std::size_t>::max() / sizeof(Scalar))
@@ -75,6 +91,7 @@ class tensor {
 namespace detail {
 
 inline thread_local index synchronisations = 0;
+inline thread_local index sent = 0;
 
 template <class Space, class Scalar>
 void copy_bytes(const Space& space, Scalar* to, const Scalar* from, index count, bool to_host, bool from_host) {
@@ -102,6 +119,10 @@ void copy_bytes(const Space& space, Scalar* to, const Scalar* from, index count,
 /// How often this thread has waited for an execution space: calls of `copy_from_host`, `to_host` and `context::fence`,
 /// also on the host, where they cost nothing. For tests and benches, which take differences.
 [[nodiscard]] inline index host_synchronisations() { return detail::synchronisations; }
+
+/// How often this thread has sent data to an execution space without waiting: once per step the numbers of the step
+/// block, once per batch its crops. Also counted on the host, where they are written in place.
+[[nodiscard]] inline index uploads() { return detail::sent; }
 
 /// Copies `count` elements from the host to the elements [first, first + count) of a tensor. @throws shape_error beyond
 /// its end

@@ -230,6 +230,14 @@ template <class Engine, class Problem, class Backend>
     return false;
 }
 
+// Runs an operation and keeps it, for `step_recording`: its arguments with it, and its plan.
+template <class Backend, class Problem>
+void run_and_record(context<Backend>& ctx, const Problem& p, direction d,
+                    const typename way<Backend, Problem>::arguments& a,
+                    typename way<Backend, Problem>::run_function run, std::shared_ptr<const void> plan) {
+  ctx.run_and_record([&ctx, p, d, a, run, plan = std::move(plan)] { run(ctx, plan.get(), p, d, a); });
+}
+
 // The first engine of a list that serves a problem: `type`, or void.
 template <class Problem, class List>
 struct first_serving {
@@ -263,13 +271,23 @@ void dispatch(context<Backend>& ctx, const Problem& p, direction d,
     if (ctx.chosen_engine().empty()) {
       static const simple_plan plan;
       ctx.count(Problem::name(d), first::name);
+      if (ctx.recording())
+        return engine_detail::run_and_record<Backend, Problem>(
+            ctx, p, d, arguments,
+            [](context<Backend>& at, const void*, const Problem& q, direction e, const auto& a) {
+              engine_op<first, Problem, Backend>::run(at, plan, q, e, a);
+            },
+            nullptr);
       return engine_op<first, Problem, Backend>::run(ctx, plan, p, d, arguments);
     }
   }
   const auto& way = ctx.template kept<engine_detail::plan_cache<Backend, Problem>>().find(ctx, p, d);
   const profiling_region region(way.region);
   ctx.count(Problem::name(d), way.facts->engine);
-  way.run(ctx, way.plan.get(), p, d, arguments);
+  if (ctx.recording())
+    engine_detail::run_and_record<Backend, Problem>(ctx, p, d, arguments, way.run, way.plan);
+  else
+    way.run(ctx, way.plan.get(), p, d, arguments);
 }
 
 /// What the choice of engines depends on besides the problem: the order of engines, the one that is asked first, and

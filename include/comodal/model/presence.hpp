@@ -10,23 +10,22 @@
 #include <comodal/autograd/structure.hpp>
 
 #include <concepts>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The presence mask r of a batch: r[n][m] is 1 where modality m of sample n is there, at least one a sample.
-template <tensor_backend Backend>
-class presence {
- public:
+/// Values of a presence mask on the host: r and r / |P_n|, both (samples, modalities).
+template <class T>
+struct presence_values {
+  std::vector<T> mask, share;
+
   /// @param values (samples, modalities) of zeros and ones, row-major
   /// @throws shape_error for a wrong number of values; config_error for other values or a sample without any modality
-  presence(tape<Backend>& home, index samples, index modalities, const std::vector<float>& values)
-      : m_samples(samples), m_modalities(modalities), m_values(values) {
-    using T = typename Backend::scalar_type;
+  presence_values(index samples, index modalities, const std::vector<float>& values) {
     if (static_cast<index>(values.size()) != samples * modalities)
       throw shape_error(
           text("presence: ", values.size(), " values for ", samples, " samples of ", modalities, " modalities"));
-    std::vector<T> mask, share;
     for (index n = 0; n < samples; ++n) {
       int count = 0;
       for (index m = 0; m < modalities; ++m) {
@@ -41,9 +40,28 @@ class presence {
         share.push_back(T(compute_type_t<T>(mask.back()) / static_cast<compute_type_t<T>>(count)));
       }
     }
-    m_mask = home.constant({samples, modalities}, mask);
-    m_share = home.constant({samples, modalities}, share);
   }
+};
+
+/// The presence mask r of a batch: r[n][m] is 1 where modality m of sample n is there, at least one a sample. It is on
+/// the device alone: a forward pass computes everything, and multiplies with 0 what is absent.
+template <tensor_backend Backend>
+class presence {
+ public:
+  /// No sample.
+  presence() = default;
+  /// Sends the mask to the device, and waits; `device_batch` does not.
+  /// @param values (samples, modalities) of zeros and ones, row-major
+  /// @throws as `presence_values`
+  presence(tape<Backend>& home, index samples, index modalities, const std::vector<float>& values)
+      : m_samples(samples), m_modalities(modalities) {
+    const presence_values<typename Backend::scalar_type> all(samples, modalities, values);
+    m_mask = home.constant({samples, modalities}, all.mask);
+    m_share = home.constant({samples, modalities}, all.share);
+  }
+  /// A mask that is on the device already, (samples, modalities) each: the members of `presence_values`.
+  presence(variable<Backend> mask, variable<Backend> share)
+      : m_samples(mask.extent(0)), m_modalities(mask.extent(1)), m_mask(std::move(mask)), m_share(std::move(share)) {}
 
   /// The same mask in the scalar of another tape.
   template <tensor_backend Other>
@@ -51,25 +69,18 @@ class presence {
   presence(tape<Backend>& home, const presence<Other>& other)
       : m_samples(other.samples()),
         m_modalities(other.modalities()),
-        m_values(other.values()),
         m_mask(cast(other.mask(), home)),
         m_share(cast(other.share(), home)) {}
 
   [[nodiscard]] index samples() const { return m_samples; }
   [[nodiscard]] index modalities() const { return m_modalities; }
-  [[nodiscard]] bool has(index sample, index modality) const {
-    return m_values[static_cast<std::size_t>(sample * m_modalities + modality)] == 1;
-  }
-  /// The values on the host, (samples, modalities).
-  [[nodiscard]] const std::vector<float>& values() const { return m_values; }
   /// r, (N, M), a constant.
   [[nodiscard]] const variable<Backend>& mask() const { return m_mask; }
   /// r / |P_n|, (N, M), a constant: the weights of a mean over the present modalities.
   [[nodiscard]] const variable<Backend>& share() const { return m_share; }
 
  private:
-  index m_samples, m_modalities;
-  std::vector<float> m_values;
+  index m_samples = 0, m_modalities = 0;
   variable<Backend> m_mask, m_share;
 };
 

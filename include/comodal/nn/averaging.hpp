@@ -4,6 +4,7 @@
 #ifndef COMODAL_NN_AVERAGING_HPP
 #define COMODAL_NN_AVERAGING_HPP
 
+#include <comodal/core/step_block.hpp>
 #include <comodal/nn/parameters.hpp>
 
 #include <algorithm>
@@ -15,30 +16,49 @@ namespace comodal::inline COMODAL_CONFIG {
   return std::min(1 - 1 / (static_cast<double>(t) + 1), decay);
 }
 
+/// The same as a number that kernels read from the step block.
+[[nodiscard]] inline step_scalar ema_factor(const progress& at, double decay) {
+  return {at, [](const progress& now, double limit) { return ema_factor(std::uint64_t{now.step}, limit); }, decay};
+}
+
 namespace detail {
 
 template <class T>
 struct average_body {
   const T* from;
   T* to;
-  T keep;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const { to[i] = keep * to[i] + (T(1) - keep) * from[i]; }
+  device_scalar factor;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    const T keep = static_cast<T>(factor.value());
+    to[i] = keep * to[i] + (T(1) - keep) * from[i];
+  }
 };
+
+template <tensor_backend Backend>
+void average_parameters(const parameter_store<Backend>& from, const parameter_store<Backend>& to,
+                        const device_scalar& keep) {
+  using T = typename Backend::scalar_type;
+  expect_alike("average_parameters", from, to);
+  const auto& target = to.values();
+  if (!from.laid_out_like(to))
+    throw config_error("average_parameters: weight decay applies to other parameters of one store than of the other");
+  ops::each(to.home().ctx(), target.size(), average_body<T>{from.values().data(), target.data(), keep});
+  to.changed();
+}
 
 }  // namespace detail
 
 /// to <- keep * to + (1 - keep) * from, in place, in one kernel; the stores were built alike, and are sealed here.
 /// @throws config_error, shape_error otherwise
 template <tensor_backend Backend>
+void average_parameters(const parameter_store<Backend>& from, const parameter_store<Backend>& to,
+                        const step_scalar& keep) {
+  detail::average_parameters(from, to, device_value(to.home().ctx(), keep));
+}
+/// The same by a number that no rule computes.
+template <tensor_backend Backend>
 void average_parameters(const parameter_store<Backend>& from, const parameter_store<Backend>& to, double keep) {
-  using T = typename Backend::scalar_type;
-  expect_alike("average_parameters", from, to);
-  const auto& target = to.values();
-  if (!from.laid_out_like(to))
-    throw config_error("average_parameters: weight decay applies to other parameters of one store than of the other");
-  ops::each(to.home().ctx(), target.size(),
-            detail::average_body<T>{from.values().data(), target.data(), static_cast<T>(keep)});
-  to.changed();
+  detail::average_parameters(from, to, device_scalar{device_value(to.home().ctx(), to.version().get(), 0, keep)});
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

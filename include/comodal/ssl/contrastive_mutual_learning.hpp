@@ -69,13 +69,14 @@ class contrastive_mutual_learning {
     const index labelled = batch.labelled.samples, unlabelled = batch.strong.samples, all = labelled + unlabelled;
     if (unlabelled == 0)
       throw config_error("contrastive mutual learning: batch.unlabelled = 0, expected unlabelled crops in every step");
-    const network_input<Backend> input(home(), {&batch.labelled, &batch.strong}), weak(home(), {&batch.weak});
-    const teacher_view teacher = look(weak, batch.strong, request);
-    const auto target =
-        concat<Backend>({home().constant(one_hot(ctx(), m_targets, batch.labelled)), teacher.target}, 0);
+    const device_batch<Backend> crops(home(), batch);
+    const network_input<Backend> input({&crops.labelled, &crops.strong}), weak({&crops.weak});
+    const teacher_view teacher = look(weak, crops.strong, request);
+    const auto target = concat<Backend>({one_hot(m_targets, crops.labelled), teacher.target}, 0);
     const auto weight =
-        concat<Backend>({home().constant(ops::full(ctx(), labels_shape(batch.labelled), T(1))), teacher.weight}, 0);
-    const auto counts = counting_classes(target, is_labelled(labelled, all), m_options.counted_voxels);
+        concat<Backend>({home().constant(ops::full(ctx(), crops.labelled.labels.shape(), T(1))), teacher.weight}, 0);
+    const auto is_labelled = ssl_detail::range(home(), {all}, 0, labelled, 1);
+    const auto counts = counting_classes(target, reshape(is_labelled, {all, 1}), m_options.counted_voxels);
 
     const auto out =
         m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
@@ -92,7 +93,7 @@ class contrastive_mutual_learning {
                                                m_options.branch_weight);
     named_scalars<Backend> values{{"loss", {}}, {"supervised", supervised}};
     auto loss = supervised;
-    const double ramp = ramp_up(request, m_options.ramp);
+    const step_scalar ramp = ramp_up(request, m_options.ramp);
     const auto add_term = [&](const char* name, const variable<Backend>& term, double factor) {
       values.emplace_back(name, term);
       loss = add(loss, scale(term, ramp * factor));
@@ -105,12 +106,12 @@ class contrastive_mutual_learning {
     logits_list unlabelled_logits;
     for (const auto& z : out.branches) unlabelled_logits.push_back(slice(z, 0, labelled, all));
     if (!out.branches.empty())
-      add_pair_terms(unlabelled_logits, teacher, counts, input.present, batch.weak.cases, labelled, add_term);
+      add_pair_terms(unlabelled_logits, teacher, counts, input.present, crops.weak.cases, labelled, add_term);
     values[0].second = loss;
     home().backward(loss);
 
-    if (m_options.contrast > 0) m_queue.push(teacher.maps, teacher.counts, batch.weak.cases);
-    judge(sums, input.present, labelled, all);
+    if (m_options.contrast > 0) m_queue.push(teacher.maps, teacher.counts, crops.weak.cases);
+    judge(sums, input.present, is_labelled);
     for (index m = 0; m < static_cast<index>(sums.size()); ++m)
       values.emplace_back(m == 0 ? "reliability.fused" : text("reliability.branch", m - 1), m_reliability.value(m));
     return values;
@@ -154,12 +155,6 @@ class contrastive_mutual_learning {
     return with_sums(m_loss, z, target, weight, counts, m_targets.kind);
   }
 
-  static shape labels_shape(const crop_batch& b) { return {b.samples, b.size[0], b.size[1], b.size[2]}; }
-  variable<Backend> is_labelled(index labelled, index all) const {
-    std::vector<T> w(static_cast<std::size_t>(all), T(0));
-    std::fill_n(w.begin(), labelled, T(1));
-    return home().constant({all, 1}, w);
-  }
   [[nodiscard]] index first_foreground() const { return m_targets.kind == label_kind::classes ? 1 : 0; }
 
   // Foreground probabilities, averaged over blocks: (U, D, H, W, C) -> (U, V, K).
@@ -171,7 +166,8 @@ class contrastive_mutual_learning {
     return slice(reshape(pooled, {p.extent(0), voxels, p.extent(4)}), 2, first_foreground(), p.extent(4));
   }
 
-  teacher_view look(const network_input<Backend>& weak, const crop_batch& strong, const step_request& request) const {
+  teacher_view look(const network_input<Backend>& weak, const device_crops<Backend>& strong,
+                    const step_request& request) const {
     const no_grad_scope<Backend> quiet(home());
     const label_kind kind = m_targets.kind;
     const auto seen = m_teacher.forward(weak.volumes, weak.present,
@@ -187,8 +183,8 @@ class contrastive_mutual_learning {
 
   template <class AddTerm>
   void add_pair_terms(const logits_list& logits, const teacher_view& teacher, const variable<Backend>& counts,
-                      const presence<Backend>& present, const std::vector<std::uint32_t>& cases, index labelled,
-                      const AddTerm& add_term) const {
+                      const presence<Backend>& present, const case_numbers<Backend>& cases, index labelled,
+                      const AddTerm& add_term) {
     if (m_options.contrast > 0)
       add_term("contrast", contrast(logits, teacher, counts, present, cases, labelled), m_options.contrast);
     if (m_options.agreement == "mse")
@@ -208,8 +204,7 @@ class contrastive_mutual_learning {
 
   // L_asc of method.md 5(b).
   variable<Backend> contrast(const logits_list& logits, const teacher_view& teacher, const variable<Backend>& counts,
-                             const presence<Backend>& present, const std::vector<std::uint32_t>& cases,
-                             index labelled) const {
+                             const presence<Backend>& present, const case_numbers<Backend>& cases, index labelled) {
     const auto negatives = m_queue.select(teacher.maps, teacher.counts, cases);
     const auto counting =
         slice(slice(counts, 0, labelled, counts.extent(0)), 1, first_foreground(), counts.extent(1));  // (U, K)
@@ -235,7 +230,8 @@ class contrastive_mutual_learning {
   }
 
   // Follows how good each output is on the labelled crops; `sums` of the fused output, then of each branch.
-  void judge(const std::vector<variable<Backend>>& sums, const presence<Backend>& present, index labelled, index all) {
+  void judge(const std::vector<variable<Backend>>& sums, const presence<Backend>& present,
+             const variable<Backend>& is_labelled) {
     const no_grad_scope<Backend> quiet(home());
     const dice_cross_entropy scores{1, 1, 1, m_targets.kind};
     const index classes = m_targets.channels, first = first_foreground();
@@ -243,10 +239,10 @@ class contrastive_mutual_learning {
       const auto& of = sums[static_cast<std::size_t>(k)];
       const auto in_target =
           constant_function(ssl_detail::positive{}, slice(of, 1, 2 + 2 * classes + first, 2 + 3 * classes));
-      std::vector<double> samples(static_cast<std::size_t>(all), 0.0);
-      for (index n = 0; n < labelled; ++n)
-        samples[static_cast<std::size_t>(n)] = k == 0 || present.has(n, k - 1) ? 1 : 0;
-      m_reliability.update(k, detach(scores.soft_dice(of, classes)), in_target, sample_weights(home(), samples));
+      const auto samples =
+          k == 0 ? is_labelled
+                 : multiply(is_labelled, reshape(slice(present.mask(), 1, k - 1, k), is_labelled.shape()));
+      m_reliability.update(k, detach(scores.soft_dice(of, classes)), in_target, samples);
     }
   }
 

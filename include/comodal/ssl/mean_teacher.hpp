@@ -82,18 +82,18 @@ class mean_teacher {
     const index labelled = batch.labelled.samples, all = labelled + batch.strong.samples;
     if (batch.strong.samples == 0)
       throw config_error("mean teacher: batch.unlabelled = 0, expected unlabelled crops in every step");
-    const network_input<Backend> input(home, {&batch.labelled, &batch.strong}), weak(home, {&batch.weak});
-    const auto target = home.constant(one_hot(home.ctx(), m_targets, batch.labelled));
+    const device_batch<Backend> crops(home, batch);
+    const network_input<Backend> input({&crops.labelled, &crops.strong}), weak({&crops.weak});
+    const auto target = one_hot(m_targets, crops.labelled);
     const auto seen = m_teacher.forward(weak.volumes, weak.present,
                                         request.pass(network_outputs::fused_only, forward_mode::evaluate));
     const auto q = probabilities(seen.fused, m_targets.kind);
 
     const auto out =
         m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
-    const presence<Backend> present(home, labelled, batch.labelled.modalities, batch.labelled.present);
     const auto supervised =
-        supervised_loss(m_loss, samples_of(out, 0, labelled), target, present, m_options.branch_weight);
-    const auto consistency = mean(m_distance(slice(out.fused, 0, labelled, all), q, own_voxels(home, batch.strong)));
+        supervised_loss(m_loss, samples_of(out, 0, labelled), target, crops.labelled.present, m_options.branch_weight);
+    const auto consistency = mean(m_distance(slice(out.fused, 0, labelled, all), q, own_voxels(crops.strong)));
     const auto loss = add(supervised, scale(consistency, ramp_up(request, m_options.ramp) * m_options.consistency));
     home.backward(loss);
     return {{"loss", loss}, {"supervised", supervised}, {"consistency", consistency}};

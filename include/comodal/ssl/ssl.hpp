@@ -7,6 +7,7 @@
 #include <comodal/ssl/any_method.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
 #include <comodal/ssl/contrastive_mutual_learning_options.hpp>
+#include <comodal/ssl/device_batch.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
 #include <comodal/ssl/method.hpp>
 #include <comodal/ssl/method_registry.hpp>

@@ -4,17 +4,12 @@
 #ifndef COMODAL_SSL_STEP_REQUEST_HPP
 #define COMODAL_SSL_STEP_REQUEST_HPP
 
+#include <comodal/core/step_block.hpp>
 #include <comodal/nn/forward_request.hpp>
 
 #include <cstdint>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-/// Part of a run that has passed, for schedules: step t of T.
-struct progress {
-  std::uint32_t step = 0, steps = 1;
-  [[nodiscard]] double fraction() const { return static_cast<double>(step) / static_cast<double>(steps); }
-};
 
 /// The request of one training step: its place in the run and the seed of its random numbers.
 struct step_request : progress {

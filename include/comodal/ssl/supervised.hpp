@@ -73,8 +73,9 @@ class supervised {
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     tape<Backend>& home = m_student.parameters().home();
-    const network_input<Backend> input(home, {&batch.labelled});
-    const auto target = home.constant(one_hot(home.ctx(), m_targets, batch.labelled));
+    const device_batch<Backend> crops(home, batch);
+    const network_input<Backend> input({&crops.labelled});
+    const auto target = one_hot(m_targets, crops.labelled);
     const auto out =
         m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
     const auto loss = supervised_loss(m_loss, out, target, input.present, m_options.branch_weight);

@@ -1,12 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Batches on the back end: volumes, one-hot targets from labels, and the classes that count in a crop.
+/// What networks and losses take, made of batches: volumes, one-hot targets from labels, the classes that count in a
+/// crop.
 #ifndef COMODAL_SSL_TARGETS_HPP
 #define COMODAL_SSL_TARGETS_HPP
 
 #include <comodal/data/batch.hpp>
 #include <comodal/data/cohort.hpp>
 #include <comodal/model/network.hpp>
+#include <comodal/ssl/device_batch.hpp>
+
+#include <deque>
+#include <utility>
+#include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -76,7 +82,30 @@ struct network_input {
   std::vector<variable<Backend>> volumes;  // one per modality, (N, D, H, W, 1)
   comodal::presence<Backend> present;
 
-  /// @throws shape_error for crops of different sizes
+  /// Of crops that lie side by side in one `device_batch`, as labelled and strong ones do, nothing is copied.
+  /// @throws shape_error for crops of different sizes or no crop
+  explicit network_input(const std::vector<const device_crops<Backend>*>& parts) {
+    if (parts.empty() || parts[0]->samples == 0) throw shape_error("network_input: no crop given");
+    const device_crops<Backend>& one = *parts[0];
+    index samples = 0;
+    bool side_by_side = true;
+    for (const auto* part : parts) {
+      if (part->size != one.size || part->modalities != one.modalities)
+        throw shape_error("network_input: crops of different sizes in one batch");
+      side_by_side =
+          side_by_side && part->first == one.first + samples && part->all_masks.data() == one.all_masks.data();
+      samples += part->samples;
+    }
+    if (parts.size() == 1) {
+      volumes = one.volumes;
+      present = one.present;
+    } else if (side_by_side) {
+      join_in_place(one, samples);
+    } else {
+      join_copies(parts);
+    }
+  }
+  /// The same of crops on the host: sends each volume, and waits. @throws shape_error for crops of different sizes
   network_input(tape<Backend>& home, const std::vector<const crop_batch*>& parts)
       : present(home, count(parts), parts.at(0)->modalities, joined(parts)) {
     auto& ctx = home.ctx();
@@ -95,6 +124,29 @@ struct network_input {
   }
 
  private:
+  void join_in_place(const device_crops<Backend>& one, index samples) {
+    tape<Backend>& home = one.volumes[0].home();
+    for (const auto& all : one.all_volumes) {
+      shape extents = all.shape();
+      extents.set(0, samples);
+      volumes.push_back(home.constant(all.part(one.first * one.voxels(), extents)));
+    }
+    const auto rows = [&](const tensor_of<Backend>& all) {
+      return home.constant(all.part(one.first * one.modalities, {samples, one.modalities}));
+    };
+    present = comodal::presence<Backend>(rows(one.all_masks), rows(one.all_shares));
+  }
+  void join_copies(const std::vector<const device_crops<Backend>*>& parts) {
+    const auto joined = [&](const auto& member) {
+      std::vector<variable<Backend>> all;
+      for (const auto* part : parts) all.push_back(member(*part));
+      return concat(all, 0);
+    };
+    for (std::size_t m = 0; m < parts[0]->volumes.size(); ++m)
+      volumes.push_back(joined([m](const auto& part) { return part.volumes[m]; }));
+    present = comodal::presence<Backend>(joined([](const auto& part) { return part.present.mask(); }),
+                                         joined([](const auto& part) { return part.present.share(); }));
+  }
   static index count(const std::vector<const crop_batch*>& parts) {
     index n = 0;
     for (const crop_batch* part : parts) n += part->samples;
@@ -131,18 +183,53 @@ struct at_least {
 
 }  // namespace ssl_detail
 
-/// One-hot targets (N, D, H, W, channels) of the labels of a batch.
+namespace ssl_detail {
+
+// Tables of labels on the device, each sent once.
 template <tensor_backend Backend>
-[[nodiscard]] typename context<Backend>::tensor_type one_hot(context<Backend>& ctx, const target_map& map,
-                                                             const crop_batch& batch) {
-  using T = typename Backend::scalar_type;
-  auto target = ctx.make({batch.samples, batch.size[0], batch.size[1], batch.size[2], map.channels});
-  auto labels = ctx.template make_of<std::uint8_t>({batch.samples * batch.voxels()});
-  copy_from_host(ctx.space(), batch.labels, labels);
-  auto table = ctx.make({256, map.channels});
-  ssl_detail::copy_converted(ctx.space(), map.table, table, 0);
-  ops::each(ctx, labels.size(), ssl_detail::one_hot_body<T>{labels.data(), table.data(), target.data(), map.channels});
+class target_tables {
+ public:
+  [[nodiscard]] const tensor_of<Backend>& of(context<Backend>& ctx, const target_map& map) {
+    for (const auto& [values, table] : m_tables)
+      if (values == map.table) return table;
+    const auto table = ctx.make({256, map.channels});
+    copy_converted(ctx.space(), map.table, table, 0);
+    return m_tables.emplace_back(map.table, table).second;
+  }
+
+ private:
+  std::deque<std::pair<std::vector<float>, tensor_of<Backend>>> m_tables;
+};
+template <tensor_backend Backend>
+[[nodiscard]] const tensor_of<Backend>& table_on_device(context<Backend>& ctx, const target_map& map) {
+  return ctx.template kept<target_tables<Backend>>().of(ctx, map);
+}
+
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> one_hot(context<Backend>& ctx, const target_map& map, const shape& crops,
+                                         const std::uint8_t* labels) {
+  auto target = ctx.make({crops[0], crops[1], crops[2], crops[3], map.channels});
+  const tensor_of<Backend>& table = table_on_device(ctx, map);
+  ops::each(ctx, crops.size(),
+            one_hot_body<typename Backend::scalar_type>{labels, table.data(), target.data(), map.channels});
   return target;
+}
+
+}  // namespace ssl_detail
+
+/// One-hot targets (N, D, H, W, channels) of the labels of crops. @throws shape_error for crops without labels
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> one_hot(const target_map& map, const device_crops<Backend>& crops) {
+  if (!crops.labels) throw shape_error("one_hot: the crops have no labels");
+  auto& home = crops.volumes.at(0).home();
+  return home.constant(ssl_detail::one_hot(home.ctx(), map, crops.labels.shape(), crops.labels.data()));
+}
+/// The same of crops on the host: sends the labels, and waits.
+template <tensor_backend Backend>
+[[nodiscard]] tensor_of<Backend> one_hot(context<Backend>& ctx, const target_map& map, const crop_batch& batch) {
+  auto labels = ctx.template make_of<std::uint8_t>({batch.samples, batch.size[0], batch.size[1], batch.size[2]});
+  copy_from_host(ctx.space(), batch.labels, labels);
+  return ssl_detail::one_hot(ctx, map, labels.shape(), labels.data());
 }
 
 /// Which classes count in the Dice part of a sample: those whose target mass sum_i y_ic is at least max(`voxels`,

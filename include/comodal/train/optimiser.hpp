@@ -6,6 +6,7 @@
 #define COMODAL_TRAIN_OPTIMISER_HPP
 
 #include <comodal/core/ladder.hpp>
+#include <comodal/core/step_block.hpp>
 #include <comodal/nn/state.hpp>
 #include <comodal/train/optimiser_options.hpp>
 
@@ -16,7 +17,8 @@
 namespace comodal::inline COMODAL_CONFIG {
 
 /// A type that updates parameters from their gradients: `update(parameters, rate, step)` and its own state in a
-/// checkpoint.
+/// checkpoint. It may have `prepare(parameters, rate, step)`, which announces the numbers of a step to come (see
+/// core/step_block.hpp), so that they are sent to the device with all others.
 template <class T, class Backend>
 concept optimiser = requires(T& o, const T& fixed, const parameter_store<Backend>& p, safetensors_file& file,
                              const safetensors_file& read) {
@@ -78,7 +80,8 @@ struct update_body {
   const T *g, *norm_and_factor;
   const std::uint8_t* reached;  // per `arena_grain` elements, where Masked
   index decayed;                // elements at the front
-  T rate, decay;
+  const double* rate;           // in the step block
+  T decay;
 
   KOKKOS_INLINE_FUNCTION bool skips(index i) const {
     if constexpr (Masked) return reached[i / arena_grain] == 0;
@@ -95,32 +98,46 @@ struct sgd_body : update_body<T, Masked> {
     if (this->skips(i)) return;
     const T d = this->g[i] * this->norm_and_factor[1] + this->decay_of(i) * this->w[i];
     v[i] = momentum * v[i] + d;
-    this->w[i] -= this->rate * (d + momentum * v[i]);
+    this->w[i] -= static_cast<T>(*this->rate) * (d + momentum * v[i]);
   }
 };
 
 template <class T, bool Masked>
 struct adamw_body : update_body<T, Masked> {
   T *m, *v;
-  T beta1, beta2, epsilon, correction1, correction2;
+  T beta1, beta2, epsilon;
+  const double *correction1, *correction2;  // in the step block
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     if (this->skips(i)) return;
     const T d = this->g[i] * this->norm_and_factor[1];
     m[i] = beta1 * m[i] + (T(1) - beta1) * d;
     v[i] = beta2 * v[i] + (T(1) - beta2) * d * d;
+    const T c1 = static_cast<T>(*correction1), c2 = static_cast<T>(*correction2);
     this->w[i] -=
-        this->rate * (m[i] / correction1 / (math::sqrt(v[i] / correction2) + epsilon) + this->decay_of(i) * this->w[i]);
+        static_cast<T>(*this->rate) * (m[i] / c1 / (math::sqrt(v[i] / c2) + epsilon) + this->decay_of(i) * this->w[i]);
   }
 };
 
+// The numbers of a store's update in the step block.
+enum class update_number { rate = 1, correction1, correction2 };
+template <tensor_backend Backend>
+void announce_number(const parameter_store<Backend>& parameters, update_number which, double value) {
+  announce(parameters.home().ctx(), parameters.version().get(), static_cast<int>(which), value);
+}
+template <tensor_backend Backend>
+[[nodiscard]] const double* number_on_device(const parameter_store<Backend>& parameters, update_number which,
+                                             double value) {
+  return device_value(parameters.home().ctx(), parameters.version().get(), static_cast<int>(which), value);
+}
+
 // Calls `update(common)` with an `update_body`: the masked one only if some parameter has no gradient.
 template <tensor_backend Backend, class Update>
-void update_in_place(const parameter_store<Backend>& parameters, const variable<Backend>& clipped, double rate,
+void update_in_place(const parameter_store<Backend>& parameters, const variable<Backend>& clipped, const double* rate,
                      double decay, const Update& update) {
   using T = typename Backend::scalar_type;
   const auto call = [&]<bool Masked>(const std::uint8_t* reached) {
     update(update_body<T, Masked>{parameters.values().data(), parameters.gradients().data(), clipped.value().data(),
-                                  reached, parameters.decayed(), static_cast<T>(rate), static_cast<T>(decay)});
+                                  reached, parameters.decayed(), rate, static_cast<T>(decay)});
   };
   if (const std::uint8_t* reached = parameters.reached())
     call.template operator()<true>(reached);
@@ -200,13 +217,18 @@ class sgd {
  public:
   explicit sgd(const optimiser_options& options) : m_options(options) {}
 
+  /// Announces the numbers of the next update. @param rate the learning rate
+  void prepare(const parameter_store<Backend>& parameters, double rate, std::uint32_t) const {
+    detail::announce_number(parameters, detail::update_number::rate, rate);
+  }
   /// Updates all parameters that have a gradient, in one kernel; returns (norm of the gradient, factor that clipped
   /// it).
   variable<Backend> update(const parameter_store<Backend>& parameters, double rate, std::uint32_t) {
     using T = typename Backend::scalar_type;
     const auto clipped = clip_gradients(parameters, m_options.clip);
+    const double* rate_at = detail::number_on_device(parameters, detail::update_number::rate, rate);
     detail::update_in_place(
-        parameters, clipped, rate, m_options.weight_decay, [&]<bool M>(const detail::update_body<T, M>& common) {
+        parameters, clipped, rate_at, m_options.weight_decay, [&]<bool M>(const detail::update_body<T, M>& common) {
           ops::each(parameters.home().ctx(), parameters.values().size(),
                     detail::sgd_body<T, M>{common, m_velocity.of(parameters), static_cast<T>(m_options.momentum)});
         });
@@ -230,20 +252,29 @@ class adamw {
  public:
   explicit adamw(const optimiser_options& options) : m_options(options) {}
 
+  /// As `sgd::prepare`; the corrections depend on the step.
+  void prepare(const parameter_store<Backend>& parameters, double rate, std::uint32_t step) const {
+    detail::announce_number(parameters, detail::update_number::rate, rate);
+    detail::announce_number(parameters, detail::update_number::correction1, correction(m_options.beta1, step));
+    detail::announce_number(parameters, detail::update_number::correction2, correction(m_options.beta2, step));
+  }
   /// As `sgd::update`.
   variable<Backend> update(const parameter_store<Backend>& parameters, double rate, std::uint32_t step) {
     using T = typename Backend::scalar_type;
     const auto clipped = clip_gradients(parameters, m_options.clip);
     // The corrections are in double, the betas of the kernel in T: for float and beta2 = 0.999 that is a relative
     // difference of 1.3e-5 in the second moment's scale, far below the noise of a gradient.
-    const double c1 = 1 - std::pow(m_options.beta1, step + 1.0), c2 = 1 - std::pow(m_options.beta2, step + 1.0);
+    prepare(parameters, rate, step);
+    using number = detail::update_number;
+    const double* rate_at = detail::number_on_device(parameters, number::rate, rate);
+    const double *c1 = detail::number_on_device(parameters, number::correction1, correction(m_options.beta1, step)),
+                 *c2 = detail::number_on_device(parameters, number::correction2, correction(m_options.beta2, step));
     detail::update_in_place(
-        parameters, clipped, rate, m_options.weight_decay, [&]<bool M>(const detail::update_body<T, M>& common) {
-          ops::each(
-              parameters.home().ctx(), parameters.values().size(),
-              detail::adamw_body<T, M>{common, m_first.of(parameters), m_second.of(parameters),
-                                       static_cast<T>(m_options.beta1), static_cast<T>(m_options.beta2),
-                                       static_cast<T>(m_options.epsilon), static_cast<T>(c1), static_cast<T>(c2)});
+        parameters, clipped, rate_at, m_options.weight_decay, [&]<bool M>(const detail::update_body<T, M>& common) {
+          ops::each(parameters.home().ctx(), parameters.values().size(),
+                    detail::adamw_body<T, M>{common, m_first.of(parameters), m_second.of(parameters),
+                                             static_cast<T>(m_options.beta1), static_cast<T>(m_options.beta2),
+                                             static_cast<T>(m_options.epsilon), c1, c2});
         });
     return clipped;
   }
@@ -257,6 +288,8 @@ class adamw {
   }
 
  private:
+  static double correction(double beta, std::uint32_t step) { return 1 - std::pow(beta, step + 1.0); }
+
   optimiser_options m_options;
   detail::state_arena<Backend> m_first{"optimiser.first."}, m_second{"optimiser.second."};
 };
@@ -269,6 +302,10 @@ class any_optimiser {
   explicit any_optimiser(Optimiser o) : m_optimiser(std::make_unique<model<Optimiser>>(std::move(o))) {
     check_optimiser<Optimiser, Backend>();
   }
+  /// Announces the numbers of the next update, where the optimiser can.
+  void prepare(const parameter_store<Backend>& p, double rate, std::uint32_t step) {
+    m_optimiser->prepare(p, rate, step);
+  }
   variable<Backend> update(const parameter_store<Backend>& p, double rate, std::uint32_t step) {
     return m_optimiser->update(p, rate, step);
   }
@@ -278,6 +315,7 @@ class any_optimiser {
  private:
   struct interface {
     virtual ~interface() = default;
+    virtual void prepare(const parameter_store<Backend>&, double, std::uint32_t) = 0;
     virtual variable<Backend> update(const parameter_store<Backend>&, double, std::uint32_t) = 0;
     virtual void save(const parameter_store<Backend>&, safetensors_file&) const = 0;
     virtual void load(const parameter_store<Backend>&, const safetensors_file&) = 0;
@@ -285,6 +323,9 @@ class any_optimiser {
   template <class Optimiser>
   struct model final : interface {
     explicit model(Optimiser o) : inner(std::move(o)) {}
+    void prepare(const parameter_store<Backend>& p, double rate, std::uint32_t step) override {
+      if constexpr (requires { inner.prepare(p, rate, step); }) inner.prepare(p, rate, step);
+    }
     variable<Backend> update(const parameter_store<Backend>& p, double rate, std::uint32_t step) override {
       return inner.update(p, rate, step);
     }

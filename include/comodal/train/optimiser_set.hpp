@@ -34,6 +34,10 @@ class optimiser_set {
   void zero_grad() const {
     for (const auto& one : m_trained) one.store->zero_grad();
   }
+  /// Announces the numbers of a step to come, so that `begin_step` sends them with all others.
+  void prepare(double rate, std::uint32_t step) {
+    for (std::size_t i = 0; i < m_trained.size(); ++i) m_optimisers[i].prepare(*m_trained[i].store, rate, step);
+  }
   /// Updates all parameters that have a gradient. @return per store (norm of the gradient, factor that clipped it)
   std::vector<variable<Backend>> update(double rate, std::uint32_t step) {
     std::vector<variable<Backend>> norms;

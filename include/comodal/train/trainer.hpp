@@ -134,6 +134,8 @@ class trainer {
       auto batch = batches.next();
       const step_request request{m_step, steps, static_cast<std::uint64_t>(m_options.seed)};
       const double rate = learning_rate(m_optimiser_options, m_step, steps);
+      m_optimisers.prepare(rate, m_step);
+      begin_step(m_optimisers.trained().front().store->home().ctx(), request);
       m_optimisers.zero_grad();
       const auto values = step(batch, request);
       loss = detach(loss_of(values));

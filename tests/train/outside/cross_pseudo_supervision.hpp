@@ -27,19 +27,19 @@ class cross_pseudo_supervision {
 
   comodal::named_scalars<Backend> step(const comodal::step_batch& batch, const comodal::step_request& request) {
     auto& home = m_a.parameters().home();
-    const comodal::network_input<Backend> input(home, {&batch.labelled, &batch.strong});
+    const comodal::device_batch<Backend> crops(home, batch);
+    const comodal::network_input<Backend> input({&crops.labelled, &crops.strong});
     const auto pass = [&](const network& of, std::uint32_t number) {
       return of.forward(input.volumes, input.present,
                         request.pass(comodal::network_outputs::logits, comodal::forward_mode::train, number));
     };
     const auto a = pass(m_a, 0), b = pass(m_b, 1);
 
-    const auto& crops = batch.labelled;
-    const auto target = home.constant(comodal::one_hot(home.ctx(), m_targets, crops));
-    const comodal::presence<Backend> present(home, crops.samples, crops.modalities, crops.present);
+    const auto target = comodal::one_hot(m_targets, crops.labelled);
     const comodal::dice_cross_entropy loss{1, 1, 1, m_targets.kind};
     const auto supervised_by_labels = [&](const auto& out) {
-      return comodal::supervised_loss(loss, comodal::samples_of(out, 0, crops.samples), target, present, 0.5);
+      return comodal::supervised_loss(loss, comodal::samples_of(out, 0, crops.labelled.samples), target,
+                                      crops.labelled.present, 0.5);
     };
     const comodal::cross_pseudo_supervision from_partner{m_targets.kind};
     const auto learns = [&](const value& own, const value& partner) {

@@ -32,7 +32,8 @@ class uncertainty_aware_mean_teacher {
 
   comodal::named_scalars<Backend> step(const comodal::step_batch& batch, const comodal::step_request& request) {
     auto& home = m_student.parameters().home();
-    const comodal::network_input<Backend> input(home, {&batch.labelled, &batch.strong}), weak(home, {&batch.weak});
+    const comodal::device_batch<Backend> crops(home, batch);
+    const comodal::network_input<Backend> input({&crops.labelled, &crops.strong}), weak({&crops.weak});
     const auto seen = [&](std::uint32_t pass) {
       const auto wanted = request.pass(comodal::network_outputs::fused_only, comodal::forward_mode::stochastic, pass);
       return comodal::probabilities(m_teacher.forward(weak.volumes, weak.present, wanted).fused, m_targets.kind);
@@ -43,13 +44,11 @@ class uncertainty_aware_mean_teacher {
 
     const auto out = m_student.forward(input.volumes, input.present,
                                        request.pass(comodal::network_outputs::logits, comodal::forward_mode::train));
-    const auto& crops = batch.labelled;
-    const auto target = home.constant(comodal::one_hot(home.ctx(), m_targets, crops));
-    const comodal::presence<Backend> present(home, crops.samples, crops.modalities, crops.present);
+    const auto target = comodal::one_hot(m_targets, crops.labelled);
+    const auto known = comodal::samples_of(out, 0, crops.labelled.samples);
     const comodal::dice_cross_entropy loss{1, 1, 1, m_targets.kind};
-    const value supervised =
-        comodal::supervised_loss(loss, comodal::samples_of(out, 0, crops.samples), target, present, 0.5);
-    const auto unlabelled = comodal::samples_of(out, crops.samples, input.present.samples());
+    const value supervised = comodal::supervised_loss(loss, known, target, crops.labelled.present, 0.5);
+    const auto unlabelled = comodal::samples_of(out, crops.labelled.samples, input.present.samples());
     const comodal::mean_squared_error distance{m_targets.kind};
     const value consistency = comodal::mean(distance(unlabelled.fused, seen(9), certain));
     const value total = supervised + comodal::scale(consistency, m_weight * comodal::ramp_up(request, 0.4));

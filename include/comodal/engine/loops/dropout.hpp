@@ -14,7 +14,8 @@ namespace engine_detail {
 template <class T>
 struct dropout_mask_body {
   std::uint64_t seed;
-  std::uint32_t stream, iteration;
+  std::uint32_t stream;
+  const double* iteration;
   double rate;
   T* mask;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
@@ -22,7 +23,7 @@ struct dropout_mask_body {
     r123::Philox4x32::ctr_type counter{
         {static_cast<std::uint32_t>(i),
          static_cast<std::uint32_t>(random_purpose::feature_dropout) + static_cast<std::uint32_t>(i >> 32) * 64u,
-         stream, iteration}};
+         stream, static_cast<std::uint32_t>(*iteration)}};
     const double u = static_cast<double>(r123::Philox4x32()(counter, key)[0]) * 0x1p-32;
     mask[i] = u < rate ? T(0) : static_cast<T>(1 / (1 - rate));
   }

@@ -28,7 +28,8 @@ struct dropout_problem {
   template <class T>
   struct arguments {
     std::uint64_t seed = 0;
-    std::uint32_t stream = 0, iteration = 0;
+    std::uint32_t stream = 0;
+    const double* iteration = nullptr;  // where kernels read it: a whole number that changes from step to step
     T* mask = nullptr;
   };
 };

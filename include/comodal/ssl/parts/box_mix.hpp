@@ -42,33 +42,27 @@ struct weighted_target {
 /// Puts true labels of weight 1 in place of a pseudo target where `crops` knows them. Without any, returns `soft`.
 template <tensor_backend Backend>
 [[nodiscard]] weighted_target<Backend> with_known_labels(const weighted_target<Backend>& soft, const target_map& map,
-                                                         const crop_batch& crops) {
-  if (crops.known.empty()) return soft;
+                                                         const device_crops<Backend>& crops) {
+  if (!crops.known) return soft;
   auto& ctx = soft.target.ctx();
   auto& home = soft.target.home();
-  const index voxels = static_cast<index>(crops.known.size());
-  auto labels = ctx.template make_of<std::uint8_t>({voxels}), known = ctx.template make_of<std::uint8_t>({voxels});
-  copy_from_host(ctx.space(), crops.labels, labels);
-  copy_from_host(ctx.space(), crops.known, known);
-  auto table = ctx.make({256, map.channels});
-  ssl_detail::copy_converted(ctx.space(), map.table, table, 0);
+  const tensor_of<Backend>& table = ssl_detail::table_on_device(ctx, map);
   auto target = ctx.make(soft.target.shape()), weight = ctx.make(soft.weight.shape());
-  ops::each(ctx, voxels,
+  ops::each(ctx, crops.known.size(),
             ssl_detail::paste_labels_body<typename Backend::scalar_type>{
-                map.channels, labels.data(), known.data(), table.data(), soft.target.value().data(),
+                map.channels, crops.labels.data(), crops.known.data(), table.data(), soft.target.value().data(),
                 soft.weight.value().data(), target.data(), weight.data()});
   return {home.constant(target), home.constant(weight)};
 }
 
 /// 1 where a voxel is the crop's own, 0 where a labelled crop was pasted in, (N, D, H, W); empty where all are its own.
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> own_voxels(tape<Backend>& home, const crop_batch& crops) {
-  if (crops.known.empty()) return {};
-  auto& ctx = home.ctx();
-  auto known = ctx.template make_of<std::uint8_t>({static_cast<index>(crops.known.size())});
-  copy_from_host(ctx.space(), crops.known, known);
-  auto w = ctx.make({crops.samples, crops.size[0], crops.size[1], crops.size[2]});
-  ops::each(ctx, w.size(), ssl_detail::unknown_body<typename Backend::scalar_type>{known.data(), w.data()});
+[[nodiscard]] variable<Backend> own_voxels(const device_crops<Backend>& crops) {
+  if (!crops.known) return {};
+  auto& home = crops.volumes.at(0).home();
+  auto w = home.ctx().make(crops.known.shape());
+  ops::each(home.ctx(), w.size(),
+            ssl_detail::unknown_body<typename Backend::scalar_type>{crops.known.data(), w.data()});
   return home.constant(w);
 }
 

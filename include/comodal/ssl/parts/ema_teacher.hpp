@@ -23,7 +23,7 @@ class ema_teacher {
 
   /// Follows an update of the student: the factor is min(1 - 1 / (t + 1), decay).
   void follow(const parameter_store<Backend>& student, const progress& at) const {
-    average_parameters(student, m_network.parameters(), ema_factor(at.step, m_decay));
+    average_parameters(student, m_network.parameters(), ema_factor(at, m_decay));
   }
   /// Logits without gradients; see `segmentation_network`.
   [[nodiscard]] network_output<Backend> forward(const std::vector<variable<Backend>>& volumes,

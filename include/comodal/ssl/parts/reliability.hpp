@@ -33,7 +33,8 @@ struct at_least_one {
 
 }  // namespace ssl_detail
 
-/// Running means (factor 0.99) of the soft Dice of M branches on labelled crops, from 1/2. They stay on the device.
+/// Running means (factor 0.99) of the soft Dice of M branches on labelled crops, from 1/2. They stay on
+/// the device, in their place.
 template <tensor_backend Backend>
 class reliability {
  public:
@@ -74,9 +75,7 @@ class reliability {
 
  private:
   void replace(index k, const variable<Backend>& now) {
-    std::vector<variable<Backend>> parts;
-    for (index i = 0; i < m_values.extent(0); ++i) parts.push_back(i == k ? reshape(now, {1}) : value(i));
-    m_values = detach(concat(parts, 0));
+    ops::copy_to(m_values.ctx(), now.value().reshaped({1}), m_values.value().part(k, {1}));
   }
 
   variable<Backend> m_values;

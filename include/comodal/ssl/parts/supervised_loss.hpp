@@ -11,7 +11,29 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A constant (N) of numbers on the host.
+namespace ssl_detail {
+
+template <class T>
+struct range_body {
+  index first, last;
+  T inside;
+  T* to;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const { to[i] = i >= first && i < last ? inside : T(0); }
+};
+
+// A constant of `extents`: a value in the elements [first, last), else 0. Nothing is sent.
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> range(tape<Backend>& home, const shape& extents, index first, index last,
+                                      double inside) {
+  using T = typename Backend::scalar_type;
+  auto to = home.ctx().make(extents);
+  ops::each(home.ctx(), to.size(), range_body<T>{first, last, static_cast<T>(inside), to.data()});
+  return home.constant(to);
+}
+
+}  // namespace ssl_detail
+
+/// A constant (N) of numbers on the host: sends them, and waits.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> sample_weights(tape<Backend>& home, const std::vector<double>& values) {
   using T = typename Backend::scalar_type;
@@ -22,9 +44,7 @@ template <tensor_backend Backend>
 /// elsewhere.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> mean_weights(tape<Backend>& home, index first, index last, index all) {
-  std::vector<double> w(static_cast<std::size_t>(all), 0.0);
-  for (index n = first; n < last; ++n) w[static_cast<std::size_t>(n)] = 1 / static_cast<double>(last - first);
-  return sample_weights(home, w);
+  return ssl_detail::range(home, {all}, first, last, 1 / static_cast<double>(last - first));
 }
 
 /// sum_n weights[n] losses[n]; both (N).

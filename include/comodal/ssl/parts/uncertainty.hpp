@@ -37,6 +37,13 @@ struct below {
     return x < static_cast<T>(limit) ? T(1) : T(0);
   }
 };
+struct below_step_limit {
+  device_scalar limit;
+  template <class T>
+  KOKKOS_INLINE_FUNCTION T value(T x) const {
+    return x < static_cast<T>(limit.value()) ? T(1) : T(0);
+  }
+};
 
 }  // namespace ssl_detail
 
@@ -72,6 +79,11 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> where_below(const variable<Backend>& x, double limit) {
   return constant_function(ssl_detail::below{limit}, x);
+}
+/// The same for a limit that changes from step to step.
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> where_below(const variable<Backend>& x, const step_scalar& limit) {
+  return constant_function(ssl_detail::below_step_limit{device_value(x.ctx(), limit)}, x);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

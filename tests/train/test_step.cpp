@@ -1,0 +1,218 @@
+// SPDX-License-Identifier: Apache-2.0
+// A step stays where it runs: how often it waits for the device and sends something to it, and whether its kernels,
+// recorded once, do the work of later steps.
+#define BOOST_TEST_MODULE train_step
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/core/recording.hpp>
+#include <comodal/data/batch_maker.hpp>
+#include <comodal/train/trainer.hpp>
+
+#include <nn/support.hpp>
+
+#include <deque>
+
+namespace comodal::tests {
+
+using B = mixed_backend;
+
+const std::vector<std::string> method_names{"supervised", "mean_teacher", "contrastive_mutual_learning"};
+
+// Four small cases of two modalities, two of them with labels.
+struct cohort {
+  std::deque<image_volume> volumes;
+  label_volume label;
+  std::vector<labelled_training_case> labelled;
+  std::vector<unlabelled_training_case> unlabelled;
+  batch_options options;
+
+  cohort() {
+    label.geometry.size = {20, 20, 12};
+    label.values.assign(20 * 20 * 12, 0);
+    for (std::size_t v = 2000; v < 2600; ++v) label.values[v] = 1;
+    for (int i = 0; i < 4; ++i) {
+      std::vector<volume_view> images;
+      for (int m = 0; m < 2; ++m) {
+        auto& volume = volumes.emplace_back();
+        volume.geometry.size = label.geometry.size;
+        for (const double v : values(static_cast<index>(label.values.size()), static_cast<std::uint32_t>(2 * i + m)))
+          volume.values.push_back(static_cast<float>(v));
+        images.push_back(&volume);
+      }
+      if (i < 2)
+        labelled.push_back({text("l", i), images, &label});
+      else
+        unlabelled.push_back({text("u", i), images});
+    }
+    options.patch_size = {8, 16, 16};
+  }
+  [[nodiscard]] batch_maker<> maker(const batch_views& views) const {
+    return {options, labelled, unlabelled, 1, views};
+  }
+};
+
+// A method with its optimisers, on a context of its own.
+struct training {
+  static constexpr std::uint32_t steps = 8;
+
+  context<B> ctx;
+  tape<B> home{ctx};
+  any_method<B> method;
+  optimiser_options options;
+  optimiser_set<B> optimisers;
+  named_scalars<B> values;
+  std::vector<variable<B>> norms;
+
+  training(const std::string& name, const std::string& precision, const std::string& optimiser)
+      : method(make(home, name, precision)), options(of(optimiser)), optimisers(options, method.trained()) {}
+
+  static any_method<B> make(tape<B>& home, const std::string& name, const std::string& precision) {
+    method_options method;
+    method.name = name;
+    method.contrastive_mutual_learning.queue = 6;  // filled in the third step
+    network_options network;
+    network.stream_channels = {8, 16};
+    network.fused_channels = {16, 32};
+    network.precision = precision;
+    network.dropout = 0.2;
+    return make_method<B>(home, method, network, 2, target_map::of_classes(2), 1);
+  }
+  static optimiser_options of(const std::string& name) {
+    optimiser_options o;
+    o.name = name;
+    o.warm_up = 0.5;
+    return o;
+  }
+
+  // What a step needs of the host.
+  void begin(std::uint32_t step) {
+    optimisers.prepare(learning_rate(options, step, steps), step);
+    begin_step(ctx, step_request{step, steps});
+  }
+  void run(const step_batch& batch, std::uint32_t step) {
+    const step_request at{step, steps};
+    optimisers.zero_grad();
+    values = method.step(batch, at);
+    norms = optimisers.update(learning_rate(options, step, steps), step);
+    method.after_update(at);
+  }
+  // Everything that is logged.
+  [[nodiscard]] std::vector<double> logged() const {
+    std::vector<variable<B>> all;
+    for (const auto& [name, value] : values) all.push_back(value);
+    for (const auto& norm : norms) all.push_back(slice(norm, 0, 0, 1));
+    return items(all);
+  }
+  // Parameters, averages, and what optimisers and the method keep.
+  [[nodiscard]] std::map<std::string, std::vector<std::uint8_t>> state() const {
+    safetensors_file file;
+    for (const auto& one : method.trained()) save_parameters(*one.store, one.name + "/", file);
+    for (const auto& one : method.predictors()) save_parameters(one.network.parameters(), one.name + "/", file);
+    optimisers.save(file);
+    method.save(file);
+    std::map<std::string, std::vector<std::uint8_t>> all;
+    for (const auto& [name, array] : file.arrays) all.emplace(name, array.bytes);
+    return all;
+  }
+};
+
+BOOST_AUTO_TEST_CASE(a_step_waits_for_nothing_and_sends_its_batch_and_its_block) {
+  const cohort data;
+  for (const std::string precision : {"fp32", "bf16"})
+    for (const std::string& name : method_names) {
+      training one(name, precision, "sgd");
+      const batch_maker<> maker = data.maker(one.method.views());
+      step_batch batch;
+      for (std::uint32_t step = 0; step < 6; ++step) {
+        maker.make(step, batch);
+        const index waits = host_synchronisations(), sent = uploads();
+        one.begin(step);
+        one.run(batch, step);
+        if (step == 0) continue;  // makes tables and asks for its numbers one by one
+        BOOST_TEST(host_synchronisations() - waits == 0, name << ", " << precision << ", step " << step);
+        BOOST_TEST(uploads() - sent == 2, name << ", " << precision << ", step " << step);
+        (void)one.logged();
+        BOOST_TEST(host_synchronisations() - waits == 1, name << ", " << precision << ", step " << step);
+      }
+    }
+}
+
+BOOST_AUTO_TEST_CASE(a_trainer_waits_once_per_step_that_logs) {
+  const cohort data;
+  for (const std::string& name : method_names) {
+    const temporary_folder folder;
+    training one(name, "fp32", "adamw");
+    batch_maker<> maker = data.maker(one.method.views());
+    model_plan plan;
+    plan.modalities = {"T1", "T2"};
+    plan.labels = {{"background", {0}}, {"lesion", {1}}};
+    plan.patch_size = {16, 16, 8};
+    trainer<B> loop(one.method, training::of("adamw"), maker, {.threads = 0, .depth = 1},
+                    {.steps = 10, .log_every = 3, .checkpoint_every = 100}, plan, folder.path());
+    std::vector<index> waits, sent;  // before each step
+    (void)loop.run([&] {
+      waits.push_back(host_synchronisations());
+      sent.push_back(uploads());
+      return false;
+    });
+    BOOST_REQUIRE(waits.size() == 10u);
+    for (std::size_t step = 1; step + 1 < waits.size(); ++step) {
+      BOOST_TEST(waits[step + 1] - waits[step] == ((step + 1) % 3 == 0 ? 1 : 0), name << ", step " << step);
+      BOOST_TEST(sent[step + 1] - sent[step] == 2, name << ", step " << step);
+    }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(steps_that_are_replayed_equal_steps_that_run) {
+  const cohort data;
+  for (const std::string precision : {"fp32", "bf16"})
+    for (const std::string& name : method_names)
+      for (const std::string optimiser : {"sgd", "adamw"})
+        BOOST_TEST_CONTEXT(name << ", " << precision << ", " << optimiser) {
+          training eager(name, precision, optimiser), replayed(name, precision, optimiser);
+          const batch_maker<> maker = data.maker(eager.method.views());
+          std::vector<step_batch> batches(5);
+          for (std::uint32_t step = 0; step < 5; ++step) maker.make(step, batches[step]);
+          std::vector<std::vector<double>> expected, found;
+          for (std::uint32_t step = 0; step < 5; ++step) {
+            eager.begin(step);
+            eager.run(batches[step], step);
+            expected.push_back(eager.logged());
+          }
+          // Step 0 makes what all steps use, step 1 is recorded, the others are that recording.
+          const auto ready = [&](std::uint32_t step) {
+            upload_batch(replayed.home, batches[step]);
+            replayed.begin(step);
+          };
+          ready(0);
+          replayed.run(batches[0], 0);
+          found.push_back(replayed.logged());
+          ready(1);
+          const step_recording<B> recording(replayed.ctx, [&] { replayed.run(batches[1], 1); });
+          found.push_back(replayed.logged());
+          for (std::uint32_t step = 2; step < 5; ++step) {
+            ready(step);
+            const index waits = host_synchronisations(), sent = uploads();
+            recording.replay();
+            BOOST_TEST(host_synchronisations() == waits);
+            BOOST_TEST(uploads() == sent);
+            found.push_back(replayed.logged());
+          }
+          for (std::size_t step = 0; step < 5; ++step) BOOST_TEST((found[step] == expected[step]), "step " << step);
+          const auto a = eager.state(), b = replayed.state();
+          BOOST_TEST(a.size() == b.size());
+          for (const auto& [array, bytes] : a) BOOST_TEST((b.at(array) == bytes), array);
+          // The steps differ, or the comparison would say nothing.
+          BOOST_TEST((expected[3] != expected[4]));
+          // A replayed step and one that runs can follow each other.
+          eager.begin(5);
+          eager.run(batches[0], 5);
+          upload_batch(replayed.home, batches[0]);
+          replayed.begin(5);
+          replayed.run(batches[0], 5);
+          BOOST_TEST((replayed.logged() == eager.logged()));
+          BOOST_TEST((replayed.state() == eager.state()));
+        }
+}
+
+}  // namespace comodal::tests
