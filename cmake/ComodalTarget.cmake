@@ -202,6 +202,6 @@ function(comodal_define_compiled_cli)
   _comodal_compiled_library(compiled_cli
     "train|cli/commands|CLI_TRAIN|mixed_backend"
     "predict|cli/commands|CLI_PREDICT|mixed_backend"
-    "run|cli/run|CLI_RUN|mixed_backend")
+    "run|cli/command_line|CLI_RUN|mixed_backend")
   target_link_libraries(comodal_compiled_cli PUBLIC comodal::cli comodal::compiled_mixed)
 endfunction()

@@ -20,7 +20,7 @@ foreach(_header IN LISTS _headers)
   list(APPEND _units "${_unit}")
 endforeach()
 add_library(headers_alone OBJECT EXCLUDE_FROM_ALL ${_units})
-target_link_libraries(headers_alone PRIVATE comodal::reference)
+target_link_libraries(headers_alone PRIVATE comodal::reference comodal::cli)
 target_compile_options(headers_alone PRIVATE -fsyntax-only)
 set_target_properties(headers_alone PROPERTIES CXX_COMPILER_LAUNCHER "")
 

@@ -7,10 +7,10 @@
 # Only core and engine launch kernels; only core waits for a device and takes its memory.
 # Only core and engine have OpenMP regions of their own, because an exception that leaves one ends the program.
 # <layer>/<layer>.hpp gathers all headers of the layer (a vendor's engine comes with engine/engines.hpp), comodal.hpp all
-# layers. Examples stay below 100 lines.
+# layers but app and cli, which need toml11 and CLI11. Only cli prints. Examples stay below 100 lines.
 set -u
 cd "${1:-.}" || exit 2
-layers="core engine ops data metric autograd nn model loss ssl infer train report"
+layers="core engine ops data metric autograd nn model loss ssl infer train report app cli"
 broken=$(mktemp) || exit 2
 trap 'rm -f "$broken"' EXIT
 
@@ -51,6 +51,9 @@ find include/comodal -name '*.hpp' | LC_ALL=C sort | xargs awk -v layers="$layer
   layer != "" && layer !~ /^(core|engine)$/ && /(^|[^_a-z])(for_elements|for_tasks|for_rows|for_numbered_rows|reduce_rows|for_worker_tasks|parallel_for) *[(<]/ {
     complain("launches a kernel, expected ops::each, ops::row_sums or a problem of its own")
   }
+  layer != "" && layer != "cli" && FILENAME != "include/comodal/core/context.hpp" && /(printf|fputs|std::c(out|err)|exit) *\(/ {
+    complain("prints or exits, expected cli alone (app has an observer)")
+  }
   layer != "" && layer != "core" && /(deep_copy|kokkos_malloc|kokkos_free|[.>]fence\(\))/ {
     complain("waits for the device or takes its memory, expected core alone")
   }
@@ -58,7 +61,10 @@ find include/comodal -name '*.hpp' | LC_ALL=C sort | xargs awk -v layers="$layer
 
 for layer in $layers; do
   gather=include/comodal/$layer/$layer.hpp
-  grep -q "^#include <comodal/$layer/$layer.hpp>" include/comodal/comodal.hpp || echo "include/comodal/comodal.hpp: does not include $layer/$layer.hpp" >>"$broken"
+  case $layer in
+  app | cli) ;;
+  *) grep -q "^#include <comodal/$layer/$layer.hpp>" include/comodal/comodal.hpp || echo "include/comodal/comodal.hpp: does not include $layer/$layer.hpp" >>"$broken" ;;
+  esac
   [ -f "$gather" ] || { echo "$gather: is missing" >>"$broken"; continue; }
   find "include/comodal/$layer" -name '*.hpp' ! -path "$gather" ! -path '*/engine/reference*' ! -path '*/engine/onednn/*' | LC_ALL=C sort | while read -r header; do
     grep -q "^#include <${header#include/}>" "$gather" || echo "$gather: does not gather ${header#include/}" >>"$broken"

@@ -27,7 +27,7 @@ foreach(_header IN LISTS _headers)
   string(APPEND _includes "#include <${_header}>\n")
 endforeach()
 configure_file(house/second_unit.cpp.in house/second_unit.cpp @ONLY)
-comodal_test(house/two_units)
+comodal_test(house/two_units LIBRARIES comodal::cli)
 target_sources(test_house_two_units PRIVATE "${CMAKE_CURRENT_BINARY_DIR}/house/second_unit.cpp")
 
 # The form and the links of the pages. That these two see what they look for is shown on tests/house/broken.

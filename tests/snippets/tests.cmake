@@ -21,7 +21,7 @@ set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS
 
 # A library that is left out of the build; its CTest builds it, after CMake where a page has changed.
 add_library(snippets OBJECT EXCLUDE_FROM_ALL ${_units})
-target_link_libraries(snippets PRIVATE comodal::comodal)
+target_link_libraries(snippets PRIVATE comodal::cli)
 target_compile_options(snippets PRIVATE -fsyntax-only -Wall -Wextra
   $<$<BOOL:${COMODAL_WARNINGS_AS_ERRORS}>:-Werror>)
 set_target_properties(snippets PROPERTIES CXX_COMPILER_LAUNCHER "")

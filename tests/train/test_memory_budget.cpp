@@ -70,7 +70,7 @@ BOOST_AUTO_TEST_CASE(a_step_is_measured_with_a_full_queue) {
           return make_method<backend>(home, options, network, 2, target_map::of_classes(tiny_classes), 1);
         },
         [](const any_method<backend>& method) { return optimiser_set<backend>({}, method.trained()); }, 0,
-        options.queue, tiny_batch(0));
+        tiny_batch(0));
   };
   const std::size_t full = measured();
   BOOST_TEST(full >= peak_of_a_run(options, network));

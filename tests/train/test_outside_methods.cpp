@@ -4,7 +4,7 @@
 #define BOOST_TEST_MODULE train_outside_methods
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/model/make_network.hpp>
+#include <comodal/ssl/method_registry.hpp>
 #include <comodal/train/trainer.hpp>
 
 #include <nn/support.hpp>
@@ -71,10 +71,10 @@ struct run : bench_of<B> {
     return o;
   }
   any_method<B> make(const std::string& name) {
-    const auto targets = target_map::of_classes(2);
-    const auto build = [&](std::uint64_t seed) { return make_network<B>(home, network(name), 2, 2, seed); };
-    if (name == "cps") return any_method<B>(std::make_unique<cps>(build(1), build(2), targets, 0.1));
-    return any_method<B>(std::make_unique<ua_mt>(build(1), build(1), targets, 0.1));
+    auto names = method_registry<B>::built_in();
+    names.method<outside::cross_pseudo_supervision>("cps");
+    names.method<outside::uncertainty_aware_mean_teacher>("ua_mt");
+    return make_method<B>(home, name, network(name), 2, target_map::of_classes(2), 1, {}, names);
   }
   static batch_options crops() {
     batch_options o;

@@ -99,8 +99,8 @@ struct experiment {
   template <tensor_backend Backend>
   void check(const registry<Backend>& names) const {
     network.check();
-    names.check_names(network);
-    names.optimiser_registry<Backend>::check_names(optimiser);
+    names.check_network_names(network);
+    names.check_optimiser_name(optimiser);
     for (const auto& name : normalise) (void)names.normalisations.at(name);
     if (margin < 0 || margin > 8192) throw config_error(text("data.margin = ", margin, ", expected 0 to 8192 voxels"));
     method.values.check();

@@ -33,7 +33,9 @@ class registry : public method_registry<Backend>, public optimiser_registry<Back
   void normalisation(const comodal::normalisation& one) { normalisations.add(one); }
 
  private:
-  registry() : optimiser_registry<Backend>(optimiser_registry<Backend>::built_in()) {}
+  registry()
+      : method_registry<Backend>(method_registry<Backend>::built_in()),
+        optimiser_registry<Backend>(optimiser_registry<Backend>::built_in()) {}
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

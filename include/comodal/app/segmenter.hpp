@@ -23,7 +23,7 @@ template <tensor_backend Backend>
                                        const registry<Backend>& names) {
   model_plan plan = plan_of(content, file, names.normalisations);
   try {
-    names.check_names(plan.network);
+    names.check_network_names(plan.network);
   } catch (const config_error& failure) {
     throw config_error(text(file.string(), ": ", failure.what()));
   }

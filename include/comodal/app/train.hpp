@@ -84,8 +84,13 @@ template <tensor_backend Backend>
 class training {
  public:
   training(const app::experiment& e, std::filesystem::path folder, bool resume, const registry<Backend>& names,
-           const app::observer& watch)
-      : m_e(e), m_folder(std::move(folder)), m_names(names), m_watch(watch), m_cohort(e.read_cohort(names)) {
+           const app::observer& watch, any_communicator<Backend> processes)
+      : m_e(e),
+        m_folder(std::move(folder)),
+        m_names(names),
+        m_watch(watch),
+        m_processes(std::move(processes)),
+        m_cohort(e.read_cohort(names)) {
     m_watch.warn(m_cohort.findings);
     refuse_errors(m_cohort.findings);
     if (m_cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
@@ -110,13 +115,14 @@ class training {
       method = make_method(m_home, m_e.network);
       if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), true, m_names);
     }
-    std::filesystem::create_directories(m_folder);
+    if (m_processes.writes()) std::filesystem::create_directories(m_folder);
     const model_plan plan = plan_of(cases, seed);
-    comodal::trainer<Backend> trainer(*method, m_e.optimiser, maker, m_e.prefetch, m_e.train, plan, m_folder, m_names);
+    comodal::trainer<Backend> trainer(*method, m_e.optimiser, maker, m_e.prefetch, m_e.train, plan, m_folder, m_names,
+                                      m_processes);
     set_functions(trainer, *method, cases, plan);
     if (resume && std::filesystem::exists(trainer.checkpoint_file()))
       if (const std::string words = trainer.resume(trainer.checkpoint_file()); !words.empty()) m_watch.warn(words);
-    write_text(settings_file(), m_e.keys().resolved());
+    if (m_processes.writes()) write_text(settings_file(), m_e.keys().resolved());
     m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ", host_threads(), " threads, ",
                       m_e.train.steps, " steps"));
     const auto result = trainer.run([&] { return m_watch.stops(); });
@@ -187,6 +193,7 @@ class training {
   std::filesystem::path m_folder;
   const registry<Backend>& m_names;
   const app::observer& m_watch;
+  any_communicator<Backend> m_processes;
   cohort m_cohort;
   bool m_begun = false;
   prepare_options m_prepare;
@@ -202,16 +209,17 @@ namespace app {
 /// Trains what an experiment describes. All files of the run are in `folder`: `experiment.toml`, the log, checkpoints,
 /// `model.safetensors` when it is finished. Nothing is written before all keys and files have been checked. Where
 /// `watch.cancelled` says so, a checkpoint is written and `result.finished` is false.
+/// @param processes that train together; rank 0 writes
 /// @param folder new or empty; with `resume` that of an earlier run, which continues bit for bit
 /// @throws config_error, io_error for input that cannot be used; error if the loss is no longer a number
 template <tensor_backend Backend>
 [[nodiscard]] train_summary train(const experiment& e, const std::filesystem::path& folder, bool resume = false,
                                   const registry<Backend>& names = registry<Backend>::built_in(),
-                                  const observer& watch = {}) {
+                                  const observer& watch = {}, any_communicator<Backend> processes = {}) {
   expect_runtime();
   use_host_threads(e.threads);
   e.check(names);
-  return app_detail::training<Backend>(e, folder, resume, names, watch).run(resume);
+  return app_detail::training<Backend>(e, folder, resume, names, watch, std::move(processes)).run(resume);
 }
 
 }  // namespace app

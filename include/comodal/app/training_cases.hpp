@@ -92,11 +92,6 @@ class training_cases {
 template <tensor_backend Backend, class Make>
 [[nodiscard]] index fitted_stages(const app::experiment& e, const registry<Backend>& names, const step_batch& batch,
                                   const Make& make) {
-  index queue = 0;
-  any_options options = e.method.values;
-  options.visit([&](std::string_view key, option_pointer value) {
-    if (auto* const* entries = std::get_if<index*>(&value); key == "queue" && entries != nullptr) queue = **entries;
-  });
   return checkpointed_within<Backend>(
       e.train.memory, e.network.stages(),
       [&](tape<Backend>& home, index checkpointed) {
@@ -105,7 +100,7 @@ template <tensor_backend Backend, class Make>
         return make(home, network);
       },
       [&](const any_method<Backend>& method) { return optimiser_set<Backend>(e.optimiser, method.trained(), names); },
-      queue, batch);
+      batch);
 }
 
 }  // namespace app_detail

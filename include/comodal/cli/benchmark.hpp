@@ -67,9 +67,12 @@ void measure_training(tape<Backend>& home, app::experiment& e, const cli::benchm
   measure(home.ctx(), arguments, recorder, result, [&] {
     auto batch = batches.next();
     const step_request at{step, steps, seed};
+    const double rate = learning_rate(e.optimiser, step, steps);
+    optimiser.prepare(rate, step);
+    begin_step(home.ctx(), at);
     optimiser.zero_grad();
     loss = loss_of(method->step(batch, at));
-    (void)optimiser.update(learning_rate(e.optimiser, step, steps), step);
+    (void)optimiser.update(rate, step);
     method->after_update(at);
     batches.recycle(std::move(batch));
     ++step;

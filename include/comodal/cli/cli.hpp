@@ -5,6 +5,7 @@
 #define COMODAL_CLI_CLI_HPP
 
 #include <comodal/cli/benchmark.hpp>
+#include <comodal/cli/command_line.hpp>
 #include <comodal/cli/commands.hpp>
 #include <comodal/cli/console.hpp>
 #include <comodal/cli/info.hpp>

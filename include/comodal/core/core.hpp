@@ -7,6 +7,7 @@
 #include <comodal/core/any_options.hpp>
 #include <comodal/core/backend.hpp>
 #include <comodal/core/bfloat16.hpp>
+#include <comodal/core/communicator.hpp>
 #include <comodal/core/compiled.hpp>
 #include <comodal/core/config.hpp>
 #include <comodal/core/context.hpp>

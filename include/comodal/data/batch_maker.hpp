@@ -7,7 +7,7 @@
 
 #include <comodal/data/augment.hpp>
 #include <comodal/data/batch_views.hpp>
-#include <comodal/data/crop.hpp>
+#include <comodal/data/cut_crop.hpp>
 #include <comodal/data/mix.hpp>
 #include <comodal/data/sampler.hpp>
 #include <comodal/data/training_grid.hpp>
@@ -85,6 +85,16 @@ class batch_maker {
     if (views.has_unlabelled()) refuse_few_unlabelled();
     m_views = std::move(views);
   }
+  /// Makes the part of one of several processes: with `ranks` of them, a step has `ranks` times the crops, and this
+  /// maker makes those of `rank`. Call it only while no other thread makes a batch.
+  /// @throws config_error if there are too few unlabelled cases, and for a rank that there is not
+  void set_share(index rank, index ranks) {
+    if (ranks < 1 || rank < 0 || rank >= ranks)
+      throw config_error(text("batch_maker: rank ", rank, " of ", ranks, ", expected 0 to one less than their number"));
+    m_rank = rank;
+    m_ranks = ranks;
+    if (m_views.has_unlabelled()) refuse_few_unlabelled();
+  }
   [[nodiscard]] index modalities() const { return static_cast<index>(m_labelled[0].images.size()); }
 
   /// Gives an unlabelled case the mask that the teacher found in it: with `sampling.unlabelled = "teacher"` a fraction
@@ -127,29 +137,15 @@ class batch_maker {
  private:
   using part = detail::batch_part;
 
+  // The stream of a sample of this process, or of what all processes draw alike.
   [[nodiscard]] random_stream stream(random_purpose purpose, part p, index sample, std::uint32_t step,
                                      index modality = 0) const {
-    return detail::batch_stream(m_seed, purpose, p, sample, step, modality);
+    return detail::batch_stream(m_seed, purpose, p, in_step(p, sample), step, modality);
   }
-
-  static void record_presence(const std::vector<volume_view>& images, std::span<float> present) {
-    for (std::size_t m = 0; m < images.size(); ++m) present[m] = images[m] ? 1.f : 0.f;
-  }
-
-  // Samples the modalities that `crops` says are present, and zeros the others.
-  void extract(const std::vector<volume_view>& images, const detail::training_grid& grid, const crop_map& map,
-               crop_batch& crops, index n, const volume_view& label) const {
-    std::vector<crop_layer<float>> layers;
-    std::vector<crop_layer<std::uint8_t>> labels;
-    for (std::size_t m = 0; m < images.size(); ++m) {
-      const auto out = crops.image(n, static_cast<index>(m));
-      if (crops.presence(n)[m] != 0)
-        layers.push_back({images[m].values<float>().data(), grid.minimum[m], out.data()});
-      else
-        std::fill(out.begin(), out.end(), 0.f);
-    }
-    if (label) labels.push_back({label.values<std::uint8_t>().data(), 0, crops.label(n).data()});
-    extract_crop(grid.size, map, layers, labels);
+  // The number of a sample among those of all processes.
+  [[nodiscard]] index in_step(part p, index sample) const {
+    const bool labelled = p == part::labelled || p == part::labelled_weak;
+    return m_rank * (labelled ? m_options.labelled : m_options.unlabelled) + sample;
   }
 
   template <class Transform>
@@ -180,24 +176,25 @@ class batch_maker {
     if (weak) weak->resize(o.labelled, modalities(), o.patch_size, true, false);
     crops.resize(o.labelled, modalities(), o.patch_size, true, false);
     for (index n = 0; n < o.labelled; ++n) {
-      const std::uint32_t c = labelled_case_of(m_seed, step, n, o.labelled, static_cast<index>(m_labelled.size()));
+      const index whole = in_step(part::labelled, n), samples = m_ranks * o.labelled;
+      const std::uint32_t c = labelled_case_of(m_seed, step, whole, samples, static_cast<index>(m_labelled.size()));
       const labelled_training_case& one = m_labelled[c];
       const detail::training_grid& grid = m_labelled_grids[c];
       random_stream random = stream(random_purpose::sampling, part::labelled, n, step);
-      const bool centred = takes_turn(step, n, o.labelled, o.foreground) && !m_classes[c].empty();
+      const bool centred = takes_turn(step, whole, samples, o.foreground) && !m_classes[c].empty();
       const extent3 first =
           centred ? centred_place(m_classes[c].draw(one.label, random), grid.size, o.patch_size, o.jitter, random)
                   : uniform_place(grid.size, o.patch_size, random);
       crops.cases[static_cast<std::size_t>(n)] = c;
-      record_presence(one.images, crops.presence(n));
+      detail::record_presence(one.images, crops.presence(n));
       drop(part::labelled, crops, n, step);
       const crop_map map = geometry(part::labelled, first, grid, n, step);
-      extract(one.images, grid, map, crops, n, one.label);
+      detail::cut_crop(one.images, grid, map, crops, n, one.label);
       change(m_strong, part::labelled, crops, n, step);
       if (!weak) continue;
       weak->cases[static_cast<std::size_t>(n)] = c;
-      record_presence(one.images, weak->presence(n));
-      extract(one.images, grid, map, *weak, n, one.label);
+      detail::record_presence(one.images, weak->presence(n));
+      detail::cut_crop(one.images, grid, map, *weak, n, one.label);
       change(m_weak, part::labelled_weak, *weak, n, step);
     }
     for (const crop_field& field : m_views.fields) {
@@ -215,7 +212,8 @@ class batch_maker {
     const extent3& size = m_unlabelled_grids[c].size;
     const guide& g = m_guides[c];
     random_stream random = stream(random_purpose::sampling, part::unlabelled, n + 1, step);
-    if (o.centre == unlabelled_sampling::uniform || g.classes.empty() || !takes_turn(step, n, o.unlabelled, o.guided))
+    const bool guided = takes_turn(step, in_step(part::unlabelled, n), m_ranks * o.unlabelled, o.guided);
+    if (o.centre == unlabelled_sampling::uniform || g.classes.empty() || !guided)
       return uniform_place(size, o.patch_size, random);
     extent3 voxel = g.classes.draw(g.mask, random);
     for (std::size_t a = 0; a < 3; ++a) {
@@ -242,15 +240,18 @@ class batch_maker {
     const index samples = m_views.has_unlabelled() ? o.unlabelled : 0;
     crop_batch& drawn = batch.weak;  // as recorded, before its intensities change
     drawn.resize(samples, modalities(), o.patch_size, false, false);
-    random_stream choice = stream(random_purpose::sampling, part::unlabelled, 0, step);
-    drawn.cases = distinct_cases(samples, static_cast<index>(m_unlabelled.size()), choice);
+    random_stream choice = detail::batch_stream(m_seed, random_purpose::sampling, part::unlabelled, 0, step);
+    const auto cases = distinct_cases(m_ranks * samples, static_cast<index>(m_unlabelled.size()), choice);
+    const auto own = cases.begin() + static_cast<std::ptrdiff_t>(m_rank * samples);
+    drawn.cases.assign(own, own + static_cast<std::ptrdiff_t>(samples));
     batch.strong.resize(m_views.strong > 0 ? samples : 0, modalities(), o.patch_size, mixes(), mixes());
     for (index n = 0; n < samples; ++n) {
       const std::uint32_t c = drawn.cases[static_cast<std::size_t>(n)];
       const unlabelled_training_case& one = m_unlabelled[c];
       const detail::training_grid& grid = m_unlabelled_grids[c];
-      record_presence(one.images, drawn.presence(n));
-      extract(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), drawn, n, {});
+      detail::record_presence(one.images, drawn.presence(n));
+      detail::cut_crop(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), drawn,
+                       n, {});
     }
     for (index k = 0; k < m_views.strong; ++k) copy_view(drawn, part::strong, k, step, view(batch, part::strong, k));
     for (index k = 1; k < m_views.weak; ++k) copy_view(drawn, part::weak, k, step, view(batch, part::weak, k));
@@ -298,8 +299,9 @@ class batch_maker {
   }
 
   void refuse_few_unlabelled() const {
-    if (m_options.unlabelled > static_cast<index>(m_unlabelled.size()))
+    if (m_ranks * m_options.unlabelled > static_cast<index>(m_unlabelled.size()))
       throw config_error(text("batch.unlabelled = ", m_options.unlabelled,
+                              m_ranks > 1 ? text(" in ", m_ranks, " processes") : "",
                               ": crops of a step are from different cases, and there are ", m_unlabelled.size(),
                               " unlabelled cases; lower it"));
   }
@@ -321,6 +323,7 @@ class batch_maker {
 
   batch_options m_options;
   std::uint64_t m_seed;
+  index m_rank = 0, m_ranks = 1;
   std::vector<labelled_training_case> m_labelled;
   std::vector<unlabelled_training_case> m_unlabelled;
   std::vector<detail::training_grid> m_labelled_grids, m_unlabelled_grids;

@@ -16,6 +16,7 @@
 #include <comodal/data/cohort_reader.hpp>
 #include <comodal/data/crop.hpp>
 #include <comodal/data/ct_statistics.hpp>
+#include <comodal/data/cut_crop.hpp>
 #include <comodal/data/distance_transform.hpp>
 #include <comodal/data/file.hpp>
 #include <comodal/data/finding.hpp>

@@ -121,7 +121,7 @@ template <tensor_backend Backend>
     tape<Backend>& home, const network_options& options, index modalities, index classes, std::uint64_t seed,
     const network_registry<Backend>& names = network_registry<Backend>::built_in()) {
   options.check();
-  names.check_names(options);
+  names.check_network_names(options);
   if (modalities < 1) throw config_error(text("make_network: ", modalities, " modalities"));
   if (options.precision == "bf16") {
     if constexpr (mixed_precision_available_v<Backend>)

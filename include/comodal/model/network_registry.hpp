@@ -112,7 +112,7 @@ class network_registry {
   [[nodiscard]] decoder_maker decoder_of(const std::string& name) const { return m_decoders.at(name, "model.decoder"); }
 
   /// @throws config_error for a name in `options` that this program lacks
-  void check_names(const network_options& options) const {
+  void check_network_names(const network_options& options) const {
     (void)encoder_of(options.encoder);
     (void)decoder_of(options.decoder);
     if (options.fusion != early_fusion_name) (void)fusion_of(options.fusion);

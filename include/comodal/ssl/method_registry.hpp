@@ -114,12 +114,11 @@ class method_registry : public network_registry<Backend>, public loss_registry<B
     return m_methods.at(chosen.name, "method.name").make(setup, chosen.values);
   }
 
- protected:
+ private:
   method_registry()
       : network_registry<Backend>(network_registry<Backend>::built_in()),
         loss_registry<Backend>(loss_registry<Backend>::built_in()) {}
 
- private:
   struct entry {
     any_options options;
     method_maker make;

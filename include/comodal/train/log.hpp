@@ -29,8 +29,10 @@ struct log_row {
 class training_log {
  public:
   /// @param from_step rows of this step and later are dropped from the files that exist
+  /// @param writes false: no file is touched
   /// @throws io_error if the files cannot be written
-  training_log(const std::filesystem::path& folder, std::uint32_t from_step) {
+  training_log(const std::filesystem::path& folder, std::uint32_t from_step, bool writes = true) : m_writes(writes) {
+    if (!writes) return;
     keep_before(folder / "log.jsonl", from_step, [](const std::string& line) {
       const auto row = nlohmann::json::parse(line, nullptr, false);
       return row.is_object() && row.contains("step") ? row["step"].get<std::int64_t>() : -1;
@@ -48,6 +50,7 @@ class training_log {
   }
 
   void write(const log_row& row) {
+    if (!m_writes) return;
     nlohmann::ordered_json object{{"step", row.step}};
     m_csv.precision(9);
     for (const auto& [name, value] : row.values) {
@@ -74,6 +77,7 @@ class training_log {
     write_text(file, kept);
   }
 
+  bool m_writes;
   std::ofstream m_json, m_csv;
 };
 

@@ -14,26 +14,6 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-namespace detail {
-
-// The state of a method whose arrays "queue.*" hold `capacity` entries: what it has after many steps.
-inline void fill_queue(safetensors_file& state, index capacity) {
-  for (auto& [name, array] : state.arrays) {
-    if (name.rfind("queue.", 0) != 0) continue;
-    const index held = array.shape[0];
-    const std::vector<unsigned char> some = array.bytes;
-    const std::size_t each = some.size() / static_cast<std::size_t>(held);
-    array.bytes.clear();
-    for (index i = 0; i < capacity; ++i) {
-      const auto from = some.begin() + static_cast<std::ptrdiff_t>(each * static_cast<std::size_t>(i % held));
-      array.bytes.insert(array.bytes.end(), from, from + static_cast<std::ptrdiff_t>(each));
-    }
-    array.shape.set(0, capacity);
-  }
-}
-
-}  // namespace detail
-
 /// Makes a method on a tape, for a network with a number of checkpointed stages.
 template <tensor_backend Backend>
 using method_builder = std::function<any_method<Backend>(tape<Backend>& home, index checkpointed)>;
@@ -41,27 +21,22 @@ using method_builder = std::function<any_method<Backend>(tape<Backend>& home, in
 template <tensor_backend Backend>
 using optimiser_builder = std::function<optimiser_set<Backend>(const any_method<Backend>& method)>;
 
-/// Bytes that a step of a method on `batch`, with its update, takes from the system for tensors.
-/// @param queue entries of the method's arrays "queue.*" when they are full; 0: it has none
+/// Bytes that a step of a method on `batch`, with its update, takes from the system for tensors. Two steps are made:
+/// the second has what the first one left.
 template <tensor_backend Backend>
 [[nodiscard]] std::size_t step_bytes(const method_builder<Backend>& method,
-                                     const optimiser_builder<Backend>& optimisers, index checkpointed, index queue,
+                                     const optimiser_builder<Backend>& optimisers, index checkpointed,
                                      const step_batch& batch) {
   context<Backend> ctx;
   tape<Backend> home(ctx);
   auto tried = method(home, checkpointed);
   auto follow = optimisers(tried);
-  (void)tried.step(batch, {1, 2});
-  (void)follow.update(0, 0);
-  tried.after_update({1, 2});
-  if (safetensors_file state; queue > 0) {
-    tried.save(state);
-    if (state.arrays.count("queue.cases") > 0) {
-      detail::fill_queue(state, queue);
-      tried.load(state);
-      follow.zero_grad();
-      (void)tried.step(batch, {1, 2});
-    }
+  for (std::uint32_t step = 0; step < 2; ++step) {
+    const step_request at{step, 2};
+    follow.zero_grad();
+    (void)tried.step(batch, at);
+    (void)follow.update(0, step);
+    tried.after_update(at);
   }
   return ctx.pool().statistics().held;
 }
@@ -98,10 +73,9 @@ template <class Taken>
 /// enough
 template <tensor_backend Backend>
 [[nodiscard]] index checkpointed_within(double gibibytes, index stages, const method_builder<Backend>& method,
-                                        const optimiser_builder<Backend>& optimisers, index queue,
-                                        const step_batch& batch) {
+                                        const optimiser_builder<Backend>& optimisers, const step_batch& batch) {
   const auto [found, least] = detail::search_down(stages, gibibytes, [&](index number) {
-    return static_cast<double>(step_bytes<Backend>(method, optimisers, number, queue, batch)) / (1 << 30);
+    return static_cast<double>(step_bytes<Backend>(method, optimisers, number, batch)) / (1 << 30);
   });
   if (found) return *found;
   throw config_error(text("train.memory = ", gibibytes, " GiB: a step takes at least ", least,

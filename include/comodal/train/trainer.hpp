@@ -5,10 +5,12 @@
 #ifndef COMODAL_TRAIN_TRAINER_HPP
 #define COMODAL_TRAIN_TRAINER_HPP
 
+#include <comodal/core/communicator.hpp>
 #include <comodal/data/batch_maker.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/model/model_file.hpp>
 #include <comodal/ssl/any_method.hpp>
+#include <comodal/train/guides.hpp>
 #include <comodal/train/log.hpp>
 #include <comodal/train/metadata.hpp>
 #include <comodal/train/optimiser_set.hpp>
@@ -40,11 +42,13 @@ class trainer {
   using guide_function = std::function<std::vector<label_volume>()>;
 
   /// @param plan is written into the files; it names modalities and labels
+  /// @param processes that train together: each has its share of the crops of a step; rank 0 writes
   /// @param folder is made unless it exists
   /// @throws config_error for options or a plan that make no sense, io_error if the folder cannot be made
   trainer(any_method<Backend>& method, const optimiser_options& optimiser, Maker& maker,
           const prefetch_options& prefetch, const train_options& options, model_plan plan, std::filesystem::path folder,
-          const optimiser_registry<Backend>& names = optimiser_registry<Backend>::built_in())
+          const optimiser_registry<Backend>& names = optimiser_registry<Backend>::built_in(),
+          any_communicator<Backend> processes = {})
       : m_method(&method),
         m_optimiser_options(optimiser),
         m_optimisers(optimiser, method.trained(), names),
@@ -52,13 +56,15 @@ class trainer {
         m_prefetch(prefetch),
         m_options(options),
         m_plan(std::move(plan)),
-        m_folder(std::move(folder)) {
+        m_folder(std::move(folder)),
+        m_processes(std::move(processes)) {
     check(options);
     m_plan.predictors.clear();
     for (const auto& one : method.predictors()) m_plan.predictors.push_back(one.name);
     (void)saved_stores();
     refuse_unreadable_plan();
     if constexpr (requires { maker.set_views(method.views()); }) maker.set_views(method.views());
+    if constexpr (requires { maker.set_share(0, 1); }) maker.set_share(m_processes.rank(), m_processes.size());
     std::error_code failure;
     std::filesystem::create_directories(m_folder, failure);
     if (failure || !std::filesystem::is_directory(m_folder))
@@ -101,7 +107,7 @@ class trainer {
     m_method->load(content);
     if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end())
       m_best = train_detail::hexadecimal_number(file, *found);
-    load_guides(file, content);
+    if (auto masks = train_detail::guides_of(file, content); !masks.empty()) set_guides(std::move(masks));
     const auto then = content.metadata.find("comodal.engines");
     if (then == content.metadata.end() || then->second == engines()) return {};
     return text(file.string(), ": was written with ", then->second, ", this program has ", engines(),
@@ -114,7 +120,8 @@ class trainer {
   train_result run(const std::function<bool()>& stop = [] { return false; }) {
     const auto start = std::chrono::steady_clock::now();
     const auto steps = static_cast<std::uint32_t>(m_options.steps);
-    training_log log(m_folder, m_step);
+    training_log log(m_folder, m_step, m_processes.writes());
+    for (const auto& [name, store] : saved_stores()) m_processes.broadcast(ctx(), store->values());
     prefetcher<Maker> batches(*m_maker, m_step, m_prefetch);
     train_result result;
     result.first_step = m_step;
@@ -135,10 +142,11 @@ class trainer {
       const step_request request{m_step, steps, static_cast<std::uint64_t>(m_options.seed)};
       const double rate = learning_rate(m_optimiser_options, m_step, steps);
       m_optimisers.prepare(rate, m_step);
-      begin_step(m_optimisers.trained().front().store->home().ctx(), request);
+      begin_step(ctx(), request);
       m_optimisers.zero_grad();
       const auto values = step(batch, request);
       loss = detach(loss_of(values));
+      for (const auto& one : m_optimisers.trained()) m_processes.mean(ctx(), one.store->gradients());
       norms = m_optimisers.update(rate, m_step);
       m_method->after_update(request);
       batches.recycle(std::move(batch));
@@ -170,6 +178,9 @@ class trainer {
   }
 
  private:
+  [[nodiscard]] tape<Backend>& home() const { return m_optimisers.trained().front().store->home(); }
+  [[nodiscard]] context<Backend>& ctx() const { return home().ctx(); }
+
   static double seconds_since(std::chrono::steady_clock::time_point start) {
     return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
@@ -179,7 +190,7 @@ class trainer {
     try {
       return m_method->step(batch, request);
     } catch (...) {
-      m_optimisers.trained()[0].store->home().clear();
+      home().clear();
       throw;
     }
   }
@@ -259,23 +270,6 @@ class trainer {
     for (std::size_t i = 0; i < m_guides.size(); ++i) m_maker->set_guide(static_cast<std::uint32_t>(i), m_guides[i]);
   }
 
-  void load_guides(const std::filesystem::path& file, const safetensors_file& content) {
-    std::vector<label_volume> masks;
-    for (std::size_t i = 0;; ++i) {
-      const auto found = content.arrays.find(text("guide.", i));
-      if (found == content.arrays.end()) break;
-      const shape& s = found->second.shape;
-      if (s.rank() != 3)
-        throw io_error(text(file.string(), ": array '", found->first, "' is ", s.to_string(),
-                            ", expected three axes; the file is damaged"));
-      label_volume mask;
-      mask.geometry.size = {s[2], s[1], s[0]};
-      mask.values = found->second.template values<std::uint8_t>(found->first);
-      masks.push_back(std::move(mask));
-    }
-    if (!masks.empty()) set_guides(std::move(masks));
-  }
-
   void validate_now(training_log& log) {
     log_row row{m_step - 1, {}};
     const auto scores = validate();
@@ -310,21 +304,19 @@ class trainer {
     write_plan(plan, file);
     return file;
   }
-  void save_model(const std::filesystem::path& file) const { write_safetensors(file, weights()); }
-
-  [[nodiscard]] std::string engines() const {
-    return engine_configuration(m_optimisers.trained().front().store->home().ctx());
+  void save_model(const std::filesystem::path& file) const {
+    if (m_processes.writes()) write_safetensors(file, weights());
   }
 
+  [[nodiscard]] std::string engines() const { return engine_configuration(ctx()); }
+
   void save_checkpoint() const {
+    if (!m_processes.writes()) return;
     safetensors_file file = weights();
     for (const auto& one : m_optimisers.trained()) save_parameters(*one.store, one.name + "/", file);
     m_optimisers.save(file);
     m_method->save(file);
-    for (std::size_t i = 0; i < m_guides.size(); ++i) {
-      const auto& size = m_guides[i].geometry.size;
-      file.arrays[text("guide.", i)] = named_array::of(shape{size[2], size[1], size[0]}, m_guides[i].values);
-    }
+    train_detail::save_guides(m_guides, file);
     file.metadata["comodal.step"] = std::to_string(m_step);
     file.metadata["comodal.steps"] = std::to_string(m_options.steps);
     file.metadata["comodal.seed"] = std::to_string(m_options.seed);
@@ -341,6 +333,7 @@ class trainer {
   train_options m_options;
   model_plan m_plan;
   std::filesystem::path m_folder;
+  any_communicator<Backend> m_processes;
   std::uint32_t m_step = 0;
   double m_best = -1;
   std::vector<label_volume> m_guides;

@@ -7,6 +7,7 @@
 
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/ssl/method.hpp>
+#include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/parts/ramp.hpp>
 #include <comodal/ssl/parts/supervised_loss.hpp>
 #include <comodal/ssl/targets.hpp>
@@ -19,9 +20,9 @@ class cross_pseudo_supervision {
   using network = comodal::any_network<Backend>;
   using value = comodal::variable<Backend>;
 
-  /// @param a, b networks of different initial weights @param weight of the cross supervision at the end of its ramp
-  cross_pseudo_supervision(network a, network b, const comodal::target_map& targets, double weight)
-      : m_a(std::move(a)), m_b(std::move(b)), m_targets(targets), m_weight(weight) {}
+  /// Two networks of different initial weights.
+  explicit cross_pseudo_supervision(const comodal::method_setup<Backend>& setup)
+      : m_a(setup.network(0)), m_b(setup.network(1)), m_targets(setup.targets) {}
 
   comodal::batch_views views() const { return {.weak = 0, .box_mix = false}; }
 
@@ -47,7 +48,7 @@ class cross_pseudo_supervision {
     };
     const value supervised = supervised_by_labels(a) + supervised_by_labels(b);
     const value cross = learns(a.fused, b.fused) + learns(b.fused, a.fused);
-    const value total = supervised + comodal::scale(cross, m_weight * comodal::ramp_up(request, 0.4));
+    const value total = supervised + comodal::scale(cross, 0.1 * comodal::ramp_up(request, 0.4));
     home.backward(total);
     return {{"loss", total}, {"supervised", supervised}, {"cross", cross}};
   }
@@ -62,7 +63,6 @@ class cross_pseudo_supervision {
  private:
   network m_a, m_b;
   comodal::target_map m_targets;
-  double m_weight;
 };
 
 }  // namespace outside

@@ -5,8 +5,10 @@
 #ifndef COMODAL_TESTS_TRAIN_OUTSIDE_UNCERTAINTY_AWARE_MEAN_TEACHER_HPP
 #define COMODAL_TESTS_TRAIN_OUTSIDE_UNCERTAINTY_AWARE_MEAN_TEACHER_HPP
 
+#include <comodal/core/option_range.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/ssl/method.hpp>
+#include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
 #include <comodal/ssl/parts/ramp.hpp>
 #include <comodal/ssl/parts/supervised_loss.hpp>
@@ -15,18 +17,30 @@
 
 namespace outside {
 
+/// The table [method.ua_mt] of an experiment file.
+struct uncertainty_options {
+  double consistency = 0.1;  // weight at the end of its ramp
+
+  template <class Options, class Visit>
+  static void visit(Options& o, Visit&& visit) {
+    visit("consistency", o.consistency);
+  }
+  void check() const { comodal::expect_between("method.ua_mt.consistency", consistency, 0, 1000); }
+};
+
 template <comodal::tensor_backend Backend>
 class uncertainty_aware_mean_teacher {
  public:
+  using options_type = uncertainty_options;
   using network = comodal::any_network<Backend>;
   using value = comodal::variable<Backend>;
 
-  /// @param student, teacher built alike, with dropout @param weight of the consistency at the end of its ramp
-  uncertainty_aware_mean_teacher(network student, network teacher, const comodal::target_map& targets, double weight)
-      : m_student(std::move(student)),
-        m_teacher(std::move(teacher), m_student.parameters(), 0.99),
-        m_targets(targets),
-        m_weight(weight) {}
+  /// The networks should have dropout.
+  uncertainty_aware_mean_teacher(const comodal::method_setup<Backend>& setup, const options_type& options)
+      : m_student(setup.network(0)),
+        m_teacher(setup.network(0), m_student.parameters(), 0.99),
+        m_targets(setup.targets),
+        m_options(options) {}
 
   comodal::batch_views views() const { return {.box_mix = false}; }
 
@@ -51,7 +65,8 @@ class uncertainty_aware_mean_teacher {
     const auto unlabelled = comodal::samples_of(out, crops.labelled.samples, input.present.samples());
     const comodal::mean_squared_error distance{m_targets.kind};
     const value consistency = comodal::mean(distance(unlabelled.fused, seen(9), certain));
-    const value total = supervised + comodal::scale(consistency, m_weight * comodal::ramp_up(request, 0.4));
+    const value total =
+        supervised + comodal::scale(consistency, m_options.consistency * comodal::ramp_up(request, 0.4));
     home.backward(total);
     return {{"loss", total}, {"consistency", consistency}, {"certain", comodal::mean(certain)}};
   }
@@ -68,7 +83,7 @@ class uncertainty_aware_mean_teacher {
   network m_student;
   comodal::ema_teacher<Backend, network> m_teacher;
   comodal::target_map m_targets;
-  double m_weight;
+  options_type m_options;
 };
 
 }  // namespace outside
