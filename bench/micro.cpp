@@ -10,7 +10,7 @@
 #include <comodal/loss/segmentation_loss.hpp>
 #include <comodal/model/fusion_block.hpp>
 #include <comodal/nn/averaging.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_registry.hpp>
 
 namespace {
 

@@ -118,6 +118,51 @@ function(comodal_define_reference)
   target_link_libraries(comodal::reference INTERFACE comodal::comodal LAPACK::LAPACK BLAS::BLAS)
 endfunction()
 
+# comodal_define_cli(): the INTERFACE target comodal::cli: comodal::comodal, and toml11 and CLI11, which the layers app and cli alone
+# need.
+function(comodal_define_cli)
+  if(TARGET comodal::cli)
+    return()
+  endif()
+  find_path(COMODAL_TOML11_INCLUDE_DIR NAMES toml.hpp PATH_SUFFIXES toml11 REQUIRED)
+  find_path(COMODAL_CLI11_INCLUDE_DIR CLI/CLI.hpp REQUIRED)
+  add_library(comodal::cli INTERFACE IMPORTED GLOBAL)
+  target_include_directories(comodal::cli SYSTEM INTERFACE "${COMODAL_TOML11_INCLUDE_DIR}" "${COMODAL_CLI11_INCLUDE_DIR}")
+  target_link_libraries(comodal::cli INTERFACE comodal::comodal)
+endfunction()
+
+# _comodal_compiled_library(<name> <unit>...): a static library comodal_<name>, alias comodal::<name>, which is built when something links it.
+# A unit is "<file>|<headers>|<lists of templates>|<back end>", headers and lists with commas between them.
+function(_comodal_compiled_library name)
+  set(_files)
+  foreach(_unit IN LISTS ARGN)
+    string(REPLACE "|" ";" _unit "${_unit}")
+    list(GET _unit 0 _file)
+    list(GET _unit 1 _headers)
+    list(GET _unit 2 _lists)
+    list(GET _unit 3 _backend)
+    string(REPLACE "," ";" _headers "${_headers}")
+    string(REPLACE "," ";" _lists "${_lists}")
+    list(TRANSFORM _headers REPLACE "(.+)" "#include <comodal/\\1.hpp>" OUTPUT_VARIABLE _lines)
+    list(APPEND _lines "namespace comodal::inline COMODAL_CONFIG {" "using unit_backend = ${_backend}\\;")
+    foreach(_list IN LISTS _lists)
+      list(APPEND _lines "COMODAL_${_list}(template, unit_backend)")
+    endforeach()
+    list(JOIN _lines "\n" _lines)
+    string(REPLACE "\\;" ";" _lines "${_lines}")
+    set(_file "${CMAKE_CURRENT_BINARY_DIR}/comodal_${name}/${_file}.cpp")
+    file(CONFIGURE OUTPUT "${_file}" CONTENT "${_lines}\n}\n" @ONLY)
+    list(APPEND _files "${_file}")
+  endforeach()
+  add_library(comodal_${name} STATIC EXCLUDE_FROM_ALL ${_files})
+  string(TOUPPER "COMODAL_${name}" _definition)
+  if(name STREQUAL "compiled")
+    set(_definition COMODAL_COMPILED_DEFAULT)
+  endif()
+  target_compile_definitions(comodal_${name} PUBLIC ${_definition})
+  add_library(comodal::${name} ALIAS comodal_${name})
+endfunction()
+
 # comodal_define_compiled(): comodal::compiled, comodal::compiled_double and comodal::compiled_mixed, static libraries that hold the operations,
 # networks, methods and optimisers of default_backend, double_backend and mixed_backend (core/compiled.hpp). A program that links one compiles them
 # no more. Each is built when something links it, here or in the project that found the package, with that project's compiler and flags.
@@ -125,37 +170,38 @@ function(comodal_define_compiled)
   if(TARGET comodal_compiled)
     return()  # the package was found in another folder of the project
   endif()
-  # A unit each: the headers that it includes, and the lists of templates that they end with.
-  set(_convolution_headers autograd/convolution autograd/gating)
-  set(_convolution_lists COMODAL_CONVOLUTION COMODAL_GATING)
-  set(_operations_headers autograd/arithmetic autograd/reduction autograd/segmentation autograd/structure)
-  set(_operations_lists COMODAL_ARITHMETIC COMODAL_REDUCTION COMODAL_SEGMENTATION COMODAL_STRUCTURE)
-  set(_network_headers model/network_options)
-  set(_network_lists COMODAL_NETWORK)
-  set(_method_headers ssl/any_method train/optimiser)
-  set(_method_lists COMODAL_METHOD COMODAL_OPTIMISER)
-  foreach(_backend default double mixed)
-    set(_target comodal_compiled)
-    if(NOT _backend STREQUAL "default")
-      string(APPEND _target "_${_backend}")
+  set(_convolution "autograd/convolution,autograd/gating|CONVOLUTION,GATING")
+  set(_operations "autograd/arithmetic,autograd/reduction,autograd/structure|ARITHMETIC,REDUCTION,STRUCTURE")
+  set(_partner "bfloat16_backend<mixed_backend>")
+  foreach(_name compiled compiled_double compiled_mixed)
+    string(REPLACE "compiled_" "" _backend "${_name}_backend")
+    string(REPLACE "compiled" "default" _backend "${_backend}")
+    set(_more)
+    if(_name STREQUAL "compiled_mixed")
+      set(_more
+        "convolution16|${_convolution}|${_partner}"
+        "operations16|${_operations}|${_partner}"
+        "entries16|model/network_registry|ENCODER_ENTRIES,FUSION_ENTRIES|${_partner}")
     endif()
-    set(_units)
-    foreach(_unit convolution operations network method)
-      list(TRANSFORM _${_unit}_headers REPLACE "(.+)" "#include <comodal/\\1.hpp>" OUTPUT_VARIABLE _lines)
-      list(APPEND _lines "namespace comodal::inline COMODAL_CONFIG {")
-      foreach(_list IN LISTS _${_unit}_lists)
-        list(APPEND _lines "${_list}(template, ${_backend}_backend)")
-      endforeach()
-      list(JOIN _lines "\n" _lines)
-      set(_file "${CMAKE_CURRENT_BINARY_DIR}/${_target}/${_unit}.cpp")
-      file(CONFIGURE OUTPUT "${_file}" CONTENT "${_lines}\n}\n" @ONLY)
-      list(APPEND _units "${_file}")
-    endforeach()
-    add_library(${_target} STATIC EXCLUDE_FROM_ALL ${_units})
-    target_link_libraries(${_target} PUBLIC comodal::comodal)
-    string(TOUPPER "COMODAL_COMPILED_${_backend}" _definition)
-    target_compile_definitions(${_target} PUBLIC ${_definition})
-    string(REPLACE "comodal_" "comodal::" _alias "${_target}")
-    add_library(${_alias} ALIAS ${_target})
+    _comodal_compiled_library(${_name}
+      "convolution|${_convolution}|${_backend}"
+      "operations|${_operations}|${_backend}"
+      "segmentation|autograd/segmentation|SEGMENTATION|${_backend}"
+      "network|model/make_network|ENCODER_ENTRIES,FUSION_ENTRIES,NETWORK|${_backend}"
+      "method|ssl/method_registry,train/optimiser_registry|METHOD,OPTIMISER|${_backend}"
+      ${_more})
+    target_link_libraries(comodal_${_name} PUBLIC comodal::comodal)
   endforeach()
+endfunction()
+
+# comodal_define_compiled_cli(): comodal::compiled_cli, the command line of mixed_backend compiled once, with comodal::cli and comodal::compiled_mixed.
+function(comodal_define_compiled_cli)
+  if(TARGET comodal_compiled_cli)
+    return()
+  endif()
+  _comodal_compiled_library(compiled_cli
+    "train|cli/commands|CLI_TRAIN|mixed_backend"
+    "predict|cli/commands|CLI_PREDICT|mixed_backend"
+    "run|cli/run|CLI_RUN|mixed_backend")
+  target_link_libraries(comodal_compiled_cli PUBLIC comodal::cli comodal::compiled_mixed)
 endfunction()

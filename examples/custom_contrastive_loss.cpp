@@ -3,7 +3,7 @@
 // modalities. It is a pure function from maps to one value per sample and class; which maps are contrasted, and the
 // queue, belong to the method.
 #include <comodal/core/runtime.hpp>
-#include <comodal/model/network_options.hpp>
+#include <comodal/model/make_network.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
 #include <comodal/train/optimiser_set.hpp>
 

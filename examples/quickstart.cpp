@@ -8,7 +8,7 @@
 #include <comodal/data/phantom_case.hpp>
 #include <comodal/infer/sliding_window.hpp>
 #include <comodal/metric/overlap.hpp>
-#include <comodal/ssl/any_method.hpp>
+#include <comodal/ssl/method_registry.hpp>
 #include <comodal/train/optimiser_set.hpp>
 
 #include <cstdio>
@@ -58,10 +58,10 @@ int main() {
   comodal::network_options network;
   network.stream_channels = {4, 8, 16};
   network.fused_channels = {8, 16, 32};
-  comodal::method_options method_options;
-  method_options.contrastive_mutual_learning.ema_decay = 0.8;  // a short run: the teacher must keep up
-  auto method =
-      comodal::make_method<backend>(tape, method_options, network, 4, comodal::target_map::of_regions({{1, 2, 3}}), 1);
+  comodal::contrastive_mutual_learning_options options;
+  options.ema_decay = 0.8;  // a short run: the teacher must keep up
+  const auto lesion = comodal::target_map::of_regions({{1, 2, 3}});
+  auto method = comodal::make_method<backend>(tape, options, network, 4, lesion, 1);
   comodal::optimiser_options rates;
   rates.learning_rate = 0.1;
   comodal::optimiser_set<backend> optimiser(rates, method.trained());

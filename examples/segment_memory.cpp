@@ -6,6 +6,7 @@
 #include <comodal/core/runtime.hpp>
 #include <comodal/data/phantom_case.hpp>
 #include <comodal/infer/predict_case.hpp>
+#include <comodal/model/make_network.hpp>
 
 #include <cmath>
 #include <cstdio>

@@ -72,9 +72,19 @@ refuses 2 "batch.labelled and batch.unlabelled say how many" "$comodal" train ti
 refuses 2 "the length of a run is 'train.steps'" "$comodal" train tiny.toml run --epochs 4
 refuses 2 "did you mean 'optimiser.momentum'" "$comodal" train tiny.toml run --train.momentun 0.8
 refuses 2 "no such experiment file" "$comodal" train absent.toml run
-refuses 2 "is no nnU-Net raw folder" "$comodal" train tiny.toml run --data.folder nowhere
+refuses 2 "data.folder = .nowhere.: there is no such folder" "$comodal" train tiny.toml run --data.folder nowhere
+mkdir empty_folder
+refuses 2 "is of no layout that this program reads (nnunet-raw); an nnU-Net raw folder has a dataset.json" "$comodal" check empty_folder
 refuses 2 "no multiple of the network's total stride" "$comodal" train tiny.toml run --batch.patch_size '[16, 16, 7]'
-refuses 2 "expected sgd or adamw" "$comodal" train tiny.toml wrong --optimiser.name sdg
+refuses 2 "optimiser.name = 'sdg': this program has no optimiser of that name; did you mean 'sgd'? It has: sgd, adamw" "$comodal" train tiny.toml wrong --optimiser.name sdg
+refuses 2 "model.fusion = 'gaetd': this program has no fusion block of that name; did you mean 'gated'?" "$comodal" train tiny.toml wrong --model.fusion gaetd
+refuses 2 "model.encoder = 'resnet': this program has no encoder of that name" "$comodal" train tiny.toml wrong --model.encoder resnet
+refuses 2 "method.name = 'mean_techer': this program has no method of that name; did you mean 'mean_teacher'?" "$comodal" train tiny.toml wrong --method.name mean_techer
+refuses 2 "loss.segmentation = 'dice': this program has no segmentation loss of that name" "$comodal" train tiny.toml wrong --loss.segmentation dice
+refuses 2 "data.normalise = 'zscore': this program has no normalisation of that name" "$comodal" train tiny.toml wrong --data.normalise '["zscore"]'
+refuses 2 "command line: 'method.mean_teacher.ramp': belongs to the method 'mean_teacher', but method.name = 'contrastive_mutual_learning'" "$comodal" train tiny.toml wrong --method.mean_teacher.ramp 0.5
+refuses 2 "batch.patch_size = 0: expected from 1 to 1024 voxels" "$comodal" train tiny.toml wrong --batch.patch_size '[0, 16, 8]'
+refuses 2 "prefetch.depth = 0: expected at least 1" "$comodal" train tiny.toml wrong --prefetch.depth 0
 refuses 2 "model.precision: 'bf61', expected fp32 or bf16" "$comodal" train tiny.toml wrong_too --model.precision bf61
 refuses 2 "is not a whole number" "$comodal" train tiny.toml run --train.steps many
 refuses 2 "model.strides: 0, expected 1 to 64" "$comodal" train tiny.toml run --model.strides '[[0, 2, 2]]'
@@ -110,7 +120,7 @@ killed broken_off "[ -e broken_off/checkpoint.safetensors ]"
 cmp whole/model.safetensors broken_off/model.safetensors || fail "the resumed run has other weights"
 refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, --resume was given method.contrastive_mutual_learning.ema_decay = 0.9" \
   "$comodal" train tiny.toml broken_off --resume --method.contrastive_mutual_learning.ema_decay 0.9
-refuses 2 "there is no key 'method.mean_teacher.contrast'" "$comodal" train tiny.toml wrong_too --method.mean_teacher.contrast 0.2
+refuses 2 "belongs to the method .mean_teacher." "$comodal" train tiny.toml wrong_too --method.mean_teacher.contrast 0.2
 refuses 2 "method.mean_teacher.ramp = nan, expected a number from 0 to 1" \
   "$comodal" train tiny.toml wrong_too --method.name mean_teacher --method.mean_teacher.ramp nan
 ! grep -q "^reading" out.txt || fail "other settings are refused only after all cases were read"

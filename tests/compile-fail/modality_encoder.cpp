@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <comodal/model/network_options.hpp>
+#include <comodal/model/make_network.hpp>
 
 using B = comodal::default_backend;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <comodal/ssl/any_method.hpp>
+#include <comodal/ssl/method_registry.hpp>
 
 using B = comodal::default_backend;
 using request = comodal::step_request;

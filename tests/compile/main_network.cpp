@@ -114,8 +114,7 @@ int run(int threads) {
   comodal::network_options network;
   network.stream_channels = {4, 8, 8};
   network.fused_channels = {8, 8, 16};
-  comodal::method_options method_of;
-  auto method = comodal::make_method<backend>(home, method_of, network, 2, ball(), 5);
+  auto method = comodal::make_method<backend>(home, "contrastive_mutual_learning", network, 2, ball(), 5);
   comodal::optimiser_set<backend> optimiser({}, method.trained());
   for (std::uint32_t step = 0; step < 3; ++step) {
     comodal::step_batch batch;

@@ -21,10 +21,26 @@ label_volume all_of(const image_volume& v) { return {v.geometry, std::vector<std
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(names_go_both_ways) {
-  for (const auto kind : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::none})
-    BOOST_CHECK(normalisation_from(to_string(kind)) == kind);
-  BOOST_CHECK_EXCEPTION(static_cast<void>(normalisation_from("zscore")), config_error,
-                        test::says("normalise = \"zscore\", expected head, nonzero, ct or none"));
+  const auto names = normalisation_registry::built_in();
+  for (const auto& kind : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::none})
+    BOOST_CHECK(names.at(kind.name) == kind);
+  BOOST_CHECK_EXCEPTION(static_cast<void>(names.at("hed")), config_error,
+                        test::says("data.normalise = 'hed': this program has no normalisation of that name; did you "
+                                   "mean 'head'? It has: head, nonzero, ct, none"));
+}
+
+BOOST_AUTO_TEST_CASE(a_normalisation_of_ones_own_has_a_name) {
+  auto names = normalisation_registry::built_in();
+  names.add({.name = "halves", .scaling = [](const image_volume&, const label_volume&, const ct_statistics&) {
+               intensity_scaling s;
+               s.scale = 2;
+               return s;
+             }});
+  auto v = line({4, 6});
+  normalise(v, all_of(v), names.at("halves"));
+  BOOST_TEST((v.values == std::vector<float>{2, 3}));
+  BOOST_CHECK_EXCEPTION(names.add(names.at("halves")), config_error,
+                        test::says("registry: there is a normalisation 'halves' already; choose another name"));
 }
 
 BOOST_AUTO_TEST_CASE(quantiles_are_numpys) {

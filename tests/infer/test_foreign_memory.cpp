@@ -5,6 +5,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <comodal/infer/predict_case.hpp>
+#include <comodal/model/make_network.hpp>
 
 #include <core/support.hpp>
 #include <data/files.hpp>

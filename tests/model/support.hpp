@@ -5,7 +5,7 @@
 #define COMODAL_TESTS_MODEL_SUPPORT_HPP
 
 #include <comodal/loss/segmentation_loss.hpp>
-#include <comodal/model/network_options.hpp>
+#include <comodal/model/make_network.hpp>
 
 #include <nn/support.hpp>
 

@@ -5,7 +5,7 @@
 
 #include <comodal/autograd/gradients_of.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
-#include <comodal/model/network_options.hpp>
+#include <comodal/model/make_network.hpp>
 
 #include <nn/support.hpp>
 

@@ -4,8 +4,8 @@
 #ifndef COMODAL_TESTS_NET_FIRST_STEPS_HPP
 #define COMODAL_TESTS_NET_FIRST_STEPS_HPP
 
-#include <comodal/ssl/any_method.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/ssl/method_registry.hpp>
+#include <comodal/train/optimiser_registry.hpp>
 
 #include <net/batches.hpp>
 
@@ -56,13 +56,10 @@ inline network_options network_of(const run_choice& choice) {
 }
 
 /// Mean Teacher's ramp rises during the five steps, the other method has its full weights from step 1 on.
-inline method_options method_of(const run_choice& choice) {
-  method_options o;
-  o.name = choice.method;
-  o.mean_teacher.ramp = 0.4;
-  o.mean_teacher.consistency = 10;
-  o.contrastive_mutual_learning.ramp = 0;
-  return o;
+inline named_options method_of(const run_choice& choice) {
+  if (choice.method == "mean_teacher") return mean_teacher_options{.ramp = 0.4, .consistency = 10};
+  if (choice.method == "contrastive_mutual_learning") return contrastive_mutual_learning_options{.ramp = 0};
+  return choice.method;
 }
 
 /// SGD as in the trainer; `clip` is small enough to act in some of the steps.

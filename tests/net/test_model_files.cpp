@@ -7,6 +7,7 @@
 
 #include <comodal/data/nnunet_raw.hpp>
 #include <comodal/infer/predict_case.hpp>
+#include <comodal/model/make_network.hpp>
 
 #include <nn/support.hpp>
 

@@ -4,7 +4,7 @@
 #ifndef COMODAL_TESTS_SSL_SUPPORT_HPP
 #define COMODAL_TESTS_SSL_SUPPORT_HPP
 
-#include <comodal/ssl/any_method.hpp>
+#include <comodal/ssl/method_registry.hpp>
 
 #include <nn/support.hpp>
 
@@ -62,25 +62,27 @@ template <tensor_backend Backend>
 struct method_bench : bench_of<Backend> {
   using scalars = std::map<std::string, double>;
 
-  [[nodiscard]] any_method<Backend> make(const method_options& o, std::uint64_t seed = 1,
+  [[nodiscard]] any_method<Backend> make(const named_options& o, std::uint64_t seed = 1,
                                          const network_options& n = tiny_network()) {
     return make_method<Backend>(this->home, o, n, 2, target_map::of_classes(tiny_classes), seed);
   }
-  static method_options named(const std::string& name) {
-    method_options o;
-    o.name = name;
+  /// The defaults of a method, without a ramp.
+  static named_options named(const std::string& name) {
+    named_options o(name, method_registry<Backend>::built_in().method_options_of(name));
     set_ramp(o, 0);
     return o;
   }
-  static void set_ramp(method_options& o, double ramp) {
-    o.mean_teacher.ramp = o.contrastive_mutual_learning.ramp = ramp;
+  /// Supervised training has no ramp.
+  static void set_ramp(named_options& o, double ramp) {
+    BOOST_REQUIRE(o.values.set("ramp", ramp) == (o.name != "supervised"));
   }
-  static void set_ema_decay(method_options& o, double decay) {
-    o.supervised.ema_decay = o.mean_teacher.ema_decay = o.contrastive_mutual_learning.ema_decay = decay;
+  static void set_ema_decay(named_options& o, double decay) { BOOST_REQUIRE(o.values.set("ema_decay", decay)); }
+  static void set_branch_weight(named_options& o, double weight) {
+    BOOST_REQUIRE(o.values.set("branch_weight", weight));
   }
-  static void set_branch_weight(method_options& o, double weight) {
-    o.supervised.branch_weight = o.mean_teacher.branch_weight = weight;
-    o.contrastive_mutual_learning.branch_weight = weight;
+  /// Turns on the agreement of the pairs of branches, where the method has one.
+  static void set_agreement(named_options& o) {
+    BOOST_REQUIRE(o.values.set("agreement", std::string("mse")) == (o.name == "contrastive_mutual_learning"));
   }
   /// The parameters that are trained, and their averages.
   static const parameter_store<Backend>& student(const any_method<Backend>& method) {

@@ -3,7 +3,7 @@
 #define BOOST_TEST_MODULE ssl_determinism
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_registry.hpp>
 
 #include <ssl/support.hpp>
 
@@ -26,11 +26,11 @@ struct run : method_bench<B> {
         optimiser(make_optimiser<B>(chosen(optimiser_name))),
         rates(chosen(optimiser_name)) {}
 
-  static method_options options(const std::string& name) {
+  static named_options options(const std::string& name) {
     auto o = named(name);
     set_ramp(o, 0.4);
-    o.contrastive_mutual_learning.agreement = "mse";
-    o.contrastive_mutual_learning.queue = 5;
+    set_agreement(o);
+    BOOST_REQUIRE(o.values.set("queue", index{5}));
     return o;
   }
   static network_options network() {

@@ -107,7 +107,7 @@ BOOST_FIXTURE_TEST_CASE(the_teacher_receives_no_gradient, methods) {
   for (const std::string& name : names) {
     BOOST_TEST_CONTEXT(name) {
       auto o = named(name);
-      o.contrastive_mutual_learning.agreement = "mse";
+      set_agreement(o);
       auto method = make(o);
       const auto before = all_values(average(method));
       (void)step(method, tiny_batch(0, true));
@@ -137,9 +137,9 @@ struct consistency : methods {
   // The gradient of the consistency alone, at weight 1.
   std::vector<double> own_gradient(const step_batch& batch) {
     auto o = named("mean_teacher");
-    o.mean_teacher.consistency = 1;
+    BOOST_REQUIRE(o.values.set("consistency", 1.0));
     auto with = make(o);
-    o.mean_teacher.consistency = 0;
+    BOOST_REQUIRE(o.values.set("consistency", 0.0));
     auto without = make(o);
     (void)step(with, batch);
     (void)step(without, batch);
@@ -225,7 +225,7 @@ BOOST_FIXTURE_TEST_CASE(what_stands_in_absent_modalities_changes_nothing, method
 BOOST_FIXTURE_TEST_CASE(regions_work_too, methods) {
   for (const std::string& name : names) {
     auto o = named(name);
-    o.contrastive_mutual_learning.agreement = "mse";
+    set_agreement(o);
     auto method = make_method<B>(home, o, tiny_network(), 2, target_map::of_regions({{1, 2}, {2}}), 1);
     const auto s = step(method, tiny_batch(0, true));
     for (const auto& [key, value] : s) BOOST_TEST(std::isfinite(value), name << " " << key);
@@ -259,22 +259,20 @@ BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused, methods) {
                                                              {"threshold", {-0.1, 1.1, nan}},
                                                              {"consistency", {-1, nan, infinite}}};
   std::set<std::string> tried;
-  method_options defaults;
-  visit_method_options(defaults, [&](std::string_view key, auto& kind) {
-    using number = std::remove_cvref_t<decltype(kind)>;
-    if constexpr (std::is_same_v<number, double> || std::is_same_v<number, index>) {
-      const auto dot = key.find('.');
-      tried.insert(std::string(key.substr(dot + 1)));
-      for (const double value : senseless.at(std::string(key.substr(dot + 1)))) {
-        auto o = named(std::string(key.substr(0, dot)));
-        visit_method_options(o, [&](std::string_view other, auto& option) {
-          if constexpr (std::is_same_v<std::remove_cvref_t<decltype(option)>, number>)
-            if (other == key) option = static_cast<number>(value);
-        });
-        BOOST_CHECK_EXCEPTION((void)make(o), config_error, says(text("method.", key, " = ", value, ", expected ")));
+  for (const std::string& name : names) {
+    any_options defaults = named(name).values;
+    defaults.visit([&](std::string_view key, option_pointer kind) {
+      const bool whole = std::holds_alternative<index*>(kind);
+      if (!whole && !std::holds_alternative<double*>(kind)) return;
+      tried.insert(std::string(key));
+      for (const double value : senseless.at(std::string(key))) {
+        auto o = named(name);
+        BOOST_REQUIRE(whole ? o.values.set(key, static_cast<index>(value)) : o.values.set(key, value));
+        BOOST_CHECK_EXCEPTION((void)make(o), config_error,
+                              says(text("method.", name, ".", key, " = ", value, ", expected ")));
       }
-    }
-  });
+    });
+  }
   BOOST_TEST(tried.size() == senseless.size());
 }
 
@@ -296,13 +294,16 @@ BOOST_FIXTURE_TEST_CASE(reliabilities_are_logged_for_outputs_that_exist, methods
   BOOST_TEST((logged(network) == std::vector<std::string>{"reliability.fused"}));
 }
 
-BOOST_FIXTURE_TEST_CASE(options_of_the_chosen_method_alone_matter, methods) {
+BOOST_FIXTURE_TEST_CASE(options_are_those_of_the_named_method, methods) {
   auto o = named("supervised");
-  o.supervised.weights = "teacher";
+  BOOST_REQUIRE(o.values.set("weights", std::string("teacher")));
   BOOST_CHECK_EXCEPTION((void)make(o), config_error, says("method.supervised.weights = 'teacher', expected one of"));
-  o = named("supervised");
-  o.mean_teacher.ramp = -1;
-  BOOST_TEST(make(o).trained().size() == 1u);
+  BOOST_TEST(!o.values.set("ramp", 0.5));
+  BOOST_TEST(!o.values.set("weights", 0.5));
+  o.values = named("mean_teacher").values;
+  BOOST_CHECK_EXCEPTION((void)make(o), config_error, says("method: was given the options of something else"));
+  BOOST_TEST(make(mean_teacher_options{.ramp = 0}).trained().size() == 1u);  // options say what they belong to
+  BOOST_TEST(make("supervised").predictors().size() == 2u);                  // without options: the defaults
 }
 
 BOOST_FIXTURE_TEST_CASE(supervised_training_keeps_a_second_network_only_for_averages, methods) {
@@ -311,7 +312,7 @@ BOOST_FIXTURE_TEST_CASE(supervised_training_keeps_a_second_network_only_for_aver
   {
     const auto both = make(o);
     const auto taken = ctx.pool().statistics().in_use - with;
-    o.supervised.weights = "student";
+    BOOST_REQUIRE(o.values.set("weights", std::string("student")));
     const auto alone = make(o);
     BOOST_TEST(2 * (ctx.pool().statistics().in_use - with - taken) == taken);
     BOOST_TEST(both.predictors().size() == 2u);

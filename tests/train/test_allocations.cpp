@@ -6,7 +6,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <comodal/data/batch_maker.hpp>
-#include <comodal/ssl/any_method.hpp>
+#include <comodal/ssl/method_registry.hpp>
 #include <comodal/train/optimiser_set.hpp>
 
 #include <core/support.hpp>
@@ -83,15 +83,14 @@ std::vector<int> allocations(const std::string& name, const std::string& precisi
   context<backend> ctx;
   ctx.choose_engine("host");
   tape<backend> home(ctx);
-  method_options options;
-  options.name = name;
-  options.contrastive_mutual_learning.queue = 4;
-  const batch_maker<> maker(batch, labelled, unlabelled, 1, options.views());
+  named_options options(name, method_registry<backend>::built_in().method_options_of(name));
+  (void)options.values.set("queue", index{4});  // where the method has one
   network_options network;
   network.stream_channels = {8, 16};
   network.fused_channels = {16, 32};
   network.precision = precision;
   auto method = make_method<backend>(home, options, network, 2, target_map::of_classes(2), 1);
+  const batch_maker<> maker(batch, labelled, unlabelled, 1, method.views());
   optimiser_set<backend> optimiser({}, method.trained());
   step_batch made;
   std::vector<int> counts;

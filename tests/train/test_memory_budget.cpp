@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(without_a_fit_all_are_tried_and_the_least_is_named) {
 }
 
 // The most that tensors take in a run whose queue of negatives fills.
-std::size_t peak_of_a_run(const method_options& options, const network_options& network) {
+std::size_t peak_of_a_run(const named_options& options, const network_options& network) {
   context<default_backend> ctx;
   tape<default_backend> home(ctx);
   auto method = make_method<default_backend>(home, options, network, 2, target_map::of_classes(tiny_classes), 1);
@@ -60,16 +60,21 @@ std::size_t peak_of_a_run(const method_options& options, const network_options& 
 }
 
 BOOST_AUTO_TEST_CASE(a_step_is_measured_with_a_full_queue) {
-  method_options options;
-  options.contrastive_mutual_learning.queue = 64;
-  options.contrastive_mutual_learning.pool = 1;
-  const auto network = tiny_network();
+  using backend = default_backend;
+  contrastive_mutual_learning_options options{.queue = 64, .pool = 1};
+  auto network = tiny_network();
   const auto measured = [&] {
-    return step_bytes<default_backend>(options, network, {}, 2, target_map::of_classes(tiny_classes), tiny_batch(0));
+    return step_bytes<backend>(
+        [&](tape<backend>& home, index checkpointed) {
+          network.checkpointed = checkpointed;
+          return make_method<backend>(home, options, network, 2, target_map::of_classes(tiny_classes), 1);
+        },
+        [](const any_method<backend>& method) { return optimiser_set<backend>({}, method.trained()); }, 0,
+        options.queue, tiny_batch(0));
   };
   const std::size_t full = measured();
   BOOST_TEST(full >= peak_of_a_run(options, network));
-  options.contrastive_mutual_learning.queue = 1;
+  options.queue = 1;
   // 64 maps of 4 x 8 x 8 voxels and 2 classes: in the queue, and once more where they stand beside the step's own.
   BOOST_TEST(full >= measured() + 2 * 64 * (4 * 8 * 8) * 2 * sizeof(float));
 }

@@ -4,7 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <comodal/autograd/reduction.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_registry.hpp>
 
 #include <loss/golden.hpp>
 

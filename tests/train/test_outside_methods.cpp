@@ -4,6 +4,7 @@
 #define BOOST_TEST_MODULE train_outside_methods
 #include <boost/test/unit_test.hpp>
 
+#include <comodal/model/make_network.hpp>
 #include <comodal/train/trainer.hpp>
 
 #include <nn/support.hpp>

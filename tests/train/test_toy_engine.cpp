@@ -4,7 +4,7 @@
 #define BOOST_TEST_MODULE train_toy_engine
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/ssl/any_method.hpp>
+#include <comodal/ssl/method_registry.hpp>
 
 #include <ssl/support.hpp>
 #include <train/toy_engine.hpp>

@@ -7,7 +7,7 @@
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/nn/averaging.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_registry.hpp>
 
 #include <nn/support.hpp>
 

@@ -268,7 +268,7 @@ template <tensor_backend Backend, class F, class Derivative>
   kind variable<Backend> power(const variable<Backend>&, double);                      \
   kind variable<Backend> sigmoid(const variable<Backend>&);                            \
   kind variable<Backend> leaky_relu(const variable<Backend>&, double);
-COMODAL_COMPILED_ELSEWHERE(COMODAL_ARITHMETIC)
+COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_ARITHMETIC)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -162,7 +162,7 @@ template <tensor_backend Backend>
   kind variable<Backend> max_pool3d(const variable<Backend>&, const extent3&);                                        \
   kind variable<Backend> average_pool3d(const variable<Backend>&, const extent3&);                                    \
   kind variable<Backend> upsample3d(const variable<Backend>&, const extent3&);
-COMODAL_COMPILED_ELSEWHERE(COMODAL_CONVOLUTION)
+COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_CONVOLUTION)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

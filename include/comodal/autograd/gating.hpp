@@ -106,7 +106,7 @@ template <tensor_backend Backend>
                                          const variable<Backend>&);                                              \
   kind variable<Backend> gated_add(const variable<Backend>&, const variable<Backend>&, const variable<Backend>&, \
                                    const variable<Backend>&);
-COMODAL_COMPILED_ELSEWHERE(COMODAL_GATING)
+COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_GATING)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

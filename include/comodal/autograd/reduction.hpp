@@ -126,7 +126,7 @@ template <tensor_backend Backend>
   kind variable<Backend> softmax(const variable<Backend>&, int);                             \
   kind variable<Backend> masked_softmax(const variable<Backend>&, const variable<Backend>&); \
   kind variable<Backend> matmul(const variable<Backend>&, const variable<Backend>&);
-COMODAL_COMPILED_ELSEWHERE(COMODAL_REDUCTION)
+COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_REDUCTION)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -99,7 +99,7 @@ template <tensor_backend Backend>
   kind variable<Backend> stack(const std::vector<variable<Backend>>&, int);  \
   kind variable<Backend> slice(const variable<Backend>&, int, index, index); \
   kind variable<Backend> dropout(const variable<Backend>&, double, std::uint64_t, std::uint32_t, std::uint32_t);
-COMODAL_COMPILED_ELSEWHERE(COMODAL_STRUCTURE)
+COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_STRUCTURE)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

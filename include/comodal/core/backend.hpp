@@ -70,6 +70,14 @@ constexpr void check_tensor_backend() {
                   "float, double or bfloat16, engines_type an engine_list");
 }
 
+/// The back end of the inner network of mixed precision.
+template <tensor_backend Backend>
+using bfloat16_backend = kokkos_backend<typename Backend::space_type, bfloat16, false, typename Backend::engines_type>;
+
+/// True where networks that are made by name may be of mixed precision.
+template <tensor_backend Backend>
+inline constexpr bool mixed_precision_available_v = requires { requires Backend::is_mixed; };
+
 /// The back end that programs use unless they choose one.
 using default_backend = kokkos_backend<>;
 /// The back end of gradient checks.

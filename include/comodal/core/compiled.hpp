@@ -6,7 +6,9 @@
 ///
 /// A header lists its functions in a macro `LIST(kind, Backend)`, `kind` being `template` or `extern template`, and
 /// ends with `COMODAL_COMPILED_ELSEWHERE(LIST)`, which declares them for the back ends whose library the program links.
-/// Without one of the three it declares nothing, and all is compiled from the headers.
+/// Without one of the three it declares nothing, and all is compiled from the headers. What networks are made of is
+/// also listed for the bfloat16 partner of the mixed back end, by `COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER`.
+/// `COMODAL_CLI_ELSEWHERE` does the same for the command line (`comodal::compiled_cli`).
 #ifndef COMODAL_CORE_COMPILED_HPP
 #define COMODAL_CORE_COMPILED_HPP
 
@@ -24,11 +26,21 @@
 #endif
 #ifdef COMODAL_COMPILED_MIXED
 #define COMODAL_IMPL_ELSEWHERE_MIXED(LIST) LIST(extern template, mixed_backend)
+#define COMODAL_IMPL_ELSEWHERE_PARTNER(LIST) LIST(extern template, bfloat16_backend<mixed_backend>)
 #else
 #define COMODAL_IMPL_ELSEWHERE_MIXED(LIST)
+#define COMODAL_IMPL_ELSEWHERE_PARTNER(LIST)
+#endif
+
+#ifdef COMODAL_COMPILED_CLI
+#define COMODAL_CLI_ELSEWHERE(LIST) LIST(extern template, mixed_backend)
+#else
+#define COMODAL_CLI_ELSEWHERE(LIST)
 #endif
 
 #define COMODAL_COMPILED_ELSEWHERE(LIST) \
   COMODAL_IMPL_ELSEWHERE_DEFAULT(LIST) COMODAL_IMPL_ELSEWHERE_DOUBLE(LIST) COMODAL_IMPL_ELSEWHERE_MIXED(LIST)
+#define COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(LIST) \
+  COMODAL_COMPILED_ELSEWHERE(LIST) COMODAL_IMPL_ELSEWHERE_PARTNER(LIST)
 
 #endif

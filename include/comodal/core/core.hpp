@@ -4,6 +4,7 @@
 #ifndef COMODAL_CORE_CORE_HPP
 #define COMODAL_CORE_CORE_HPP
 
+#include <comodal/core/any_options.hpp>
 #include <comodal/core/backend.hpp>
 #include <comodal/core/bfloat16.hpp>
 #include <comodal/core/compiled.hpp>
@@ -16,6 +17,8 @@
 #include <comodal/core/ladder.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/core/memory.hpp>
+#include <comodal/core/name_table.hpp>
+#include <comodal/core/nearest_name.hpp>
 #include <comodal/core/option_range.hpp>
 #include <comodal/core/plan.hpp>
 #include <comodal/core/processor.hpp>

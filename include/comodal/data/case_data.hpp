@@ -19,7 +19,7 @@ namespace comodal::inline COMODAL_CONFIG {
 /// How cases are prepared. The model file keeps it: training and prediction must agree.
 struct prepare_options {
   std::vector<normalisation> normalise{normalisation::head};  // one for all modalities, or one per modality
-  std::vector<ct_statistics> ct;                              // one per modality where any of them is `ct`
+  std::vector<ct_statistics> ct;                              // one per modality where any of them needs statistics
   index margin = 4;                                           // voxels kept around the head box
   std::vector<label_class> labels;                            // declared classes; none: label values are not compared
 };
@@ -58,11 +58,12 @@ struct labelled_case_data {
 
 namespace detail {
 
-inline normalisation normalisation_of(const prepare_options& options, std::size_t modality, std::size_t modalities) {
-  const normalisation kind = options.normalise[options.normalise.size() == 1 ? 0 : modality];
-  if (kind == normalisation::ct && options.ct.size() != modalities)
-    throw config_error(
-        text("normalise = \"ct\": statistics of ", options.ct.size(), " modalities, expected ", modalities));
+inline const normalisation& normalisation_of(const prepare_options& options, std::size_t modality,
+                                             std::size_t modalities) {
+  const normalisation& kind = options.normalise[options.normalise.size() == 1 ? 0 : modality];
+  if (kind.needs_statistics && options.ct.size() != modalities)
+    throw config_error(text("normalise = \"", kind.name, "\": statistics of ", options.ct.size(),
+                            " modalities, expected ", modalities));
   return kind;
 }
 
@@ -88,7 +89,7 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   bool stripped = true;
   for (std::size_t m = 0; m < count; ++m) {
     c.present[m] = files.present(m);
-    stripped &= normalisation_of(options, m, count) == normalisation::nonzero;
+    stripped &= normalisation_of(options, m, count).skull_stripped;
     if (!c.present[m]) continue;
     // One affine for all: they agree up to the tolerance of `same_grid`.
     loaded.images[m].geometry = c.preparation.original();
@@ -98,8 +99,8 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   normalise_step normalised{std::vector<intensity_scaling>(count)};
   for (std::size_t m = 0; m < count; ++m) {
     if (!c.present[m]) continue;
-    const normalisation kind = normalisation_of(options, m, count);
-    if (kind == normalisation::head && normalised_before(loaded.images[m], mask))
+    const normalisation& kind = normalisation_of(options, m, count);
+    if (kind.uses_mask && normalised_before(loaded.images[m], mask))
       c.warnings.push_back({finding::level::warning, files.name(m),
                             "is skull-stripped and was normalised before (0 is background amid its values); use "
                             "normalise = \"nonzero\""});

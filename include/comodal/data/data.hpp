@@ -39,6 +39,7 @@
 #include <comodal/data/phantom_options.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/data/preparation.hpp>
+#include <comodal/data/reader_registry.hpp>
 #include <comodal/data/sampler.hpp>
 #include <comodal/data/split.hpp>
 #include <comodal/data/training_grid.hpp>

@@ -4,6 +4,7 @@
 #ifndef COMODAL_DATA_NORMALISE_HPP
 #define COMODAL_DATA_NORMALISE_HPP
 
+#include <comodal/core/name_table.hpp>
 #include <comodal/data/morphology.hpp>
 
 #include <algorithm>
@@ -16,27 +17,6 @@
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-/// How intensities become numbers around 0.
-enum class normalisation {
-  head,     // MR with skull: clip at the 99.5 % point of the head mask, subtract the median, divide by IQR / 1.35
-  nonzero,  // skull-stripped MR: z-score over voxels that are not 0; zeros stay 0
-  ct,       // clip to, and z-score by, the statistics of the labelled training foreground
-  none      // values as they are
-};
-
-/// The name of a normalisation in experiment files.
-[[nodiscard]] inline std::string_view to_string(normalisation kind) {
-  constexpr std::array<std::string_view, 4> names{"head", "nonzero", "ct", "none"};
-  return names[static_cast<std::size_t>(kind)];
-}
-
-/// The normalisation of that name. @throws config_error for another name
-[[nodiscard]] inline normalisation normalisation_from(std::string_view name) {
-  for (const auto kind : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::none})
-    if (name == to_string(kind)) return kind;
-  throw config_error(text("normalise = \"", name, "\", expected head, nonzero, ct or none"));
-}
 
 /// Statistics of a CT modality over the foreground of the labelled training cases, in the units of the files (HU).
 struct ct_statistics {
@@ -131,45 +111,99 @@ struct intensity_scaling {
   return zeros * 4 > inside && below * 100 > inside;
 }
 
-/// How to normalise an image. Where a spread is 0 (a constant image) the scale is 1.
-/// @param mask the head mask, same grid; used by `head` alone; an empty mask stands for the whole volume
-/// @param ct used by `ct` alone
-[[nodiscard]] inline intensity_scaling scaling_of(const image_volume& image, const label_volume& mask,
-                                                  normalisation kind, const ct_statistics& ct = {}) {
-  intensity_scaling s;
+/// How intensities become numbers around 0. The four of the library are members; a program may make more and name
+/// them in a `normalisation_registry`.
+struct normalisation {
+  std::string_view name;  // in experiment and model files; of static storage
+  /// @param image one modality @param mask the head mask, same grid @param ct statistics, where it needs them
+  intensity_scaling (*scaling)(const image_volume& image, const label_volume& mask, const ct_statistics& ct);
+  bool needs_statistics = false;  // of the labelled training foreground
+  bool skull_stripped = false;    // expects that the background is 0: the voxels that are not 0 are the mask
+  bool uses_mask = false;         // measures inside the head mask, which is meaningless in images normalised before
+
+  friend bool operator==(const normalisation& a, const normalisation& b) { return a.name == b.name; }
+
+  static const normalisation head;     // MR with skull: clip at the 99.5 % point of the head mask, subtract the median,
+                                       // divide by IQR / 1.35
+  static const normalisation nonzero;  // skull-stripped MR: z-score over voxels that are not 0; zeros stay 0
+  static const normalisation ct;       // clip to, and z-score by, the statistics of the labelled training foreground
+  static const normalisation none;     // values as they are
+};
+
+namespace detail {
+
+inline intensity_scaling scaling_in_head(const image_volume& image, const label_volume& mask, const ct_statistics&) {
   std::vector<float> values;
-  switch (kind) {
-    case normalisation::none:
-      return s;
-    case normalisation::ct:
-      s.low = ct.low, s.high = ct.high, s.centre = ct.mean, s.scale = ct.deviation;
-      break;
-    case normalisation::nonzero: {
-      std::copy_if(image.values.begin(), image.values.end(), std::back_inserter(values),
-                   [](float v) { return v != 0; });
-      const auto [mean, deviation] = mean_and_deviation(values);
-      s.centre = mean, s.scale = deviation, s.keep_zero = true;
-      break;
-    }
-    case normalisation::head: {
-      for (std::size_t i = 0; i < image.values.size(); ++i)
-        if (mask.values[i] != 0) values.push_back(image.values[i]);
-      if (values.empty()) values = image.values;
-      s.high = quantile(values, 0.995);
-      s.centre = quantile(values, 0.5);
-      s.scale = (quantile(values, 0.75) - quantile(values, 0.25)) / 1.35;
-      if (!(s.scale > 0)) s.scale = mean_and_deviation(values)[1];
-    }
+  for (std::size_t i = 0; i < image.values.size(); ++i)
+    if (mask.values[i] != 0) values.push_back(image.values[i]);
+  if (values.empty()) values = image.values;
+  intensity_scaling s;
+  s.high = quantile(values, 0.995);
+  s.centre = quantile(values, 0.5);
+  s.scale = (quantile(values, 0.75) - quantile(values, 0.25)) / 1.35;
+  if (!(s.scale > 0)) s.scale = mean_and_deviation(values)[1];
+  return s;
+}
+inline intensity_scaling scaling_of_nonzero(const image_volume& image, const label_volume&, const ct_statistics&) {
+  std::vector<float> values;
+  std::copy_if(image.values.begin(), image.values.end(), std::back_inserter(values), [](float v) { return v != 0; });
+  const auto [mean, deviation] = mean_and_deviation(values);
+  intensity_scaling s;
+  s.centre = mean, s.scale = deviation, s.keep_zero = true;
+  return s;
+}
+inline intensity_scaling scaling_of_ct(const image_volume&, const label_volume&, const ct_statistics& ct) {
+  intensity_scaling s;
+  s.low = ct.low, s.high = ct.high, s.centre = ct.mean, s.scale = ct.deviation;
+  return s;
+}
+inline intensity_scaling no_scaling(const image_volume&, const label_volume&, const ct_statistics&) { return {}; }
+
+}  // namespace detail
+
+inline constexpr normalisation normalisation::head{
+    .name = "head", .scaling = &detail::scaling_in_head, .uses_mask = true};
+inline constexpr normalisation normalisation::nonzero{
+    .name = "nonzero", .scaling = &detail::scaling_of_nonzero, .skull_stripped = true};
+inline constexpr normalisation normalisation::ct{
+    .name = "ct", .scaling = &detail::scaling_of_ct, .needs_statistics = true};
+inline constexpr normalisation normalisation::none{.name = "none", .scaling = &detail::no_scaling};
+
+/// The normalisations that a program knows by name. It is a value: a copy may have more.
+class normalisation_registry {
+ public:
+  /// Only those of the library.
+  [[nodiscard]] static normalisation_registry built_in() {
+    normalisation_registry names;
+    for (const auto& one : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::none})
+      names.add(one);
+    return names;
   }
+  /// @throws config_error for a name that is taken or is none
+  void add(const normalisation& one) { m_names.add(std::string(one.name), one); }
+  /// The normalisation of a name. @throws config_error for a name that this program lacks
+  [[nodiscard]] const normalisation& at(std::string_view name) const { return m_names.at(name, "data.normalise"); }
+
+ private:
+  name_table<normalisation> m_names{"normalisation"};
+};
+
+/// How to normalise an image. Where a spread is 0 (a constant image) the scale is 1.
+/// @param mask the head mask, same grid; an empty mask stands for the whole volume
+/// @param ct used where the normalisation needs statistics
+[[nodiscard]] inline intensity_scaling scaling_of(const image_volume& image, const label_volume& mask,
+                                                  const normalisation& kind, const ct_statistics& ct = {}) {
+  intensity_scaling s = kind.scaling(image, mask, ct);
   if (!(s.scale > 0)) s.scale = 1;
   return s;
 }
 
 /// Normalises an image in place. `head` treats the background like the head: the same subtraction and division, clipped
 /// above only.
-inline void normalise(image_volume& image, const label_volume& mask, normalisation kind, const ct_statistics& ct = {}) {
-  if (kind == normalisation::none) return;
+inline void normalise(image_volume& image, const label_volume& mask, const normalisation& kind,
+                      const ct_statistics& ct = {}) {
   const intensity_scaling scaling = scaling_of(image, mask, kind, ct);
+  if (scaling.is_identity()) return;
   for (float& v : image.values) v = scaling(v);
 }
 

@@ -34,6 +34,13 @@ void visit_prefetch_options(Options& o, Visit&& visit) {
   visit(std::string_view("prefetch.depth"), o.depth);
 }
 
+/// @throws config_error naming the key that makes no sense
+inline void check(const prefetch_options& o) {
+  if (o.threads < 0 || o.threads > 1024)
+    throw config_error(text("prefetch.threads = ", o.threads, ": expected 0 to 1024"));
+  if (o.depth < 1) throw config_error(text("prefetch.depth = ", o.depth, ": expected at least 1"));
+}
+
 /// The batches of the steps `first`, `first` + 1, ... of a maker: a type with a member type `batch_type` and
 /// `void make(std::uint32_t step, batch_type& batch) const` that several threads may call, a function of the step
 /// alone. The maker must outlive the prefetcher. One thread consumes.
@@ -49,9 +56,7 @@ class prefetcher {
         m_depth(static_cast<std::uint64_t>(options.depth)),
         m_next(first),
         m_claimed(first) {
-    if (options.threads < 0 || options.threads > 1024)
-      throw config_error(text("prefetch.threads = ", options.threads, ": expected 0 to 1024"));
-    if (options.depth < 1) throw config_error(text("prefetch.depth = ", options.depth, ": expected at least 1"));
+    check(options);
     try {
       for (index t = 0; t < std::min(options.threads, options.depth); ++t) m_threads.emplace_back([this] { work(); });
     } catch (...) {

@@ -4,8 +4,10 @@
 #ifndef COMODAL_LOSS_LOSS_HPP
 #define COMODAL_LOSS_LOSS_HPP
 
+#include <comodal/loss/any_loss.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/loss/contrastive_loss.hpp>
+#include <comodal/loss/loss_registry.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
 
 #endif

@@ -104,6 +104,31 @@ struct dice_cross_entropy {
   }
 };
 
+/// A loss per sample, (N), and the sums of `segmentation_sums` over the same voxels.
+template <tensor_backend Backend>
+struct loss_and_sums {
+  variable<Backend> losses, sums;
+};
+
+/// A segmentation loss together with the sums that soft Dice is made of. Voxels are visited once where the loss has
+/// `from_sums(sums, classes, counts)`; else the sums are counted beside it, without gradients.
+/// @param z, y logits and targets (N, D, H, W, C) @param w (N, D, H, W) or empty @param counts (N, C) or empty
+template <tensor_backend Backend, segmentation_loss<Backend> Loss>
+[[nodiscard]] loss_and_sums<Backend> with_sums(const Loss& loss, const variable<Backend>& z, const variable<Backend>& y,
+                                               const variable<Backend>& w, const variable<Backend>& counts,
+                                               label_kind kind) {
+  if constexpr (requires { loss.with_sums(z, y, w, counts, kind); }) {
+    return loss.with_sums(z, y, w, counts, kind);
+  } else if constexpr (requires { loss.from_sums(z, index{0}, counts); }) {
+    const auto sums = segmentation_sums(z, y, w, kind);
+    return {loss.from_sums(sums, z.extent(-1), counts), sums};
+  } else {
+    const auto losses = loss(z, y, w, counts);
+    const no_grad_scope<Backend> quiet(z.home());
+    return {losses, segmentation_sums(z, y, w, kind)};
+  }
+}
+
 }  // namespace comodal::inline COMODAL_CONFIG
 
 #endif

@@ -14,14 +14,6 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The back end of the inner network of mixed precision.
-template <tensor_backend Backend>
-using bfloat16_backend = kokkos_backend<typename Backend::space_type, bfloat16, false, typename Backend::engines_type>;
-
-/// True where networks that are made by name may be of mixed precision.
-template <tensor_backend Backend>
-inline constexpr bool mixed_precision_available_v = requires { requires Backend::is_mixed; };
-
 /// A segmentation network of `Backend` that computes with an inner one of `Inner`: inputs are rounded to its scalar in
 /// each forward pass, parameters in the first one after they changed; logits come back in `Backend`'s scalar. Gradients
 /// of the inner parameters are added to those of the masters, the parameters of `Backend`, which optimisers, averages

@@ -10,11 +10,13 @@
 #include <comodal/model/encoder.hpp>
 #include <comodal/model/fusion_block.hpp>
 #include <comodal/model/fusion_stage.hpp>
+#include <comodal/model/make_network.hpp>
 #include <comodal/model/mixed_precision.hpp>
 #include <comodal/model/model_file.hpp>
 #include <comodal/model/model_plan.hpp>
 #include <comodal/model/network.hpp>
 #include <comodal/model/network_options.hpp>
+#include <comodal/model/network_registry.hpp>
 #include <comodal/model/presence.hpp>
 
 #endif

@@ -61,7 +61,7 @@ inline constexpr int model_file_format = 2;
   j["region_order"] = plan.region_order;
   visit_network_options(plan.network,
                         [&](std::string_view name, const auto& value) { j["model"][std::string(name)] = value; });
-  for (const normalisation n : plan.prepare.normalise) j["normalise"].push_back(std::string(to_string(n)));
+  for (const normalisation& n : plan.prepare.normalise) j["normalise"].push_back(std::string(n.name));
   for (const ct_statistics& s : plan.prepare.ct)
     j["ct"].push_back({{"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"deviation", s.deviation}});
   j["margin"] = plan.prepare.margin;
@@ -79,9 +79,6 @@ namespace model_detail {
 template <class Json>
 prepare_options prepare_from(const Json& j, const std::string& what) {
   prepare_options prepare;
-  prepare.normalise.clear();
-  for (const auto& name : json_value<std::vector<std::string>>(j, "normalise", what))
-    prepare.normalise.push_back(normalisation_from(name));
   if (j.contains("ct")) {
     const auto& ct = json_entry(j, "ct", what);
     if (!ct.is_array()) throw io_error(text(what, ": \"ct\" is not a list"));
@@ -115,8 +112,14 @@ void read_network_options(const Json& model, int format, network_options& option
     throw config_error(text(what, " has ", model.size(), " options, this program knows ", known, " of them"));
 }
 
+// What a plan is before its names are looked up.
+struct unresolved_plan {
+  model_plan plan;
+  std::vector<std::string> normalise;
+};
+
 // Takes the plan from its JSON text; every value must have its type and fit it.
-inline model_plan plan_from(const std::string& words, int format) {
+inline unresolved_plan plan_from(const std::string& words, int format) {
   const auto j = nlohmann::json::parse(words);
   const std::string what = "its plan";
   if (json_value<std::string>(j, "orientation", what) != "RAS")
@@ -135,28 +138,43 @@ inline model_plan plan_from(const std::string& words, int format) {
                                 : json_value<std::vector<std::string>>(j, "predictors", what);
   plan.seed = json_value<std::uint64_t>(j, "seed", what);
   plan.steps = json_value<std::uint32_t>(j, "steps", what);
-  return plan;
+  return {std::move(plan), json_value<std::vector<std::string>>(j, "normalise", what)};
 }
 
 }  // namespace model_detail
 
 /// The plan of a model file's metadata, checked: every number is finite, in range and of its type.
-/// @throws io_error naming `file` and the value if there is no plan or it is damaged
-[[nodiscard]] inline model_plan plan_of(const safetensors_file& content, const std::filesystem::path& file) {
+/// @param names what the names of normalisations stand for
+/// @throws io_error naming `file` and the value if there is no plan or it is damaged; config_error naming `file` for a
+/// normalisation that this program lacks
+[[nodiscard]] inline model_plan plan_of(const safetensors_file& content, const std::filesystem::path& file,
+                                        const normalisation_registry& names = normalisation_registry::built_in()) {
   const auto found = content.metadata.find("comodal.plan");
   if (found == content.metadata.end())
     throw io_error(text(file.string(), ": is no comodal model (it has no plan in its metadata)"));
   const int format = format_of(content, file);
-  try {
-    model_plan plan = model_detail::plan_from(found->second, format);
+  const auto checked = [&](const auto& read) {
+    try {
+      return read();
+    } catch (const nlohmann::json::exception& failure) {
+      throw io_error(text(file.string(), ": its plan is damaged (", failure.what(), "); copy the file again"));
+    } catch (const error& failure) {
+      throw io_error(text(file.string(), ": its plan is damaged or of another version (", failure.what(),
+                          "); copy the file again"));
+    }
+  };
+  auto [plan, normalise] = checked([&] { return model_detail::plan_from(found->second, format); });
+  plan.prepare.normalise.clear();
+  for (const auto& name : normalise) try {
+      plan.prepare.normalise.push_back(names.at(name));
+    } catch (const config_error& failure) {
+      throw config_error(text(file.string(), ": ", failure.what()));
+    }
+  checked([&] {
     check(plan);
-    return plan;
-  } catch (const nlohmann::json::exception& failure) {
-    throw io_error(text(file.string(), ": its plan is damaged (", failure.what(), "); copy the file again"));
-  } catch (const error& failure) {
-    throw io_error(
-        text(file.string(), ": its plan is damaged or of another version (", failure.what(), "); copy the file again"));
-  }
+    return 0;
+  });
+  return plan;
 }
 
 /// Puts a plan and the format into the metadata of a file.

@@ -4,10 +4,7 @@
 #ifndef COMODAL_SSL_ANY_METHOD_HPP
 #define COMODAL_SSL_ANY_METHOD_HPP
 
-#include <comodal/core/compiled.hpp>
-#include <comodal/model/network_options.hpp>
-#include <comodal/ssl/contrastive_mutual_learning.hpp>
-#include <comodal/ssl/method_options.hpp>
+#include <comodal/ssl/method.hpp>
 
 #include <memory>
 
@@ -101,33 +98,6 @@ class any_method {
   }
   std::unique_ptr<interface> m_method;
 };
-
-/// The method that `options.name` names, on networks built from `network`. @throws config_error for a name that is not
-/// known, and for options that make no sense
-template <tensor_backend Backend>
-[[nodiscard]] any_method<Backend> make_method(tape<Backend>& home, const method_options& options,
-                                              const network_options& network, index modalities,
-                                              const target_map& targets, std::uint64_t seed) {
-  using network_type = any_network<Backend>;
-  options.check();
-  const auto build = [&] { return make_network<Backend>(home, network, modalities, targets.channels, seed); };
-  if (options.name == "supervised") {
-    std::optional<network_type> average;
-    if (options.supervised.weights == "ema") average = build();
-    return any_method<Backend>(
-        std::make_unique<supervised<Backend, network_type>>(build(), average, targets, options.supervised));
-  }
-  if (options.name == "mean_teacher")
-    return any_method<Backend>(
-        std::make_unique<mean_teacher<Backend, network_type>>(build(), build(), targets, options.mean_teacher));
-  return any_method<Backend>(std::make_unique<contrastive_mutual_learning<Backend, network_type>>(
-      build(), build(), targets, options.contrastive_mutual_learning));
-}
-
-#define COMODAL_METHOD(kind, Backend)                                                                        \
-  kind any_method<Backend> make_method(tape<Backend>&, const method_options&, const network_options&, index, \
-                                       const target_map&, std::uint64_t);
-COMODAL_COMPILED_ELSEWHERE(COMODAL_METHOD)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -10,6 +10,7 @@
 #include <comodal/loss/contrastive_loss.hpp>
 #include <comodal/ssl/contrastive_mutual_learning_options.hpp>
 #include <comodal/ssl/method.hpp>
+#include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
@@ -53,7 +54,16 @@ class contrastive_mutual_learning {
       : contrastive_mutual_learning(std::move(student), std::move(teacher), targets, options,
                                     {similarity_of(options.similarity), options.temperature}) {}
 
-  [[nodiscard]] batch_views views() const { return m_options.views(); }
+  /// The method as it is made by name.
+  contrastive_mutual_learning(const method_setup<Backend>& setup, const options_type& options)
+    requires std::same_as<Network, any_network<Backend>> && std::same_as<Contrast, any_contrastive_loss<Backend>> &&
+             std::same_as<Loss, any_segmentation_loss<Backend>>
+      : contrastive_mutual_learning(setup.network(0), setup.network(0), setup.targets, options,
+                                    setup.contrastive_loss.value_or(Contrast(area_similarity_contrast{
+                                        similarity_of(options.similarity), options.temperature})),
+                                    setup.segmentation_loss) {}
+
+  [[nodiscard]] batch_views views() const { return {}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     const index labelled = batch.labelled.samples, unlabelled = batch.strong.samples, all = labelled + unlabelled;
@@ -70,11 +80,11 @@ class contrastive_mutual_learning {
 
     const auto out =
         m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
-    const compared fused_alone = compare(out.fused, target, weight, counts);
+    const auto fused_alone = compare(out.fused, target, weight, counts);
     const auto fused = deeply_supervised(m_loss, fused_alone.losses, out.deep, target, weight, counts);
     std::vector<variable<Backend>> branches, sums{fused_alone.sums};
     for (const auto& z : out.branches) {
-      const compared branch = compare(z, target, weight, counts);
+      const auto branch = compare(z, target, weight, counts);
       sums.push_back(branch.sums);
       branches.push_back(branch.losses);
     }
@@ -130,11 +140,6 @@ class contrastive_mutual_learning {
     variable<Backend> target, weight;  // (U, D, H, W, C), (U, D, H, W): with the true labels of a box mix in place
     variable<Backend> maps, counts;    // (U, V, K), (U, K): its own coarse maps, and the classes that count in them
   };
-  // The loss per sample, and the sums that its soft Dice is made of.
-  struct compared {
-    variable<Backend> losses, sums;
-  };
-
   static const options_type& checked(const options_type& options) {
     options.check();
     return options;
@@ -145,16 +150,9 @@ class contrastive_mutual_learning {
   [[nodiscard]] tape<Backend>& home() const { return m_student.parameters().home(); }
   [[nodiscard]] context<Backend>& ctx() const { return home().ctx(); }
 
-  [[nodiscard]] compared compare(const variable<Backend>& z, const variable<Backend>& target,
-                                 const variable<Backend>& weight, const variable<Backend>& counts) const {
-    if constexpr (requires { m_loss.from_sums(z, index{0}, counts); }) {
-      const auto sums = segmentation_sums(z, target, weight, m_targets.kind);
-      return {m_loss.from_sums(sums, m_targets.channels, counts), sums};
-    } else {
-      const auto losses = m_loss(z, target, weight, counts);
-      const no_grad_scope<Backend> quiet(home());
-      return {losses, segmentation_sums(z, target, weight, m_targets.kind)};
-    }
+  [[nodiscard]] loss_and_sums<Backend> compare(const variable<Backend>& z, const variable<Backend>& target,
+                                               const variable<Backend>& weight, const variable<Backend>& counts) const {
+    return with_sums(m_loss, z, target, weight, counts, m_targets.kind);
   }
 
   [[nodiscard]] index first_foreground() const { return m_targets.kind == label_kind::classes ? 1 : 0; }

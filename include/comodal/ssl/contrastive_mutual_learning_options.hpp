@@ -5,7 +5,7 @@
 #define COMODAL_SSL_CONTRASTIVE_MUTUAL_LEARNING_OPTIONS_HPP
 
 #include <comodal/core/option_range.hpp>
-#include <comodal/data/batch_views.hpp>
+#include <comodal/core/shape.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -71,7 +71,6 @@ struct contrastive_mutual_learning_options {
     expect_one_of(key("agreement"), agreement, {"none", "mse"});
     expect_one_of(key("target"), target, {"consensus", "cps"});
   }
-  [[nodiscard]] batch_views views() const { return {}; }
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -8,6 +8,7 @@
 #include <comodal/core/option_range.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/ssl/method.hpp>
+#include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
 #include <comodal/ssl/parts/ramp.hpp>
@@ -40,7 +41,6 @@ struct mean_teacher_options {
     expect_between("method.mean_teacher.ramp", ramp, 0, 1);
     expect_between("method.mean_teacher.consistency", consistency, 0, 1000);
   }
-  [[nodiscard]] batch_views views() const { return {}; }
 };
 
 /// L_sup + ramp . consistency . distance of the fused probabilities to the teacher's. Voxels that a box mix replaced
@@ -49,6 +49,8 @@ template <tensor_backend Backend, segmentation_network<Backend> Network,
           segmentation_loss<Backend> Loss = dice_cross_entropy, consistency_loss<Backend> Distance = mean_squared_error>
 class mean_teacher {
  public:
+  using options_type = mean_teacher_options;
+
   /// @param student, teacher built alike; the teacher starts as a copy
   /// @throws config_error as `mean_teacher_options::check`
   mean_teacher(Network student, Network teacher, const target_map& targets, const mean_teacher_options& options,
@@ -66,7 +68,14 @@ class mean_teacher {
       : mean_teacher(std::move(student), std::move(teacher), targets, options, {1, 1, 1, targets.kind},
                      {targets.kind}) {}
 
-  [[nodiscard]] batch_views views() const { return m_options.views(); }
+  /// The method as it is made by name.
+  mean_teacher(const method_setup<Backend>& setup, const mean_teacher_options& options)
+    requires std::same_as<Network, any_network<Backend>> && std::same_as<Loss, any_segmentation_loss<Backend>> &&
+             std::same_as<Distance, any_consistency_loss<Backend>>
+      : mean_teacher(setup.network(0), setup.network(0), setup.targets, options, setup.segmentation_loss,
+                     setup.consistency_loss) {}
+
+  [[nodiscard]] batch_views views() const { return {}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     tape<Backend>& home = m_student.parameters().home();

@@ -10,7 +10,8 @@
 #include <comodal/ssl/device_batch.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
 #include <comodal/ssl/method.hpp>
-#include <comodal/ssl/method_options.hpp>
+#include <comodal/ssl/method_registry.hpp>
+#include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/constant_function.hpp>

@@ -6,6 +6,7 @@
 
 #include <comodal/core/option_range.hpp>
 #include <comodal/ssl/method.hpp>
+#include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
 #include <comodal/ssl/parts/supervised_loss.hpp>
 #include <comodal/ssl/targets.hpp>
@@ -36,7 +37,6 @@ struct supervised_options {
     expect_option(ema_decay >= 0 && ema_decay < 1, "method.supervised.ema_decay", ema_decay,
                   "0 or more and less than 1");
   }
-  [[nodiscard]] batch_views views() const { return batch_views::labelled_only(); }
 };
 
 /// L_sup of method.md section 3 on the labelled crops.
@@ -44,6 +44,8 @@ template <tensor_backend Backend, segmentation_network<Backend> Network,
           segmentation_loss<Backend> Loss = dice_cross_entropy>
 class supervised {
  public:
+  using options_type = supervised_options;
+
   /// @param average built like the student; empty: no average is kept
   /// @param loss of the fused output and of the branches
   /// @throws config_error as `supervised_options::check`, and where `options.weights` and `average` do not fit
@@ -61,7 +63,13 @@ class supervised {
     requires std::same_as<Loss, dice_cross_entropy>
       : supervised(std::move(student), std::move(average), targets, options, {1, 1, 1, targets.kind}) {}
 
-  [[nodiscard]] batch_views views() const { return m_options.views(); }
+  /// The method as it is made by name.
+  supervised(const method_setup<Backend>& setup, const supervised_options& options)
+    requires std::same_as<Network, any_network<Backend>> && std::same_as<Loss, any_segmentation_loss<Backend>>
+      : supervised(setup.network(0), options.weights == "ema" ? std::optional(setup.network(0)) : std::nullopt,
+                   setup.targets, options, setup.segmentation_loss) {}
+
+  [[nodiscard]] batch_views views() const { return batch_views::labelled_only(); }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     tape<Backend>& home = m_student.parameters().home();

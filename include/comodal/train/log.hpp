@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The log of a run, as CSV and JSON lines side by side, and the progress line on a terminal.
+/// The log of a run, as CSV and JSON lines side by side.
 #ifndef COMODAL_TRAIN_LOG_HPP
 #define COMODAL_TRAIN_LOG_HPP
 
@@ -8,11 +8,8 @@
 
 #include <nlohmann/json.hpp>
 
-#include <unistd.h>
-
-#include <chrono>
 #include <cstdint>
-#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
@@ -27,7 +24,7 @@ struct log_row {
   std::vector<std::pair<std::string, double>> values;
 };
 
-/// `log.jsonl`, an object a row ({"step": 10, "loss": 1.5}), and `log.csv` in long form (step,name,value): rows of
+/// `log.jsonl`, one object per row ({"step": 10, "loss": 1.5}), and `log.csv` in long form (step,name,value): rows of
 /// different kinds need no common columns. A resumed run drops the rows behind its checkpoint first.
 class training_log {
  public:
@@ -78,43 +75,6 @@ class training_log {
   }
 
   std::ofstream m_json, m_csv;
-};
-
-/// One line that is rewritten in place: step, loss, rate, time left. Silent when stderr is no terminal.
-class progress_line {
- public:
-  explicit progress_line(std::uint32_t first, std::uint32_t steps)
-      : m_visible(::isatty(STDERR_FILENO) == 1),
-        m_first(first),
-        m_steps(steps),
-        m_start(std::chrono::steady_clock::now()) {}
-  ~progress_line() { clear(); }
-  progress_line(const progress_line&) = delete;
-  progress_line& operator=(const progress_line&) = delete;
-
-  /// @param done steps that are finished
-  void show(std::uint32_t done, double loss, double rate) {
-    if (!m_visible || done <= m_first) return;
-    const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - m_start).count();
-    const double left = passed / (done - m_first) * (m_steps - done);
-    constexpr int width = 30;
-    const int filled = static_cast<int>(static_cast<double>(done) / m_steps * width);
-    std::string bar(static_cast<std::size_t>(width), '.');
-    std::fill_n(bar.begin(), filled, '#');
-    std::fprintf(stderr, "\r[%s] %u/%u  loss %.4f  rate %.5f  %.2f s/step  %d:%02d left  ", bar.c_str(), done, m_steps,
-                 loss, rate, passed / (done - m_first), static_cast<int>(left) / 60, static_cast<int>(left) % 60);
-    m_shown = true;
-  }
-  /// Leaves the line free for other output.
-  void clear() {
-    if (m_shown) std::fputs("\r\033[K", stderr);
-    m_shown = false;
-  }
-
- private:
-  bool m_visible, m_shown = false;
-  std::uint32_t m_first, m_steps;
-  std::chrono::steady_clock::time_point m_start;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

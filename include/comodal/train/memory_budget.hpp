@@ -8,6 +8,7 @@
 #include <comodal/train/optimiser_set.hpp>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <optional>
 
@@ -33,20 +34,26 @@ inline void fill_queue(safetensors_file& state, index capacity) {
 
 }  // namespace detail
 
-/// Bytes that a step of a method on `batch`, with its update, takes from the system for tensors when its queue is full.
+/// Makes a method on a tape, for a network with a number of checkpointed stages.
 template <tensor_backend Backend>
-[[nodiscard]] std::size_t step_bytes(const method_options& method, const network_options& network,
-                                     const optimiser_options& optimiser, index modalities, const target_map& targets,
+using method_builder = std::function<any_method<Backend>(tape<Backend>& home, index checkpointed)>;
+/// Makes the optimisers of a method.
+template <tensor_backend Backend>
+using optimiser_builder = std::function<optimiser_set<Backend>(const any_method<Backend>& method)>;
+
+/// Bytes that a step of a method on `batch`, with its update, takes from the system for tensors.
+/// @param queue entries of the method's arrays "queue.*" when they are full; 0: it has none
+template <tensor_backend Backend>
+[[nodiscard]] std::size_t step_bytes(const method_builder<Backend>& method,
+                                     const optimiser_builder<Backend>& optimisers, index checkpointed, index queue,
                                      const step_batch& batch) {
   context<Backend> ctx;
   tape<Backend> home(ctx);
-  auto tried = make_method<Backend>(home, method, network, modalities, targets, 1);
-  optimiser_set<Backend> follow(optimiser, tried.trained());
+  auto tried = method(home, checkpointed);
+  auto follow = optimisers(tried);
   (void)tried.step(batch, {1, 2});
   (void)follow.update(0, 0);
   tried.after_update({1, 2});
-  const index queue =
-      method.name == "contrastive_mutual_learning" ? method.contrastive_mutual_learning.queue : index{0};
   if (safetensors_file state; queue > 0) {
     tried.save(state);
     if (state.arrays.count("queue.cases") > 0) {
@@ -85,22 +92,21 @@ template <class Taken>
 
 }  // namespace detail
 
-/// The fewest `network.checkpointed` with which a step stays within `gibibytes` of tensors (2^30 bytes); found by
-/// trying from all stages down, so it takes the time of some steps, and at most the memory of one with a stage fewer
-/// than fit. The sizes alone decide; the number changes last bits of a run. @throws config_error if no number of stages
-/// is enough
+/// The fewest checkpointed stages with which a step stays within `gibibytes` of tensors (2^30 bytes); found by trying
+/// from all `stages` down, so it takes the time of some steps, and at most the memory of one with a stage fewer than
+/// fit. The sizes alone decide; the number changes last bits of a run. @throws config_error if no number of stages is
+/// enough
 template <tensor_backend Backend>
-[[nodiscard]] index checkpointed_within(double gibibytes, const method_options& method, network_options network,
-                                        const optimiser_options& optimiser, index modalities, const target_map& targets,
+[[nodiscard]] index checkpointed_within(double gibibytes, index stages, const method_builder<Backend>& method,
+                                        const optimiser_builder<Backend>& optimisers, index queue,
                                         const step_batch& batch) {
-  const auto [found, least] = detail::search_down(network.stages(), gibibytes, [&](index stages) {
-    network.checkpointed = stages;
-    return static_cast<double>(step_bytes<Backend>(method, network, optimiser, modalities, targets, batch)) / (1 << 30);
+  const auto [found, least] = detail::search_down(stages, gibibytes, [&](index number) {
+    return static_cast<double>(step_bytes<Backend>(method, optimisers, number, queue, batch)) / (1 << 30);
   });
   if (found) return *found;
-  throw config_error(text(
-      "train.memory = ", gibibytes, " GiB: a step takes at least ", least,
-      " GiB of tensors, however many stages are computed again; use a smaller batch.patch_size or fewer crops a step"));
+  throw config_error(text("train.memory = ", gibibytes, " GiB: a step takes at least ", least,
+                          " GiB of tensors, however many stages are computed again; use a smaller batch.patch_size or "
+                          "fewer crops per step"));
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -5,7 +5,6 @@
 #ifndef COMODAL_TRAIN_OPTIMISER_HPP
 #define COMODAL_TRAIN_OPTIMISER_HPP
 
-#include <comodal/core/compiled.hpp>
 #include <comodal/core/ladder.hpp>
 #include <comodal/core/step_block.hpp>
 #include <comodal/nn/state.hpp>
@@ -336,17 +335,6 @@ class any_optimiser {
   };
   std::unique_ptr<interface> m_optimiser;
 };
-
-/// The optimiser that `options.name` names. @throws config_error for options that make no sense
-template <tensor_backend Backend>
-[[nodiscard]] any_optimiser<Backend> make_optimiser(const optimiser_options& options) {
-  check(options);
-  if (options.name == "adamw") return any_optimiser<Backend>(adamw<Backend>(options));
-  return any_optimiser<Backend>(sgd<Backend>(options));
-}
-
-#define COMODAL_OPTIMISER(kind, Backend) kind any_optimiser<Backend> make_optimiser(const optimiser_options&);
-COMODAL_COMPILED_ELSEWHERE(COMODAL_OPTIMISER)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -13,12 +13,12 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The numbers of both optimisers. Norms, biases and gates have no weight decay.
+/// The numbers of optimisers. Norms, biases and gates have no weight decay.
 struct optimiser_options {
-  std::string name = "sgd";                           // or adamw
+  std::string name = "sgd";                           // or adamw, or another one of an `optimiser_registry`
   double learning_rate = 0.01;                        // method.md: 1e-3 for adamw
   double momentum = 0.9;                              // sgd (Nesterov)
-  double weight_decay = 3e-5;                         // weight decay; method.md: 1e-2 for adamw
+  double weight_decay = 3e-5;                         // method.md: 1e-2 for adamw
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // adamw
   double clip = 12;                                   // largest norm of the whole gradient; 0: no limit
   std::string schedule = "polynomial";                // or cosine, constant
@@ -57,8 +57,6 @@ inline void check(const optimiser_options& o) {
   const auto not_negative = [](std::string_view key, double value) {
     expect_option(value >= 0 && std::isfinite(value), text("optimiser.", key), value, "a finite number, 0 or more");
   };
-  if (o.name != "sgd" && o.name != "adamw")
-    throw config_error(text("optimiser.name = '", o.name, "', expected sgd or adamw"));
   if (o.schedule != "polynomial" && o.schedule != "cosine" && o.schedule != "constant")
     throw config_error(text("optimiser.schedule = '", o.schedule, "', expected polynomial, cosine or constant"));
   positive("learning_rate", o.learning_rate);

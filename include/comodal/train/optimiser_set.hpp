@@ -5,7 +5,7 @@
 #define COMODAL_TRAIN_OPTIMISER_SET_HPP
 
 #include <comodal/ssl/method.hpp>
-#include <comodal/train/optimiser.hpp>
+#include <comodal/train/optimiser_registry.hpp>
 
 #include <set>
 
@@ -16,16 +16,18 @@ namespace comodal::inline COMODAL_CONFIG {
 template <tensor_backend Backend>
 class optimiser_set {
  public:
+  /// @param names what `options.name` stands for
   /// @throws config_error for options that make no sense, for no store, and for names that are empty, hold a '/' or
   /// come twice
-  optimiser_set(const optimiser_options& options, std::vector<named_store<Backend>> trained)
+  optimiser_set(const optimiser_options& options, std::vector<named_store<Backend>> trained,
+                const optimiser_registry<Backend>& names = optimiser_registry<Backend>::built_in())
       : m_trained(std::move(trained)) {
     if (m_trained.empty()) throw config_error("the method trains nothing: trained() is empty");
-    std::set<std::string> names;
+    std::set<std::string> seen;
     for (const auto& [name, store] : m_trained) {
-      if (name.empty() || name.find('/') != std::string::npos || !names.insert(name).second)
+      if (name.empty() || name.find('/') != std::string::npos || !seen.insert(name).second)
         throw config_error(text("trained(): '", name, "' names a store, expected a name of its own without '/'"));
-      m_optimisers.push_back(make_optimiser<Backend>(options));
+      m_optimisers.push_back(names.make_optimiser(options));
     }
   }
 

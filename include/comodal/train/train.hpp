@@ -9,6 +9,7 @@
 #include <comodal/train/metadata.hpp>
 #include <comodal/train/optimiser.hpp>
 #include <comodal/train/optimiser_options.hpp>
+#include <comodal/train/optimiser_registry.hpp>
 #include <comodal/train/optimiser_set.hpp>
 #include <comodal/train/train_options.hpp>
 #include <comodal/train/trainer.hpp>

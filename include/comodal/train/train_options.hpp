@@ -47,6 +47,14 @@ inline void check(const train_options& o) {
   expect_option(o.memory >= 0 && std::isfinite(o.memory), "train.memory", o.memory, "GiB, 0 (no limit) or more");
 }
 
+/// How far a run is, after a step that is logged.
+struct train_progress {
+  std::uint32_t first = 0;  // step at which this call began: 0, or the checkpoint's
+  std::uint32_t done = 0;   // steps that are finished
+  std::uint32_t steps = 0;  // of the whole run
+  double loss = 0, rate = 0;
+};
+
 /// What a run has come to.
 struct train_result {
   std::uint32_t first_step = 0;  // where this run began: 0, or the checkpoint's

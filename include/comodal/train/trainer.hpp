@@ -14,6 +14,7 @@
 #include <comodal/train/optimiser_set.hpp>
 #include <comodal/train/train_options.hpp>
 
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <functional>
@@ -42,10 +43,11 @@ class trainer {
   /// @param folder is made unless it exists
   /// @throws config_error for options or a plan that make no sense, io_error if the folder cannot be made
   trainer(any_method<Backend>& method, const optimiser_options& optimiser, Maker& maker,
-          const prefetch_options& prefetch, const train_options& options, model_plan plan, std::filesystem::path folder)
+          const prefetch_options& prefetch, const train_options& options, model_plan plan, std::filesystem::path folder,
+          const optimiser_registry<Backend>& names = optimiser_registry<Backend>::built_in())
       : m_method(&method),
         m_optimiser_options(optimiser),
-        m_optimisers(optimiser, method.trained()),
+        m_optimisers(optimiser, method.trained(), names),
         m_maker(&maker),
         m_prefetch(prefetch),
         m_options(options),
@@ -68,6 +70,8 @@ class trainer {
   guide_function guide;
   /// Segments an unlabelled case with a predictor's weights; methods with the hook `between_rounds` need it.
   case_predictor predict;
+  /// Called after each step that is logged.
+  std::function<void(const train_progress&)> progress;
 
   /// The number of scalars that are trained.
   [[nodiscard]] index trained_count() const { return m_optimisers.count(); }
@@ -111,7 +115,6 @@ class trainer {
     const auto start = std::chrono::steady_clock::now();
     const auto steps = static_cast<std::uint32_t>(m_options.steps);
     training_log log(m_folder, m_step);
-    progress_line line(m_step, steps);
     prefetcher<Maker> batches(*m_maker, m_step, m_prefetch);
     train_result result;
     result.first_step = m_step;
@@ -120,7 +123,6 @@ class trainer {
 
     while (m_step < steps) {
       if (stop()) {
-        line.clear();
         refuse_divergence(loss, norms);
         save_checkpoint();
         result.steps_done = m_step;
@@ -152,14 +154,13 @@ class trainer {
         refuse_divergence(row);
         result.logged = true;
         log.write(row);
-        line.show(m_step, result.last_loss, rate);
+        if (progress) progress({result.first_step, m_step, steps, result.last_loss, rate});
       } else if (saves || validates) {
         refuse_divergence(loss, norms);
       }
-      if (validates) validate_now(log, line);
+      if (validates) validate_now(log);
       if (saves) save_checkpoint();
     }
-    line.clear();
     save_model(m_folder / "model.safetensors");
     result.steps_done = m_step;
     result.finished = true;
@@ -275,8 +276,7 @@ class trainer {
     if (!masks.empty()) set_guides(std::move(masks));
   }
 
-  void validate_now(training_log& log, progress_line& line) {
-    line.clear();
+  void validate_now(training_log& log) {
     log_row row{m_step - 1, {}};
     const auto scores = validate();
     for (const auto& [name, value] : scores) row.values.emplace_back("validation." + name, value);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Experiment files: TOML keys bound to options, overrides from the command line, and messages for what does not fit.
-#ifndef COMODAL_EXAMPLES_CLI_SETTINGS_HPP
-#define COMODAL_EXAMPLES_CLI_SETTINGS_HPP
+/// @file
+/// TOML values as options of any type, and back.
+#ifndef COMODAL_APP_TOML_VALUE_HPP
+#define COMODAL_APP_TOML_VALUE_HPP
 
 #include <comodal/core/error.hpp>
 #include <comodal/core/shape.hpp>
@@ -9,23 +10,15 @@
 #include <toml.hpp>
 
 #include <algorithm>
-#include <filesystem>
-#include <functional>
-#include <map>
-#include <set>
+#include <array>
 #include <sstream>
 #include <string>
-#include <string_view>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
-namespace cli {
+namespace comodal::inline COMODAL_CONFIG {
 
-using comodal::config_error;
-using comodal::text;
-
-namespace detail {
+namespace app_detail {
 
 template <class T>
 struct is_array : std::false_type {};
@@ -36,6 +29,7 @@ struct is_vector : std::false_type {};
 template <class T>
 struct is_vector<std::vector<T>> : std::true_type {};
 
+// What a value must be, in words.
 template <class T>
 [[nodiscard]] std::string kind_of() {
   if constexpr (std::is_same_v<T, bool>)
@@ -97,6 +91,7 @@ template <class T>
   }
 }
 
+// A value as TOML.
 template <class T>
 [[nodiscard]] std::string show_value(const T& value) {
   if constexpr (std::is_same_v<T, bool>)
@@ -125,68 +120,18 @@ template <class T>
   }
 }
 
-}  // namespace detail
-
-/// All keys of an experiment file with the options behind them.
-class settings {
- public:
-  /// Binds a key ("train.steps", or "seed" at the top) to an option, which must outlive this.
-  template <class T>
-  void bind(const std::string& key, T& option) {
-    m_order.push_back(key);
-    m_keys[key] = {[key, &option](const toml::value& value, const std::string& where) {
-                     T read = option;
-                     if (!detail::read_value(value, read))
-                       throw config_error(text(where, ": ", key, " is not ", detail::kind_of<T>()));
-                     option = std::move(read);
-                   },
-                   [&option] { return detail::show_value(option); }};
+// A word of a command line as TOML has it, or else the word itself.
+[[nodiscard]] inline toml::value parse_word(const std::string& word) {
+  try {
+    std::istringstream in("x = " + word + "\n");
+    return toml::parse(in, "command line").at("x");
+  } catch (const std::exception&) {
+    return toml::value(word);
   }
-  /// Binds a triple that is kept as (D, H, W) and written as (i, j, k), the order of NIfTI's axes.
-  template <class T>
-  void bind_reversed(const std::string& key, T& option) {
-    m_order.push_back(key);
-    m_keys[key] = {[key, &option](const toml::value& value, const std::string& where) {
-                     T read = option;
-                     if (!detail::read_value(value, read))
-                       throw config_error(text(where, ": ", key, " is not ", detail::kind_of<T>(), " (along i, j, k)"));
-                     std::reverse(read.begin(), read.end());
-                     option = read;
-                   },
-                   [&option] {
-                     T shown = option;
-                     std::reverse(shown.begin(), shown.end());
-                     return detail::show_value(shown);
-                   }};
-  }
+}
 
-  /// Reads a file. @throws config_error naming file and key for what is unknown or of the wrong kind
-  void read_file(const std::filesystem::path& file);
+}  // namespace app_detail
 
-  /// Applies `--section.key value` or `--section.key=value` pairs. @throws config_error
-  void read_overrides(const std::vector<std::string>& words);
-
-  /// The whole experiment as TOML, every key with its value.
-  [[nodiscard]] std::string resolved() const;
-
-  /// The first key, but for those in `free`, whose value differs from that in `other`, as "key = value" here and there;
-  /// empty if there is none.
-  [[nodiscard]] std::pair<std::string, std::string> first_difference(const settings& other,
-                                                                     const std::set<std::string>& free) const;
-
- private:
-  struct bound {
-    std::function<void(const toml::value&, const std::string&)> set;
-    std::function<std::string()> show;
-  };
-
-  const bound& find(const std::string& key, const std::string& where) const;
-  void read_table(const toml::value& table, const std::string& prefix, const std::string& where);
-
-  std::map<std::string, bound> m_keys;
-  std::vector<std::string> m_order;
-};
-
-}  // namespace cli
+}  // namespace comodal::inline COMODAL_CONFIG
 
 #endif

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What an experiment file holds: every option of the library, by section.
+#ifndef COMODAL_APP_EXPERIMENT_HPP
+#define COMODAL_APP_EXPERIMENT_HPP
+
+#include <comodal/app/registry.hpp>
+#include <comodal/app/settings.hpp>
+#include <comodal/data/batch_maker.hpp>
+#include <comodal/data/case_data.hpp>
+#include <comodal/data/prefetch.hpp>
+#include <comodal/data/split.hpp>
+#include <comodal/train/train_options.hpp>
+
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app {
+
+/// One experiment: what is trained, on what, and how. Paths are as given: relative ones start at the current folder.
+struct experiment {
+  // [data]
+  std::string folder;  // a data set of a layout that a reader recognises
+  std::string splits;  // JSON file of named lists of case ids, relative to the folder; empty: none
+  std::vector<std::string>
+      labelled;  // names of lists in `splits` (without it: case ids) whose labels train; empty: all that have one
+  std::vector<std::string> validation;         // the same: labelled cases kept apart to validate on
+  std::vector<std::string> exclude;            // the same: cases to leave out
+  std::vector<std::string> normalise{"head"};  // head, nonzero, ct or none: one, or one per modality
+  index margin = 4;                            // voxels around the head box
+  // [compute]
+  index threads = 0;  // 0: all cores
+
+  network_options network;
+  batch_options batch;
+  prefetch_options prefetch;
+  optimiser_options optimiser;
+  named_options method = "contrastive_mutual_learning";
+  loss_options losses;
+  train_options train;
+
+  /// An experiment of defaults with the values of `raw`. The options of the method and of the losses that it names come
+  /// from their own tables, such as [method.mean_teacher]; tables of others are refused.
+  /// @throws config_error for a key that there is not, a value of another kind, a name that the program lacks
+  template <tensor_backend Backend>
+  [[nodiscard]] static experiment from(const raw_settings& raw, const registry<Backend>& names) {
+    experiment e;
+    e.method.name = raw.text_of("method.name", e.method.name);
+    visit_loss_choices(e.losses, [&](std::string_view key, named_options& chosen) {
+      chosen.name = raw.text_of(text("loss.", key), chosen.name);
+    });
+    e.take_default_options(names);
+    settings keys = e.keys();
+    for (const auto& other : names.method_names())
+      keys.refuse("method." + other, text("belongs to the method '", other, "', but method.name = '", e.method.name,
+                                          "'; leave it out, or choose that method"));
+    visit_loss_choices(e.losses, [&](std::string_view key, const named_options&) {
+      for (const auto& other : names.loss_names_of(key))
+        keys.refuse("loss." + other, text("belongs to the loss '", other,
+                                          "', which is not chosen; leave it out, or "
+                                          "set loss.",
+                                          key, " = \"", other, "\""));
+    });
+    keys.apply(raw);
+    return e;
+  }
+
+  /// The default options of what `method` and `losses` name. @throws config_error for a name that the program lacks
+  template <tensor_backend Backend>
+  void take_default_options(const registry<Backend>& names) {
+    method.values = names.method_options_of(method.name);
+    visit_loss_choices(losses, [&](std::string_view key, named_options& chosen) {
+      chosen.values = names.loss_options_of(key, chosen.name);
+    });
+  }
+
+  /// Every key, bound to this object. Triples are written along NIfTI's axes i, j, k.
+  [[nodiscard]] settings keys() {
+    settings s;
+    bind_data(s);
+    bind_batch(s);
+    s.bind("method.name", method.name);
+    s.bind_all("method." + method.name, method.values);
+    visit_loss_choices(losses,
+                       [&](std::string_view key, named_options& chosen) { s.bind(text("loss.", key), chosen.name); });
+    visit_loss_choices(
+        losses, [&](std::string_view, named_options& chosen) { s.bind_all("loss." + chosen.name, chosen.values); });
+    visit_optimiser_options(optimiser,
+                            [&](std::string_view name, auto& value) { s.bind(text("optimiser.", name), value); });
+    visit_train_options(train, [&](std::string_view name, auto& value) { s.bind(text("train.", name), value); });
+    s.bind("compute.threads", threads);
+    return s;
+  }
+
+  /// Checks everything that needs no data. @throws config_error naming the key that makes no sense, or the name that
+  /// the program lacks
+  template <tensor_backend Backend>
+  void check(const registry<Backend>& names) const {
+    network.check();
+    names.check_names(network);
+    names.optimiser_registry<Backend>::check_names(optimiser);
+    for (const auto& name : normalise) (void)names.normalisations.at(name);
+    if (margin < 0 || margin > 8192) throw config_error(text("data.margin = ", margin, ", expected 0 to 8192 voxels"));
+    method.values.check();
+    visit_loss_choices(losses, [](std::string_view, const named_options& chosen) { chosen.values.check(); });
+    comodal::check(batch);
+    refuse_bad_patch();
+    comodal::check(prefetch);
+    comodal::check(optimiser);
+    comodal::check(train);
+  }
+
+  /// The cases that the section `data` names. @throws config_error, io_error as the reader that recognises the folder
+  template <tensor_backend Backend>
+  [[nodiscard]] cohort read_cohort(const registry<Backend>& names) const {
+    if (folder.empty())
+      throw config_error(
+          "data.folder is not set: name the folder of a data set in the experiment file, or give --data.folder");
+    const auto listing = names.readers.list(folder);
+    const auto lists = splits.empty() ? std::filesystem::path() : std::filesystem::path(folder) / splits;
+    cohort_split split;
+    if (!labelled.empty()) split.labelled = split_ids(lists, labelled);
+    split.validation = split_ids(lists, validation);
+    split.exclude = split_ids(lists, exclude);
+    return apply_split(listing, split);
+  }
+
+  /// How cases are prepared, but for the statistics of CT, which are counted on the labelled cases. @throws
+  /// config_error for a number of normalisations that does not fit, or a name that the program lacks
+  template <tensor_backend Backend>
+  [[nodiscard]] prepare_options prepare(const cohort& data, const registry<Backend>& names) const {
+    if (normalise.size() != 1 && normalise.size() != data.modalities.size())
+      throw config_error(text("data.normalise: ", normalise.size(), " entries for ", data.modalities.size(),
+                              " modalities; give one, or one per modality"));
+    prepare_options options;
+    options.normalise.clear();
+    for (const auto& name : normalise) options.normalise.push_back(names.normalisations.at(name));
+    options.margin = margin;
+    options.labels = data.labels;
+    return options;
+  }
+
+ private:
+  void bind_data(settings& s) {
+    s.bind("data.folder", folder);
+    s.bind("data.splits", splits);
+    s.bind("data.labelled", labelled);
+    s.bind("data.validation", validation);
+    s.bind("data.exclude", exclude);
+    s.bind("data.normalise", normalise);
+    s.bind("data.margin", margin);
+    visit_network_options(network, [&](std::string_view name, auto& value) { s.bind(text("model.", name), value); });
+  }
+  void bind_batch(settings& s) {
+    visit_batch_options(batch, [&](std::string_view name, auto& value) {
+      using type = std::remove_cvref_t<decltype(value)>;
+      if constexpr (std::is_same_v<type, extent3> || std::is_same_v<type, std::array<bool, 3>> ||
+                    std::is_same_v<type, std::array<double, 3>>)
+        s.bind_reversed(std::string(name), value);
+      else
+        s.bind(std::string(name), value);
+    });
+    visit_prefetch_options(prefetch, [&](std::string_view name, auto& value) { s.bind(std::string(name), value); });
+  }
+  void refuse_bad_patch() const {
+    const auto stride = network.total_stride();
+    const char* axes = "kji";
+    for (std::size_t a = 0; a < 3; ++a)
+      if (batch.patch_size[a] % stride[a] != 0)
+        throw config_error(text("batch.patch_size: ", batch.patch_size[a], " voxels along ", axes[a],
+                                " are no multiple of the network's total stride ", stride[a]));
+  }
+};
+
+/// The experiment of a file with overrides on top, checked. @param file empty: the defaults
+/// @throws config_error naming file or command line, key and value
+template <tensor_backend Backend>
+[[nodiscard]] experiment read_experiment(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+                                         const registry<Backend>& names) {
+  raw_settings raw;
+  if (!file.empty()) raw.read_file(file);
+  raw.read_overrides(overrides);
+  auto e = experiment::from(raw, names);
+  e.check(names);
+  return e;
+}
+
+/// All keys of an experiment file with their defaults, as TOML: those of every method and loss that the program knows.
+template <tensor_backend Backend>
+[[nodiscard]] std::string all_keys(const registry<Backend>& names) {
+  experiment e;
+  e.take_default_options(names);
+  settings keys = e.keys();
+  std::map<std::string, any_options> others;  // lives as long as `keys` shows them
+  for (const auto& name : names.method_names())
+    if (name != e.method.name) keys.bind_all("method." + name, others[name] = names.method_options_of(name));
+  visit_loss_choices(e.losses, [&](std::string_view key, const named_options& chosen) {
+    for (const auto& name : names.loss_names_of(key))
+      if (name != chosen.name) keys.bind_all("loss." + name, others["loss." + name] = names.loss_options_of(key, name));
+  });
+  return keys.resolved();
+}
+
+}  // namespace app
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The verb `predict`: a model and a folder of images in, masks on the images' own grids out.
+#ifndef COMODAL_APP_PREDICT_HPP
+#define COMODAL_APP_PREDICT_HPP
+
+#include <comodal/app/observer.hpp>
+#include <comodal/app/predictions.hpp>
+#include <comodal/app/segmenter.hpp>
+#include <comodal/core/runtime.hpp>
+#include <comodal/data/cohort_json.hpp>
+#include <comodal/data/nnunet_raw.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app {
+
+/// What `predict` is asked for.
+struct predict_request {
+  std::filesystem::path model;           // model.safetensors of a run
+  std::filesystem::path images;          // folder of CASE_0000.nii.gz, CASE_0001.nii.gz ...
+  std::filesystem::path folder;          // to write the masks to
+  bool branches = false;                 // also the branch of each modality, in branch_NAME/
+  bool only = false;                     // also the fused output from each modality alone, in only_NAME/
+  std::string weights = {};              // which weights of the model; empty: its default
+  double step = 0.5;                     // distance between windows, as a fraction of their size
+  std::vector<std::string> mirror = {};  // average over flips along these axes: i, j, k
+  index threads = 0;                     // 0: all cores
+};
+
+/// What `predict` came to.
+struct predict_summary {
+  std::vector<std::string> outputs;   // "fused", "branch T1", "only T1" ...
+  std::vector<std::string> cases;     // that are segmented
+  std::vector<std::string> failures;  // one line per case that is not
+  bool finished = true;               // false: cancelled
+};
+
+}  // namespace app
+
+namespace app_detail {
+
+// Volumes that no `predict` wrote may be somebody's labels or images.
+inline void refuse_foreign_volumes(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder) || std::filesystem::exists(folder / "predictions.json")) return;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.ends_with(".nii.gz") || name.ends_with(".nii"))
+      throw config_error(
+          text(folder.string(), ": holds ", name, ", which `comodal predict` did not write; name a new folder"));
+  }
+}
+
+// The cases of a folder of images.
+inline std::vector<case_files> images_to_predict(const std::filesystem::path& folder, std::size_t modalities,
+                                                 const app::observer& watch) {
+  if (!std::filesystem::is_directory(folder))
+    throw io_error(text(folder.string(), ": there is no such folder of images"));
+  std::vector<finding> findings;
+  const std::string ending = volume_ending(folder);
+  auto cases = read_nnunet_images(folder, modalities, ending, findings);
+  watch.warn(findings);
+  refuse_errors(findings);
+  if (cases.empty())
+    throw io_error(text(folder.string(), ": holds no image CASE_0000", ending, " ... CASE_",
+                        modality_number(modalities - 1), ending));
+  return cases;
+}
+
+inline window_options windows_of(const app::predict_request& request, const model_plan& plan) {
+  window_options windows{plan.patch_size, request.step, {}};
+  for (const auto& axis : request.mirror) {
+    if (axis != "i" && axis != "j" && axis != "k")
+      throw config_error(text("mirror: '", axis, "' is no axis, expected i, j or k"));
+    windows.mirror.push_back(axis == "i" ? 2 : axis == "j" ? 1 : 0);
+  }
+  return windows;
+}
+
+// Segments one case and writes its masks.
+template <tensor_backend Backend>
+void predict_one(app::segmenter<Backend>& segment, const case_files& files, const app::predict_request& request,
+                 const window_options& windows, app::predict_summary& summary, const app::observer& watch) {
+  const model_plan& plan = segment.plan();
+  for (const auto& folder : output_folders(request.folder, plan.modalities))
+    std::filesystem::remove(folder / (files.id + ".nii.gz"));
+  const auto one = prepare_case(files, plan.prepare);
+  watch.warn(one.warnings);
+  if (const std::string words = spacing_warning(one.preparation.canonical(), plan.spacing); !words.empty())
+    watch.warn(text("warning: ", one.id, ": ", words));
+  for (const auto& result : segment(one, {true, request.branches, request.only}, windows)) {
+    const std::filesystem::path folder = request.folder / folder_of(result.name);
+    std::filesystem::create_directories(folder);
+    write_nifti_labels(folder / (one.id + ".nii.gz"), restore(result.labels, one.preparation), one.header);
+    auto& outputs = summary.outputs;
+    if (std::find(outputs.begin(), outputs.end(), result.name) == outputs.end()) outputs.push_back(result.name);
+  }
+  summary.cases.push_back(one.id);
+}
+
+}  // namespace app_detail
+
+namespace app {
+
+/// Segments every case of a folder. Masks lie on the grid of the case's own images. A case that cannot be used is a
+/// line in `failures`; the others go on. What stands in the folder from another model or run is not to be taken for
+/// this one's: not after a failure, not after a kill.
+/// @throws io_error, config_error for a model or folders that cannot be used; device_error if memory runs out
+template <tensor_backend Backend>
+[[nodiscard]] predict_summary predict(const predict_request& request,
+                                      const registry<Backend>& names = registry<Backend>::built_in(),
+                                      const observer& watch = {}) {
+  expect_runtime();
+  use_host_threads(request.threads);
+  segmenter<Backend> segment(request.model, request.weights, names);
+  const model_plan& plan = segment.plan();
+  const auto windows = app_detail::windows_of(request, plan);
+  const auto cases = app_detail::images_to_predict(request.images, plan.modalities.size(), watch);
+  app_detail::refuse_foreign_volumes(request.folder);
+
+  std::filesystem::create_directories(request.folder);
+  app_detail::predictions description{request.model.string(), {}, plan.modalities, {}, plan.labels};
+  app_detail::write_predictions(request.folder, description);
+  predict_summary summary;
+  index done = 0;
+  for (const auto& files : cases) {
+    if (watch.stops()) {
+      summary.finished = false;
+      break;
+    }
+    try {
+      app_detail::predict_one(segment, files, request, windows, summary, watch);
+    } catch (const device_error&) {
+      throw;  // memory that is short here is short for the next case, too
+    } catch (const io_error& failure) {
+      summary.failures.emplace_back(failure.what());  // names its file
+    } catch (const error& failure) {
+      summary.failures.push_back(text(files.id, ": ", failure.what()));
+    }
+    watch.show({"case", 0, ++done, static_cast<index>(cases.size())});
+  }
+  description.outputs = summary.outputs;
+  description.cases = summary.cases;
+  app_detail::write_predictions(request.folder, description);
+  return summary;
+}
+
+}  // namespace app
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

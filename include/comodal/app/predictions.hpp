@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// A folder of masks that `predict` wrote, and the file in it that says what it holds.
+#ifndef COMODAL_APP_PREDICTIONS_HPP
+#define COMODAL_APP_PREDICTIONS_HPP
+
+#include <comodal/data/cohort_json.hpp>
+#include <comodal/data/load_case.hpp>
+#include <comodal/data/nifti.hpp>
+#include <comodal/data/nnunet_raw.hpp>
+#include <comodal/model/model_plan.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app_detail {
+
+/// What `predict` says of its folder.
+struct predictions {
+  std::string model;
+  std::vector<std::string> outputs, modalities, cases;
+  std::vector<label_class> labels;
+};
+
+/// The folder of an output below that of the predictions: "" for the fused one, "branch_T1", "only_T1" ...
+[[nodiscard]] inline std::string folder_of(const std::string& output) {
+  if (output == "fused") return "";
+  std::string name = output;
+  for (char& c : name)
+    if (c == ' ' || c == '/') c = '_';
+  return name;
+}
+
+/// The folders of all outputs that a network of these modalities may have.
+[[nodiscard]] inline std::vector<std::filesystem::path> output_folders(const std::filesystem::path& folder,
+                                                                       const std::vector<std::string>& modalities) {
+  std::vector<std::filesystem::path> folders{folder};
+  for (const auto& name : modalities)
+    for (const char* kind : {"branch ", "only "}) folders.push_back(folder / folder_of(kind + name));
+  return folders;
+}
+
+/// A modality's number as files are named: "0002".
+[[nodiscard]] inline std::string modality_number(std::size_t m) { return std::to_string(10000 + m).substr(1); }
+
+inline void write_predictions(const std::filesystem::path& folder, const predictions& of) {
+  nlohmann::ordered_json description{
+      {"model", of.model}, {"outputs", of.outputs}, {"modalities", of.modalities}, {"cases", of.cases}};
+  description["labels"] = label_classes_to_json(of.labels);
+  write_text(folder / "predictions.json", description.dump(2) + "\n");
+}
+
+/// @throws io_error if the folder was not written by `predict`, or its description is damaged
+[[nodiscard]] inline predictions read_predictions(const std::filesystem::path& folder) {
+  const std::filesystem::path file = folder / "predictions.json";
+  if (!std::filesystem::is_regular_file(file))
+    throw io_error(text(folder.string(), ": is no folder that `comodal predict` wrote (it has no predictions.json)"));
+  const auto bytes = read_file(file);
+  try {
+    const auto j = nlohmann::json::parse(bytes.begin(), bytes.end());
+    const std::string what = "the description";
+    predictions d{json_value<std::string>(j, "model", what), json_value<std::vector<std::string>>(j, "outputs", what),
+                  json_value<std::vector<std::string>>(j, "modalities", what),
+                  json_value<std::vector<std::string>>(j, "cases", what),
+                  label_classes_from(json_entry(j, "labels", what), "\"labels\"")};
+    for (const auto& c : d.labels) check_label_values(c);
+    return d;
+  } catch (const std::exception& failure) {
+    throw io_error(text(file.string(), ": is damaged or of another version (", failure.what(), ")"));
+  }
+}
+
+/// The masks of a folder by case, sorted; all .nii.gz, or all .nii. @throws io_error if there is no such folder
+[[nodiscard]] inline std::map<std::string, std::filesystem::path> masks_of(const std::filesystem::path& folder) {
+  if (!std::filesystem::is_directory(folder))
+    throw io_error(text(folder.string(), ": there is no such folder of masks"));
+  const std::string ending = volume_ending(folder);
+  std::map<std::string, std::filesystem::path> masks;
+  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    if (name.size() > ending.size() && name.ends_with(ending))
+      masks[name.substr(0, name.size() - ending.size())] = entry.path();
+  }
+  return masks;
+}
+
+/// The masks of an output that the run which wrote the folder's description made: others are left from another run.
+[[nodiscard]] inline std::map<std::string, std::filesystem::path> predicted_masks(const std::filesystem::path& folder,
+                                                                                  const predictions& d,
+                                                                                  const std::string& output) {
+  auto masks = masks_of(folder / folder_of(output));
+  std::erase_if(masks, [&](const auto& entry) {
+    return std::find(d.cases.begin(), d.cases.end(), entry.first) == d.cases.end();
+  });
+  return masks;
+}
+
+/// A mask of declared labels only: another value would count as background. @throws io_error naming the file
+[[nodiscard]] inline label_volume read_mask(const std::filesystem::path& file,
+                                            const std::vector<label_class>& classes) {
+  auto mask = read_nifti_labels(file);
+  if (const auto words = undeclared_labels(mask, classes); !words.empty())
+    throw io_error(text(file.string(), ": ", words.front()));
+  return mask;
+}
+
+}  // namespace app_detail
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The verb `report`: one HTML file with curves, tables and pictures of runs.
+#ifndef COMODAL_APP_REPORT_HPP
+#define COMODAL_APP_REPORT_HPP
+
+#include <comodal/app/evaluate.hpp>
+#include <comodal/app/observer.hpp>
+#include <comodal/report/curves.hpp>
+#include <comodal/report/html.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app {
+
+/// What `report` is asked for.
+struct report_request {
+  std::vector<std::filesystem::path> runs;  // folders, each with log.jsonl and predictions/
+  std::filesystem::path labels, images;     // folders of the true masks, and of the images that were predicted
+  std::filesystem::path file;               // the HTML file
+  std::string title = "comodal";
+  int cases = 3;  // with pictures
+  score_options options = {};
+};
+
+}  // namespace app
+
+namespace app_detail {
+
+// The curves of a log: every series of it that is named.
+inline curve_plot plot_of(const std::vector<series>& log, const std::string& title, const std::string& y,
+                          const std::vector<std::string>& names, index smoothing = 0) {
+  curve_plot plot{title, "step", y, {}, false, smoothing};
+  for (const auto& one : log)
+    if (std::find(names.begin(), names.end(), one.name) != names.end()) plot.curves.push_back(one);
+  return plot;
+}
+
+inline void add_curves(html_report& html, const std::filesystem::path& run) {
+  const auto log = read_json_lines(run / "log.jsonl", "step");
+  const auto add = [&](const curve_plot& plot) {
+    if (!plot.curves.empty()) html.curve(draw_curves(plot));
+  };
+  // Whatever a method calls its losses: everything in the log that is nothing else.
+  std::vector<std::string> losses;
+  for (const auto& one : log)
+    if (one.name.find('.') == std::string::npos && one.name != "rate" && one.name != "gradient_norm")
+      losses.push_back(one.name);
+  add(plot_of(log, "Losses", "loss", losses, 9));
+  auto reliability = plot_of(log, "Soft Dice on labelled training crops (running mean)", "soft Dice", {});
+  for (const auto& one : log)
+    if (one.name.rfind("reliability.", 0) == 0) reliability.curves.push_back({one.name.substr(12), one.x, one.y});
+  add(reliability);
+  add(plot_of(log, "Dice on validation cases", "Dice", {"validation.dice"}));
+  add(plot_of(log, "Learning rate", "rate", {"rate"}));
+}
+
+inline void add_pictures(html_report& html, const std::filesystem::path& folder, const app::report_request& request) {
+  const predictions d = read_predictions(folder);
+  const std::string ending = volume_ending(request.images);
+  const auto truths = masks_of(request.labels);
+  int drawn = 0;
+  for (const auto& [id, file] : predicted_masks(folder, d, "fused")) {
+    if (drawn++ == request.cases) break;
+    std::vector<image_volume> images(d.modalities.size());
+    overlay_case one;
+    one.case_id = id;
+    for (std::size_t m = 0; m < d.modalities.size(); ++m) {
+      const std::filesystem::path image = request.images / (id + "_" + modality_number(m) + ending);
+      const bool there = std::filesystem::exists(image);
+      if (there) images[m] = read_nifti(image);
+      one.images.push_back({d.modalities[m], there ? &images[m] : nullptr});
+    }
+    const auto prediction = read_nifti_labels(file), truth = read_nifti_labels(truths.at(id));
+    one.truth = &truth;
+    one.prediction = &prediction;
+    one.classes = d.labels;
+    overlay_options options;
+    options.slices = 1;
+    for (const auto& figure : draw_overlay(one, options)) html.overlay(figure);
+  }
+}
+
+// The settings of a run, line by line.
+inline void add_settings(html_report& html, const std::filesystem::path& run) {
+  if (!std::filesystem::exists(run / "experiment.toml")) return;
+  text_table settings{{"experiment.toml"}, {}};
+  std::string line;
+  for (const unsigned char c : read_file(run / "experiment.toml"))
+    if (c == '\n') {
+      settings.rows.push_back({line});
+      line.clear();
+    } else {
+      line += static_cast<char>(c);
+    }
+  html.table(settings, "All settings of this run");
+}
+
+}  // namespace app_detail
+
+namespace app {
+
+/// Writes one HTML file about runs. @throws io_error as `evaluate`, and if the file cannot be written
+inline void report(const report_request& request, const observer& watch = {}) {
+  html_report html(request.title);
+  std::vector<method_scores> methods;
+  for (const auto& run : request.runs)
+    methods.push_back({(run / "").parent_path().filename().string(),
+                       app_detail::score_folder(run / "predictions", request.labels, request.options)});
+  if (methods.size() > 1) {
+    html.heading("Comparison");
+    html.table(comparison_table(methods, request.options));
+    html.paragraph(describe_conventions(request.options) + ".");
+  }
+  for (std::size_t r = 0; r < request.runs.size(); ++r) {
+    const auto& run = request.runs[r];
+    html.heading(methods[r].name);
+    html.scores(methods[r].scores, request.options);
+    app_detail::add_curves(html, run);
+    app_detail::add_pictures(html, run / "predictions", request);
+    app_detail::add_settings(html, run);
+    watch.show({"run", 0, static_cast<index>(r + 1), static_cast<index>(request.runs.size())});
+  }
+  html.write(request.file);
+  for (const auto& warning : html.warnings()) watch.warn("warning: " + warning);
+}
+
+}  // namespace app
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Experiment files: TOML keys bound to options, overrides, and messages for what does not fit.
+#ifndef COMODAL_APP_SETTINGS_HPP
+#define COMODAL_APP_SETTINGS_HPP
+
+#include <comodal/app/toml_value.hpp>
+#include <comodal/core/any_options.hpp>
+#include <comodal/core/nearest_name.hpp>
+#include <comodal/core/renamed_options.hpp>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app_detail {
+
+// The part of a key behind its last dot.
+[[nodiscard]] inline std::string_view last_part(std::string_view key) { return key.substr(key.rfind('.') + 1); }
+
+// How far a key is from a known one, wherever in the file either stands.
+[[nodiscard]] inline std::size_t key_distance(std::string_view key, std::string_view known) {
+  const auto whole = edit_distance(key, known);
+  if (last_part(key) == key && last_part(known) == known) return whole;
+  return std::min(whole, edit_distance(last_part(key), last_part(known)) + 1);
+}
+
+// What other programs call an option that has another name here, in any table; empty for all else.
+[[nodiscard]] inline std::string_view synonym_of(std::string_view key) {
+  const std::string_view name = last_part(key);
+  if (name == "batch_size") return "batch.labelled and batch.unlabelled say how many crops of each kind a step has";
+  if (name == "lr" || name == "learning_rate") return "the key is 'optimiser.learning_rate'";
+  if (name == "weight_decay") return "the key is 'optimiser.weight_decay'";
+  if (name == "epochs" || name == "max_epochs" || name == "iterations")
+    return "the length of a run is 'train.steps', the number of updates";
+  if (name == "seed" || name == "random_seed") return "the key is 'train.seed'";
+  if (name == "fold") return "the cases of a fold are named by 'data.labelled', 'data.validation' and 'data.splits'";
+  if (name == "device" || name == "gpu")
+    return "the device is that of the Kokkos that the program was built with; `comodal info` names it";
+  return {};
+}
+
+}  // namespace app_detail
+
+namespace app {
+
+/// Values of an experiment by key, before anybody knows which keys there are: a file, and overrides on top of it.
+class raw_settings {
+ public:
+  /// Reads a file. @throws config_error if it is missing or no TOML
+  void read_file(const std::filesystem::path& file) {
+    if (!std::filesystem::is_regular_file(file))
+      throw config_error(text(file.string(), ": there is no such experiment file"));
+    toml::value root;
+    try {
+      root = toml::parse(file);
+    } catch (const std::exception& failure) {
+      std::string words = failure.what();
+      std::replace(words.begin(), words.end(), '\n', ' ');
+      throw config_error(text(file.string(), ": is no valid TOML: ", words));
+    }
+    read_table(root, "", file.string());
+  }
+  /// Takes `--section.key value` or `--section.key=value` pairs; they win over a file. @throws config_error
+  void read_overrides(const std::vector<std::string>& words) {
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      if (words[i].rfind("--", 0) != 0) throw config_error(text("'", words[i], "': not expected here; see --help"));
+      std::string key = words[i].substr(2), value;
+      if (const auto equal = key.find('='); equal != std::string::npos) {
+        value = key.substr(equal + 1);
+        key.resize(equal);
+      } else if (i + 1 < words.size()) {
+        value = words[++i];
+      } else {
+        throw config_error(text("--", key, ": a value is missing"));
+      }
+      m_entries.push_back({key, app_detail::parse_word(value), "command line"});
+    }
+  }
+  /// The text under a key; `otherwise` if it is not set. @throws config_error if it is set to something else
+  [[nodiscard]] std::string text_of(const std::string& key, std::string otherwise) const {
+    for (const auto& one : m_entries)
+      if (one.key == key && !app_detail::read_value(one.value, otherwise))
+        throw config_error(text(one.where, ": ", key, " is not ", app_detail::kind_of<std::string>()));
+    return otherwise;
+  }
+
+  struct entry {
+    std::string key;
+    toml::value value;
+    std::string where;  // file and line, or "command line"
+  };
+  [[nodiscard]] const std::vector<entry>& entries() const { return m_entries; }
+
+ private:
+  void read_table(const toml::value& table, const std::string& prefix, const std::string& file) {
+    for (const auto& [name, value] : table.as_table()) {
+      const std::string key = prefix.empty() ? name : prefix + "." + name;
+      if (value.is_table())
+        read_table(value, key, file);
+      else
+        m_entries.push_back({key, value, text(file, ":", value.location().line())});
+    }
+  }
+
+  std::vector<entry> m_entries;
+};
+
+/// All keys of an experiment file with the options behind them.
+class settings {
+ public:
+  /// Binds a key ("train.steps", or "seed" at the top) to an option, which must outlive this.
+  template <class T>
+  void bind(const std::string& key, T& option) {
+    add(key, {[key, &option](const toml::value& value, const std::string& where) {
+                T read = option;
+                if (!app_detail::read_value(value, read))
+                  throw config_error(text(where, ": ", key, " is not ", app_detail::kind_of<T>()));
+                option = std::move(read);
+              },
+              [&option] { return app_detail::show_value(option); }});
+  }
+  /// Binds a triple that is kept as (D, H, W) and written as (i, j, k), the order of NIfTI's axes.
+  template <class T>
+  void bind_reversed(const std::string& key, T& option) {
+    add(key, {[key, &option](const toml::value& value, const std::string& where) {
+                T read = option;
+                if (!app_detail::read_value(value, read))
+                  throw config_error(text(where, ": ", key, " is not ", app_detail::kind_of<T>(), " (along i, j, k)"));
+                std::reverse(read.begin(), read.end());
+                option = read;
+              },
+              [&option] {
+                T shown = option;
+                std::reverse(shown.begin(), shown.end());
+                return app_detail::show_value(shown);
+              }});
+  }
+  /// Binds every value of a struct of options, below the keys `prefix`.
+  void bind_all(const std::string& prefix, any_options& options) {
+    options.visit([&](std::string_view key, option_pointer value) {
+      std::visit([&](auto* place) { bind(text(prefix, ".", key), *place); }, value);
+    });
+  }
+  /// Keys below `prefix` are refused with `sentence`, unless they are bound.
+  void refuse(const std::string& prefix, const std::string& sentence) { m_refused[prefix] = sentence; }
+
+  /// Takes all values. @throws config_error naming place and key for what is unknown or of the wrong kind
+  void apply(const raw_settings& raw) const {
+    for (const auto& one : raw.entries()) find(one.key, one.where).set(one.value, one.where);
+  }
+
+  /// The whole experiment as TOML, every key with its value.
+  [[nodiscard]] std::string resolved() const {
+    std::string top, sections, current;
+    for (const std::string& key : m_order) {
+      const auto dot = key.rfind('.');
+      const std::string line =
+          key.substr(dot == std::string::npos ? 0 : dot + 1) + " = " + m_keys.at(key).show() + "\n";
+      if (dot == std::string::npos) {
+        top += line;
+        continue;
+      }
+      if (key.substr(0, dot) != current) sections += "\n[" + (current = key.substr(0, dot)) + "]\n";
+      sections += line;
+    }
+    return top + sections;
+  }
+
+  /// The first key, but for those in `free`, whose value differs from that in `other`, as "key = value" here and there;
+  /// a key that one of both lacks has the value "not set". Empty if there is none.
+  [[nodiscard]] std::pair<std::string, std::string> first_difference(const settings& other,
+                                                                     const std::set<std::string>& free) const {
+    const auto shown = [](const settings& of, const std::string& key) {
+      const auto found = of.m_keys.find(key);
+      return found == of.m_keys.end() ? std::string("not set") : found->second.show();
+    };
+    for (const settings* side : {this, &other})
+      for (const std::string& key : side->m_order) {
+        const std::string here = shown(*this, key), there = shown(other, key);
+        if (here != there && free.count(key) == 0) return {key + " = " + here, key + " = " + there};
+      }
+    return {};
+  }
+
+ private:
+  struct bound {
+    std::function<void(const toml::value&, const std::string&)> set;
+    std::function<std::string()> show;
+  };
+
+  void add(const std::string& key, bound option) {
+    m_order.push_back(key);
+    m_keys[key] = std::move(option);
+  }
+
+  const bound& find(const std::string& key, const std::string& where) const {
+    const auto found = m_keys.find(key);
+    if (found != m_keys.end()) return found->second;
+    for (const auto& [prefix, sentence] : m_refused)
+      if (key.starts_with(prefix + ".")) throw config_error(text(where, ": '", key, "': ", sentence));
+    if (const auto now = renamed_to(key); !now.empty())
+      throw config_error(text(where, ": there is no key '", key, "'; it is called '", now, "' now"));
+    if (const auto words = app_detail::synonym_of(key); !words.empty())
+      throw config_error(text(where, ": there is no key '", key, "'; ", words));
+    throw config_error(text(where, ": there is no key '", key, "'; did you mean '",
+                            nearest_name(key, m_order, app_detail::key_distance),
+                            "'? (comodal train --help lists all keys)"));
+  }
+
+  std::map<std::string, bound> m_keys;
+  std::vector<std::string> m_order;
+  std::map<std::string, std::string> m_refused;
+};
+
+}  // namespace app
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

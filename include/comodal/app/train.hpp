@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The verb `train`: an experiment in, a folder with a model out.
+#ifndef COMODAL_APP_TRAIN_HPP
+#define COMODAL_APP_TRAIN_HPP
+
+#include <comodal/app/experiment.hpp>
+#include <comodal/app/observer.hpp>
+#include <comodal/app/training_cases.hpp>
+#include <comodal/core/runtime.hpp>
+#include <comodal/infer/predict_case.hpp>
+#include <comodal/metric/score.hpp>
+#include <comodal/train/memory_budget.hpp>
+#include <comodal/train/trainer.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app {
+
+/// What `train` came to.
+struct train_summary {
+  train_result result;
+  index parameters = 0;        // scalars that are trained
+  std::size_t pool_bytes = 0;  // most that tensors took at once
+};
+
+}  // namespace app
+
+namespace app_detail {
+
+// What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it
+// reports. `fitted`: whether model.checkpointed is known, which a budget of memory chooses when the cases have been
+// read.
+template <tensor_backend Backend>
+void refuse_other_settings(const app::settings& now, const std::filesystem::path& file, bool fitted,
+                           const registry<Backend>& names) {
+  app::raw_settings raw;
+  raw.read_file(file);
+  auto begun = app::experiment::from(raw, names);
+  std::set<std::string> free{"data.folder",    "data.splits",     "compute.threads",        "prefetch.threads",
+                             "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every"};
+  if (!fitted) free.insert("model.checkpointed");
+  const auto [here, there] = now.first_difference(begun.keys(), free);
+  if (!here.empty())
+    throw config_error(text(file.string(), ": the run was begun with ", there, ", --resume was given ", here,
+                            "; take the same settings, or name a new folder"));
+}
+
+// The mean Dice over cases and foreground classes of the fused output on cases that were kept apart.
+template <class Segment>
+double mean_dice(const std::vector<labelled_case_data>& cases, const model_plan& plan, const Segment& segment) {
+  double sum = 0;
+  int number = 0;
+  for (const auto& one : cases) {
+    const auto predicted = segment(one.data);
+    for (std::size_t c = 1; c < plan.labels.size(); ++c) {
+      sum += dice(count_overlap(predicted, one.label, plan.labels[c]));
+      ++number;
+    }
+  }
+  return number > 0 ? sum / number : 0;
+}
+
+// Every fourth voxel along each axis: where the teacher finds foreground.
+inline label_volume coarse_mask(const label_volume& fine) {
+  label_volume mask;
+  for (std::size_t a = 0; a < 3; ++a) mask.geometry.size[a] = (fine.geometry.size[a] + 3) / 4;
+  mask.values.assign(static_cast<std::size_t>(mask.geometry.voxels()), 0);
+  for (index k = 0; k < fine.geometry.size[2]; ++k)
+    for (index j = 0; j < fine.geometry.size[1]; ++j)
+      for (index i = 0; i < fine.geometry.size[0]; ++i)
+        if (fine.at(i, j, k) != 0) mask.at(i / 4, j / 4, k / 4) = fine.at(i, j, k);
+  return mask;
+}
+
+// One run: what it is made of, in the order in which it is made.
+template <tensor_backend Backend>
+class training {
+ public:
+  training(const app::experiment& e, std::filesystem::path folder, bool resume, const registry<Backend>& names,
+           const app::observer& watch)
+      : m_e(e), m_folder(std::move(folder)), m_names(names), m_watch(watch), m_cohort(e.read_cohort(names)) {
+    m_watch.warn(m_cohort.findings);
+    refuse_errors(m_cohort.findings);
+    if (m_cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
+    const bool exists = std::filesystem::exists(m_folder) && !std::filesystem::is_empty(m_folder);
+    if (exists && !resume)
+      throw config_error(text(m_folder.string(), ": exists already; name a new folder, or continue with --resume"));
+    m_begun = resume && std::filesystem::exists(settings_file());
+    if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), m_e.train.memory <= 0, names);
+    m_prepare = m_e.prepare(m_cohort, names);
+    m_targets = target_map::of_labels(m_cohort.labels, !m_cohort.region_order.empty());
+  }
+
+  app::train_summary run(bool resume) {
+    std::optional<any_method<Backend>> method = make_method(m_home, m_e.network);
+    const batch_views views = method->views();
+    const training_cases cases(m_cohort, m_prepare, views.has_unlabelled() && m_e.batch.unlabelled > 0, m_watch);
+    const auto seed = static_cast<std::uint64_t>(m_e.train.seed);
+    batch_maker<> maker(m_e.batch, cases.labelled_crops(), cases.unlabelled_crops(), seed, views);
+    if (m_e.train.memory > 0) {
+      method.reset();  // a trial has the memory for itself
+      fit_memory(maker);
+      method = make_method(m_home, m_e.network);
+      if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), true, m_names);
+    }
+    std::filesystem::create_directories(m_folder);
+    const model_plan plan = plan_of(cases, seed);
+    comodal::trainer<Backend> trainer(*method, m_e.optimiser, maker, m_e.prefetch, m_e.train, plan, m_folder, m_names);
+    set_functions(trainer, *method, cases, plan);
+    if (resume && std::filesystem::exists(trainer.checkpoint_file()))
+      if (const std::string words = trainer.resume(trainer.checkpoint_file()); !words.empty()) m_watch.warn(words);
+    write_text(settings_file(), m_e.keys().resolved());
+    m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ", host_threads(), " threads, ",
+                      m_e.train.steps, " steps"));
+    const auto result = trainer.run([&] { return m_watch.stops(); });
+    return {result, trainer.trained_count(), m_context.pool().statistics().peak};
+  }
+
+ private:
+  [[nodiscard]] std::filesystem::path settings_file() const { return m_folder / "experiment.toml"; }
+  [[nodiscard]] index modalities() const { return static_cast<index>(m_cohort.modalities.size()); }
+
+  [[nodiscard]] any_method<Backend> make_method(tape<Backend>& home, const network_options& network) const {
+    return comodal::make_method<Backend>(home, m_e.method, network, modalities(), m_targets,
+                                         static_cast<std::uint64_t>(m_e.train.seed), m_e.losses, m_names);
+  }
+  // Sets `model.checkpointed` so that a step stays within `train.memory`.
+  void fit_memory(const batch_maker<>& maker) {
+    step_batch batch;
+    maker.make(0, batch);
+    m_e.network.checkpointed = fitted_stages<Backend>(
+        m_e, m_names, batch,
+        [&](tape<Backend>& home, const network_options& network) { return make_method(home, network); });
+  }
+
+  [[nodiscard]] model_plan plan_of(const training_cases& cases, std::uint64_t seed) const {
+    model_plan plan;
+    plan.modalities = m_cohort.modalities;
+    plan.labels = m_cohort.labels;
+    plan.region_order = m_cohort.region_order;
+    plan.network = m_e.network;
+    plan.prepare = cases.prepare();
+    plan.patch_size = m_e.batch.patch_size;
+    plan.spacing = cases.spacing();
+    plan.method = m_e.method.name;
+    plan.seed = seed;
+    return plan;
+  }
+
+  void set_functions(comodal::trainer<Backend>& trainer, const any_method<Backend>& method, const training_cases& cases,
+                     const model_plan& plan) {
+    const auto segment = [&](const case_data& one, double step, const std::string& weights) {
+      return predict_case<Backend>(m_home, plan, one, {}, {plan.patch_size, step, {}},
+                                   [&](const auto& volumes, const auto& present, auto outputs) {
+                                     return method.predict(volumes, present, outputs, weights);
+                                   })[0]
+          .labels;
+    };
+    if (!cases.validation().empty())
+      trainer.validate = [&cases, &plan, segment] {
+        const auto fused = [&](const case_data& one) { return segment(one, 0.5, ""); };
+        return validation_scores{{"dice", mean_dice(cases.validation(), plan, fused)}};
+      };
+    trainer.predict = [&cases, segment](const std::string& weights, std::uint32_t number) {
+      return segment(cases.unlabelled().at(number), 0.5, weights);
+    };
+    if (!cases.unlabelled().empty() && m_e.batch.centre == unlabelled_sampling::teacher)
+      trainer.guide = [&cases, segment] {
+        std::vector<label_volume> masks;
+        for (const auto& one : cases.unlabelled())
+          masks.push_back(coarse_mask(segment(one, 1, "")));  // a coarse mask needs no overlap
+        return masks;
+      };
+    trainer.progress = [this](const train_progress& at) {
+      m_watch.show({"step", at.first, at.done, at.steps, {{"loss", at.loss}, {"rate", at.rate}}});
+    };
+  }
+
+  app::experiment m_e;
+  std::filesystem::path m_folder;
+  const registry<Backend>& m_names;
+  const app::observer& m_watch;
+  cohort m_cohort;
+  bool m_begun = false;
+  prepare_options m_prepare;
+  target_map m_targets;
+  context<Backend> m_context;
+  tape<Backend> m_home{m_context};
+};
+
+}  // namespace app_detail
+
+namespace app {
+
+/// Trains what an experiment describes. All files of the run are in `folder`: `experiment.toml`, the log, checkpoints,
+/// `model.safetensors` when it is finished. Nothing is written before all keys and files have been checked. Where
+/// `watch.cancelled` says so, a checkpoint is written and `result.finished` is false.
+/// @param folder new or empty; with `resume` that of an earlier run, which continues bit for bit
+/// @throws config_error, io_error for input that cannot be used; error if the loss is no longer a number
+template <tensor_backend Backend>
+[[nodiscard]] train_summary train(const experiment& e, const std::filesystem::path& folder, bool resume = false,
+                                  const registry<Backend>& names = registry<Backend>::built_in(),
+                                  const observer& watch = {}) {
+  expect_runtime();
+  use_host_threads(e.threads);
+  e.check(names);
+  return app_detail::training<Backend>(e, folder, resume, names, watch).run(resume);
+}
+
+}  // namespace app
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

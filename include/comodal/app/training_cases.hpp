@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The prepared cases of a run.
+#ifndef COMODAL_APP_TRAINING_CASES_HPP
+#define COMODAL_APP_TRAINING_CASES_HPP
+
+#include <comodal/app/experiment.hpp>
+#include <comodal/app/observer.hpp>
+#include <comodal/data/ct_statistics.hpp>
+#include <comodal/data/training_grid.hpp>
+#include <comodal/train/memory_budget.hpp>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app_detail {
+
+/// The cases that a run trains and validates on, in memory.
+class training_cases {
+ public:
+  /// @param prepare statistics of CT are counted here, on the labelled cases
+  /// @param unlabelled false: unlabelled cases are not read
+  /// @throws io_error with the lines of all cases that cannot be used
+  training_cases(const cohort& data, const prepare_options& prepare, bool unlabelled, const app::observer& watch)
+      : m_prepare(prepare) {
+    for (std::size_t m = 0; m < data.modalities.size(); ++m)
+      if (m_prepare.normalise[m_prepare.normalise.size() == 1 ? 0 : m].needs_statistics) {
+        m_prepare.ct.resize(data.modalities.size());
+        m_prepare.ct[m] = ct_statistics_of(data.labelled, m);
+      }
+    watch.tell(text("reading ", data.labelled.size(), " labelled, ", data.unlabelled.size(), " unlabelled and ",
+                    data.validation.size(), " validation cases"));
+    m_labelled = prepare_cases(data.labelled, m_prepare);
+    if (unlabelled) m_unlabelled = prepare_cases(data.unlabelled, m_prepare);
+    m_validation = prepare_cases(data.validation, m_prepare);
+    std::vector<const case_data*> all;
+    for (const auto& one : m_labelled) all.push_back(&one.data);
+    for (const auto& one : m_unlabelled) all.push_back(&one);
+    std::vector<geometry> grids;
+    for (const auto* one : all) grids.push_back(one->preparation.canonical());
+    m_spacing = median_spacing(grids);
+    for (const auto& one : m_validation) all.push_back(&one.data);
+    for (const auto* one : all) watch.warn(one->warnings);
+    warn_of_spacing(all, watch);
+  }
+  training_cases(const training_cases&) = delete;
+  training_cases& operator=(const training_cases&) = delete;
+
+  [[nodiscard]] const prepare_options& prepare() const { return m_prepare; }
+  /// Median voxel size of the training cases, mm, along the axes of RAS+.
+  [[nodiscard]] const std::array<double, 3>& spacing() const { return m_spacing; }
+  [[nodiscard]] const std::vector<case_data>& unlabelled() const { return m_unlabelled; }
+  [[nodiscard]] const std::vector<labelled_case_data>& validation() const { return m_validation; }
+
+  /// What crops are cut from; this object must outlive them.
+  [[nodiscard]] std::vector<labelled_training_case> labelled_crops() const {
+    std::vector<labelled_training_case> out;
+    for (const auto& one : m_labelled) out.push_back({one.data.id, views_of(one.data), &one.label});
+    return out;
+  }
+  [[nodiscard]] std::vector<unlabelled_training_case> unlabelled_crops() const {
+    std::vector<unlabelled_training_case> out;
+    for (const auto& one : m_unlabelled) out.push_back({one.id, views_of(one)});
+    return out;
+  }
+
+ private:
+  static std::vector<volume_view> views_of(const case_data& one) { return {one.images.begin(), one.images.end()}; }
+
+  // Volumes are not resampled.
+  void warn_of_spacing(const std::vector<const case_data*>& cases, const app::observer& watch) const {
+    std::string first;
+    std::size_t number = 0;
+    for (const auto* one : cases)
+      if (const std::string words = spacing_warning(one->preparation.canonical(), m_spacing);
+          !words.empty() && number++ == 0)
+        first = one->id + ": " + words;
+    if (number > 0) watch.warn(text("warning: ", first, " (", number, " of ", cases.size(), " cases differ so)"));
+  }
+
+  prepare_options m_prepare;
+  std::vector<labelled_case_data> m_labelled, m_validation;
+  std::vector<case_data> m_unlabelled;
+  std::array<double, 3> m_spacing{};
+};
+
+/// The fewest checkpointed stages with which a step of an experiment stays within `train.memory`.
+/// @param make `any_method<Backend>(home, network)` @throws config_error if no number of stages is enough
+template <tensor_backend Backend, class Make>
+[[nodiscard]] index fitted_stages(const app::experiment& e, const registry<Backend>& names, const step_batch& batch,
+                                  const Make& make) {
+  index queue = 0;
+  any_options options = e.method.values;
+  options.visit([&](std::string_view key, option_pointer value) {
+    if (auto* const* entries = std::get_if<index*>(&value); key == "queue" && entries != nullptr) queue = **entries;
+  });
+  return checkpointed_within<Backend>(
+      e.train.memory, e.network.stages(),
+      [&](tape<Backend>& home, index checkpointed) {
+        network_options network = e.network;
+        network.checkpointed = checkpointed;
+        return make(home, network);
+      },
+      [&](const any_method<Backend>& method) { return optimiser_set<Backend>(e.optimiser, method.trained(), names); },
+      queue, batch);
+}
+
+}  // namespace app_detail
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

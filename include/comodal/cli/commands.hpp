@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The commands of the program: each calls a verb, prints what it came to, and returns the exit status.
+#ifndef COMODAL_CLI_COMMANDS_HPP
+#define COMODAL_CLI_COMMANDS_HPP
+
+#include <comodal/app/check.hpp>
+#include <comodal/app/evaluate.hpp>
+#include <comodal/app/predict.hpp>
+#include <comodal/app/report.hpp>
+#include <comodal/app/train.hpp>
+#include <comodal/cli/benchmark.hpp>
+#include <comodal/cli/console.hpp>
+#include <comodal/cli/info.hpp>
+#include <comodal/cli/phantom.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <filesystem>
+#include <new>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace cli {
+
+/// Calls a command; what it throws becomes one line on stderr. @return its exit status; 1 for a failure, 2 for bad
+/// input
+template <class Command>
+int guarded(const Command& command) {
+  const auto failed = [](const char* words, int status) {
+    std::fprintf(stderr, "comodal: %s\n", words);
+    return status;
+  };
+  constexpr const char* smaller = "; use a smaller batch.patch_size or fewer crops per step";
+  try {
+    return command();
+  } catch (const out_of_memory_error& failure) {
+    return failed((std::string(failure.what()) + smaller).c_str(), 1);
+  } catch (const device_error& failure) {
+    return failed(failure.what(), 1);
+  } catch (const error& failure) {
+    return failed(failure.what(), 2);
+  } catch (const std::bad_alloc&) {
+    return failed((std::string("out of memory") + smaller).c_str(), 1);
+  } catch (const std::exception& failure) {
+    return failed(failure.what(), 1);
+  }
+}
+
+inline int check(const std::filesystem::path& folder, const reader_registry& readers) {
+  const auto findings = app::check_data(folder, readers);
+  for (const auto& one : findings) std::printf("%s\n", to_line(one).c_str());
+  const auto errors = count_errors(findings), warnings = findings.size() - errors;
+  std::printf("%s: %zu error%s, %zu warning%s\n", folder.c_str(), errors, errors == 1 ? "" : "s", warnings,
+              warnings == 1 ? "" : "s");
+  return errors == 0 ? 0 : 2;
+}
+
+struct train_arguments {
+  std::filesystem::path config, folder;
+  bool resume = false;
+  double memory = 0;  // GiB; above 0 it is `train.memory`
+};
+
+template <tensor_backend Backend>
+int train(const train_arguments& arguments, const std::vector<std::string>& overrides, const registry<Backend>& names) {
+  auto e = app::read_experiment(arguments.config, overrides, names);
+  if (arguments.memory > 0) e.train.memory = arguments.memory;
+  const stop_signals signals;
+  auto watch = console_observer();
+  watch.cancelled = [] { return stop_signals::came(); };
+  const auto [result, parameters, pool] = app::train(e, arguments.folder, arguments.resume, names, watch);
+  const double steps = std::max(1.0, static_cast<double>(result.steps_done - result.first_step));
+  const std::string loss = result.logged ? text("loss ", result.last_loss) : "no loss logged";
+  std::printf("%s: step %u of %ld, %s, %.1f s (%.3f s per step), process peak %.2f GiB, tensor pool peak %.2f GiB\n",
+              arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), loss.c_str(),
+              result.seconds, result.seconds / steps, static_cast<double>(cli_detail::process_peak_bytes()) / (1 << 30),
+              static_cast<double>(pool) / (1 << 30));
+  if (result.best_validation >= 0)
+    std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n",
+                result.best_validation);
+  if (!result.finished) std::printf("stopped on request; continue with the same command and --resume\n");
+  return result.finished ? 0 : 1;
+}
+
+template <tensor_backend Backend>
+int predict(const app::predict_request& request, const registry<Backend>& names) {
+  const stop_signals signals;
+  auto watch = console_observer();
+  watch.cancelled = [] { return stop_signals::came(); };
+  const auto summary = app::predict(request, names, watch);
+  watch = {};  // clears the progress line
+  if (!summary.failures.empty()) {
+    std::string lines;
+    for (const auto& one : summary.failures) lines += (lines.empty() ? "" : "\n") + one;
+    throw io_error(lines);
+  }
+  std::printf("%s: %zu cases, outputs:", request.folder.c_str(), summary.cases.size());
+  for (const auto& name : summary.outputs) std::printf("%s %s", &name == &summary.outputs[0] ? "" : ",", name.c_str());
+  std::printf("\n");
+  if (!summary.finished) std::printf("stopped on request; the same command segments all cases anew\n");
+  return summary.finished ? 0 : 1;
+}
+
+/// The options of scores by the names of a unit (mm, voxel) and of a convention (monai, medpy, pymic).
+[[nodiscard]] inline score_options options_of(const std::string& unit, const std::string& hd95) {
+  score_options options;
+  options.unit = unit == "voxel" ? length_unit::voxel : length_unit::mm;
+  options.hd95 = hd95 == "medpy"   ? hd95_convention::medpy
+                 : hd95 == "pymic" ? hd95_convention::pymic
+                                   : hd95_convention::monai;
+  return options;
+}
+
+inline int evaluate(const app::evaluate_request& request) {
+  const auto summary = app::evaluate(request);
+  std::printf("%s%s\n", to_text(summary.table).c_str(), describe_conventions(request.options).c_str());
+  return 0;
+}
+
+inline int report(const app::report_request& request) {
+  app::report(request, console_observer());
+  std::printf("%s\n", request.file.c_str());
+  return 0;
+}
+
+}  // namespace cli
+
+// Two units that compile side by side.
+#define COMODAL_CLI_TRAIN(kind, Backend)                                                             \
+  kind int cli::train<Backend>(const cli::train_arguments&, const std::vector<std::string>&,         \
+                               const registry<Backend>&);                                            \
+  kind int cli::benchmark<Backend>(const cli::benchmark_arguments&, const std::vector<std::string>&, \
+                                   const registry<Backend>&);
+#define COMODAL_CLI_PREDICT(kind, Backend)                                               \
+  kind int cli::predict<Backend>(const app::predict_request&, const registry<Backend>&); \
+  kind int cli::info<Backend>();                                                         \
+  kind int cli::info<Backend>(const std::filesystem::path&, const registry<Backend>&);
+COMODAL_CLI_ELSEWHERE(COMODAL_CLI_TRAIN)
+COMODAL_CLI_ELSEWHERE(COMODAL_CLI_PREDICT)
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The command `info`: what the program was built with, or what a model file holds.
+#ifndef COMODAL_CLI_INFO_HPP
+#define COMODAL_CLI_INFO_HPP
+
+#include <comodal/app/segmenter.hpp>
+#include <comodal/core/runtime.hpp>
+#include <comodal/engine/engine.hpp>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace cli {
+
+/// Prints what convolves maps of bfloat16 here, asked for a layer of a usual size.
+template <tensor_backend Backend>
+void print_bfloat16_engine() {
+  context<bfloat16_backend<Backend>> ctx;
+  const auto& plan = engine_facts(ctx, conv3d_problem(1, {16, 16, 16}, 32, 32), direction::forward);
+  std::printf("bf16: a usual convolution runs on the %s engine%s%s%s%s; processor: %s\n",
+              std::string(plan.engine).c_str(), plan.algorithm.empty() ? "" : ", ", plan.algorithm.c_str(),
+              plan.implementation.empty() ? "" : ", ", plan.implementation.c_str(),
+              ctx.host_processor().to_string().c_str());
+}
+
+/// Prints how one window of the model's network is computed here: what its operations planned in a forward pass of
+/// zeros.
+template <tensor_backend Backend>
+void print_engines(const model_plan& plan, const registry<Backend>& names) {
+  context<Backend> ctx;
+  tape<Backend> home(ctx);
+  const auto modalities = static_cast<index>(plan.modalities.size());
+  const auto network = make_network<Backend>(home, plan.network, modalities, plan.channels(), plan.seed, names);
+  const no_grad_scope<Backend> quiet(home);
+  const shape window{1, plan.patch_size[0], plan.patch_size[1], plan.patch_size[2], 1};
+  std::vector<variable<Backend>> volumes;
+  for (index m = 0; m < modalities; ++m) volumes.push_back(home.constant(ops::full(ctx, window, 0.f)));
+  const std::vector<float> all(static_cast<std::size_t>(modalities), 1.f);
+  (void)network.forward(volumes, {home, 1, modalities, all}, network_outputs::fused_only);
+  std::printf("\none window on this machine (%s):\n%s", ctx.host_processor().to_string().c_str(),
+              plan_table(ctx.planned()).c_str());
+}
+
+/// Prints what the program was built with.
+template <tensor_backend Backend>
+int info() {
+  std::printf("comodal %s\nKokkos %s, default space %s\nhost threads %d\n", COMODAL_VERSION, kokkos_version().c_str(),
+              default_space::name(), host_threads());
+#if defined(COMODAL_ENABLE_ONEDNN)
+  const auto* v = dnnl_version();
+  std::printf("oneDNN %d.%d.%d\n", v->major, v->minor, v->patch);
+#else
+  std::printf("oneDNN: not compiled in\n");
+#endif
+#if defined(COMODAL_ARCH_NAME)
+  std::printf("instruction set: -march=%s\n", COMODAL_ARCH_NAME);
+#else
+  std::printf("instruction set: the compiler's default\n");
+#endif
+  if constexpr (mixed_precision_available_v<Backend>) print_bfloat16_engine<Backend>();
+  return 0;
+}
+
+/// Prints what a model file holds. @throws io_error if it is damaged; config_error for a name that the program lacks
+template <tensor_backend Backend>
+int info(const std::filesystem::path& model, const registry<Backend>& names) {
+  const auto content = read_model_file(model);
+  const auto plan = app::plan_of_model(content, model, names);
+  index parameters = 0;
+  for (const auto& [name, array] : content.arrays)
+    if (name.starts_with(plan.predictors.at(0) + "/") && name.find("/optimiser.") == std::string::npos)
+      parameters += array.shape.size();
+  std::printf("%s: %s after %u steps, seed %llu, %ld parameters, %s\nmodalities:", model.c_str(), plan.method.c_str(),
+              plan.steps, static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters),
+              plan.network.precision.c_str());
+  for (const auto& name : plan.modalities) std::printf(" %s", name.c_str());
+  std::printf("\nlabels:");
+  for (const auto& c : plan.labels) {
+    std::printf(" %s (", c.name.c_str());
+    for (const int v : c.values) std::printf("%s%d", v == c.values[0] ? "" : ", ", v);
+    std::printf(")");
+  }
+  std::printf("\nplan: %s\n", to_json(plan).c_str());
+  print_engines(plan, names);
+  return 0;
+}
+
+}  // namespace cli
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The command line: parses, calls a verb, prints, returns the exit status.
+#ifndef COMODAL_CLI_RUN_HPP
+#define COMODAL_CLI_RUN_HPP
+
+#include <comodal/cli/commands.hpp>
+#include <comodal/core/compiled.hpp>
+
+#include <CLI/CLI.hpp>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace cli_detail {
+
+// Adds every command to `app`; what is parsed is in the objects that the returned functions hold.
+template <tensor_backend Backend>
+class command_line {
+ public:
+  explicit command_line(const registry<Backend>& names) : m_names(names) {
+    m_app.require_subcommand(1);
+    m_app.set_version_flag("--version", COMODAL_VERSION);
+    m_app.option_defaults()->always_capture_default();
+    add_phantom();
+    add_check();
+    add_train();
+    add_predict();
+    add_evaluate();
+    add_report();
+    add_benchmark();
+    add_info();
+  }
+
+  /// @return the exit status
+  int run(int argc, char** argv) {
+    try {
+      m_app.parse(argc, argv);
+    } catch (const CLI::ParseError& failure) {
+      return m_app.exit(failure) == 0 ? 0 : 2;
+    }
+    return cli::guarded([&] {
+      const runtime scope;
+      for (const auto& [command, call] : m_commands)
+        if (*command) return call();
+      return 2;
+    });
+  }
+
+ private:
+  static constexpr const char* memory_help =
+      "limit of the tensor memory of a step in GiB (train.memory); stages are recomputed until it fits. 0: no limit";
+
+  CLI::App* add(const char* name, const char* help, std::function<int(CLI::App&)> call) {
+    CLI::App* command = m_app.add_subcommand(name, help);
+    m_commands.emplace_back(command, [command, call = std::move(call)] { return call(*command); });
+    return command;
+  }
+
+  void add_phantom() {
+    auto* c = add("phantom", "make a cohort of synthetic heads in nnU-Net raw layout",
+                  [this](CLI::App& at) { return cli::phantom(m_phantom, at.remaining()); });
+    c->add_option("folder", m_phantom.folder, "folder to write; new or empty")->required();
+    c->add_option("--config", m_phantom.config, "TOML file with a table [phantom]");
+    c->add_option("--seed", m_phantom.seed, "decides every case");
+    c->add_flag("--easy", m_phantom.easy, "less noise, fewer distractors");
+    c->add_flag("--hard", m_phantom.hard, "more noise, more distractors");
+    c->add_flag("--copies", m_phantom.copies, "control: all modalities are the same image");
+    c->allow_extras();
+    c->footer(
+        [] { return "Every number can be set by --phantom.KEY VALUE. Keys and defaults:\n\n" + cli::phantom_keys(); });
+  }
+  void add_check() {
+    auto* c = add("check", "read every file of a data set and report every fault",
+                  [this](CLI::App&) { return cli::check(m_check, m_names.readers); });
+    c->add_option("folder", m_check, "folder of a data set, such as an nnU-Net raw folder")->required();
+  }
+  void add_train() {
+    auto* c = add("train", "train the network that an experiment file describes",
+                  [this](CLI::App& at) { return cli::train(m_train, at.remaining(), m_names); });
+    c->add_option("experiment", m_train.config, "TOML file")->required();
+    c->add_option("folder", m_train.folder, "folder of the run: a new one, or with --resume that of an earlier run")
+        ->required();
+    c->add_flag("--resume", m_train.resume, "continue from the checkpoint in the folder, if there is one");
+    c->add_option("--memory", m_train.memory, memory_help)->check(CLI::NonNegativeNumber);
+    c->allow_extras();
+    c->footer([this] {
+      return "Every key can be set by --SECTION.KEY VALUE. Keys and defaults:\n\n" + app::all_keys(m_names);
+    });
+  }
+  void add_predict() {
+    auto* c = add("predict", "segment a folder of images; masks have the inputs' own grids",
+                  [this](CLI::App&) { return cli::predict(m_predict, m_names); });
+    c->add_option("model", m_predict.model, "model.safetensors of a run")->required();
+    c->add_option("images", m_predict.images, "folder of CASE_0000.nii.gz, CASE_0001.nii.gz ...")->required();
+    c->add_option("folder", m_predict.folder, "folder to write the masks to")->required();
+    c->add_flag("--branches", m_predict.branches, "also the branch of each modality, in branch_NAME/");
+    c->add_flag("--only", m_predict.only, "also the fused output from each modality alone, in only_NAME/");
+    c->add_option("--weights", m_predict.weights, "which weights of the model predict: ema, student ...");
+    c->add_option("--step", m_predict.step, "distance between windows, as a fraction of their size")
+        ->check(CLI::Range(0.05, 1.0));
+    c->add_option("--mirror", m_predict.mirror, "average over flips along these axes: i, j, k")
+        ->check(CLI::IsMember({"i", "j", "k"}));
+    c->add_option("--threads", m_predict.threads, "number of threads; 0: all cores")->check(CLI::NonNegativeNumber);
+  }
+  void add_evaluate() {
+    auto* c = add("evaluate", "score predictions against labels; several folders are compared", [this](CLI::App&) {
+      m_evaluate.options = cli::options_of(m_unit, m_hd95);
+      return cli::evaluate(m_evaluate);
+    });
+    c->add_option("predictions", m_evaluate.predictions, "folders that `predict` wrote")->required();
+    c->add_option("--labels", m_evaluate.labels, "folder of the true masks")->required();
+    c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
+    c->add_option("--hd95", m_hd95, "convention of the 95 % Hausdorff distance")
+        ->check(CLI::IsMember({"monai", "medpy", "pymic"}));
+  }
+  void add_report() {
+    auto* c = add("report", "one HTML file with curves, tables and pictures of runs", [this](CLI::App&) {
+      m_report.options = cli::options_of(m_unit, m_hd95);
+      return cli::report(m_report);
+    });
+    c->add_option("runs", m_report.runs, "run folders, each with log.jsonl and predictions/")->required();
+    c->add_option("--labels", m_report.labels, "folder of the true masks")->required();
+    c->add_option("--images", m_report.images, "folder of the images that were predicted")->required();
+    c->add_option("--out", m_report.file, "the HTML file")->required();
+    c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
+    c->add_option("--title", m_report.title, "heading of the report");
+    c->add_option("--cases", m_report.cases, "number of cases with pictures")->check(CLI::NonNegativeNumber);
+  }
+  void add_benchmark() {
+    auto* c = add("benchmark", "time a training step, or the prediction of a volume, on synthetic volumes",
+                  [this](CLI::App& at) { return cli::benchmark(m_benchmark, at.remaining(), m_names); });
+    c->add_option("--config", m_benchmark.config, "experiment file; without it, the defaults");
+    c->add_option("--work", m_benchmark.work, "work to time")->check(CLI::IsMember({"train", "predict"}));
+    c->add_option("--precision", m_benchmark.precision, "precision of the network's maps (model.precision)")
+        ->check(CLI::IsMember({"fp32", "bf16"}));
+    c->add_option("--modalities", m_benchmark.modalities, "volumes per case")->check(CLI::Range(1, 16));
+    c->add_option("--classes", m_benchmark.classes, "number of classes, background included")->check(CLI::Range(2, 16));
+    c->add_option("--volume", m_benchmark.volume, "size in voxels along i, j, k of the volume to predict")
+        ->expected(3)
+        ->check(CLI::Range(1, 2048));
+    c->add_option("--steps", m_benchmark.steps, "timed repetitions")->check(CLI::Range(1, 100000));
+    c->add_option("--warm", m_benchmark.warm, "untimed repetitions before them")->check(CLI::Range(1, 100000));
+    c->add_option("--memory", m_benchmark.memory, memory_help)->check(CLI::NonNegativeNumber);
+    c->add_flag("--profile", m_benchmark.profile, "list time and memory by layer and by operation");
+    c->add_option("--json", m_benchmark.json, "file to write all measurements to");
+    c->allow_extras();
+    c->footer([] { return "Every key of an experiment can be set by --SECTION.KEY VALUE; train --help lists them."; });
+  }
+  void add_info() {
+    auto* c = add("info", "what this program was built with, or what a model file holds",
+                  [this](CLI::App&) { return m_info.empty() ? cli::info<Backend>() : cli::info(m_info, m_names); });
+    c->add_option("model", m_info, "a model or checkpoint file");
+  }
+
+  const registry<Backend>& m_names;
+  CLI::App m_app{"comodal: semi-supervised, multi-modal 3-D medical image segmentation.\nNot a medical device."};
+  std::vector<std::pair<CLI::App*, std::function<int()>>> m_commands;
+  cli::phantom_arguments m_phantom;
+  std::filesystem::path m_check, m_info;
+  cli::train_arguments m_train;
+  app::predict_request m_predict;
+  app::evaluate_request m_evaluate;
+  app::report_request m_report;
+  cli::benchmark_arguments m_benchmark;
+  std::string m_unit = "mm", m_hd95 = "monai";
+};
+
+}  // namespace cli_detail
+
+namespace cli {
+
+/// The `comodal` program with the names of `names`: what `main` returns. Call it first in `main`: it may start the
+/// program anew so that waiting threads sleep.
+/// @return 0: done; 1: failed; 2: bad input, one line on stderr says what
+template <tensor_backend Backend>
+int run(int argc, char** argv, const registry<Backend>& names = registry<Backend>::built_in()) {
+  let_waiting_threads_sleep(argv);
+  return cli_detail::command_line<Backend>(names).run(argc, argv);
+}
+
+}  // namespace cli
+
+#define COMODAL_CLI_RUN(kind, Backend) kind int cli::run<Backend>(int, char**, const registry<Backend>&);
+COMODAL_CLI_ELSEWHERE(COMODAL_CLI_RUN)
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Optimisers by name.
+#ifndef COMODAL_TRAIN_OPTIMISER_REGISTRY_HPP
+#define COMODAL_TRAIN_OPTIMISER_REGISTRY_HPP
+
+#include <comodal/core/compiled.hpp>
+#include <comodal/core/name_table.hpp>
+#include <comodal/train/optimiser.hpp>
+
+#include <string>
+#include <type_traits>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// An optimiser of a class template.
+template <template <tensor_backend> class Optimiser, tensor_backend Backend>
+[[nodiscard]] any_optimiser<Backend> make_optimiser_entry(const optimiser_options& options) {
+  static_assert(std::is_constructible_v<Optimiser<Backend>, const optimiser_options&>,
+                "comodal: an optimiser that is made by name needs a constructor from (const optimiser_options&)");
+  return any_optimiser<Backend>(Optimiser<Backend>(options));
+}
+
+/// The optimisers that a program knows by name. It is a value: a copy may have more.
+template <tensor_backend Backend>
+class optimiser_registry {
+ public:
+  using optimiser_maker = any_optimiser<Backend> (*)(const optimiser_options&);
+
+  /// Only what the library has.
+  [[nodiscard]] static optimiser_registry built_in() {
+    optimiser_registry names;
+    names.template optimiser<sgd>("sgd");
+    names.template optimiser<adamw>("adamw");
+    return names;
+  }
+
+  /// Names an optimiser: a class template over the back end, made from optimiser_options.
+  /// @throws config_error for a name that is taken or is none
+  template <template <tensor_backend> class Optimiser>
+  void optimiser(const std::string& name) {
+    m_optimisers.add(name, &make_optimiser_entry<Optimiser, Backend>);
+  }
+
+  /// @throws config_error for a name that this program lacks
+  void check_names(const optimiser_options& options) const { (void)m_optimisers.at(options.name, "optimiser.name"); }
+  /// Makes the optimiser that `options` name. @throws config_error for a name that this program lacks, and for options
+  /// that make no sense
+  [[nodiscard]] any_optimiser<Backend> make_optimiser(const optimiser_options& options) const {
+    check(options);
+    return m_optimisers.at(options.name, "optimiser.name")(options);
+  }
+
+ private:
+  name_table<optimiser_maker> m_optimisers{"optimiser"};
+};
+
+/// The optimiser that `options.name` names. @throws config_error as `optimiser_registry::make_optimiser`
+template <tensor_backend Backend>
+[[nodiscard]] any_optimiser<Backend> make_optimiser(
+    const optimiser_options& options,
+    const optimiser_registry<Backend>& names = optimiser_registry<Backend>::built_in()) {
+  return names.make_optimiser(options);
+}
+
+#define COMODAL_OPTIMISER(kind, Backend)                                                    \
+  kind any_optimiser<Backend> make_optimiser_entry<sgd, Backend>(const optimiser_options&); \
+  kind any_optimiser<Backend> make_optimiser_entry<adamw, Backend>(const optimiser_options&);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_OPTIMISER)
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
