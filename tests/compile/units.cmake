@@ -1,5 +1,6 @@
 # The device bodies of all kernels on the host, against the reference engine.
 comodal_test(compile/device_bodies)
+comodal_test(compile/device_step)
 
 # main_network: every layer in one program. headers_alone: each header in a unit of its own, twice, so that it is complete and
 # guarded; the compiler only reads them, and writes nothing. Neither is part of the default build: .ci/run builds them, and

@@ -16,7 +16,8 @@ namespace comodal::tests {
 
 using B = mixed_backend;
 
-const std::vector<std::string> method_names{"supervised", "mean_teacher", "contrastive_mutual_learning"};
+const std::string everything = "contrastive with all";
+const std::vector<std::string> method_names{"supervised", "mean_teacher", "contrastive_mutual_learning", everything};
 
 // Four small cases of two modalities, two of them with labels.
 struct cohort {
@@ -66,11 +67,23 @@ struct training {
   training(const std::string& name, const std::string& precision, const std::string& optimiser)
       : method(make(home, name, precision)), options(of(optimiser)), optimisers(options, method.trained()) {}
 
+  // "contrastive with all": every further term, and a network with everything else that a step may have.
   static any_method<B> make(tape<B>& home, const std::string& name, const std::string& precision) {
     method_options method;
+    network_options network;
     method.name = name;
     method.contrastive_mutual_learning.queue = 6;  // filled in the third step
-    network_options network;
+    if (name == everything) {
+      method.name = "contrastive_mutual_learning";
+      method.contrastive_mutual_learning.target = "cps";
+      method.contrastive_mutual_learning.agreement = "mse";
+      method.contrastive_mutual_learning.reliability = true;
+      method.contrastive_mutual_learning.confidence = "threshold";
+      network.encoder = "residual";
+      network.fusion = "cross_modal";
+      network.deep_supervision = true;
+      network.checkpointed = 1;
+    }
     network.stream_channels = {8, 16};
     network.fused_channels = {16, 32};
     network.precision = precision;

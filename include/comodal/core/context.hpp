@@ -33,6 +33,14 @@ enum class fallback_policy { allow, warn, error };
 
 namespace detail {
 
+// An operation that can run again: its problem and arguments as bytes, and what runs them.
+struct recorded_call {
+  void (*run)(const recorded_call&) = nullptr;
+  void* context = nullptr;
+  std::shared_ptr<const void> kept = nullptr;  // a plan, or all of a call that bytes cannot hold
+  std::vector<std::byte> bytes = {};
+};
+
 // Sets a pointer to null, and back at the end of the scope.
 template <class T>
 class restored {
@@ -62,7 +70,7 @@ struct context_state {
   processor host = processor::this_machine();
   std::uint64_t choices = 0;  // how often one of the two changed
   std::vector<planned_operation> planned;
-  std::vector<std::function<void()>>* recording = nullptr;
+  std::vector<recorded_call>* recording = nullptr;
 };
 
 }  // namespace detail
@@ -155,14 +163,20 @@ class context {
   /// Whether operations are being recorded (`step_recording`).
   [[nodiscard]] bool recording() const { return m_state->recording != nullptr; }
   /// Keeps operations in `calls` from now on; null: no longer.
-  void record_into(std::vector<std::function<void()>>* calls) { m_state->recording = calls; }
-  /// Runs `call()`; while recording, keeps it too, but nothing that it records itself.
-  void run_and_record(std::function<void()> call) {
+  void record_into(std::vector<detail::recorded_call>* calls) { m_state->recording = calls; }
+  /// Runs a call and keeps it, but nothing that it records itself.
+  void run_and_record(detail::recorded_call call) {
     auto* const calls = m_state->recording;
-    if (!calls) return call();
     calls->push_back(std::move(call));
     const detail::restored pause(m_state->recording);
-    calls->back()();
+    calls->back().run(calls->back());
+  }
+  /// Runs `call()`, a change of state on the host; while recording, keeps it too.
+  void run_and_record(std::function<void()> call) {
+    if (!recording()) return call();
+    run_and_record(
+        {[](const detail::recorded_call& c) { (*static_cast<const std::function<void()>*>(c.kept.get()))(); }, nullptr,
+         std::make_shared<const std::function<void()>>(std::move(call))});
   }
 
   /// What an operation does whose expected engine cannot carry it out; `fallback_policy::warn` unless it is set.

@@ -10,9 +10,11 @@
 #include <comodal/engine/problem/problem.hpp>
 
 #include <array>
+#include <cstddef>
 #include <map>
 #include <memory>
 #include <type_traits>
+#include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -230,13 +232,46 @@ template <class Engine, class Problem, class Backend>
     return false;
 }
 
-// Runs an operation and keeps it, for `step_recording`: its arguments with it, and its plan.
+// What `step_recording` keeps of an operation besides its plan.
 template <class Backend, class Problem>
-void run_and_record(context<Backend>& ctx, const Problem& p, direction d,
-                    const typename way<Backend, Problem>::arguments& a,
-                    typename way<Backend, Problem>::run_function run, std::shared_ptr<const void> plan) {
-  ctx.run_and_record([&ctx, p, d, a, run, plan = std::move(plan)] { run(ctx, plan.get(), p, d, a); });
+struct call_data {
+  Problem problem;
+  direction to;
+  typename way<Backend, Problem>::arguments arguments;
+  typename way<Backend, Problem>::run_function run;  // null where `Run` of `run_and_record` says it
+};
+
+// Runs an operation and keeps it. `Run::call(context, plan, data)` carries it out.
+template <class Run, class Backend, class Problem>
+void run_and_record(context<Backend>& ctx, const call_data<Backend, Problem>& data,
+                    const std::shared_ptr<const void>& plan) {
+  using data_type = call_data<Backend, Problem>;
+  if constexpr (std::is_trivially_copyable_v<data_type> && alignof(data_type) <= alignof(std::max_align_t)) {
+    const auto* const first = reinterpret_cast<const std::byte*>(&data);
+    ctx.run_and_record({[](const detail::recorded_call& c) {
+                          Run::call(*static_cast<context<Backend>*>(c.context), c.kept.get(),
+                                    *reinterpret_cast<const data_type*>(c.bytes.data()));
+                        },
+                        &ctx, plan, std::vector<std::byte>(first, first + sizeof(data_type))});
+  } else {
+    ctx.run_and_record([&ctx, data, plan] { Run::call(ctx, plan.get(), data); });
+  }
 }
+
+struct run_planned {
+  template <class Backend, class Problem>
+  static void call(context<Backend>& ctx, const void* plan, const call_data<Backend, Problem>& data) {
+    data.run(ctx, plan, data.problem, data.to, data.arguments);
+  }
+};
+template <class Engine>
+struct run_ready {
+  template <class Backend, class Problem>
+  static void call(context<Backend>& ctx, const void*, const call_data<Backend, Problem>& data) {
+    static const simple_plan plan;
+    engine_op<Engine, Problem, Backend>::run(ctx, plan, data.problem, data.to, data.arguments);
+  }
+};
 
 // The first engine of a list that serves a problem: `type`, or void.
 template <class Problem, class List>
@@ -271,21 +306,18 @@ void dispatch(context<Backend>& ctx, const Problem& p, direction d,
     if (ctx.chosen_engine().empty()) {
       static const simple_plan plan;
       ctx.count(Problem::name(d), first::name);
-      if (ctx.recording())
-        return engine_detail::run_and_record<Backend, Problem>(
-            ctx, p, d, arguments,
-            [](context<Backend>& at, const void*, const Problem& q, direction e, const auto& a) {
-              engine_op<first, Problem, Backend>::run(at, plan, q, e, a);
-            },
-            nullptr);
+      if (ctx.recording()) [[unlikely]]
+        return engine_detail::run_and_record<engine_detail::run_ready<first>, Backend, Problem>(
+            ctx, {p, d, arguments, nullptr}, nullptr);
       return engine_op<first, Problem, Backend>::run(ctx, plan, p, d, arguments);
     }
   }
   const auto& way = ctx.template kept<engine_detail::plan_cache<Backend, Problem>>().find(ctx, p, d);
   const profiling_region region(way.region);
   ctx.count(Problem::name(d), way.facts->engine);
-  if (ctx.recording())
-    engine_detail::run_and_record<Backend, Problem>(ctx, p, d, arguments, way.run, way.plan);
+  if (ctx.recording()) [[unlikely]]
+    engine_detail::run_and_record<engine_detail::run_planned, Backend, Problem>(ctx, {p, d, arguments, way.run},
+                                                                                way.plan);
   else
     way.run(ctx, way.plan.get(), p, d, arguments);
 }
