@@ -132,8 +132,24 @@ function(comodal_define_cli)
 endfunction()
 
 # _comodal_compiled_library(<name> <unit>...): a static library comodal_<name>, alias comodal::<name>, which is built when something links it.
-# A unit is "<file>|<headers>|<lists of templates>|<back end>", headers and lists with commas between them.
+# A unit is "<file>|<headers>|<lists of templates>|<back end>", headers and lists with commas between them. It links what _link holds.
+# Where COMODAL_COMPILED_FOLDER holds libcomodal_<name>.a of an earlier build with the same compiler and flags, that one is taken.
 function(_comodal_compiled_library name)
+  string(TOUPPER "COMODAL_${name}" _definition)
+  if(name STREQUAL "compiled")
+    set(_definition COMODAL_COMPILED_DEFAULT)
+  endif()
+  if(COMODAL_COMPILED_FOLDER)
+    set(_library "${COMODAL_COMPILED_FOLDER}/libcomodal_${name}.a")
+    if(NOT EXISTS "${_library}")
+      message(FATAL_ERROR "comodal: COMODAL_COMPILED_FOLDER names a folder without libcomodal_${name}.a: ${COMODAL_COMPILED_FOLDER}")
+    endif()
+    add_library(comodal::${name} STATIC IMPORTED GLOBAL)
+    set_target_properties(comodal::${name} PROPERTIES IMPORTED_LOCATION "${_library}")
+    target_compile_definitions(comodal::${name} INTERFACE ${_definition})
+    target_link_libraries(comodal::${name} INTERFACE ${_link})
+    return()
+  endif()
   set(_files)
   foreach(_unit IN LISTS ARGN)
     string(REPLACE "|" ";" _unit "${_unit}")
@@ -155,11 +171,8 @@ function(_comodal_compiled_library name)
     list(APPEND _files "${_file}")
   endforeach()
   add_library(comodal_${name} STATIC EXCLUDE_FROM_ALL ${_files})
-  string(TOUPPER "COMODAL_${name}" _definition)
-  if(name STREQUAL "compiled")
-    set(_definition COMODAL_COMPILED_DEFAULT)
-  endif()
   target_compile_definitions(comodal_${name} PUBLIC ${_definition})
+  target_link_libraries(comodal_${name} PUBLIC ${_link})
   add_library(comodal::${name} ALIAS comodal_${name})
 endfunction()
 
@@ -167,7 +180,7 @@ endfunction()
 # networks, methods and optimisers of default_backend, double_backend and mixed_backend (core/compiled.hpp). A program that links one compiles them
 # no more. Each is built when something links it, here or in the project that found the package, with that project's compiler and flags.
 function(comodal_define_compiled)
-  if(TARGET comodal_compiled)
+  if(TARGET comodal::compiled)
     return()  # the package was found in another folder of the project
   endif()
   set(_convolution "autograd/convolution,autograd/gating|CONVOLUTION,GATING")
@@ -177,6 +190,7 @@ function(comodal_define_compiled)
     string(REPLACE "compiled_" "" _backend "${_name}_backend")
     string(REPLACE "compiled" "default" _backend "${_backend}")
     set(_more)
+    set(_link comodal::comodal)
     if(_name STREQUAL "compiled_mixed")
       set(_more
         "convolution16|${_convolution}|${_partner}"
@@ -190,18 +204,17 @@ function(comodal_define_compiled)
       "network|model/make_network|ENCODER_ENTRIES,FUSION_ENTRIES,NETWORK|${_backend}"
       "method|ssl/method_registry,train/optimiser_registry|METHOD,OPTIMISER|${_backend}"
       ${_more})
-    target_link_libraries(comodal_${_name} PUBLIC comodal::comodal)
   endforeach()
 endfunction()
 
 # comodal_define_compiled_cli(): comodal::compiled_cli, the command line of mixed_backend compiled once, with comodal::cli and comodal::compiled_mixed.
 function(comodal_define_compiled_cli)
-  if(TARGET comodal_compiled_cli)
+  if(TARGET comodal::compiled_cli)
     return()
   endif()
+  set(_link comodal::cli comodal::compiled_mixed)
   _comodal_compiled_library(compiled_cli
     "train|cli/commands|CLI_TRAIN|mixed_backend"
     "predict|cli/commands|CLI_PREDICT|mixed_backend"
     "run|cli/command_line|CLI_RUN|mixed_backend")
-  target_link_libraries(comodal_compiled_cli PUBLIC comodal::cli comodal::compiled_mixed)
 endfunction()

@@ -76,3 +76,12 @@ comodal_compile_sentences(semi_supervised_method
   "on_validation of a semi_supervised_method must take"
   "between_rounds of a semi_supervised_method must take"
   "a member of this semi_supervised_method has another return type")
+comodal_compile_sentences(communicator
+  "a communicator needs members rank"
+  "a communicator needs a member mean"
+  "a communicator needs a member broadcast"
+  "rank\\(\\) and size\\(\\) of a communicator return integers")
+comodal_compile_sentences(named_method
+  "a method that is made by name needs a constructor from"
+  "a struct of options needs a static function template visit"
+  "a method with an options_type that is made by name needs a constructor")

@@ -439,4 +439,40 @@ BOOST_AUTO_TEST_CASE(cases_may_own_their_volumes) {
       same(batch_maker(o, c.labelled, c.unlabelled, 1).make(3), batch_maker(o, labelled, unlabelled, 1).make(3)));
 }
 
+BOOST_AUTO_TEST_CASE(processes_share_the_crops_of_a_step) {
+  const cohort c = small_cohort();
+  batch_options options;
+  options.patch_size = {4, 8, 8};
+  options.mix = mix_mode::none;
+  options.labelled = 4;
+  options.unlabelled = 4;
+  const batch_maker<> whole(options, c.labelled, c.unlabelled, 7);
+  options.labelled = options.unlabelled = 2;
+  for (const std::uint32_t step : {0u, 1u, 5u}) {
+    const step_batch all = whole.make(step);
+    for (index rank = 0; rank < 2; ++rank) {
+      batch_maker<> part(options, c.labelled, c.unlabelled, 7);
+      part.set_share(rank, 2);
+      const step_batch own = part.make(step);
+      const auto same = [&](const crop_batch& a, const crop_batch& b) {
+        for (index n = 0; n < 2; ++n) {
+          BOOST_TEST(a.cases[static_cast<std::size_t>(n)] == b.cases[static_cast<std::size_t>(2 * rank + n)]);
+          for (index m = 0; m < 3; ++m) {
+            const auto x = a.image(n, m), y = b.image(2 * rank + n, m);
+            BOOST_TEST(std::equal(x.begin(), x.end(), y.begin(), y.end()));
+          }
+        }
+      };
+      same(own.labelled, all.labelled);
+      same(own.weak, all.weak);
+      same(own.strong, all.strong);
+    }
+  }
+  batch_maker<> part(options, c.labelled, c.unlabelled, 7);
+  BOOST_CHECK_EXCEPTION(part.set_share(2, 2), config_error, test::says("batch_maker: rank 2 of 2, expected"));
+  BOOST_CHECK_EXCEPTION(part.set_share(0, 3), config_error,
+                        test::says("batch.unlabelled = 2 in 3 processes: crops of a step are from different cases, and "
+                                   "there are 4 unlabelled cases"));
+}
+
 }  // namespace comodal::tests

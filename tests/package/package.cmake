@@ -1,9 +1,9 @@
 # What a user of the library does, with the compiler and settings of the build that runs this test:
 #   cmake -D MODE=installed|subdirectory -D SOURCE=<project> -D WORK=<folder, emptied> -D BUILD=<this build> -P package.cmake
 # installed: installs the project, moves the prefix, and builds and runs examples/custom_fusion, copied out of the project, with
-# find_package(comodal). subdirectory: a project of its own that includes comodal by add_subdirectory builds and runs the same program.
+# find_package(comodal); the same for examples/names, whose names then go through train, predict and info. subdirectory: a project of its own that includes comodal by add_subdirectory builds and runs the same program.
 load_cache("${BUILD}" READ_WITH_PREFIX outer_ CMAKE_GENERATOR CMAKE_MAKE_PROGRAM CMAKE_BUILD_TYPE CMAKE_CXX_COMPILER CMAKE_CXX_COMPILER_LAUNCHER
-  CMAKE_CXX_FLAGS CMAKE_PREFIX_PATH COMODAL_ONEDNN COMODAL_REQUIRE_BACKEND Kokkos_ROOT)
+  CMAKE_CXX_FLAGS CMAKE_PREFIX_PATH COMODAL_ARCH COMODAL_ONEDNN COMODAL_REQUIRE_BACKEND Kokkos_ROOT)
 set(settings -G "${outer_CMAKE_GENERATOR}")
 foreach(name CMAKE_MAKE_PROGRAM CMAKE_BUILD_TYPE CMAKE_CXX_COMPILER CMAKE_CXX_COMPILER_LAUNCHER CMAKE_CXX_FLAGS COMODAL_ONEDNN COMODAL_REQUIRE_BACKEND)
   list(APPEND settings "-D${name}=${outer_${name}}")
@@ -71,6 +71,11 @@ if(MODE STREQUAL "installed")
   run("${CMAKE_COMMAND}" -S "${WORK}/outside" -B "${WORK}/asked" ${settings} -DCOMODAL_EXAMPLES=custom_fusion -DCOMODAL_ARCH=native
     "-DCMAKE_PREFIX_PATH=${WORK}/prefix;${outer_CMAKE_PREFIX_PATH}")
   expect_march("${WORK}/asked" "-march=native")
+  # A command line of one's own, with what the outer build has compiled.
+  run("${CMAKE_COMMAND}" -S "${WORK}/outside/names" -B "${WORK}/names" ${settings} "-DCOMODAL_ARCH=${outer_COMODAL_ARCH}" "-DCOMODAL_COMPILED_FOLDER=${BUILD}"
+    "-DCMAKE_PREFIX_PATH=${WORK}/prefix;${outer_CMAKE_PREFIX_PATH}")
+  run("${CMAKE_COMMAND}" --build "${WORK}/names")
+  run(sh "${CMAKE_CURRENT_LIST_DIR}/test_names.sh" "${WORK}/names/names" "${BUILD}/examples/cli/comodal" "${WORK}/outside/names/names.toml")
 else()
   run("${CMAKE_COMMAND}" -S "${CMAKE_CURRENT_LIST_DIR}/subdirectory" -B "${WORK}/build" ${settings} -DCOMODAL_ARCH=native "-DCOMODAL_SOURCE=${SOURCE}"
     "-DCMAKE_PREFIX_PATH=${outer_CMAKE_PREFIX_PATH}")

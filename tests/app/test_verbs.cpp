@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verbs in one process: check, train with an observer that cancels, train on, predict, evaluate, report.
+#define BOOST_TEST_MODULE app_verbs
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/app/app.hpp>
+#include <comodal/data/phantom.hpp>
+
+#include <nn/support.hpp>
+
+#include <fstream>
+
+namespace comodal::tests {
+
+using B = mixed_backend;
+namespace fs = std::filesystem;
+
+// A cohort of three labelled, two unlabelled and two test cases, and a tiny experiment on it.
+struct job {
+  temporary_folder work;
+  registry<B> names = registry<B>::built_in();
+  app::experiment e;
+
+  job() {
+    phantom_options heads;
+    heads.grid = {32, 32, 16};
+    heads.spacing = {5, 5, 9};
+    heads.labelled = 3;
+    heads.unlabelled = 2;
+    heads.test = 2;
+    write_phantom_cohort(work / "cohort", heads, 3);
+    std::ofstream(work / "tiny.toml") << "[model]\nstream_channels = [2, 4]\nfused_channels = [4, 8]\n"
+                                         "[batch]\npatch_size = [16, 16, 8]\n"
+                                         "[train]\nsteps = 12\nlog_every = 1\nvalidate_every = 6\n";
+    e = app::read_experiment(work / "tiny.toml",
+                             {"--data.folder", (work / "cohort").string(), "--data.validation", "[\"phantom_0002\"]",
+                              "--method.contrastive_mutual_learning.ema_decay=0.9"},
+                             names);
+  }
+};
+
+// What an observer saw.
+struct seen {
+  std::vector<std::string> warnings, notes;
+  std::vector<app::work_progress> progress;
+  index cancel_at = -1;  // progress from which work is cancelled; -1: never
+
+  [[nodiscard]] app::observer watch() {
+    return {[this](const std::string& line) { warnings.push_back(line); },
+            [this](const std::string& line) { notes.push_back(line); },
+            [this](const app::work_progress& at) { progress.push_back(at); },
+            [this] { return cancel_at >= 0 && !progress.empty() && progress.back().done >= cancel_at; }};
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(check_train_predict_evaluate_report, job) {
+  BOOST_TEST(app::check_data(work / "cohort", names.readers).empty());
+
+  seen whole, first, second;
+  const auto unbroken = app::train(e, work / "whole", false, names, whole.watch());
+  BOOST_TEST(unbroken.result.finished);
+  BOOST_TEST(unbroken.parameters > 1000);
+  BOOST_TEST(unbroken.result.best_validation >= 0);
+  BOOST_REQUIRE(whole.notes.size() == 2u);
+  BOOST_TEST(whole.notes[0] == "reading 2 labelled, 2 unlabelled and 1 validation cases");
+
+  // An observer cancels after five steps; the run is taken up and ends with the same bytes.
+  first.cancel_at = 5;
+  const auto stopped = app::train(e, work / "run", false, names, first.watch());
+  BOOST_TEST(!stopped.result.finished);
+  BOOST_TEST(stopped.result.steps_done == 5u);
+  BOOST_TEST(!fs::exists(work.path() / "run/model.safetensors"));
+  BOOST_CHECK_EXCEPTION((void)app::train(e, work / "run", false, names), config_error,
+                        says("exists already; name a new folder, or continue with --resume"));
+  const auto resumed = app::train(e, work / "run", true, names, second.watch());
+  BOOST_TEST(resumed.result.finished);
+  BOOST_TEST(resumed.result.first_step == 5u);
+  BOOST_REQUIRE(second.progress.size() == 7u);
+  BOOST_TEST(second.progress[0].unit == "step");
+  BOOST_TEST(second.progress[0].first == 5);
+  BOOST_TEST(second.progress[0].done == 6);
+  BOOST_TEST(second.progress.back().done == second.progress.back().total);
+  BOOST_TEST(second.progress[0].values[0].first == "loss");
+  for (const char* file : {"model.safetensors", "best.safetensors", "log.jsonl", "experiment.toml"})
+    BOOST_TEST((read_file(work.path() / "run" / file) == read_file(work.path() / "whole" / file)), file);
+
+  app::predict_request request{work.path() / "run/model.safetensors", work.path() / "cohort/imagesTs",
+                               work.path() / "run/predictions"};
+  request.only = true;
+  seen cases, none;
+  none.cancel_at = 1;
+  const auto part = app::predict(request, names, none.watch());
+  BOOST_TEST(!part.finished);
+  BOOST_TEST(part.cases.size() == 1u);
+  const auto predicted = app::predict(request, names, cases.watch());
+  BOOST_TEST(predicted.finished);
+  BOOST_TEST(predicted.cases.size() == 2u);
+  BOOST_TEST(predicted.failures.empty());
+  BOOST_TEST(predicted.outputs.size() == 5u);  // fused, and from each of four modalities alone
+  BOOST_TEST(cases.progress.back().unit == "case");
+
+  const auto scores = app::evaluate({{work.path() / "run/predictions"}, work.path() / "cohort/labelsTs"});
+  BOOST_REQUIRE(scores.methods.size() == 1u);
+  BOOST_TEST(scores.methods[0].name == "run");
+  BOOST_TEST(scores.methods[0].scores.size() == 2u * 5u * 3u);  // cases, outputs, classes
+  BOOST_TEST(fs::exists(work.path() / "run/predictions/summary.json"));
+
+  app::report_request page;
+  page.runs = {work.path() / "run"};
+  page.labels = work.path() / "cohort/labelsTs";
+  page.images = work.path() / "cohort/imagesTs";
+  page.file = work.path() / "report.html";
+  page.cases = 1;
+  app::report(page);
+  const auto html = read_file(page.file);
+  BOOST_TEST(std::string(html.end() - 8, html.end()).find("</html>") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_case_that_fails_is_a_line_and_the_others_go_on, job) {
+  e.train.steps = 1;
+  e.validation.clear();
+  (void)app::train(e, work / "run", false, names);
+  fs::copy(work.path() / "cohort/imagesTs", work.path() / "images");
+  fs::resize_file(work.path() / "images/phantom_5000_0001.nii.gz", 400);
+  seen cases;
+  const auto result = app::predict<B>(
+      {work.path() / "run/model.safetensors", work.path() / "images", work.path() / "p"}, names, cases.watch());
+  BOOST_REQUIRE(result.failures.size() == 1u);
+  BOOST_TEST(result.failures[0].find("phantom_5000_0001.nii.gz: ") != std::string::npos, result.failures[0]);
+  BOOST_TEST(result.cases == std::vector<std::string>{"phantom_5001"}, boost::test_tools::per_element());
+  BOOST_TEST(cases.progress.back().done == 2);
+}
+
+BOOST_FIXTURE_TEST_CASE(nothing_is_written_for_an_experiment_that_makes_no_sense, job) {
+  const auto refuses = [&](const app::experiment& bad, const std::string& words) {
+    BOOST_CHECK_EXCEPTION((void)app::train(bad, work / "bad", false, names), config_error, says(words));
+    BOOST_TEST(!fs::exists(work.path() / "bad"), words);
+  };
+  auto bad = e;
+  bad.network.fusion = "gatde";
+  refuses(bad, "model.fusion = 'gatde': this program has no fusion block of that name; did you mean 'gated'?");
+  bad = e;
+  bad.folder = (work / "nowhere").string();
+  refuses(bad, "there is no such folder");
+  bad = e;
+  bad.labelled = {"phantom_9999"};
+  refuses(bad, "phantom_9999");
+  bad = e;
+  bad.batch.patch_size = {8, 16, 15};
+  refuses(bad, "batch.patch_size: 15 voxels along i are no multiple of the network's total stride 2");
+}
+
+BOOST_FIXTURE_TEST_CASE(every_key_has_a_place, job) {
+  const std::string keys = app::all_keys(names);
+  for (const char* line : {"[method.supervised]", "[method.mean_teacher]", "[method.contrastive_mutual_learning]",
+                           "segmentation = \"dice_cross_entropy\"", "decoder = \"unet\"", "patch_size = ["})
+    BOOST_TEST(keys.find(line) != std::string::npos, line);
+  // What a run writes is read back to the same experiment.
+  std::ofstream(work / "again.toml") << e.keys().resolved();
+  auto again = app::read_experiment(work / "again.toml", {}, names);
+  BOOST_TEST(again.keys().resolved() == e.keys().resolved());
+  BOOST_TEST(again.method.name == "contrastive_mutual_learning");
+  const auto* options = again.method.values.get_if<contrastive_mutual_learning_options>();
+  BOOST_REQUIRE(options != nullptr);
+  BOOST_TEST(options->ema_decay == 0.9);
+}
+
+}  // namespace comodal::tests
