@@ -60,7 +60,7 @@ BOOST_FIXTURE_TEST_CASE(check_train_predict_evaluate_report, job) {
   const auto unbroken = app::train(e, work / "whole", false, names, whole.watch());
   BOOST_TEST(unbroken.result.finished);
   BOOST_TEST(unbroken.parameters > 1000);
-  BOOST_TEST(unbroken.result.best_validation >= 0);
+  BOOST_TEST(unbroken.result.best_validation.has_value());
   BOOST_REQUIRE(whole.notes.size() == 2u);
   BOOST_TEST(whole.notes[0] == "reading 2 labelled, 2 unlabelled and 1 validation cases");
 

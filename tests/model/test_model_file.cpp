@@ -75,11 +75,13 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
       {"/model/strides", "[[2, 2, 0]]", "0, expected 1 to 64"},
       {"/model/strides", "[[2, 2]]", "an entry has 2 numbers"},
       {"/predictors", "[]", "predictors: no name, expected at least one"},
-      {"/model/younger", "1", "has 15 options, this program knows 14 of them"},
+      {"/model/younger", "1", "has 16 options, this program knows 15 of them"},
       {"/model/branches", "1", "\"branches\" is 1, expected true or false"},
       {"/model/precision", "\"fp8\"", "expected fp32 or bf16"},
       {"/normalise", "[\"head\", \"head\", \"head\"]", "3 values for 2 modalities"},
-      {"/normalise", "[\"heads\"]", "expected head, nonzero, ct or none"},
+      {"/spacing", "[1, 1]", "expected a list of 3 numbers"},
+      {"/younger", "1", "its plan has \"younger\", which this program does not know"},
+      {"/ct", "[]", "normalise = \"ct\": statistics of 0 modalities, expected 2"},
       {"/ct/1/mean", "null", "\"mean\" is null, expected a finite number"},
       {"/ct/1/low", "300", "ct: from 300 to 200"},
       {"/ct", "{}", "\"ct\" is not a list"},
@@ -103,9 +105,21 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_normalisation_that_the_program_lacks_is_named) {
+  const auto file = file_of(damaged("/normalise", "[\"heads\"]"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(plan_of(file, "f.safetensors")), config_error,
+                        test::says("f.safetensors: data.normalise = 'heads': this program has no normalisation of that "
+                                   "name; did you mean 'head'?"));
+  auto names = normalisation_registry::built_in();
+  auto own = normalisation::head;
+  own.name = "heads";
+  names.add(own);
+  BOOST_TEST((plan_of(file, "f.safetensors", names).prepare.normalise == std::vector{own}));
+}
+
 BOOST_AUTO_TEST_CASE(a_missing_value_is_named) {
   for (const char* key : {"orientation", "modalities", "labels", "region_order", "model", "normalise", "margin",
-                          "patch_size", "method", "predictors", "seed", "steps"}) {
+                          "patch_size", "spacing", "method", "predictors", "seed", "steps", "version"}) {
     auto plan = nlohmann::json::parse(to_json(good_plan()));
     plan.erase(key);
     BOOST_CHECK_EXCEPTION(static_cast<void>(plan_of(file_of(plan), "f")), io_error,
@@ -135,7 +149,7 @@ safetensors_file in_format_1(safetensors_file file) {
   j["patch"] = j["patch_size"];
   j["model"]["filters"] = j["model"]["kernel_size"];
   for (const char* key : {"patch_size", "predictors"}) j.erase(key);
-  for (const char* key : {"kernel_size", "dropout"}) j["model"].erase(key);
+  for (const char* key : {"kernel_size", "dropout", "decoder"}) j["model"].erase(key);
   file.metadata["comodal.plan"] = j.dump();
   std::map<std::string, named_array> arrays;
   for (const auto& [name, array] : file.arrays) {

@@ -349,7 +349,7 @@ BOOST_AUTO_TEST_CASE(damaged_checkpoints_are_refused_in_plain_words) {
   write_safetensors(file, whole);
   run_of_ten_steps again(folder, {.steps = 10});
   again.loop.resume(file);
-  BOOST_TEST(again.loop.run().best_validation == 0.75);
+  BOOST_TEST((again.loop.run().best_validation == 0.75));
 }
 
 BOOST_AUTO_TEST_CASE(the_best_on_validation_is_kept) {
@@ -358,11 +358,52 @@ BOOST_AUTO_TEST_CASE(the_best_on_validation_is_kept) {
   const std::vector<double> scores{0.3, 0.5, 0.4, 0.45};
   std::size_t calls = 0;
   run.loop.validate = [&] { return std::vector<std::pair<std::string, double>>{{"dice", scores.at(calls++)}}; };
-  BOOST_TEST(run.loop.run().best_validation == 0.5);
+  BOOST_TEST((run.loop.run().best_validation == 0.5));
   BOOST_TEST(calls == 4u);  // after steps 3, 6, 9 and the last
   BOOST_REQUIRE(run.weight->seen.size() == 1u);
   BOOST_TEST(run.weight->seen[0].second == 0.45);
   BOOST_TEST(plan_of(read_safetensors(folder / "best.safetensors"), "best").steps == 6u);
+}
+
+BOOST_AUTO_TEST_CASE(the_best_may_be_below_zero) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder, {.steps = 10, .validate_every = 5});
+  run.loop.validate = [calls = 0]() mutable {
+    return validation_scores{{"minus_distance", calls++ == 0 ? -7.0 : -9.0}};
+  };
+  BOOST_TEST((run.loop.run().best_validation == -7.0));
+  BOOST_TEST(plan_of(read_safetensors(folder / "best.safetensors"), "best").steps == 5u);
+  run_of_ten_steps never(folder);
+  BOOST_TEST(!never.loop.run().best_validation.has_value());
+}
+
+BOOST_AUTO_TEST_CASE(a_checkpoint_of_another_run_is_refused) {
+  const temporary_folder folder;
+  {
+    run_of_ten_steps run(folder);
+    (void)run.loop.run();
+  }
+  const auto refused = [&](const std::string& words, const std::function<void(model_plan&)>& change) {
+    auto plan = run_of_ten_steps::plan();
+    change(plan);
+    run_of_ten_steps again(folder.path(), plan);
+    BOOST_CHECK_EXCEPTION(again.loop.resume(again.loop.checkpoint_file()), io_error, says(words));
+  };
+  refused("belongs to a run with another method ('", [](auto& p) { p.method = "another"; });
+  refused("another list of modalities", [](auto& p) { p.modalities = {"T2"}; });
+  refused("another list of labels", [](auto& p) { p.labels.back().name = "another"; });
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_may_have_a_normalisation_of_its_own) {
+  const temporary_folder folder;
+  auto plan = run_of_ten_steps::plan();
+  auto own = normalisation::none;
+  own.name = "own";
+  plan.prepare.normalise = {own};
+  run_of_ten_steps run(folder.path(), plan);
+  (void)run.loop.run();
+  run_of_ten_steps again(folder.path(), plan);
+  BOOST_TEST(again.loop.resume(again.loop.checkpoint_file()) == "");
 }
 
 BOOST_AUTO_TEST_CASE(a_method_with_rounds_needs_somebody_who_segments) {

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,6 +73,16 @@ inline std::vector<case_files> images_to_predict(const std::filesystem::path& fo
   return cases;
 }
 
+// Two outputs in one folder would overwrite each other.
+inline void refuse_equal_folders(const std::vector<std::string>& modalities) {
+  std::set<std::string> taken;
+  for (const auto& name : modalities)
+    if (!taken.insert(folder_of("only " + name)).second)
+      throw config_error(text("predict: the folder '", folder_of("only " + name),
+                              "' would hold the outputs of two "
+                              "modalities; give modalities names that differ in more than spaces and slashes"));
+}
+
 inline window_options windows_of(const app::predict_request& request, const model_plan& plan) {
   window_options windows{plan.patch_size, request.step, {}};
   for (const auto& axis : request.mirror) {
@@ -122,6 +133,7 @@ template <tensor_backend Backend>
   const auto windows = app_detail::windows_of(request, plan);
   const auto cases = app_detail::images_to_predict(request.images, plan.modalities.size(), watch);
   app_detail::refuse_foreign_volumes(request.folder);
+  if (request.branches || request.only) app_detail::refuse_equal_folders(plan.modalities);
 
   std::filesystem::create_directories(request.folder);
   app_detail::predictions description{request.model.string(), {}, plan.modalities, {}, plan.labels};

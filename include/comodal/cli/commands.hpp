@@ -79,9 +79,9 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
               arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), loss.c_str(),
               result.seconds, result.seconds / steps, static_cast<double>(cli_detail::process_peak_bytes()) / (1 << 30),
               static_cast<double>(pool) / (1 << 30));
-  if (result.best_validation >= 0)
+  if (result.best_validation)
     std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n",
-                result.best_validation);
+                *result.best_validation);
   if (!result.finished) std::printf("stopped on request; continue with the same command and --resume\n");
   return result.finished ? 0 : 1;
 }

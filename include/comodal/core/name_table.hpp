@@ -30,7 +30,8 @@ class name_table {
       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-';
     };
     if (name.empty() || !std::all_of(name.begin(), name.end(), fits))
-      throw config_error(text("registry: '", name, "' cannot name a ", m_kind, ", expected letters, digits, '_' and '-'"));
+      throw config_error(
+          text("registry: '", name, "' cannot name a ", m_kind, ", expected letters, digits, '_' and '-'"));
     if (find(name) != nullptr || std::find(m_reserved.begin(), m_reserved.end(), name) != m_reserved.end())
       throw config_error(text("registry: there is a ", m_kind, " '", name, "' already; choose another name"));
     m_things.emplace_back(std::move(name), std::move(thing));

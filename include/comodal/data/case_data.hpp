@@ -33,6 +33,10 @@ inline void check(const prepare_options& options, std::size_t modalities) {
     throw config_error(text("margin = ", options.margin, ", expected 0 to 8192 voxels"));
   if (!options.ct.empty() && options.ct.size() != modalities)
     throw config_error(text("ct: statistics of ", options.ct.size(), " modalities, expected ", modalities));
+  for (const normalisation& kind : options.normalise)
+    if (kind.needs_statistics && options.ct.size() != modalities)
+      throw config_error(text("normalise = \"", kind.name, "\": statistics of ", options.ct.size(),
+                              " modalities, expected ", modalities));
   for (const ct_statistics& s : options.ct)
     if (!std::isfinite(s.low) || !std::isfinite(s.high) || !std::isfinite(s.mean) || !std::isfinite(s.deviation) ||
         s.low > s.high || s.deviation < 0)
@@ -58,13 +62,8 @@ struct labelled_case_data {
 
 namespace detail {
 
-inline const normalisation& normalisation_of(const prepare_options& options, std::size_t modality,
-                                             std::size_t modalities) {
-  const normalisation& kind = options.normalise[options.normalise.size() == 1 ? 0 : modality];
-  if (kind.needs_statistics && options.ct.size() != modalities)
-    throw config_error(text("normalise = \"", kind.name, "\": statistics of ", options.ct.size(),
-                            " modalities, expected ", modalities));
-  return kind;
+inline const normalisation& normalisation_of(const prepare_options& options, std::size_t modality) {
+  return options.normalise[options.normalise.size() == 1 ? 0 : modality];
 }
 
 // The mask that intensities are measured in, and the box that is kept of it.
@@ -89,7 +88,7 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   bool stripped = true;
   for (std::size_t m = 0; m < count; ++m) {
     c.present[m] = files.present(m);
-    stripped &= normalisation_of(options, m, count).skull_stripped;
+    stripped &= normalisation_of(options, m).skull_stripped;
     if (!c.present[m]) continue;
     // One affine for all: they agree up to the tolerance of `same_grid`.
     loaded.images[m].geometry = c.preparation.original();
@@ -99,7 +98,7 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
   normalise_step normalised{std::vector<intensity_scaling>(count)};
   for (std::size_t m = 0; m < count; ++m) {
     if (!c.present[m]) continue;
-    const normalisation& kind = normalisation_of(options, m, count);
+    const normalisation& kind = normalisation_of(options, m);
     if (kind.uses_mask && normalised_before(loaded.images[m], mask))
       c.warnings.push_back({finding::level::warning, files.name(m),
                             "is skull-stripped and was normalised before (0 is background amid its values); use "

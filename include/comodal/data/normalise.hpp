@@ -181,6 +181,7 @@ class normalisation_registry {
   }
   /// @throws config_error for a name that is taken or is none
   void add(const normalisation& one) { m_names.add(std::string(one.name), one); }
+  [[nodiscard]] bool contains(std::string_view name) const { return m_names.contains(name); }
   /// The normalisation of a name. @throws config_error for a name that this program lacks
   [[nodiscard]] const normalisation& at(std::string_view name) const { return m_names.at(name, "data.normalise"); }
 

@@ -112,6 +112,17 @@ void read_network_options(const Json& model, int format, network_options& option
     throw config_error(text(what, " has ", model.size(), " options, this program knows ", known, " of them"));
 }
 
+// From format 2 on, a plan has these keys and no others ("ct" where a normalisation needs it).
+template <class Json>
+void refuse_other_keys(const Json& j, const std::string& what) {
+  static const std::set<std::string> known{"version", "orientation", "modalities", "labels", "region_order",
+                                           "model",   "normalise",   "ct",         "margin", "patch_size",
+                                           "spacing", "method",      "predictors", "seed",   "steps"};
+  (void)json_value<std::string>(j, "version", what);
+  for (const auto& [key, value] : j.items())
+    if (!known.contains(key)) throw config_error(text(what, " has \"", key, "\", which this program does not know"));
+}
+
 // What a plan is before its names are looked up.
 struct unresolved_plan {
   model_plan plan;
@@ -122,6 +133,7 @@ struct unresolved_plan {
 inline unresolved_plan plan_from(const std::string& words, int format) {
   const auto j = nlohmann::json::parse(words);
   const std::string what = "its plan";
+  if (format > 1) refuse_other_keys(j, what);
   if (json_value<std::string>(j, "orientation", what) != "RAS")
     throw config_error("the model was trained in another orientation than RAS");
   model_plan plan;
@@ -132,7 +144,7 @@ inline unresolved_plan plan_from(const std::string& words, int format) {
   plan.prepare = prepare_from(j, what);
   plan.prepare.labels = plan.labels;
   plan.patch_size = json_value<extent3>(j, format == 1 ? "patch" : "patch_size", what);
-  if (j.contains("spacing")) plan.spacing = json_value<std::array<double, 3>>(j, "spacing", what);
+  if (format > 1 || j.contains("spacing")) plan.spacing = json_value<std::array<double, 3>>(j, "spacing", what);
   plan.method = json_value<std::string>(j, "method", what);
   plan.predictors = format == 1 ? std::vector<std::string>{"ema", "student"}
                                 : json_value<std::vector<std::string>>(j, "predictors", what);

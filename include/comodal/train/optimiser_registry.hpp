@@ -43,7 +43,9 @@ class optimiser_registry {
   }
 
   /// @throws config_error for a name that this program lacks
-  void check_optimiser_name(const optimiser_options& options) const { (void)m_optimisers.at(options.name, "optimiser.name"); }
+  void check_optimiser_name(const optimiser_options& options) const {
+    (void)m_optimisers.at(options.name, "optimiser.name");
+  }
   /// Makes the optimiser that `options` name. @throws config_error for a name that this program lacks, and for options
   /// that make no sense
   [[nodiscard]] any_optimiser<Backend> make_optimiser(const optimiser_options& options) const {

@@ -10,6 +10,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <string_view>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -57,13 +58,13 @@ struct train_progress {
 
 /// What a run has come to.
 struct train_result {
-  std::uint32_t first_step = 0;  // where this run began: 0, or the checkpoint's
-  std::uint32_t steps_done = 0;  // in all, earlier runs that were resumed included
-  bool finished = false;         // false: stopped on request, and ready to be resumed
-  double seconds = 0;            // of this run
-  bool logged = false;           // true if this run reached a step that is logged
-  double last_loss = 0;          // of the last logged step
-  double best_validation = -1;   // -1: never validated
+  std::uint32_t first_step = 0;                // where this run began: 0, or the checkpoint's
+  std::uint32_t steps_done = 0;                // in all, earlier runs that were resumed included
+  bool finished = false;                       // false: stopped on request, and ready to be resumed
+  double seconds = 0;                          // of this run
+  bool logged = false;                         // true if this run reached a step that is logged
+  double last_loss = 0;                        // of the last logged step
+  std::optional<double> best_validation = {};  // the best first score of a validation; none: never validated
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

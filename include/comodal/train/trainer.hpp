@@ -14,6 +14,7 @@
 #include <comodal/train/log.hpp>
 #include <comodal/train/metadata.hpp>
 #include <comodal/train/optimiser_set.hpp>
+#include <comodal/train/run_plan.hpp>
 #include <comodal/train/train_options.hpp>
 
 #include <chrono>
@@ -62,7 +63,7 @@ class trainer {
     m_plan.predictors.clear();
     for (const auto& one : method.predictors()) m_plan.predictors.push_back(one.name);
     (void)saved_stores();
-    refuse_unreadable_plan();
+    train_detail::refuse_unreadable_plan(m_plan);
     if constexpr (requires { maker.set_views(method.views()); }) maker.set_views(method.views());
     if constexpr (requires { maker.set_share(0, 1); }) maker.set_share(m_processes.rank(), m_processes.size());
     std::error_code failure;
@@ -98,6 +99,7 @@ class trainer {
       throw io_error(text(file.string(), ": belongs to a run of ", entry("comodal.steps"), " steps with seed ",
                           entry("comodal.seed"), ", this one has ", m_options.steps, " and ", m_options.seed,
                           "; use the same settings or another folder"));
+    train_detail::refuse_other_run(m_plan, file, content);
     const index step = entry("comodal.step");
     if (step < 0 || step > m_options.steps)
       throw io_error(text(file.string(), ": comodal.step = ", step, " of ", m_options.steps, "; the file is damaged"));
@@ -195,21 +197,6 @@ class trainer {
     }
   }
 
-  void refuse_unreadable_plan() const {
-    if (m_plan.modalities.empty())
-      throw config_error("trainer: the plan names no modality; fill in model_plan::modalities");
-    if (m_plan.labels.size() < 2)
-      throw config_error(text("trainer: the plan has ", m_plan.labels.size(),
-                              " labels, expected the background and at least one more; fill in model_plan::labels"));
-    safetensors_file file;  // whatever else a reader of the model will refuse
-    write_plan(m_plan, file);
-    try {
-      (void)plan_of(file, "the plan");
-    } catch (const io_error& failure) {
-      throw config_error(text("trainer: a model with this plan could not be read: ", failure.what()));
-    }
-  }
-
   // What is logged of the last step, read from the device at once; the norms of the gradients come last.
   log_row row_of(double rate, const named_scalars<Backend>& values, const std::vector<variable<Backend>>& norms) const {
     std::vector<variable<Backend>> scalars;
@@ -276,7 +263,7 @@ class trainer {
     for (const auto& [name, value] : scores) row.values.emplace_back("validation." + name, value);
     log.write(row);
     m_method->on_validation(scores);
-    if (!scores.empty() && scores[0].second > m_best) {
+    if (!scores.empty() && (!m_best || scores[0].second > *m_best)) {
       m_best = scores[0].second;
       save_model(m_folder / "best.safetensors");
     }
@@ -321,7 +308,7 @@ class trainer {
     file.metadata["comodal.steps"] = std::to_string(m_options.steps);
     file.metadata["comodal.seed"] = std::to_string(m_options.seed);
     file.metadata["comodal.engines"] = engines();
-    if (m_best >= 0) file.metadata["comodal.best"] = text(std::hexfloat, m_best);
+    if (m_best) file.metadata["comodal.best"] = text(std::hexfloat, *m_best);
     write_safetensors(checkpoint_file(), file);
   }
 
@@ -335,7 +322,7 @@ class trainer {
   std::filesystem::path m_folder;
   any_communicator<Backend> m_processes;
   std::uint32_t m_step = 0;
-  double m_best = -1;
+  std::optional<double> m_best;  // of the first score of validations
   std::vector<label_volume> m_guides;
 };
 
