@@ -22,9 +22,7 @@ struct mutual : method_bench<B> {
   }
   [[nodiscard]] any_method<B> make(const options& o, std::uint64_t seed = 1,
                                    const network_options& n = tiny_network()) {
-    auto all = named(std::string(options::name));
-    all.contrastive_mutual_learning = o;
-    return method_bench<B>::make(all, seed, n);
+    return method_bench<B>::make(named_options(o), seed, n);
   }
   // Gradient and value of the term `name`, which `on` has and `off` has not.
   struct term {

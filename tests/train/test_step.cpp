@@ -6,6 +6,7 @@
 
 #include <comodal/core/recording.hpp>
 #include <comodal/data/batch_maker.hpp>
+#include <comodal/ssl/method_registry.hpp>
 #include <comodal/train/trainer.hpp>
 
 #include <nn/support.hpp>
@@ -69,16 +70,14 @@ struct training {
 
   // "contrastive with all": every further term, and a network with everything else that a step may have.
   static any_method<B> make(tape<B>& home, const std::string& name, const std::string& precision) {
-    method_options method;
     network_options network;
-    method.name = name;
-    method.contrastive_mutual_learning.queue = 6;  // filled in the third step
+    named_options chosen(name);
+    if (name == everything) chosen.name = "contrastive_mutual_learning";
+    chosen.values = method_registry<B>::built_in().method_options_of(chosen.name);
+    (void)chosen.values.set("queue", index{6});  // where the method has one; filled in the third step
     if (name == everything) {
-      method.name = "contrastive_mutual_learning";
-      method.contrastive_mutual_learning.target = "cps";
-      method.contrastive_mutual_learning.agreement = "mse";
-      method.contrastive_mutual_learning.reliability = true;
-      method.contrastive_mutual_learning.confidence = "threshold";
+      for (const auto& [key, value] : {std::pair{"target", "cps"}, {"agreement", "mse"}, {"confidence", "threshold"}})
+        BOOST_REQUIRE(chosen.values.set(key, std::string(value)));
       network.encoder = "residual";
       network.fusion = "cross_modal";
       network.deep_supervision = true;
@@ -88,7 +87,7 @@ struct training {
     network.fused_channels = {16, 32};
     network.precision = precision;
     network.dropout = 0.2;
-    return make_method<B>(home, method, network, 2, target_map::of_classes(2), 1);
+    return make_method<B>(home, chosen, network, 2, target_map::of_classes(2), 1);
   }
   static optimiser_options of(const std::string& name) {
     optimiser_options o;
