@@ -25,6 +25,7 @@
 #include <comodal/engine/host/engine.hpp>
 #include <comodal/engine/host/gemm.hpp>
 #include <comodal/engine/host/host.hpp>
+#include <comodal/engine/host/lanes.hpp>
 #include <comodal/engine/host/matmul.hpp>
 #include <comodal/engine/host/pool3d.hpp>
 #include <comodal/engine/host/register_tiles.hpp>

@@ -23,6 +23,19 @@ namespace engine_detail {
   return winograd_serves(s) || (by_taps && s.ci >= 16 && s.co >= 16);
 }
 
+// True where the host engine, which widens bfloat16, is at least as fast as a vendor's products of bfloat16. Vector
+// registers make two such products in the time of one of floats (bench/history/2026-11-28-zen4-bf16.md): F(4x4, 3x3)
+// needs a quarter of the products, but has to transform the weights.
+[[nodiscard]] inline bool host_conv3d_is_faster_in_bfloat16(const conv3d_problem& p, direction d,
+                                                            const processor& machine) {
+  if (!machine.multiplies_bfloat16()) return true;
+  const bool weights = d == direction::backward_weights;
+  if (machine.amx_bf16) return weights && p.in_channels * p.out_channels >= 1024 && host_conv3d_is_faster(p, d);
+  constexpr index least_tiles = 128;
+  if (p.taps() == 1) return false;
+  return host_conv3d_is_faster(p, d) && (weights || winograd_tiles(conv3d_sizes(p)) >= least_tiles);
+}
+
 }  // namespace engine_detail
 
 template <tensor_backend Backend>
@@ -42,9 +55,7 @@ struct engine_op<host_engine, conv3d_problem, Backend> {
   [[nodiscard]] static bool prefers(context<Backend>& ctx, const conv3d_problem& p, direction d) {
     if (p.is_blocks()) return true;
     if constexpr (std::is_same_v<T, bfloat16>) {
-      if (!ctx.host_processor().multiplies_bfloat16()) return true;
-      const bool many_weights = d == direction::backward_weights && p.in_channels * p.out_channels >= 1024;
-      return many_weights && engine_detail::host_conv3d_is_faster(p, d);
+      return engine_detail::host_conv3d_is_faster_in_bfloat16(p, d, ctx.host_processor());
     } else {
       // Maps side by side need not be joined here.
       return std::is_same_v<T, double> || p.part_count > 1 || engine_detail::host_conv3d_is_faster(p, d);
