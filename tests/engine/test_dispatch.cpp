@@ -226,10 +226,32 @@ BOOST_FIXTURE_TEST_CASE(float_does_not_depend_on_products_of_bfloat16, choices) 
 
 using narrow = kokkos_backend<default_space, bfloat16>;
 
+#if defined(COMODAL_ENABLE_ONEDNN)
+constexpr const char* with_vendor = "onednn";
+#else
+constexpr const char* with_vendor = "host";
+#endif
+
 BOOST_FIXTURE_TEST_CASE(bfloat16_is_ours_where_the_processor_does_not_multiply_it, choices) {
   for (const auto& p : {same, strided, wide, first_layer})
     for (const direction d : all_directions)
       for (const auto& machine : {plain, avx2, avx512}) BOOST_TEST(on<narrow>(machine, p, d) == "host");
+}
+
+// Two products of bfloat16 take the time of one of floats there; F(4x4, 3x3) makes a quarter of them.
+BOOST_FIXTURE_TEST_CASE(bfloat16_in_vector_registers_leaves_to_us_what_winograd_serves, choices) {
+  const conv3d_problem large{2, {16, 16, 16}, 16, 32}, few_tiles{2, {8, 8, 8}, 64, 64},
+      single{2, {16, 16, 16}, 16, 8, {1, 1, 1}};
+  for (const direction d : all_directions) {
+    BOOST_TEST(on<narrow>(zen4, large, d) == "host");
+    const bool weights = d == direction::backward_weights;
+    BOOST_TEST(on<narrow>(zen4, few_tiles, d) == (weights ? "host" : with_vendor));
+    BOOST_TEST(on<narrow>(zen4, strided, d) == with_vendor);
+    BOOST_TEST(on<narrow>(zen4, single, d) == (engine_detail::pairs_compiled ? "host" : with_vendor));
+    BOOST_TEST(on<narrow>(zen4, conv3d_problem{2, {16, 16, 16}, 16, 3, {1, 1, 1}}, d) ==
+               (d == direction::backward || !engine_detail::pairs_compiled ? with_vendor : "host"));
+    BOOST_TEST(on<narrow>(zen4, first_layer, d) == with_vendor);
+  }
 }
 
 BOOST_FIXTURE_TEST_CASE(bfloat16_goes_to_tile_registers_where_there_are_any, choices) {

@@ -25,7 +25,10 @@
 #include <comodal/engine/host/engine.hpp>
 #include <comodal/engine/host/gemm.hpp>
 #include <comodal/engine/host/host.hpp>
+#include <comodal/engine/host/lanes.hpp>
 #include <comodal/engine/host/matmul.hpp>
+#include <comodal/engine/host/pair_conv3d.hpp>
+#include <comodal/engine/host/pair_products.hpp>
 #include <comodal/engine/host/pool3d.hpp>
 #include <comodal/engine/host/register_tiles.hpp>
 #include <comodal/engine/host/segmentation_sums.hpp>

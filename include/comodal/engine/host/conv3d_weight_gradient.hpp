@@ -6,6 +6,7 @@
 #define COMODAL_ENGINE_HOST_CONV3D_WEIGHT_GRADIENT_HPP
 
 #include <comodal/engine/host/conv3d_sizes.hpp>
+#include <comodal/engine/host/lanes.hpp>
 #include <comodal/engine/host/register_tiles.hpp>
 
 #include <algorithm>
@@ -32,33 +33,43 @@ void outer_tile(const outer_row<T>* rows, index number, index a_pitch, index b_p
   constexpr int vectors = Rows * ((Columns + vector_lanes - 1) / vector_lanes), ways = vectors >= 8   ? 1
                                                                                        : vectors >= 4 ? 2
                                                                                                       : 4;
-  T sums[ways][Rows][Columns] = {};
+  lanes<T, Columns> sums[ways][Rows], right;
+#pragma GCC unroll 4
+  for (int way = 0; way < ways; ++way)
+#pragma GCC unroll 16
+    for (int r = 0; r < Rows; ++r) sums[way][r].clear();
   for (index i = 0; i < number; ++i) {
     const T *a = rows[i].a + a_first, *b = rows[i].b + b_first;
     index v = 0;
     for (; v + ways <= rows[i].count; v += ways, a += ways * a_pitch, b += ways * b_pitch) {
 #pragma GCC unroll 4
-      for (int way = 0; way < ways; ++way)
+      for (int way = 0; way < ways; ++way) {
+        right.load(b + way * b_pitch);
 #pragma GCC unroll 16
-        for (int r = 0; r < Rows; ++r) {
-          const T left = a[way * a_pitch + r];
-#pragma omp simd
-          for (int j = 0; j < Columns; ++j) sums[way][r][j] += left * b[way * b_pitch + j];
-        }
-    }
-    for (; v < rows[i].count; ++v, a += a_pitch, b += b_pitch)
-      for (int r = 0; r < Rows; ++r) {
-        const T left = a[r];
-#pragma omp simd
-        for (int j = 0; j < Columns; ++j) sums[0][r][j] += left * b[j];
+        for (int r = 0; r < Rows; ++r) sums[way][r].add_product(a[way * a_pitch + r], right);
       }
-  }
-  for (int r = 0; r < Rows; ++r)
-    for (int j = 0; j < Columns; ++j) {
-      T total = sums[0][r][j];
-      for (int way = 1; way < ways; ++way) total += sums[way][r][j];
-      c[r * c_row + j * c_column] += total;
     }
+    for (; v < rows[i].count; ++v, a += a_pitch, b += b_pitch) {
+      right.load(b);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) sums[0][r].add_product(a[r], right);
+    }
+  }
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) {
+#pragma GCC unroll 4
+    for (int way = 1; way < ways; ++way) sums[0][r].add(sums[way][r]);
+    T* const to = c + r * c_row;
+    if (c_column == 1) {
+      right.load(to);
+      right.add(sums[0][r]);
+      right.store(to);
+    } else {
+      T total[Columns];
+      sums[0][r].store(total);
+      for (int j = 0; j < Columns; ++j) to[j * c_column] += total[j];
+    }
+  }
 }
 
 template <int Columns, class T>

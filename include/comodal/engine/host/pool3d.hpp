@@ -98,22 +98,26 @@ struct max_pool_backward_line {
   const std::uint8_t* chosen;
   T* dx;
   void operator()(index line) const {
-    const index first = line * s.in[2];
     index tap = 0;
-    const index out = s.window_of(first, tap);  // of w = 0; its taps follow each other along the line
-    for (index w = 0; w < s.in[2]; ++w) {
-      T* to = dx + (first + w) * s.channels;
-      const index ow = w / s.window[2];
-      if (out < 0 || ow >= s.out[2]) {
-        std::fill_n(to, s.channels, T(0));
-        continue;
-      }
-      const T* from = dy + (out + ow) * s.channels;
-      const std::uint8_t* of = chosen + (out + ow) * s.channels;
-      const auto mine = static_cast<std::uint8_t>(tap + w % s.window[2]);
-#pragma omp simd
-      for (index c = 0; c < s.channels; ++c) to[c] = value_or_zero(of[c] == mine, from[c]);
+    const index out = s.window_of(line * s.in[2], tap);  // of w = 0; its taps follow each other along the line
+    T* to = dx + line * s.in[2] * s.channels;
+    if (out < 0) {
+      std::fill_n(to, s.in[2] * s.channels, T(0));
+      return;
     }
+    for (index ow = 0; ow < s.out[2]; ++ow)
+      for (index kw = 0; kw < s.window[2]; ++kw, to += s.channels)
+        voxel(dy + (out + ow) * s.channels, chosen + (out + ow) * s.channels, static_cast<std::uint8_t>(tap + kw), to);
+    std::fill_n(to, (s.in[2] - s.out[2] * s.window[2]) * s.channels, T(0));
+  }
+
+ private:
+  void voxel(const T* from, const std::uint8_t* of, std::uint8_t mine, T* to) const {
+    in_lanes(s.channels, [=](index c, auto lanes_of) {
+      constexpr int lanes = decltype(lanes_of)::value;
+#pragma omp simd
+      for (int l = 0; l < lanes; ++l) to[c + l] = value_or_zero(of[c + l] == mine, from[c + l]);
+    });
   }
 };
 

@@ -11,6 +11,7 @@
 #include <comodal/core/loops.hpp>
 #include <comodal/engine/host/conv3d_forward.hpp>
 #include <comodal/engine/host/conv3d_weight_gradient.hpp>
+#include <comodal/engine/host/lanes.hpp>
 #include <comodal/engine/host/winograd_transforms.hpp>
 
 #if defined(__NVCC__)  // does not know "GCC unroll"; these products run on the host alone
@@ -94,12 +95,17 @@ struct winograd_block {
   }
 };
 
+/// Tiles of 4 x 4 outputs in the planes of the rows of a whole convolution.
+[[nodiscard]] inline index winograd_tiles(const conv3d_sizes& s) {
+  return s.batch * s.out[0] * ((s.out[1] + 3) / 4) * ((s.out[2] + 3) / 4);
+}
+
 /// True for what these kernels compute, and compute faster than the direct ones: transforming the weights has to pay.
 [[nodiscard]] inline bool winograd_serves(const conv3d_sizes& s) {
   constexpr index least_tiles = 24;
   const index tiles = (s.out[1] + 3) / 4 * ((s.out[2] + 3) / 4);
   return s.filter[1] == 3 && s.filter[2] == 3 && s.keeps_size() && s.ci >= 4 && s.co >= 8 &&
-         2 * s.out[1] * s.out[2] >= 16 * tiles && s.batch * s.out[0] * tiles >= least_tiles;
+         2 * s.out[1] * s.out[2] >= 16 * tiles && winograd_tiles(s) >= least_tiles;
 }
 
 // The weights of one tap along the depth, G g G^T, packed as products read them: block after block of output channels,
@@ -182,21 +188,19 @@ void winograd_inputs(const conv3d_sizes& s, const winograd_block& at, const conv
 // times its weights.
 template <int Rows, int Columns, class C>
 void winograd_tile(const C* const* from, index count, index ci, const C* packed, C* out) {
-  C sums[Rows][Columns] = {};
+  lanes<C, Columns> sums[Rows], right;
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) sums[r].clear();
   for (index p = 0; p < count; ++p) {
     const C *a = from[p], *b = packed + p * ci * Columns;
     for (index k = 0; k < ci; ++k, b += Columns) {
-#pragma GCC unroll 8
-      for (int r = 0; r < Rows; ++r) {
-        const C left = a[r * ci + k];
-#pragma omp simd
-        for (int j = 0; j < Columns; ++j) sums[r][j] += left * b[j];
-      }
+      right.load(b);
+#pragma GCC unroll 16
+      for (int r = 0; r < Rows; ++r) sums[r].add_product(a[r * ci + k], right);
     }
   }
-  for (int r = 0; r < Rows; ++r)
-#pragma omp simd
-    for (int j = 0; j < Columns; ++j) out[r * Columns + j] = sums[r][j];
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r) sums[r].store(out + r * Columns);
 }
 
 // The products of point t of a block and one block of output channels: out (output tiles, Columns).
@@ -225,6 +229,8 @@ void winograd_products(const conv3d_sizes& s, const winograd_block& at, const C*
           for (index kd = 0; kd < last - first; ++kd) from[kd] += rows * s.ci;
         }
       };
+      if constexpr (2 * tile_rows * ((Columns + vector_lanes - 1) / vector_lanes) <= most_sums)
+        run(std::integral_constant<int, 2 * tile_rows>{});  // narrow tiles need more of them in flight
       run(std::integral_constant<int, tile_rows>{});
       run(std::integral_constant<int, 4>{});
       run(std::integral_constant<int, 2>{});
