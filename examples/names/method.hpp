@@ -35,7 +35,11 @@ class two_students {
   using options_type = two_students_options;
 
   two_students(const comodal::method_setup<Backend>& setup, const options_type& options)
-      : m_setup(setup), m_options(options), m_a(setup.network(0)), m_b(setup.network(1)) {}
+      : m_targets(setup.targets()),
+        m_loss(setup.segmentation_loss()),
+        m_options(options),
+        m_a(setup.network(0)),
+        m_b(setup.network(1)) {}
 
   comodal::batch_views views() const { return {.weak = 0, .box_mix = false}; }
 
@@ -49,14 +53,14 @@ class two_students {
     };
     const auto a = pass(m_a, 0), b = pass(m_b, 1);
 
-    const auto target = comodal::one_hot(m_setup.targets, crops.labelled);
+    const auto target = comodal::one_hot(m_targets, crops.labelled);
     const auto supervised = [&](const auto& out) {
-      return comodal::supervised_loss(m_setup.segmentation_loss, comodal::samples_of(out, 0, crops.labelled.samples),
-                                      target, crops.labelled.present, 0.5);
+      return comodal::supervised_loss(m_loss, comodal::samples_of(out, 0, crops.labelled.samples), target,
+                                      crops.labelled.present, 0.5);
     };
-    const comodal::cross_pseudo_supervision from_partner{m_setup.targets.kind};
+    const comodal::cross_pseudo_supervision from_partner{m_targets.kind};
     const auto learns = [&](const auto& own, const auto& partner) {
-      return comodal::mean(from_partner(own, comodal::probabilities(partner, m_setup.targets.kind)));
+      return comodal::mean(from_partner(own, comodal::probabilities(partner, m_targets.kind)));
     };
     const auto labels = supervised(a) + supervised(b);
     const auto cross = learns(a.fused, b.fused) + learns(b.fused, a.fused);
@@ -73,7 +77,8 @@ class two_students {
   void load(const comodal::safetensors_file&) {}
 
  private:
-  comodal::method_setup<Backend> m_setup;
+  comodal::target_map m_targets;
+  comodal::any_segmentation_loss<Backend> m_loss;
   options_type m_options;
   comodal::any_network<Backend> m_a, m_b;
 };

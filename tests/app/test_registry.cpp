@@ -190,6 +190,27 @@ BOOST_FIXTURE_TEST_CASE(a_loss_has_options_of_its_own, own_names) {
                         says("command line: 'loss.scaled.factor': belongs to the loss 'scaled', which is not chosen"));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_loss_that_the_method_does_not_use_is_refused, own_names) {
+  bench_of<B> at;
+  network_options network;
+  network.stream_channels = {2, 4};
+  network.fused_channels = {4, 8};
+  const auto make = [&](const char* method) {
+    return make_method<B>(at.home, method, network, 2, target_map::of_classes(2), 1, {.consistency = "scaled"}, names);
+  };
+  BOOST_TEST(make("mean_teacher").trained().size() == 1u);
+  BOOST_CHECK_EXCEPTION((void)make("supervised"), config_error,
+                        says("loss.consistency = 'scaled': the method 'supervised' uses no consistency loss"));
+}
+
+BOOST_FIXTURE_TEST_CASE(losses_of_all_kinds_share_their_names, own_names) {
+  const auto make = [](label_kind kind) { return mean_squared_error{kind}; };
+  const auto refused = says("registry: there is a loss or a key '");
+  BOOST_CHECK_EXCEPTION(names.consistency_loss("dice_cross_entropy", make), config_error, refused);
+  BOOST_CHECK_EXCEPTION(names.consistency_loss("segmentation", make), config_error, refused);
+  BOOST_CHECK_EXCEPTION(names.method<labelled_only>("name"), config_error, says("already; choose another name"));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_named_method_trains_with_a_named_optimiser, own_names) {
   bench_of<B> at;
   network_options network;

@@ -116,6 +116,43 @@ BOOST_FIXTURE_TEST_CASE(check_train_predict_evaluate_report, job) {
   BOOST_TEST(std::string(html.end() - 8, html.end()).find("</html>") != std::string::npos);
 }
 
+BOOST_FIXTURE_TEST_CASE(an_experiment_made_in_code_is_taken_up_again, job) {
+  app::experiment own = e;
+  own.method = "mean_teacher";  // without options: the defaults
+  own.losses = {};
+  seen first;
+  first.cancel_at = 3;
+  BOOST_TEST(!app::train(own, work / "run", false, names, first.watch()).result.finished);
+  BOOST_TEST(app::train(own, work / "run", true, names).result.first_step == 3u);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_training_cancelled_before_its_first_step_writes_nothing, job) {
+  app::observer at_once;
+  at_once.cancelled = [] { return true; };
+  const auto summary = app::train(e, work / "run", false, names, at_once);
+  BOOST_TEST(!summary.begun);
+  BOOST_TEST(!fs::exists(work.path() / "run"));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_an_observer_throws_ends_the_verb, job) {
+  e.train.steps = 1;
+  e.validation.clear();
+  (void)app::train(e, work / "run", false, names);
+  app::observer thrower;
+  thrower.progress = [](const app::work_progress&) { throw config_error("enough"); };
+  const app::predict_request request{work.path() / "run/model.safetensors", work.path() / "cohort/imagesTs",
+                                     work.path() / "p"};
+  BOOST_CHECK_EXCEPTION((void)app::predict(request, names, thrower), config_error, says("enough"));
+}
+
+BOOST_FIXTURE_TEST_CASE(threads_are_those_of_the_verb_alone, job) {
+  const int before = host_threads();
+  e.threads = 1;
+  e.train.steps = 1;
+  (void)app::train(e, work / "run", false, names);
+  BOOST_TEST(host_threads() == before);
+}
+
 BOOST_FIXTURE_TEST_CASE(a_case_that_fails_is_a_line_and_the_others_go_on, job) {
   e.train.steps = 1;
   e.validation.clear();

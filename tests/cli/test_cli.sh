@@ -120,10 +120,10 @@ killed broken_off "[ -e broken_off/checkpoint.safetensors ]"
 cmp whole/model.safetensors broken_off/model.safetensors || fail "the resumed run has other weights"
 refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, --resume was given method.contrastive_mutual_learning.ema_decay = 0.9" \
   "$comodal" train tiny.toml broken_off --resume --method.contrastive_mutual_learning.ema_decay 0.9
+! grep -q "^reading" out.txt || fail "other settings are refused only after all cases were read"
 refuses 2 "belongs to the method .mean_teacher." "$comodal" train tiny.toml wrong_too --method.mean_teacher.contrast 0.2
 refuses 2 "method.mean_teacher.ramp = nan, expected a number from 0 to 1" \
   "$comodal" train tiny.toml wrong_too --method.name mean_teacher --method.mean_teacher.ramp nan
-! grep -q "^reading" out.txt || fail "other settings are refused only after all cases were read"
 OMP_NUM_THREADS=1 "$comodal" train tiny.toml one_thread >/dev/null 2>&1
 cmp whole/model.safetensors one_thread/model.safetensors || fail "one thread gives other weights than several"
 "$comodal" train whole/experiment.toml again >/dev/null 2>&1
@@ -149,6 +149,22 @@ cmp whole16/model.safetensors broken16/model.safetensors || fail "the resumed ru
 "$comodal" info whole16/model.safetensors | grep -q "parameters, bf16" || fail "info does not say bf16"
 "$comodal" predict whole16/model.safetensors cohort/imagesTs whole16/predictions --branches >/dev/null
 "$comodal" info | grep -q "^bf16: a usual convolution runs on the" || fail "info does not say what bf16 runs on"
+
+echo "a name and a table that are none are refused, empty or not"
+printf '[train.steps]\n' >empty_table.toml
+refuses 2 "empty_table.toml:1: train.steps is not a whole number" "$comodal" train empty_table.toml wrong --data.folder cohort
+printf '[method.mean_teacher]\n' >empty_table.toml
+refuses 2 "belongs to the method 'mean_teacher'" "$comodal" train empty_table.toml wrong --data.folder cohort
+printf '[train]\n' >empty_table.toml
+refuses 2 "data.folder is not set" "$comodal" train empty_table.toml wrong
+refuses 2 "loss.consistency = 'cross_pseudo_supervision': the method 'contrastive_mutual_learning' uses no consistency loss" \
+  "$comodal" train tiny.toml wrong --loss.consistency cross_pseudo_supervision
+refuses 2 "did you mean 'phantom.labelled'? (--help lists all keys)" "$comodal" phantom wrong --phantom.labeled 3
+[ ! -e wrong ] || fail "a refused run leaves a folder"
+mkdir orphan && cp whole/checkpoint.safetensors orphan
+refuses 2 "orphan/experiment.toml: is missing beside a checkpoint" "$comodal" train tiny.toml orphan --resume
+cp "$comodal" renamed
+refuses 2 "^renamed: absent.toml: there is no such experiment file" ./renamed train absent.toml wrong
 
 echo "a run that is stopped before it logs claims no loss"
 "$comodal" train tiny.toml early --train.log_every 1000000 --train.steps 1000000 >early.txt 2>/dev/null &
@@ -190,7 +206,7 @@ for file in cut_images/phantom_5001_*; do head -c 1000 "cohort/imagesTs/${file##
 refuses 2 "phantom_5001_.*damaged gzip file" "$comodal" predict again/model.safetensors cut_images again/predictions
 [ -e again/predictions/phantom_5000.nii.gz ] && [ ! -e again/predictions/phantom_5001.nii.gz ] || fail "a case that failed keeps the mask of another run"
 refuses 2 "has no prediction of case phantom_5001" "$comodal" evaluate again/predictions --labels cohort/labelsTs
-refuses 2 "phantom_500.*, which .comodal predict. did not write" "$comodal" predict whole/model.safetensors cohort/imagesTs cohort/labelsTs
+refuses 2 "phantom_500.*, which .predict. did not write" "$comodal" predict whole/model.safetensors cohort/imagesTs cohort/labelsTs
 gunzip -c cohort/labelsTs/phantom_5001.nii.gz >mask
 { head -c 352 mask; tail -c +353 mask | tr '\002' '\011'; } | gzip >undeclared/phantom_5001.nii.gz
 refuses 2 "phantom_5001.nii.gz: holds label 9 in .* voxels; declared are 0, 1, 2, 3" "$comodal" evaluate whole/predictions --labels undeclared

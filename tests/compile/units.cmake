@@ -28,3 +28,16 @@ set_target_properties(headers_alone PROPERTIES CXX_COMPILER_LAUNCHER "")
 foreach(_target main_network headers_alone)
   comodal_warn(${_target})
 endforeach()
+
+# What a program costs the compiler, in numbers that do not depend on the machine's load: preprocessed lines, and bytes of the object, with
+# comodal::compiled and with one more name (bench/compile_time.py measures seconds and memory).
+function(comodal_compile_size name)
+  add_library(${name} OBJECT "${PROJECT_SOURCE_DIR}/bench/compile/quickstart.cpp")
+  target_link_libraries(${name} PRIVATE comodal::compiled)
+  target_compile_options(${name} PRIVATE ${ARGN})
+endfunction()
+comodal_compile_size(compile_lines -E -P)
+comodal_compile_size(compile_quickstart)
+comodal_compile_size(compile_one_more -DCOMODAL_ONE_MORE_NAME)
+add_test(NAME compile.size COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/compile/size.sh" $<TARGET_OBJECTS:compile_lines> $<TARGET_OBJECTS:compile_quickstart>
+  $<TARGET_OBJECTS:compile_one_more>)

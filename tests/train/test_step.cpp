@@ -224,6 +224,19 @@ BOOST_AUTO_TEST_CASE(steps_that_are_replayed_equal_steps_that_run) {
           replayed.run(batches[0], 5);
           BOOST_TEST((replayed.logged() == eager.logged()));
           BOOST_TEST((replayed.state() == eager.state()));
+          // A replay uses the batch up: another one at the same address is sent again.
+          step_batch place = batches[1];
+          upload_batch(replayed.home, place);
+          replayed.begin(6);
+          recording.replay();
+          place = batches[2];
+          replayed.begin(7);
+          replayed.run(place, 7);
+          for (const std::uint32_t step : {6u, 7u}) {
+            eager.begin(step);
+            eager.run(batches[step - 5], step);
+          }
+          BOOST_TEST((replayed.state() == eager.state()));
         }
 }
 

@@ -9,6 +9,7 @@
 #include <comodal/data/reader_registry.hpp>
 #include <comodal/data/split.hpp>
 
+#include <exception>
 #include <filesystem>
 #include <vector>
 
@@ -23,7 +24,7 @@ namespace app {
   (void)readers.layout_of(folder, "folder");
   try {
     return check_cohort(apply_split(readers.list(folder, "folder")));
-  } catch (const error& failure) {
+  } catch (const std::exception& failure) {
     return {finding_of(folder, failure)};
   }
 }

@@ -53,8 +53,7 @@ inline std::vector<case_score> score_folder(const std::filesystem::path& folder,
       scores.insert(scores.end(), one.begin(), one.end());
     }
   }
-  if (scores.empty())
-    throw io_error(text(folder.string(), ": there is nothing to score: `comodal predict` finished no case"));
+  if (scores.empty()) throw io_error(text(folder.string(), ": there is nothing to score: `predict` finished no case"));
   return scores;
 }
 

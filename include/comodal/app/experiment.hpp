@@ -67,12 +67,16 @@ struct experiment {
     return e;
   }
 
-  /// The default options of what `method` and `losses` name. @throws config_error for a name that the program lacks
+  /// Gives `method` and `losses` the default options of what they name, where they have none.
+  /// @throws config_error for a name that the program lacks
   template <tensor_backend Backend>
   void take_default_options(const registry<Backend>& names) {
-    method.values = names.method_options_of(method.name);
+    const auto fill = [](named_options& chosen, any_options defaults) {
+      if (chosen.values.template get_if<no_options>() != nullptr) chosen.values = std::move(defaults);
+    };
+    fill(method, names.method_options_of(method.name));
     visit_loss_choices(losses, [&](std::string_view key, named_options& chosen) {
-      chosen.values = names.loss_options_of(key, chosen.name);
+      fill(chosen, names.loss_options_of(key, chosen.name));
     });
   }
 

@@ -29,8 +29,8 @@ struct work_progress {
 /// What a caller wants to hear from a verb. Functions that are not set are not called. They are called on the thread of
 /// the caller; what they throw ends the verb.
 struct observer {
-  std::function<void(const std::string& line)> warning = {};  // worth a look; the work goes on
-  std::function<void(const std::string& line)> note = {};     // what is done now
+  std::function<void(const std::string& words)> warning = {};  // worth a look; the work goes on
+  std::function<void(const std::string& line)> note = {};      // what is done now
   std::function<void(const work_progress&)> progress = {};
   std::function<bool()> cancelled = {};  // asked between units; true: stop there, keep what is finished
 
@@ -40,7 +40,7 @@ struct observer {
   /// Every finding that is no error.
   void warn(const std::vector<finding>& findings) const {
     for (const auto& found : findings)
-      if (found.severity != finding::level::error) warn(to_line(found));
+      if (found.severity != finding::level::error) warn(text(found.file.string(), ": ", found.reason));
   }
   void tell(const std::string& line) const {
     if (note) note(line);

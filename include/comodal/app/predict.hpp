@@ -52,8 +52,7 @@ inline void refuse_foreign_volumes(const std::filesystem::path& folder) {
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
     if (name.ends_with(".nii.gz") || name.ends_with(".nii"))
-      throw config_error(
-          text(folder.string(), ": holds ", name, ", which `comodal predict` did not write; name a new folder"));
+      throw config_error(text(folder.string(), ": holds ", name, ", which `predict` did not write; name a new folder"));
   }
 }
 
@@ -93,17 +92,17 @@ inline window_options windows_of(const app::predict_request& request, const mode
   return windows;
 }
 
-// Segments one case and writes its masks.
+// Segments one case and writes its masks. @param warnings gets what is worth a look
 template <tensor_backend Backend>
 void predict_one(app::segmenter<Backend>& segment, const case_files& files, const app::predict_request& request,
-                 const window_options& windows, app::predict_summary& summary, const app::observer& watch) {
+                 const window_options& windows, app::predict_summary& summary, std::vector<std::string>& warnings) {
   const model_plan& plan = segment.plan();
   for (const auto& folder : output_folders(request.folder, plan.modalities))
     std::filesystem::remove(folder / (files.id + ".nii.gz"));
   const auto one = prepare_case(files, plan.prepare);
-  watch.warn(one.warnings);
+  for (const auto& found : one.warnings) warnings.push_back(text(found.file.string(), ": ", found.reason));
   if (const std::string words = spacing_warning(one.preparation.canonical(), plan.spacing); !words.empty())
-    watch.warn(text("warning: ", one.id, ": ", words));
+    warnings.push_back(text(one.id, ": ", words));
   for (const auto& result : segment(one, {true, request.branches, request.only}, windows)) {
     const std::filesystem::path folder = request.folder / folder_of(result.name);
     std::filesystem::create_directories(folder);
@@ -127,8 +126,9 @@ template <tensor_backend Backend>
                                       const registry<Backend>& names = registry<Backend>::built_in(),
                                       const observer& watch = {}) {
   expect_runtime();
-  use_host_threads(request.threads);
+  const host_threads_scope threads(request.threads);
   segmenter<Backend> segment(request.model, request.weights, names);
+  segment.warn_by([&](const std::string& line) { watch.warn(line); });
   const model_plan& plan = segment.plan();
   const auto windows = app_detail::windows_of(request, plan);
   const auto cases = app_detail::images_to_predict(request.images, plan.modalities.size(), watch);
@@ -145,8 +145,9 @@ template <tensor_backend Backend>
       summary.finished = false;
       break;
     }
+    std::vector<std::string> warnings;  // told behind the case: what an observer throws is no failure of it
     try {
-      app_detail::predict_one(segment, files, request, windows, summary, watch);
+      app_detail::predict_one(segment, files, request, windows, summary, warnings);
     } catch (const device_error&) {
       throw;  // memory that is short here is short for the next case, too
     } catch (const io_error& failure) {
@@ -154,6 +155,7 @@ template <tensor_backend Backend>
     } catch (const error& failure) {
       summary.failures.push_back(text(files.id, ": ", failure.what()));
     }
+    for (const auto& words : warnings) watch.warn(words);
     watch.show({"case", 0, ++done, static_cast<index>(cases.size())});
   }
   description.outputs = summary.outputs;

@@ -61,7 +61,7 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
 [[nodiscard]] inline predictions read_predictions(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "predictions.json";
   if (!std::filesystem::is_regular_file(file))
-    throw io_error(text(folder.string(), ": is no folder that `comodal predict` wrote (it has no predictions.json)"));
+    throw io_error(text(folder.string(), ": is no folder that `predict` wrote (it has no predictions.json)"));
   const auto bytes = read_file(file);
   try {
     const auto j = nlohmann::json::parse(bytes.begin(), bytes.end());

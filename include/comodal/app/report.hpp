@@ -105,8 +105,12 @@ inline void add_settings(html_report& html, const std::filesystem::path& run) {
 
 namespace app {
 
-/// Writes one HTML file about runs. @throws io_error as `evaluate`, and if the file cannot be written
+/// Writes one HTML file about runs. @throws config_error without a run; io_error as `evaluate`, and if the file cannot
+/// be written
 inline void report(const report_request& request, const observer& watch = {}) {
+  if (request.runs.empty()) throw config_error("report: no run, expected at least one");
+  if (request.cases < 0)
+    throw config_error(text("report: ", request.cases, " cases with pictures, expected 0 or more"));
   html_report html(request.title);
   std::vector<method_scores> methods;
   for (const auto& run : request.runs)
@@ -127,7 +131,7 @@ inline void report(const report_request& request, const observer& watch = {}) {
     watch.show({"run", 0, static_cast<index>(r + 1), static_cast<index>(request.runs.size())});
   }
   html.write(request.file);
-  for (const auto& warning : html.warnings()) watch.warn("warning: " + warning);
+  for (const auto& warning : html.warnings()) watch.warn(warning);
 }
 
 }  // namespace app

@@ -9,7 +9,9 @@
 #include <comodal/model/model_file.hpp>
 
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -43,7 +45,8 @@ class segmenter {
   segmenter& operator=(const segmenter&) = delete;
 
   [[nodiscard]] const model_plan& plan() const { return m_plan; }
-  [[nodiscard]] const context<Backend>& ctx() const { return m_context; }
+  /// Who hears of fallbacks, each once.
+  void warn_by(std::function<void(const std::string& line)> warn) { m_context.warn_by(std::move(warn)); }
   [[nodiscard]] const any_network<Backend>& network() const { return m_network; }
 
   /// Segments a prepared case (`prepare_case(files, plan().prepare)`). @throws as `predict_case`

@@ -44,7 +44,7 @@ namespace app_detail {
   if (name == "seed" || name == "random_seed") return "the key is 'train.seed'";
   if (name == "fold") return "the cases of a fold are named by 'data.labelled', 'data.validation' and 'data.splits'";
   if (name == "device" || name == "gpu")
-    return "the device is that of the Kokkos that the program was built with; `comodal info` names it";
+    return "the device is that of the Kokkos that the program was built with; `info` names it";
   return {};
 }
 
@@ -104,7 +104,7 @@ class raw_settings {
   void read_table(const toml::value& table, const std::string& prefix, const std::string& file) {
     for (const auto& [name, value] : table.as_table()) {
       const std::string key = prefix.empty() ? name : prefix + "." + name;
-      if (value.is_table())
+      if (value.is_table() && !value.as_table().empty())
         read_table(value, key, file);
       else
         m_entries.push_back({key, value, text(file, ":", value.location().line())});
@@ -155,7 +155,8 @@ class settings {
 
   /// Takes all values. @throws config_error naming place and key for what is unknown or of the wrong kind
   void apply(const raw_settings& raw) const {
-    for (const auto& one : raw.entries()) find(one.key, one.where).set(one.value, one.where);
+    for (const auto& one : raw.entries())
+      if (!is_empty_section(one)) find(one.key, one.where).set(one.value, one.where);
   }
 
   /// The whole experiment as TOML, every key with its value.
@@ -198,22 +199,28 @@ class settings {
   };
 
   void add(const std::string& key, bound option) {
+    if (m_keys.contains(key)) throw error(text("settings: the key '", key, "' is bound twice"));
     m_order.push_back(key);
     m_keys[key] = std::move(option);
+  }
+
+  // A table without keys, of a section that there is.
+  [[nodiscard]] bool is_empty_section(const raw_settings::entry& one) const {
+    return one.value.is_table() && std::any_of(m_order.begin(), m_order.end(),
+                                               [&](const std::string& key) { return key.starts_with(one.key + "."); });
   }
 
   const bound& find(const std::string& key, const std::string& where) const {
     const auto found = m_keys.find(key);
     if (found != m_keys.end()) return found->second;
     for (const auto& [prefix, sentence] : m_refused)
-      if (key.starts_with(prefix + ".")) throw config_error(text(where, ": '", key, "': ", sentence));
+      if (key == prefix || key.starts_with(prefix + ".")) throw config_error(text(where, ": '", key, "': ", sentence));
     if (const auto now = renamed_to(key); !now.empty())
       throw config_error(text(where, ": there is no key '", key, "'; it is called '", now, "' now"));
     if (const auto words = app_detail::synonym_of(key); !words.empty())
       throw config_error(text(where, ": there is no key '", key, "'; ", words));
     throw config_error(text(where, ": there is no key '", key, "'; did you mean '",
-                            nearest_name(key, m_order, app_detail::key_distance),
-                            "'? (comodal train --help lists all keys)"));
+                            nearest_name(key, m_order, app_detail::key_distance), "'? (--help lists all keys)"));
   }
 
   std::map<std::string, bound> m_keys;

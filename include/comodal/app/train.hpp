@@ -28,6 +28,7 @@ struct train_summary {
   train_result result;
   index parameters = 0;        // scalars that are trained
   std::size_t pool_bytes = 0;  // most that tensors took at once
+  bool begun = false;          // false: cancelled before the first step; nothing was written
 };
 
 }  // namespace app
@@ -91,6 +92,7 @@ class training {
         m_watch(watch),
         m_processes(std::move(processes)),
         m_cohort(e.read_cohort(names)) {
+    m_e.take_default_options(names);
     m_watch.warn(m_cohort.findings);
     refuse_errors(m_cohort.findings);
     if (m_cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
@@ -98,8 +100,13 @@ class training {
     if (exists && !resume)
       throw config_error(text(m_folder.string(), ": exists already; name a new folder, or continue with --resume"));
     m_begun = resume && std::filesystem::exists(settings_file());
+    if (resume && !m_begun && std::filesystem::exists(m_folder / "checkpoint.safetensors"))
+      throw config_error(text(settings_file().string(),
+                              ": is missing beside a checkpoint, so nobody can tell what the "
+                              "run was begun with; name a new folder"));
     if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), m_e.train.memory <= 0, names);
     m_prepare = m_e.prepare(m_cohort, names);
+    m_context.warn_by([this](const std::string& line) { m_watch.warn(line); });
     m_targets = target_map::of_labels(m_cohort.labels, !m_cohort.region_order.empty());
   }
 
@@ -111,10 +118,16 @@ class training {
     batch_maker<> maker(m_e.batch, cases.labelled_crops(), cases.unlabelled_crops(), seed, views);
     if (m_e.train.memory > 0) {
       method.reset();  // a trial has the memory for itself
+      m_context.pool().release();
       fit_memory(maker);
       method = make_method(m_home, m_e.network);
+      if (resume && !m_begun && std::filesystem::exists(m_folder / "checkpoint.safetensors"))
+        throw config_error(text(settings_file().string(),
+                                ": is missing beside a checkpoint, so nobody can tell what the "
+                                "run was begun with; name a new folder"));
       if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), true, m_names);
     }
+    if (m_watch.stops()) return {};  // before the first step there is nothing to keep
     if (m_processes.writes()) std::filesystem::create_directories(m_folder);
     const model_plan plan = plan_of(cases, seed);
     comodal::trainer<Backend> trainer(*method, m_e.optimiser, maker, m_e.prefetch, m_e.train, plan, m_folder, m_names,
@@ -126,7 +139,7 @@ class training {
     m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ", host_threads(), " threads, ",
                       m_e.train.steps, " steps"));
     const auto result = trainer.run([&] { return m_watch.stops(); });
-    return {result, trainer.trained_count(), m_context.pool().statistics().peak};
+    return {result, trainer.trained_count(), m_context.pool().statistics().peak, true};
   }
 
  private:
@@ -208,7 +221,8 @@ namespace app {
 
 /// Trains what an experiment describes. All files of the run are in `folder`: `experiment.toml`, the log, checkpoints,
 /// `model.safetensors` when it is finished. Nothing is written before all keys and files have been checked. Where
-/// `watch.cancelled` says so, a checkpoint is written and `result.finished` is false.
+/// `watch.cancelled` says so, a checkpoint is written and `result.finished` is false; before the first step, nothing is
+/// written.
 /// @param processes that train together; rank 0 writes
 /// @param folder new or empty; with `resume` that of an earlier run, which continues bit for bit
 /// @throws config_error, io_error for input that cannot be used; error if the loss is no longer a number
@@ -217,7 +231,7 @@ template <tensor_backend Backend>
                                   const registry<Backend>& names = registry<Backend>::built_in(),
                                   const observer& watch = {}, any_communicator<Backend> processes = {}) {
   expect_runtime();
-  use_host_threads(e.threads);
+  const host_threads_scope threads(e.threads);
   e.check(names);
   return app_detail::training<Backend>(e, folder, resume, names, watch, std::move(processes)).run(resume);
 }

@@ -78,7 +78,7 @@ class training_cases {
       if (const std::string words = spacing_warning(one->preparation.canonical(), m_spacing);
           !words.empty() && number++ == 0)
         first = one->id + ": " + words;
-    if (number > 0) watch.warn(text("warning: ", first, " (", number, " of ", cases.size(), " cases differ so)"));
+    if (number > 0) watch.warn(text(first, " (", number, " of ", cases.size(), " cases differ so)"));
   }
 
   prepare_options m_prepare;

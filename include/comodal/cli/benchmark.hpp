@@ -52,7 +52,8 @@ void measure_training(tape<Backend>& home, app::experiment& e, const cli::benchm
   std::optional<any_method<Backend>> method = make(home, e.network);
   batch_maker<> maker(e.batch, std::move(labelled), std::move(unlabelled), seed, method->views());
   if (e.train.memory > 0) {
-    method.reset();
+    method.reset();  // a trial has the memory for itself
+    home.ctx().pool().release();
     step_batch batch;
     maker.make(0, batch);
     e.network.checkpointed = app_detail::fitted_stages<Backend>(e, names, batch, make);
@@ -126,7 +127,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   auto e = app::read_experiment(arguments.config, overrides, names);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   if (!arguments.precision.empty()) e.network.precision = arguments.precision;
-  use_host_threads(e.threads);
+  const host_threads_scope threads(e.threads);
   context<Backend> ctx;
   tape<Backend> home(ctx);
   profile recorder;

@@ -9,8 +9,11 @@
 
 #include <CLI/CLI.hpp>
 
+#include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -42,26 +45,35 @@ class command_line {
     } catch (const CLI::ParseError& failure) {
       return m_app.exit(failure) == 0 ? 0 : 2;
     }
-    return cli::guarded([&] {
-      const runtime scope;
-      for (const auto& [command, call] : m_commands)
-        if (*command) return call();
-      return 2;
-    });
+    for (const auto& [command, computes, call] : m_commands) {
+      if (!*command) continue;
+      std::optional<runtime> scope;  // other commands need no device
+      if (computes == needs::runtime) scope.emplace();
+      use_host_threads(0);
+      return call();
+    }
+    return 2;
   }
 
  private:
   static constexpr const char* memory_help =
       "limit of the tensor memory of a step in GiB (train.memory); stages are recomputed until it fits. 0: no limit";
 
-  CLI::App* add(const char* name, const char* help, std::function<int(CLI::App&)> call) {
-    CLI::App* command = m_app.add_subcommand(name, help);
-    m_commands.emplace_back(command, [command, call = std::move(call)] { return call(*command); });
-    return command;
+  enum class needs { nothing, runtime };
+  struct command {
+    CLI::App* words;
+    needs computes;
+    std::function<int()> call;
+  };
+
+  CLI::App* add(const char* name, const char* help, needs computes, std::function<int(CLI::App&)> call) {
+    CLI::App* words = m_app.add_subcommand(name, help);
+    m_commands.push_back({words, computes, [words, call = std::move(call)] { return call(*words); }});
+    return words;
   }
 
   void add_phantom() {
-    auto* c = add("phantom", "make a cohort of synthetic heads in nnU-Net raw layout",
+    auto* c = add("phantom", "make a cohort of synthetic heads in nnU-Net raw layout", needs::nothing,
                   [this](CLI::App& at) { return cli::phantom(m_phantom, at.remaining()); });
     c->add_option("folder", m_phantom.folder, "folder to write; new or empty")->required();
     c->add_option("--config", m_phantom.config, "TOML file with a table [phantom]");
@@ -74,12 +86,12 @@ class command_line {
         [] { return "Every number can be set by --phantom.KEY VALUE. Keys and defaults:\n\n" + cli::phantom_keys(); });
   }
   void add_check() {
-    auto* c = add("check", "read every file of a data set and report every fault",
+    auto* c = add("check", "read every file of a data set and report every fault", needs::nothing,
                   [this](CLI::App&) { return cli::check(m_check, m_names.readers); });
     c->add_option("folder", m_check, "folder of a data set, such as an nnU-Net raw folder")->required();
   }
   void add_train() {
-    auto* c = add("train", "train the network that an experiment file describes",
+    auto* c = add("train", "train the network that an experiment file describes", needs::runtime,
                   [this](CLI::App& at) { return cli::train(m_train, at.remaining(), m_names); });
     c->add_option("experiment", m_train.config, "TOML file")->required();
     c->add_option("folder", m_train.folder, "folder of the run: a new one, or with --resume that of an earlier run")
@@ -92,7 +104,7 @@ class command_line {
     });
   }
   void add_predict() {
-    auto* c = add("predict", "segment a folder of images; masks have the inputs' own grids",
+    auto* c = add("predict", "segment a folder of images; masks have the inputs' own grids", needs::runtime,
                   [this](CLI::App&) { return cli::predict(m_predict, m_names); });
     c->add_option("model", m_predict.model, "model.safetensors of a run")->required();
     c->add_option("images", m_predict.images, "folder of CASE_0000.nii.gz, CASE_0001.nii.gz ...")->required();
@@ -107,10 +119,11 @@ class command_line {
     c->add_option("--threads", m_predict.threads, "number of threads; 0: all cores")->check(CLI::NonNegativeNumber);
   }
   void add_evaluate() {
-    auto* c = add("evaluate", "score predictions against labels; several folders are compared", [this](CLI::App&) {
-      m_evaluate.options = cli::options_of(m_unit, m_hd95);
-      return cli::evaluate(m_evaluate);
-    });
+    auto* c = add("evaluate", "score predictions against labels; several folders are compared", needs::nothing,
+                  [this](CLI::App&) {
+                    m_evaluate.options = cli::options_of(m_unit, m_hd95);
+                    return cli::evaluate(m_evaluate);
+                  });
     c->add_option("predictions", m_evaluate.predictions, "folders that `predict` wrote")->required();
     c->add_option("--labels", m_evaluate.labels, "folder of the true masks")->required();
     c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
@@ -118,10 +131,11 @@ class command_line {
         ->check(CLI::IsMember({"monai", "medpy", "pymic"}));
   }
   void add_report() {
-    auto* c = add("report", "one HTML file with curves, tables and pictures of runs", [this](CLI::App&) {
-      m_report.options = cli::options_of(m_unit, m_hd95);
-      return cli::report(m_report);
-    });
+    auto* c =
+        add("report", "one HTML file with curves, tables and pictures of runs", needs::nothing, [this](CLI::App&) {
+          m_report.options = cli::options_of(m_unit, m_hd95);
+          return cli::report(m_report);
+        });
     c->add_option("runs", m_report.runs, "run folders, each with log.jsonl and predictions/")->required();
     c->add_option("--labels", m_report.labels, "folder of the true masks")->required();
     c->add_option("--images", m_report.images, "folder of the images that were predicted")->required();
@@ -131,8 +145,9 @@ class command_line {
     c->add_option("--cases", m_report.cases, "number of cases with pictures")->check(CLI::NonNegativeNumber);
   }
   void add_benchmark() {
-    auto* c = add("benchmark", "time a training step, or the prediction of a volume, on synthetic volumes",
-                  [this](CLI::App& at) { return cli::benchmark(m_benchmark, at.remaining(), m_names); });
+    auto* c =
+        add("benchmark", "time a training step, or the prediction of a volume, on synthetic volumes", needs::runtime,
+            [this](CLI::App& at) { return cli::benchmark(m_benchmark, at.remaining(), m_names); });
     c->add_option("--config", m_benchmark.config, "experiment file; without it, the defaults");
     c->add_option("--work", m_benchmark.work, "work to time")->check(CLI::IsMember({"train", "predict"}));
     c->add_option("--precision", m_benchmark.precision, "precision of the network's maps (model.precision)")
@@ -151,14 +166,14 @@ class command_line {
     c->footer([] { return "Every key of an experiment can be set by --SECTION.KEY VALUE; train --help lists them."; });
   }
   void add_info() {
-    auto* c = add("info", "what this program was built with, or what a model file holds",
+    auto* c = add("info", "what this program was built with, or what a model file holds", needs::runtime,
                   [this](CLI::App&) { return m_info.empty() ? cli::info<Backend>() : cli::info(m_info, m_names); });
     c->add_option("model", m_info, "a model or checkpoint file");
   }
 
   const registry<Backend>& m_names;
   CLI::App m_app{"comodal: semi-supervised, multi-modal 3-D medical image segmentation.\nNot a medical device."};
-  std::vector<std::pair<CLI::App*, std::function<int()>>> m_commands;
+  std::vector<command> m_commands;
   cli::phantom_arguments m_phantom;
   std::filesystem::path m_check, m_info;
   cli::train_arguments m_train;
@@ -176,7 +191,8 @@ namespace cli {
 template <tensor_backend Backend>
 int run(int argc, char** argv, const registry<Backend>& names) {
   let_waiting_threads_sleep(argv);
-  return cli_detail::command_line<Backend>(names).run(argc, argv);
+  const auto program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : std::string("comodal");
+  return guarded(program, [&] { return cli_detail::command_line<Backend>(names).run(argc, argv); });
 }
 
 }  // namespace cli

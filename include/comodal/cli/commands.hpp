@@ -12,6 +12,7 @@
 #include <comodal/cli/benchmark.hpp>
 #include <comodal/cli/console.hpp>
 #include <comodal/cli/info.hpp>
+#include <comodal/cli/measurement.hpp>
 #include <comodal/cli/phantom.hpp>
 
 #include <algorithm>
@@ -26,12 +27,12 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace cli {
 
-/// Calls a command; what it throws becomes one line on stderr. @return its exit status; 1 for a failure, 2 for bad
-/// input
+/// Calls a command; what it throws becomes one line on stderr, behind the program's name.
+/// @return its exit status; 1 for a failure, 2 for bad input
 template <class Command>
-int guarded(const Command& command) {
-  const auto failed = [](const char* words, int status) {
-    std::fprintf(stderr, "comodal: %s\n", words);
+int guarded(const std::string& program, const Command& command) {
+  const auto failed = [&](const char* words, int status) {
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), words);
     return status;
   };
   constexpr const char* smaller = "; use a smaller batch.patch_size or fewer crops per step";
@@ -69,10 +70,13 @@ template <tensor_backend Backend>
 int train(const train_arguments& arguments, const std::vector<std::string>& overrides, const registry<Backend>& names) {
   auto e = app::read_experiment(arguments.config, overrides, names);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
-  const stop_signals signals;
-  auto watch = console_observer();
-  watch.cancelled = [] { return stop_signals::came(); };
-  const auto [result, parameters, pool] = app::train(e, arguments.folder, arguments.resume, names, watch);
+  auto watch = interruptible_observer();
+  const auto [result, parameters, pool, begun] = app::train(e, arguments.folder, arguments.resume, names, watch);
+  watch = {};  // clears the progress line
+  if (!begun) {
+    std::printf("stopped on request before the first step; nothing was written\n");
+    return 1;
+  }
   const double steps = std::max(1.0, static_cast<double>(result.steps_done - result.first_step));
   const std::string loss = result.logged ? text("loss ", result.last_loss) : "no loss logged";
   std::printf("%s: step %u of %ld, %s, %.1f s (%.3f s per step), process peak %.2f GiB, tensor pool peak %.2f GiB\n",
@@ -88,21 +92,17 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
 
 template <tensor_backend Backend>
 int predict(const app::predict_request& request, const registry<Backend>& names) {
-  const stop_signals signals;
-  auto watch = console_observer();
-  watch.cancelled = [] { return stop_signals::came(); };
+  auto watch = interruptible_observer();
   const auto summary = app::predict(request, names, watch);
   watch = {};  // clears the progress line
-  if (!summary.failures.empty()) {
-    std::string lines;
-    for (const auto& one : summary.failures) lines += (lines.empty() ? "" : "\n") + one;
-    throw io_error(lines);
-  }
   std::printf("%s: %zu cases, outputs:", request.folder.c_str(), summary.cases.size());
   for (const auto& name : summary.outputs) std::printf("%s %s", &name == &summary.outputs[0] ? "" : ",", name.c_str());
   std::printf("\n");
   if (!summary.finished) std::printf("stopped on request; the same command segments all cases anew\n");
-  return summary.finished ? 0 : 1;
+  if (summary.failures.empty()) return summary.finished ? 0 : 1;
+  std::string lines;
+  for (const auto& one : summary.failures) lines += (lines.empty() ? "" : "\n") + one;
+  throw io_error(lines);
 }
 
 /// The options of scores by the names of a unit (mm, voxel) and of a convention (monai, medpy, pymic).

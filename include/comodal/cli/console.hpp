@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdio>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -51,14 +52,17 @@ class progress_line {
   std::chrono::steady_clock::time_point m_start;
 };
 
-/// Warnings and notes on stderr, a progress line where it is a terminal.
+/// Warnings and notes on stderr, a progress line where it is a terminal. The line is cleared with the last copy.
 [[nodiscard]] inline app::observer console_observer() {
   const auto line = std::make_shared<progress_line>();
-  const auto print = [line](const std::string& words) {
+  const auto print = [line](const char* kind, const std::string& words) {
     line->clear();
-    std::fprintf(stderr, "%s\n", words.c_str());
+    std::fprintf(stderr, "%s%s\n", kind, words.c_str());
   };
-  return {print, print, [line](const app::work_progress& at) { line->show(at); }, {}};
+  return {[print](const std::string& words) { print("warning: ", words); },
+          [print](const std::string& words) { print("", words); },
+          [line](const app::work_progress& at) { line->show(at); },
+          {}};
 }
 
 /// While it lives, the first Ctrl-C or SIGTERM does not end the process but is remembered; a second one ends it.
@@ -89,6 +93,17 @@ class stop_signals {
     if (::write(STDERR_FILENO, words, sizeof words - 1) < 0) return;  // nobody reads: the request stands all the same
   }
 };
+
+/// The same, and Ctrl-C stops the verb. From the first question on: until then a signal ends the process, as nothing is
+/// written yet.
+[[nodiscard]] inline app::observer interruptible_observer() {
+  auto watch = console_observer();
+  watch.cancelled = [signals = std::make_shared<std::optional<stop_signals>>()] {
+    if (!*signals) signals->emplace();
+    return stop_signals::came();
+  };
+  return watch;
+}
 
 }  // namespace cli
 

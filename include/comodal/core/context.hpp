@@ -64,6 +64,7 @@ struct context_state {
   std::map<std::type_index, std::shared_ptr<void>> kept;
   std::map<std::pair<std::string_view, std::string_view>, index> runs;
   std::set<std::string> warned;
+  std::function<void(const std::string&)> warn;
   fallback_policy fallback = fallback_policy::warn;
   profile* recorder = nullptr;
   std::string engine;  // the one that is asked first
@@ -190,8 +191,14 @@ class context {
     if (fallback == fallback_policy::allow) return;
     const std::string line = text("comodal: ", operation, " runs on the ", engine, " engine: ", why);
     if (fallback == fallback_policy::error) throw error(line + " (fallback_policy::error)");
-    if (m_state->warned.insert(line).second) std::fprintf(stderr, "%s\n", line.c_str());
+    if (!m_state->warned.insert(line).second) return;
+    if (m_state->warn)
+      m_state->warn(line);
+    else
+      std::fprintf(stderr, "%s\n", line.c_str());
   }
+  /// Who hears of fallbacks, each once; without one they are a line on stderr.
+  void warn_by(std::function<void(const std::string& line)> warn) { m_state->warn = std::move(warn); }
 
  private:
   template <tensor_backend>

@@ -19,9 +19,10 @@ namespace comodal::inline COMODAL_CONFIG {
 template <class T>
 class name_table {
  public:
-  /// @param kind what the things are, for messages: "fusion block" @param reserved names that nothing may have
-  explicit name_table(std::string kind, std::vector<std::string> reserved = {})
-      : m_kind(std::move(kind)), m_reserved(std::move(reserved)) {}
+  /// @param kind what the things are, for messages: "fusion block"
+  /// @param elsewhere names that the owner of the table handles itself @param reserved names that nothing may have
+  explicit name_table(std::string kind, std::vector<std::string> elsewhere = {}, std::vector<std::string> reserved = {})
+      : m_kind(std::move(kind)), m_elsewhere(std::move(elsewhere)), m_reserved(std::move(reserved)) {}
 
   /// @param name of letters, digits, '_' and '-', as it stands in experiment files
   /// @throws config_error for a name with other characters, and for one that is taken
@@ -32,7 +33,7 @@ class name_table {
     if (name.empty() || !std::all_of(name.begin(), name.end(), fits))
       throw config_error(
           text("registry: '", name, "' cannot name a ", m_kind, ", expected letters, digits, '_' and '-'"));
-    if (find(name) != nullptr || std::find(m_reserved.begin(), m_reserved.end(), name) != m_reserved.end())
+    if (find(name) != nullptr || is_in(m_elsewhere, name) || is_in(m_reserved, name))
       throw config_error(text("registry: there is a ", m_kind, " '", name, "' already; choose another name"));
     m_things.emplace_back(std::move(name), std::move(thing));
   }
@@ -50,7 +51,7 @@ class name_table {
   [[nodiscard]] const T& at(std::string_view name, std::string_view key) const {
     if (const T* found = find(name)) return *found;
     std::vector<std::string> known = names();
-    known.insert(known.end(), m_reserved.begin(), m_reserved.end());
+    known.insert(known.end(), m_elsewhere.begin(), m_elsewhere.end());
     std::string list;
     for (const auto& one : known) list += (list.empty() ? "" : ", ") + one;
     throw config_error(text(key, " = '", name, "': this program has no ", m_kind, " of that name; did you mean '",
@@ -59,6 +60,9 @@ class name_table {
   }
 
  private:
+  static bool is_in(const std::vector<std::string>& names, const std::string& name) {
+    return std::find(names.begin(), names.end(), name) != names.end();
+  }
   [[nodiscard]] const T* find(std::string_view name) const {
     for (const auto& [known, thing] : m_things)
       if (known == name) return &thing;
@@ -66,7 +70,7 @@ class name_table {
   }
 
   std::string m_kind;
-  std::vector<std::string> m_reserved;
+  std::vector<std::string> m_elsewhere, m_reserved;
   std::vector<std::pair<std::string, T>> m_things;
 };
 

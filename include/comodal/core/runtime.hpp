@@ -75,6 +75,28 @@ inline void use_host_threads(index threads) {
 #endif
 }
 
+/// Sets the number of host threads for as long as it lives, as `use_host_threads` takes it.
+class host_threads_scope {
+ public:
+  /// @throws config_error as `use_host_threads`
+  explicit host_threads_scope(index threads) {
+#if defined(_OPENMP)
+    m_before = omp_get_max_threads();
+#endif
+    use_host_threads(threads);
+  }
+  ~host_threads_scope() {
+#if defined(_OPENMP)
+    omp_set_num_threads(m_before);
+#endif
+  }
+  host_threads_scope(const host_threads_scope&) = delete;
+  host_threads_scope& operator=(const host_threads_scope&) = delete;
+
+ private:
+  int m_before = 1;
+};
+
 /// Restarts the program with OMP_WAIT_POLICY=passive, so that threads sleep while they wait: threads that spin slow
 /// each other down many times over where other programs use the same cores. OpenMP reads the variable while the program
 /// is loaded, so it cannot be set later. Call it first in `main`. It returns without a restart where the user has

@@ -132,6 +132,8 @@ class step_block {
   }
 
  private:
+  static constexpr std::size_t most_numbers = 1024;
+
   struct key {
     step_scalar::rule of = nullptr;
     double parameter = 0;
@@ -149,6 +151,10 @@ class step_block {
     if (m_keys.empty()) m_keys.push_back({});
     for (std::size_t k = 1; k < m_keys.size(); ++k)
       if (m_keys[k] == wanted) return k;
+    if (wanted.parameter != wanted.parameter || m_keys.size() >= most_numbers)
+      throw error(text("step_block: more than ", most_numbers,
+                       " numbers, or a rule with a parameter that is no number; "
+                       "the parameter of a step_scalar must be the same in every step"));
     m_keys.push_back(wanted);
     return m_keys.size() - 1;
   }

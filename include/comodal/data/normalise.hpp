@@ -114,7 +114,7 @@ struct intensity_scaling {
 /// How intensities become numbers around 0. The four of the library are members; a program may make more and name
 /// them in a `normalisation_registry`.
 struct normalisation {
-  std::string_view name;  // in experiment and model files; of static storage
+  std::string name;  // in experiment and model files
   /// @param image one modality @param mask the head mask, same grid @param ct statistics, where it needs them
   intensity_scaling (*scaling)(const image_volume& image, const label_volume& mask, const ct_statistics& ct);
   bool needs_statistics = false;  // of the labelled training foreground
@@ -161,13 +161,11 @@ inline intensity_scaling no_scaling(const image_volume&, const label_volume&, co
 
 }  // namespace detail
 
-inline constexpr normalisation normalisation::head{
-    .name = "head", .scaling = &detail::scaling_in_head, .uses_mask = true};
-inline constexpr normalisation normalisation::nonzero{
+inline const normalisation normalisation::head{.name = "head", .scaling = &detail::scaling_in_head, .uses_mask = true};
+inline const normalisation normalisation::nonzero{
     .name = "nonzero", .scaling = &detail::scaling_of_nonzero, .skull_stripped = true};
-inline constexpr normalisation normalisation::ct{
-    .name = "ct", .scaling = &detail::scaling_of_ct, .needs_statistics = true};
-inline constexpr normalisation normalisation::none{.name = "none", .scaling = &detail::no_scaling};
+inline const normalisation normalisation::ct{.name = "ct", .scaling = &detail::scaling_of_ct, .needs_statistics = true};
+inline const normalisation normalisation::none{.name = "none", .scaling = &detail::no_scaling};
 
 /// The normalisations that a program knows by name. It is a value: a copy may have more.
 class normalisation_registry {
@@ -180,7 +178,7 @@ class normalisation_registry {
     return names;
   }
   /// @throws config_error for a name that is taken or is none
-  void add(const normalisation& one) { m_names.add(std::string(one.name), one); }
+  void add(const normalisation& one) { m_names.add(one.name, one); }
   [[nodiscard]] bool contains(std::string_view name) const { return m_names.contains(name); }
   /// The normalisation of a name. @throws config_error for a name that this program lacks
   [[nodiscard]] const normalisation& at(std::string_view name) const { return m_names.at(name, "data.normalise"); }

@@ -47,14 +47,17 @@ class loss_registry {
   /// @throws config_error for a name that is taken or is none
   template <class Options = no_options, class Make>
   void segmentation_loss(std::string name, Make make) {
+    refuse_taken(name);
     m_segmentation.add(std::move(name), entry_of<any_segmentation_loss<Backend>, Options>(std::move(make)));
   }
   template <class Options = no_options, class Make>
   void consistency_loss(std::string name, Make make) {
+    refuse_taken(name);
     m_consistency.add(std::move(name), entry_of<any_consistency_loss<Backend>, Options>(std::move(make)));
   }
   template <class Options = no_options, class Make>
   void contrastive_loss(std::string name, Make make) {
+    refuse_taken(name);
     m_contrastive.add(std::move(name), entry_of<any_contrastive_loss<Backend>, Options>(std::move(make)));
   }
 
@@ -93,6 +96,13 @@ class loss_registry {
   }
 
  private:
+  // Options of losses of all kinds are tables of [loss], beside its keys.
+  void refuse_taken(const std::string& name) const {
+    if (name == "segmentation" || name == "consistency" || name == "contrastive" || m_segmentation.contains(name) ||
+        m_consistency.contains(name) || m_contrastive.contains(name))
+      throw config_error(text("registry: there is a loss or a key '", name, "' already; choose another name"));
+  }
+
   static constexpr const char* area_similarity = "area_similarity";
 
   template <class Any>

@@ -61,7 +61,7 @@ inline constexpr int model_file_format = 2;
   j["region_order"] = plan.region_order;
   visit_network_options(plan.network,
                         [&](std::string_view name, const auto& value) { j["model"][std::string(name)] = value; });
-  for (const normalisation& n : plan.prepare.normalise) j["normalise"].push_back(std::string(n.name));
+  for (const normalisation& n : plan.prepare.normalise) j["normalise"].push_back(n.name);
   for (const ct_statistics& s : plan.prepare.ct)
     j["ct"].push_back({{"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"deviation", s.deviation}});
   j["margin"] = plan.prepare.margin;
@@ -172,7 +172,7 @@ inline unresolved_plan plan_from(const std::string& words, int format) {
       throw io_error(text(file.string(), ": its plan is damaged (", failure.what(), "); copy the file again"));
     } catch (const error& failure) {
       throw io_error(text(file.string(), ": its plan is damaged or of another version (", failure.what(),
-                          "); copy the file again"));
+                          "); copy the file again, or use the program that wrote it"));
     }
   };
   auto [plan, normalise] = checked([&] { return model_detail::plan_from(found->second, format); });

@@ -58,10 +58,10 @@ class contrastive_mutual_learning {
   contrastive_mutual_learning(const method_setup<Backend>& setup, const options_type& options)
     requires std::same_as<Network, any_network<Backend>> && std::same_as<Contrast, any_contrastive_loss<Backend>> &&
              std::same_as<Loss, any_segmentation_loss<Backend>>
-      : contrastive_mutual_learning(setup.network(0), setup.network(0), setup.targets, options,
-                                    setup.contrastive_loss.value_or(Contrast(area_similarity_contrast{
+      : contrastive_mutual_learning(setup.network(0), setup.network(0), setup.targets(), options,
+                                    setup.contrastive_loss().value_or(Contrast(area_similarity_contrast{
                                         similarity_of(options.similarity), options.temperature})),
-                                    setup.segmentation_loss) {}
+                                    setup.segmentation_loss()) {}
 
   [[nodiscard]] batch_views views() const { return {}; }
 

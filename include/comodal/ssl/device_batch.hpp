@@ -190,11 +190,14 @@ class batch_memory {
   void send(context<Backend>& ctx, const step_batch& batch, const batch_layout<Backend>& layout) {
     if (m_block.size() != layout.bytes() || !m_block.unique())
       m_block = ctx.template make_of<std::byte>({layout.bytes()});
+    m_sent = nullptr;
     m_upload.send(ctx.space(), m_block, [&](std::byte* to) { layout.fill(to); });
     m_sent = &batch;
   }
   /// True, once, for the batch that was sent last.
   [[nodiscard]] bool takes(const step_batch& batch) { return std::exchange(m_sent, nullptr) == &batch; }
+  /// What was sent is used up: another batch may come to lie at the same address.
+  void forget() { m_sent = nullptr; }
   [[nodiscard]] const tensor<std::byte, typename Backend::space_type>& block() const { return m_block; }
 
  private:
@@ -240,11 +243,11 @@ class device_batch {
     });
     if (ctx.recording())
       ctx.run_and_record([&memory, data = memory.block().data()] {
+        memory.forget();
         if (memory.block().data() != data)
           throw error(
               "replay: the batch lies elsewhere than when the step was recorded; keep its sizes, and hold no crops of "
-              "an "
-              "earlier step");
+              "an earlier step");
       });
   }
 

@@ -72,8 +72,8 @@ class mean_teacher {
   mean_teacher(const method_setup<Backend>& setup, const mean_teacher_options& options)
     requires std::same_as<Network, any_network<Backend>> && std::same_as<Loss, any_segmentation_loss<Backend>> &&
              std::same_as<Distance, any_consistency_loss<Backend>>
-      : mean_teacher(setup.network(0), setup.network(0), setup.targets, options, setup.segmentation_loss,
-                     setup.consistency_loss) {}
+      : mean_teacher(setup.network(0), setup.network(0), setup.targets(), options, setup.segmentation_loss(),
+                     setup.consistency_loss()) {}
 
   [[nodiscard]] batch_views views() const { return {}; }
 

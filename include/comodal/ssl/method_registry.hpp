@@ -123,7 +123,7 @@ class method_registry : public network_registry<Backend>, public loss_registry<B
     any_options options;
     method_maker make;
   };
-  name_table<entry> m_methods{"method"};
+  name_table<entry> m_methods{"method", {}, {"name"}};  // method.name is a key
 };
 
 /// The method that `chosen` names, on networks of `network` with the losses of `losses`.
@@ -136,15 +136,15 @@ template <tensor_backend Backend>
     const target_map& targets, std::uint64_t seed, const loss_options& losses = {},
     const method_registry<Backend>& names = method_registry<Backend>::built_in()) {
   constexpr std::uint64_t golden_ratio = 0x9E3779B97F4A7C15;  // spreads the seeds of further networks
-  const method_setup<Backend> setup{targets,
-                                    [&](std::uint32_t number) {
-                                      return make_network<Backend>(home, network, modalities, targets.channels,
-                                                                   seed + number * golden_ratio, names);
-                                    },
-                                    names.make_segmentation_loss(losses.segmentation, targets.kind),
-                                    names.make_consistency_loss(losses.consistency, targets.kind),
-                                    names.make_contrastive_loss(losses.contrastive, targets.kind)};
-  return names.make_method(setup, chosen);
+  const method_setup<Backend> setup(
+      targets,
+      [&](std::uint32_t number) {
+        return make_network<Backend>(home, network, modalities, targets.channels, seed + number * golden_ratio, names);
+      },
+      losses, names);
+  auto method = names.make_method(setup, chosen);
+  setup.refuse_unused(chosen.name);
+  return method;
 }
 
 #define COMODAL_METHOD_ENTRY(kind, Method, Backend) \

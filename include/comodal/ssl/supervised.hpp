@@ -67,7 +67,7 @@ class supervised {
   supervised(const method_setup<Backend>& setup, const supervised_options& options)
     requires std::same_as<Network, any_network<Backend>> && std::same_as<Loss, any_segmentation_loss<Backend>>
       : supervised(setup.network(0), options.weights == "ema" ? std::optional(setup.network(0)) : std::nullopt,
-                   setup.targets, options, setup.segmentation_loss) {}
+                   setup.targets(), options, setup.segmentation_loss()) {}
 
   [[nodiscard]] batch_views views() const { return batch_views::labelled_only(); }
 

@@ -66,6 +66,7 @@ class trainer {
     train_detail::refuse_unreadable_plan(m_plan);
     if constexpr (requires { maker.set_views(method.views()); }) maker.set_views(method.views());
     if constexpr (requires { maker.set_share(0, 1); }) maker.set_share(m_processes.rank(), m_processes.size());
+    if (!m_processes.writes()) return;
     std::error_code failure;
     std::filesystem::create_directories(m_folder, failure);
     if (failure || !std::filesystem::is_directory(m_folder))
@@ -230,7 +231,7 @@ class trainer {
       const double length = value_of(row, norm_name(i));
       if (std::isfinite(loss) && std::isfinite(length)) continue;
       throw error(text("the loss is ", loss, " and the gradient's norm ", length, " at step ", row.step,
-                       "; lower optimiser.learning_rate, or look for broken images with `comodal check`"));
+                       "; lower optimiser.learning_rate, or look for broken images with `check`"));
     }
   }
 

@@ -22,7 +22,7 @@ class cross_pseudo_supervision {
 
   /// Two networks of different initial weights.
   explicit cross_pseudo_supervision(const comodal::method_setup<Backend>& setup)
-      : m_a(setup.network(0)), m_b(setup.network(1)), m_targets(setup.targets) {}
+      : m_a(setup.network(0)), m_b(setup.network(1)), m_targets(setup.targets()) {}
 
   comodal::batch_views views() const { return {.weak = 0, .box_mix = false}; }
 

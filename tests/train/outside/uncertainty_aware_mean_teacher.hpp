@@ -39,7 +39,7 @@ class uncertainty_aware_mean_teacher {
   uncertainty_aware_mean_teacher(const comodal::method_setup<Backend>& setup, const options_type& options)
       : m_student(setup.network(0)),
         m_teacher(setup.network(0), m_student.parameters(), 0.99),
-        m_targets(setup.targets),
+        m_targets(setup.targets()),
         m_options(options) {}
 
   comodal::batch_views views() const { return {.box_mix = false}; }
