@@ -122,71 +122,81 @@ class trainer {
   /// @throws error if loss or gradient are no longer numbers; the last checkpoint is from before
   train_result run(const std::function<bool()>& stop = [] { return false; }) {
     const auto start = std::chrono::steady_clock::now();
-    const auto steps = static_cast<std::uint32_t>(m_options.steps);
     training_log log(m_folder, m_step, m_processes.writes());
     for (const auto& [name, store] : saved_stores()) m_processes.broadcast(ctx(), store->values());
     prefetcher<Maker> batches(*m_maker, m_step, m_prefetch);
     train_result result;
     result.first_step = m_step;
-    variable<Backend> loss;                // of the last step
-    std::vector<variable<Backend>> norms;  // of the last step, per trained store: (norm, factor that clipped it)
-
-    while (m_step < steps) {
+    const auto ended = [&](bool finished) {
+      result.steps_done = m_step;
+      result.finished = finished;
+      result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+      result.best_validation = m_best;
+      return result;
+    };
+    finished_step last;
+    while (m_step < steps()) {
       if (stop()) {
-        refuse_divergence(loss, norms);
+        refuse_divergence(last);
         save_checkpoint();
-        result.steps_done = m_step;
-        result.seconds = seconds_since(start);
-        result.best_validation = m_best;
-        return result;
+        return ended(false);
       }
       if (is_round_step(m_step)) begin_round(batches);
-      auto batch = batches.next();
-      const step_request request{m_step, steps, static_cast<std::uint64_t>(m_options.seed)};
-      const double rate = learning_rate(m_optimiser_options, m_step, steps);
-      m_optimisers.prepare(rate, m_step);
-      begin_step(ctx(), request);
-      m_optimisers.zero_grad();
-      const auto values = step(batch, request);
-      loss = detach(loss_of(values));
-      for (const auto& one : m_optimisers.trained()) m_processes.mean(ctx(), one.store->gradients());
-      norms = m_optimisers.update(rate, m_step);
-      m_method->after_update(request);
-      batches.recycle(std::move(batch));
-      ++m_step;
-
-      const bool logs = m_step % m_options.log_every == 0 || m_step == steps,
-                 saves = m_step % m_options.checkpoint_every == 0 || m_step == steps,
-                 validates = validate && m_options.validate_every > 0 &&
-                             (m_step % m_options.validate_every == 0 || m_step == steps);
-      if (logs) {
-        const log_row row = row_of(rate, values, norms);
-        result.last_loss = value_of(row, "loss");
-        refuse_divergence(row);
-        result.logged = true;
-        log.write(row);
-        if (progress) progress({result.first_step, m_step, steps, result.last_loss, rate});
-      } else if (saves || validates) {
-        refuse_divergence(loss, norms);
-      }
+      last = one_step(batches);
+      const bool saves = is_due(m_options.checkpoint_every), validates = validate && is_due(m_options.validate_every);
+      if (is_due(m_options.log_every))
+        log_step(last, log, result);
+      else if (saves || validates)
+        refuse_divergence(last);
+      last.values.clear();  // the next step finds their memory free
       if (validates) validate_now(log);
       if (saves) save_checkpoint();
     }
     save_model(m_folder / "model.safetensors");
-    result.steps_done = m_step;
-    result.finished = true;
-    result.seconds = seconds_since(start);
-    result.best_validation = m_best;
-    return result;
+    return ended(true);
   }
 
  private:
+  // What is left of a step; on the device until somebody reads it.
+  struct finished_step {
+    double rate = 0;
+    named_scalars<Backend> values;
+    variable<Backend> loss;
+    std::vector<variable<Backend>> norms;  // per trained store: (norm, factor that clipped it)
+  };
+
+  [[nodiscard]] std::uint32_t steps() const { return static_cast<std::uint32_t>(m_options.steps); }
+  [[nodiscard]] bool is_due(index every) const { return every > 0 && (m_step % every == 0 || m_step == steps()); }
+
+  // One step and its update.
+  finished_step one_step(prefetcher<Maker>& batches) {
+    auto batch = batches.next();
+    const step_request request{m_step, steps(), static_cast<std::uint64_t>(m_options.seed)};
+    const double rate = learning_rate(m_optimiser_options, m_step, steps());
+    m_optimisers.prepare(rate, m_step);
+    begin_step(ctx(), request);
+    m_optimisers.zero_grad();
+    auto values = step(batch, request);
+    auto loss = detach(loss_of(values));
+    for (const auto& one : m_optimisers.trained()) m_processes.mean(ctx(), one.store->gradients());
+    auto norms = m_optimisers.update(rate, m_step);
+    m_method->after_update(request);
+    batches.recycle(std::move(batch));
+    ++m_step;
+    return {rate, std::move(values), std::move(loss), std::move(norms)};
+  }
+
+  void log_step(const finished_step& last, training_log& log, train_result& result) const {
+    const log_row row = row_of(last.rate, last.values, last.norms);
+    result.last_loss = value_of(row, "loss");
+    refuse_divergence(row);
+    result.logged = true;
+    log.write(row);
+    if (progress) progress({result.first_step, m_step, steps(), result.last_loss, last.rate});
+  }
+
   [[nodiscard]] tape<Backend>& home() const { return m_optimisers.trained().front().store->home(); }
   [[nodiscard]] context<Backend>& ctx() const { return home().ctx(); }
-
-  static double seconds_since(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
 
   // A step that throws leaves nothing on the tape.
   named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
@@ -222,8 +232,8 @@ class trainer {
   }
 
   // A gradient that is not finite has gone into the weights: they must not take the place of good ones.
-  void refuse_divergence(const variable<Backend>& loss, const std::vector<variable<Backend>>& norms) const {
-    if (loss) refuse_divergence(row_of(0, {{"loss", loss}}, norms));  // else there was no step yet
+  void refuse_divergence(const finished_step& last) const {
+    if (last.loss) refuse_divergence(row_of(0, {{"loss", last.loss}}, last.norms));  // else there was no step yet
   }
   void refuse_divergence(const log_row& row) const {
     const double loss = value_of(row, "loss");
