@@ -150,6 +150,18 @@ cmp whole16/model.safetensors broken16/model.safetensors || fail "the resumed ru
 "$comodal" predict whole16/model.safetensors cohort/imagesTs whole16/predictions --branches >/dev/null
 "$comodal" info | grep -q "^bf16: a usual convolution runs on the" || fail "info does not say what bf16 runs on"
 
+echo "a run whose settings have the names of 0.1.0 goes on"
+killed old_names "[ -e old_names/checkpoint.safetensors ]"
+sed 's/^learning_rate/rate/; s/^weight_decay/decay/; s/^patch_size/patch/; s/^kernel_size/filters/; s/^ema_decay/ema/
+  /^\[method.contrastive_mutual_learning\]$/d' old_names/experiment.toml >old.toml
+grep -q "^ema = 0.99" old.toml || fail "the old names are not there"
+cp old.toml old_names/experiment.toml
+refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, --resume was given .* = 0.9;" \
+  "$comodal" train tiny.toml old_names --resume --method.contrastive_mutual_learning.ema_decay 0.9
+"$comodal" train tiny.toml old_names --resume >out.txt 2>&1 || { cat out.txt >&2; fail "the run is not taken up"; }
+cmp whole/model.safetensors old_names/model.safetensors || fail "the run with old names has other weights"
+refuses 2 "there is no key 'batch.patch'; it is called 'batch.patch_size' now" "$comodal" train old.toml wrong
+
 echo "a name and a table that are none are refused, empty or not"
 printf '[train.steps]\n' >empty_table.toml
 refuses 2 "empty_table.toml:1: train.steps is not a whole number" "$comodal" train empty_table.toml wrong --data.folder cohort

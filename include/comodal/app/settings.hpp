@@ -93,6 +93,24 @@ class raw_settings {
     return otherwise;
   }
 
+  /// Gives keys of 0.1.0 the names of today; those of methods that are not chosen are dropped. For files that a program
+  /// wrote: in a file of somebody's own an old name is refused.
+  void translate_renamed() {
+    const std::string own = "method." + text_of("method.name", "") + ".";
+    std::vector<entry> translated;
+    for (entry& one : m_entries) {
+      std::string now(renamed_to(one.key));
+      if (now.empty()) {
+        translated.push_back(std::move(one));
+        continue;
+      }
+      if (const std::string any = "method.<method>."; now.starts_with(any)) now = own + now.substr(any.size());
+      if (!now.starts_with("method.") || now.starts_with(own))
+        translated.push_back({now, std::move(one.value), std::move(one.where)});
+    }
+    m_entries = std::move(translated);
+  }
+
   struct entry {
     std::string key;
     toml::value value;

@@ -43,6 +43,7 @@ void refuse_other_settings(const app::settings& now, const std::filesystem::path
                            const registry<Backend>& names) {
   app::raw_settings raw;
   raw.read_file(file);
+  raw.translate_renamed();  // of a run of 0.1.0
   auto begun = app::experiment::from(raw, names);
   std::set<std::string> free{"data.folder",    "data.splits",     "compute.threads",        "prefetch.threads",
                              "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every"};
