@@ -109,10 +109,10 @@ struct own_names {
   registry<B> names = registry<B>::built_in();
   own_names() {
     names.fusion<first_only_fusion>("first_only");
-    names.optimiser<descent>("descent");
+    names.optimiser<generic<descent>>("descent");
     names.consistency_loss<scaled_options>(
         "scaled", [](label_kind kind, const scaled_options& o) { return scaled_error{kind, o.factor}; });
-    names.method<labelled_only>("labelled_only");
+    names.method<generic<labelled_only>>("labelled_only");
     names.reader<own_reader>();
     names.normalisation(
         {.name = "halves", .scaling = [](const image_volume&, const label_volume&, const ct_statistics&) {
@@ -145,8 +145,8 @@ BOOST_FIXTURE_TEST_CASE(a_name_is_taken_once, own_names) {
   BOOST_CHECK_EXCEPTION(names.fusion<first_only_fusion>("first_only"), config_error, refused);
   BOOST_CHECK_EXCEPTION(names.fusion<first_only_fusion>("gated"), config_error, refused);
   BOOST_CHECK_EXCEPTION(names.fusion<first_only_fusion>("early"), config_error, refused);
-  BOOST_CHECK_EXCEPTION(names.method<labelled_only>("supervised"), config_error, refused);
-  BOOST_CHECK_EXCEPTION(names.optimiser<descent>("sgd"), config_error, refused);
+  BOOST_CHECK_EXCEPTION(names.method<generic<labelled_only>>("supervised"), config_error, refused);
+  BOOST_CHECK_EXCEPTION(names.optimiser<generic<descent>>("sgd"), config_error, refused);
   BOOST_CHECK_EXCEPTION(names.reader<nnunet_raw_reader>(), config_error, refused);
   BOOST_CHECK_EXCEPTION(names.fusion<first_only_fusion>("first only"), config_error,
                         says("registry: 'first only' cannot name a fusion block, expected letters, digits"));
@@ -208,7 +208,8 @@ BOOST_FIXTURE_TEST_CASE(losses_of_all_kinds_share_their_names, own_names) {
   const auto refused = says("registry: there is a loss or a key '");
   BOOST_CHECK_EXCEPTION(names.consistency_loss("dice_cross_entropy", make), config_error, refused);
   BOOST_CHECK_EXCEPTION(names.consistency_loss("segmentation", make), config_error, refused);
-  BOOST_CHECK_EXCEPTION(names.method<labelled_only>("name"), config_error, says("already; choose another name"));
+  BOOST_CHECK_EXCEPTION(names.method<generic<labelled_only>>("name"), config_error,
+                        says("already; choose another name"));
 }
 
 BOOST_FIXTURE_TEST_CASE(a_named_method_trains_with_a_named_optimiser, own_names) {

@@ -7,7 +7,7 @@
 
 int main(int argc, char** argv) {
   auto names = comodal::registry<comodal::mixed_backend>::built_in();
-  names.method<outside::cross_pseudo_supervision>("cps");
-  names.method<outside::uncertainty_aware_mean_teacher>("ua_mt");
+  names.method<comodal::generic<outside::cross_pseudo_supervision>>("cps");
+  names.method<comodal::generic<outside::uncertainty_aware_mean_teacher>>("ua_mt");
   return comodal::cli::run(argc, argv, names);
 }

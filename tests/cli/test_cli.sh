@@ -171,6 +171,11 @@ printf '[train]\n' >empty_table.toml
 refuses 2 "data.folder is not set" "$comodal" train empty_table.toml wrong
 refuses 2 "loss.consistency = 'cross_pseudo_supervision': the method 'contrastive_mutual_learning' uses no consistency loss" \
   "$comodal" train tiny.toml wrong --loss.consistency cross_pseudo_supervision
+refuses 2 "batch.unlabelled = 9: the method 'contrastive_mutual_learning' needs as many unlabelled cases, and cohort has 3" \
+  "$comodal" train tiny.toml wrong --batch.unlabelled 9
+! grep -q "^reading" out.txt || fail "volumes are read before the number of cases is checked"
+refuses 2 "batch.unlabelled = 0: the method 'contrastive_mutual_learning' learns from unlabelled crops" \
+  "$comodal" train tiny.toml wrong --batch.unlabelled 0
 refuses 2 "did you mean 'phantom.labelled'? (--help lists all keys)" "$comodal" phantom wrong --phantom.labeled 3
 [ ! -e wrong ] || fail "a refused run leaves a folder"
 mkdir orphan && cp whole/checkpoint.safetensors orphan

@@ -82,6 +82,7 @@ comodal_compile_sentences(communicator
   "a communicator needs a member broadcast"
   "rank\\(\\) and size\\(\\) of a communicator return integers")
 comodal_compile_sentences(named_method
+  "a registry takes a class template over the back end as comodal::generic"
   "a method that is made by name needs a constructor from"
   "a struct of options needs a static function template visit"
   "a method with an options_type that is made by name needs a constructor")

@@ -25,6 +25,7 @@ struct without_options_constructor {
 };
 
 int main() {
+  comodal::check_generic<with_bad_options<B>, B>();
   comodal::ssl_detail::check_named_method<without_constructor<B>, B>();
   comodal::check_options_struct<options_without_visit>();
   comodal::ssl_detail::check_named_method<without_options_constructor<B>, B>();

@@ -72,8 +72,8 @@ struct run : bench_of<B> {
   }
   any_method<B> make(const std::string& name) {
     auto names = method_registry<B>::built_in();
-    names.method<outside::cross_pseudo_supervision>("cps");
-    names.method<outside::uncertainty_aware_mean_teacher>("ua_mt");
+    names.method<generic<outside::cross_pseudo_supervision>>("cps");
+    names.method<generic<outside::uncertainty_aware_mean_teacher>>("ua_mt");
     return make_method<B>(home, name, network(name), 2, target_map::of_classes(2), 1, {}, names);
   }
   static batch_options crops() {

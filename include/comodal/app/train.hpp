@@ -114,7 +114,8 @@ class training {
   app::train_summary run(bool resume) {
     std::optional<any_method<Backend>> method = make_method(m_home, m_e.network);
     const batch_views views = method->views();
-    const training_cases cases(m_cohort, m_prepare, views.has_unlabelled() && m_e.batch.unlabelled > 0, m_watch);
+    refuse_few_unlabelled(views);
+    const training_cases cases(m_cohort, m_prepare, views.has_unlabelled(), m_watch);
     const auto seed = static_cast<std::uint64_t>(m_e.train.seed);
     batch_maker<> maker(m_e.batch, cases.labelled_crops(), cases.unlabelled_crops(), seed, views);
     if (m_e.train.memory > 0) {
@@ -144,6 +145,20 @@ class training {
   }
 
  private:
+  // Before a volume is read.
+  void refuse_few_unlabelled(const batch_views& views) const {
+    if (!views.has_unlabelled()) return;
+    const index wanted = m_e.batch.unlabelled, there = static_cast<index>(m_cohort.unlabelled.size());
+    if (wanted == 0)
+      throw config_error(text("batch.unlabelled = 0: the method '", m_e.method.name,
+                              "' learns from unlabelled crops; set it to 1 or more, or choose method.name = "
+                              "\"supervised\""));
+    if (wanted * m_processes.size() > there)
+      throw config_error(text("batch.unlabelled = ", wanted, ": the method '", m_e.method.name,
+                              "' needs as many "
+                              "unlabelled cases, and ",
+                              m_e.folder, " has ", there, "; lower it, or choose method.name = \"supervised\""));
+  }
   [[nodiscard]] std::filesystem::path settings_file() const { return m_folder / "experiment.toml"; }
   [[nodiscard]] index modalities() const { return static_cast<index>(m_cohort.modalities.size()); }
 

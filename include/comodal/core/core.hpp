@@ -13,6 +13,7 @@
 #include <comodal/core/context.hpp>
 #include <comodal/core/engines.hpp>
 #include <comodal/core/error.hpp>
+#include <comodal/core/generic.hpp>
 #include <comodal/core/host_tasks.hpp>
 #include <comodal/core/kokkos.hpp>
 #include <comodal/core/ladder.hpp>

@@ -5,6 +5,7 @@
 #define COMODAL_MODEL_NETWORK_REGISTRY_HPP
 
 #include <comodal/core/compiled.hpp>
+#include <comodal/core/generic.hpp>
 #include <comodal/core/name_table.hpp>
 #include <comodal/model/decoder.hpp>
 #include <comodal/model/encoder.hpp>
@@ -18,28 +19,30 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-// What a name stands for: functions, so that a library can have compiled them.
+// A name stands for one of these functions. A library may have compiled them.
 
-/// An encoder of a class template.
-template <template <tensor_backend> class Encoder, tensor_backend Backend>
+/// An encoder. @tparam Encoder a `generic`
+template <class Encoder, tensor_backend Backend>
 [[nodiscard]] any_encoder<Backend> make_encoder(const parameter_scope<Backend>& scope, const encoder_sizes& sizes) {
-  static_assert(std::is_constructible_v<Encoder<Backend>, const parameter_scope<Backend>&, const encoder_sizes&>,
-                "comodal: an encoder that is made by name needs a constructor from (const parameter_scope<Backend>&, "
-                "const encoder_sizes&)");
-  return any_encoder<Backend>(Encoder<Backend>(scope, sizes));
+  static_assert(
+      std::is_constructible_v<type_for<Encoder, Backend>, const parameter_scope<Backend>&, const encoder_sizes&>,
+      "comodal: an encoder that is made by name needs a constructor from (const parameter_scope<Backend>&, "
+      "const encoder_sizes&)");
+  return any_encoder<Backend>(type_for<Encoder, Backend>(scope, sizes));
 }
 /// A fusion stage around the fusion block of a tag.
 template <class Tag, tensor_backend Backend>
 [[nodiscard]] any_fusion<Backend> make_fusion(const parameter_scope<Backend>& scope, const fusion_stage_sizes& sizes) {
   return any_fusion<Backend>(multi_stage_fusion<Tag, Backend>(scope, sizes));
 }
-/// A decoder of a class template.
-template <template <tensor_backend> class Decoder, tensor_backend Backend>
+/// A decoder. @tparam Decoder a `generic`
+template <class Decoder, tensor_backend Backend>
 [[nodiscard]] any_decoder<Backend> make_decoder(const parameter_scope<Backend>& scope, const decoder_sizes& sizes) {
-  static_assert(std::is_constructible_v<Decoder<Backend>, const parameter_scope<Backend>&, const decoder_sizes&>,
-                "comodal: a decoder that is made by name needs a constructor from (const parameter_scope<Backend>&, "
-                "const decoder_sizes&)");
-  return any_decoder<Backend>(Decoder<Backend>(scope, sizes));
+  static_assert(
+      std::is_constructible_v<type_for<Decoder, Backend>, const parameter_scope<Backend>&, const decoder_sizes&>,
+      "comodal: a decoder that is made by name needs a constructor from (const parameter_scope<Backend>&, "
+      "const decoder_sizes&)");
+  return any_decoder<Backend>(type_for<Decoder, Backend>(scope, sizes));
 }
 
 template <tensor_backend Backend>
@@ -72,23 +75,25 @@ class network_registry {
   /// Only what the library has.
   [[nodiscard]] static network_registry built_in() {
     network_registry names;
-    names.template encoder<unet_encoder>("unet");
-    names.template encoder<residual_encoder>("residual");
-    names.template encoder<vnet_encoder>("vnet");
+    names.template encoder<generic<unet_encoder>>("unet");
+    names.template encoder<generic<residual_encoder>>("residual");
+    names.template encoder<generic<vnet_encoder>>("vnet");
     names.template fusion<mean_fusion>("mean");
     names.template fusion<concat_fusion>("concat");
     names.template fusion<gated_fusion>("gated");
     names.template fusion<channel_fusion>("channel");
     names.template fusion<cross_modal_fusion>("cross_modal");
     names.template fusion<window_cross_modal_fusion>("window_cross_modal");
-    names.template decoder<unet_decoder>("unet");
+    names.template decoder<generic<unet_decoder>>("unet");
     return names;
   }
 
-  /// Names a modality encoder: a class template over the back end, made from a parameter_scope and encoder_sizes.
+  /// Names a modality encoder: `generic` of a class template over the back end, made from a parameter_scope and
+  /// encoder_sizes.
   /// @throws config_error for a name that is taken or is none
-  template <template <tensor_backend> class Encoder>
+  template <class Encoder>
   void encoder(const std::string& name) {
+    check_generic<Encoder, Backend>();
     m_encoders.add(name, &make_encoder<Encoder, Backend>);
     if constexpr (mixed_precision_available_v<Backend>) m_partner.template encoder<Encoder>(name);
   }
@@ -98,10 +103,11 @@ class network_registry {
     m_fusion.add(name, &make_fusion<Tag, Backend>);
     if constexpr (mixed_precision_available_v<Backend>) m_partner.template fusion<Tag>(name);
   }
-  /// Names a decoder: a class template over the back end, made from a parameter_scope and decoder_sizes.
+  /// Names a decoder: `generic` of a class template over the back end, made from a parameter_scope and decoder_sizes.
   /// @throws config_error as `encoder`
-  template <template <tensor_backend> class Decoder>
+  template <class Decoder>
   void decoder(const std::string& name) {
+    check_generic<Decoder, Backend>();
     m_decoders.add(name, &make_decoder<Decoder, Backend>);
     if constexpr (mixed_precision_available_v<Backend>) m_partner.template decoder<Decoder>(name);
   }
@@ -136,14 +142,15 @@ class network_registry {
 };
 
 // Two lists, so that each is a unit that compiles in less than a minute.
-#define COMODAL_ENCODER_ENTRIES(kind, Backend)                                                       \
-  kind any_encoder<Backend> make_encoder<unet_encoder, Backend>(const parameter_scope<Backend>&,     \
-                                                                const encoder_sizes&);               \
-  kind any_encoder<Backend> make_encoder<residual_encoder, Backend>(const parameter_scope<Backend>&, \
-                                                                    const encoder_sizes&);           \
-  kind any_encoder<Backend> make_encoder<vnet_encoder, Backend>(const parameter_scope<Backend>&,     \
-                                                                const encoder_sizes&);               \
-  kind any_decoder<Backend> make_decoder<unet_decoder, Backend>(const parameter_scope<Backend>&, const decoder_sizes&);
+#define COMODAL_ENCODER_ENTRIES(kind, Backend)                                                                \
+  kind any_encoder<Backend> make_encoder<generic<unet_encoder>, Backend>(const parameter_scope<Backend>&,     \
+                                                                         const encoder_sizes&);               \
+  kind any_encoder<Backend> make_encoder<generic<residual_encoder>, Backend>(const parameter_scope<Backend>&, \
+                                                                             const encoder_sizes&);           \
+  kind any_encoder<Backend> make_encoder<generic<vnet_encoder>, Backend>(const parameter_scope<Backend>&,     \
+                                                                         const encoder_sizes&);               \
+  kind any_decoder<Backend> make_decoder<generic<unet_decoder>, Backend>(const parameter_scope<Backend>&,     \
+                                                                         const decoder_sizes&);
 #define COMODAL_FUSION_ENTRY(kind, tag, Backend) \
   kind any_fusion<Backend> make_fusion<tag, Backend>(const parameter_scope<Backend>&, const fusion_stage_sizes&);
 #define COMODAL_FUSION_ENTRIES(kind, Backend)             \

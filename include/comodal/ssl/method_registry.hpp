@@ -5,6 +5,7 @@
 #define COMODAL_SSL_METHOD_REGISTRY_HPP
 
 #include <comodal/core/compiled.hpp>
+#include <comodal/core/generic.hpp>
 #include <comodal/loss/loss_registry.hpp>
 #include <comodal/model/make_network.hpp>
 #include <comodal/ssl/any_method.hpp>
@@ -52,11 +53,11 @@ constexpr void check_named_method() {
 
 }  // namespace ssl_detail
 
-/// A method of a class template. @param values its options; none: the defaults
+/// A method. @tparam Method a `generic` @param values its options; none: the defaults
 /// @throws config_error for options that make no sense
-template <template <tensor_backend> class Method, tensor_backend Backend>
+template <class Method, tensor_backend Backend>
 [[nodiscard]] any_method<Backend> make_method_entry(const method_setup<Backend>& setup, const any_options& values) {
-  using method = Method<Backend>;
+  using method = type_for<Method, Backend>;
   using options_type = typename ssl_detail::options_of_method<method>::type;
   ssl_detail::check_named_method<method, Backend>();
   if constexpr (std::is_same_v<options_type, no_options>) {
@@ -89,18 +90,19 @@ class method_registry : public network_registry<Backend>, public loss_registry<B
   /// Only what the library has.
   [[nodiscard]] static method_registry built_in() {
     method_registry names;
-    names.template method<named_supervised>("supervised");
-    names.template method<named_mean_teacher>("mean_teacher");
-    names.template method<named_contrastive_mutual_learning>("contrastive_mutual_learning");
+    names.template method<generic<named_supervised>>("supervised");
+    names.template method<generic<named_mean_teacher>>("mean_teacher");
+    names.template method<generic<named_contrastive_mutual_learning>>("contrastive_mutual_learning");
     return names;
   }
 
-  /// Names a method: a class template over the back end, made from a `method_setup` and, where it has an
+  /// Names a method: `generic` of a class template over the back end, made from a `method_setup` and, where it has an
   /// `options_type`, from that. Its options are the table [method.NAME] of an experiment file.
   /// @throws config_error for a name that is taken or is none
-  template <template <tensor_backend> class Method>
+  template <class Method>
   void method(const std::string& name) {
-    using options = typename ssl_detail::options_of_method<Method<Backend>>::type;
+    check_generic<Method, Backend>();
+    using options = typename ssl_detail::options_of_method<type_for<Method, Backend>>::type;
     m_methods.add(name, {any_options(options{}), &make_method_entry<Method, Backend>});
   }
 
@@ -147,8 +149,9 @@ template <tensor_backend Backend>
   return method;
 }
 
-#define COMODAL_METHOD_ENTRY(kind, Method, Backend) \
-  kind any_method<Backend> make_method_entry<Method, Backend>(const method_setup<Backend>&, const any_options&);
+#define COMODAL_METHOD_ENTRY(kind, Method, Backend)                                                  \
+  kind any_method<Backend> make_method_entry<generic<Method>, Backend>(const method_setup<Backend>&, \
+                                                                       const any_options&);
 #define COMODAL_METHOD(kind, Backend)                                                                       \
   COMODAL_METHOD_ENTRY(kind, named_supervised, Backend)                                                     \
   COMODAL_METHOD_ENTRY(kind, named_mean_teacher, Backend)                                                   \

@@ -5,6 +5,7 @@
 #define COMODAL_TRAIN_OPTIMISER_REGISTRY_HPP
 
 #include <comodal/core/compiled.hpp>
+#include <comodal/core/generic.hpp>
 #include <comodal/core/name_table.hpp>
 #include <comodal/train/optimiser.hpp>
 
@@ -13,12 +14,12 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// An optimiser of a class template.
-template <template <tensor_backend> class Optimiser, tensor_backend Backend>
+/// An optimiser. @tparam Optimiser a `generic`
+template <class Optimiser, tensor_backend Backend>
 [[nodiscard]] any_optimiser<Backend> make_optimiser_entry(const optimiser_options& options) {
-  static_assert(std::is_constructible_v<Optimiser<Backend>, const optimiser_options&>,
+  static_assert(std::is_constructible_v<type_for<Optimiser, Backend>, const optimiser_options&>,
                 "comodal: an optimiser that is made by name needs a constructor from (const optimiser_options&)");
-  return any_optimiser<Backend>(Optimiser<Backend>(options));
+  return any_optimiser<Backend>(type_for<Optimiser, Backend>(options));
 }
 
 /// The optimisers that a program knows by name. It is a value: a copy may have more.
@@ -30,15 +31,16 @@ class optimiser_registry {
   /// Only what the library has.
   [[nodiscard]] static optimiser_registry built_in() {
     optimiser_registry names;
-    names.template optimiser<sgd>("sgd");
-    names.template optimiser<adamw>("adamw");
+    names.template optimiser<generic<sgd>>("sgd");
+    names.template optimiser<generic<adamw>>("adamw");
     return names;
   }
 
-  /// Names an optimiser: a class template over the back end, made from optimiser_options.
+  /// Names an optimiser: `generic` of a class template over the back end, made from optimiser_options.
   /// @throws config_error for a name that is taken or is none
-  template <template <tensor_backend> class Optimiser>
+  template <class Optimiser>
   void optimiser(const std::string& name) {
+    check_generic<Optimiser, Backend>();
     m_optimisers.add(name, &make_optimiser_entry<Optimiser, Backend>);
   }
 
@@ -65,9 +67,9 @@ template <tensor_backend Backend>
   return names.make_optimiser(options);
 }
 
-#define COMODAL_OPTIMISER(kind, Backend)                                                    \
-  kind any_optimiser<Backend> make_optimiser_entry<sgd, Backend>(const optimiser_options&); \
-  kind any_optimiser<Backend> make_optimiser_entry<adamw, Backend>(const optimiser_options&);
+#define COMODAL_OPTIMISER(kind, Backend)                                                             \
+  kind any_optimiser<Backend> make_optimiser_entry<generic<sgd>, Backend>(const optimiser_options&); \
+  kind any_optimiser<Backend> make_optimiser_entry<generic<adamw>, Backend>(const optimiser_options&);
 COMODAL_COMPILED_ELSEWHERE(COMODAL_OPTIMISER)
 
 }  // namespace comodal::inline COMODAL_CONFIG
