@@ -102,7 +102,7 @@ BOOST_AUTO_TEST_CASE(ct_clips_and_scales) {
 }
 
 BOOST_AUTO_TEST_CASE(constant_images_stay_finite) {
-  for (const auto kind : {normalisation::head, normalisation::nonzero, normalisation::none})
+  for (const auto& kind : {normalisation::head, normalisation::nonzero, normalisation::none})
     for (const float value : {0.0f, 5.0f}) {
       image_volume v = line({value, value, value});
       normalise(v, head_mask({v}), kind);
