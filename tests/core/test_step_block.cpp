@@ -89,6 +89,9 @@ BOOST_FIXTURE_TEST_CASE(another_iteration_than_the_step_is_sent_by_itself, block
   BOOST_TEST(uploads() - before == 0);
   BOOST_TEST(found(device_iteration(ctx, 7)) == 7);
   BOOST_TEST(uploads() - before == 1);
+  // A replay asks for nothing by itself: the step that begins again has its own counter.
+  begin_step(ctx, {3, 10});
+  BOOST_TEST(found(detail::block_of(ctx).on_device(ctx, 0)) == 3);
 }
 
 }  // namespace comodal::tests

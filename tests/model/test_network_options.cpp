@@ -182,8 +182,9 @@ BOOST_FIXTURE_TEST_CASE(options_that_make_no_sense_are_refused, network_bench) {
       BOOST_CHECK_EXCEPTION((void)make(o, 2), config_error, says(part));
     }
   };
-  refused("model.encoder: 'unett'", [](auto& o) { o.encoder = "unett"; });
-  refused("model.fusion: 'gate'", [](auto& o) { o.fusion = "gate"; });
+  refused("model.encoder = 'unett': this program has no encoder of that name; did you mean 'unet'?",
+          [](auto& o) { o.encoder = "unett"; });
+  refused("model.fusion = 'gate': this program has no fusion block of that name", [](auto& o) { o.fusion = "gate"; });
   refused("model.stream_channels: 1 stages", [](auto& o) { o.stream_channels = {2}; });
   refused("model.fused_channels: 3 stages", [](auto& o) { o.fused_channels = {2, 3, 4}; });
   refused("model.strides: 2 entries, expected 1", [](auto& o) { o.strides = {{2, 2, 2}, {2, 2, 2}}; });

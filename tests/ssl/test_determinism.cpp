@@ -30,7 +30,7 @@ struct run : method_bench<B> {
     auto o = named(name);
     set_ramp(o, 0.4);
     set_agreement(o);
-    BOOST_REQUIRE(o.values.set("queue", index{5}));
+    BOOST_REQUIRE(o.values.set("queue", index{5}) == (name == "contrastive_mutual_learning"));
     return o;
   }
   static network_options network() {

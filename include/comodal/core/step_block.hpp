@@ -188,6 +188,7 @@ template <tensor_backend Backend>
 void begin_step(context<Backend>& ctx, const progress& at) {
   auto& block = detail::block_of(ctx);
   block.begin(at);
+  block.set_iteration(at.step);  // also where a pass of this step asked for another one
   block.send(ctx);
 }
 

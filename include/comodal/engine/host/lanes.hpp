@@ -10,6 +10,11 @@
 #include <algorithm>
 #include <cstring>
 
+#if defined(__NVCC__)  // does not know "GCC unroll"; lanes run on the host alone
+#pragma nv_diagnostic push
+#pragma nv_diag_suppress 1675
+#endif
+
 namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 /// `Count` numbers; a power of two. Element by element, in any width of registers, the same results.
@@ -39,14 +44,23 @@ class lanes {
   }
 
  private:
+#if defined(__NVCC__)  // single numbers: its front end need not know vectors whose width a template decides
+  static constexpr int bytes = sizeof(C);
+  using part = C;
+#else
   static constexpr int bytes = std::min(Count * static_cast<int>(sizeof(C)), vector_lanes * 4);
+  using part __attribute__((vector_size(bytes))) = C;
+#endif
   static constexpr int per_register = bytes / static_cast<int>(sizeof(C)), registers = Count / per_register;
   static_assert((Count & (Count - 1)) == 0 && registers > 0);
-  typedef C part __attribute__((vector_size(bytes)));
 
   part m_registers[registers];
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG::engine_detail
+
+#if defined(__NVCC__)
+#pragma nv_diagnostic pop
+#endif
 
 #endif
