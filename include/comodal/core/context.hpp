@@ -76,7 +76,8 @@ struct context_state {
 
 }  // namespace detail
 
-/// The environment of operations of one back end. Not thread-safe: one context a thread. It must not outlive `runtime`.
+/// The environment of operations of one back end. Not thread-safe: one context per thread. It must not outlive
+/// `runtime`.
 template <tensor_backend Backend = default_backend>
 class context {
   using state = detail::context_state<typename Backend::space_type>;
@@ -110,7 +111,7 @@ class context {
   [[nodiscard]] tensor<Scalar, space_type> make_of(const shape& extents) {
     return tensor<Scalar, space_type>(*m_state->pool, extents);
   }
-  /// A tensor with values from the host. @throws shape_error unless there is one value an element
+  /// A tensor with values from the host. @throws shape_error unless there is one value per element
   [[nodiscard]] tensor_type make(const shape& extents, const std::vector<scalar_type>& values) {
     tensor_type result = make(extents);
     copy_from_host(m_state->space, values, result);

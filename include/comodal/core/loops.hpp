@@ -29,8 +29,8 @@ inline constexpr index serial_limit = 4096;
 #endif
 }
 
-/// Calls `body(t)` on the host for t in [0, count), in parallel if it pays: calls of even size. A parallel region of
-/// one thread would cost an allocation.
+/// Calls `body(t)` on the host for t in [0, count), in parallel if `pays` is true. Uses a static schedule, so calls
+/// should cost about the same. A parallel region of one thread would cost an allocation.
 template <class Body>
 void host_loop(index count, bool pays, const Body& body) {
   if (!pays || count == 1 || host_workers() == 1) {

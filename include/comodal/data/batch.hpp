@@ -126,7 +126,7 @@ struct batch_options {
   using range = std::array<double, 2>;
 
   extent3 patch_size{32, 96, 96};      // voxels
-  index labelled = 2, unlabelled = 2;  // crops a step; the unlabelled ones are from different cases
+  index labelled = 2, unlabelled = 2;  // crops per step; the unlabelled ones are from different cases
 
   double foreground = 0.5;  // fraction of labelled crops that are centred on a voxel of a class
   unlabelled_sampling centre = unlabelled_sampling::uniform;

@@ -63,7 +63,7 @@ class line_transform {
 
 /// Squared distance in mm^2 from each voxel's centre to the nearest voxel that is set in `feature`; infinite where none
 /// is.
-/// @param feature one byte a voxel, first axis fastest, `size[0] * size[1] * size[2]` of them
+/// @param feature one byte per voxel, first axis fastest, `size[0] * size[1] * size[2]` of them
 /// @param size voxels along the axes
 /// @param spacing voxel sizes in mm along the axes (1, 1, 1 gives voxels)
 /// @throws shape_error if the number of bytes is wrong, geometry_error for a spacing that is not positive

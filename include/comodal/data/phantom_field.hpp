@@ -163,7 +163,7 @@ class smooth_field {
   std::vector<lattice> m_lattices;
 };
 
-/// Evaluates a field on the rows of a grid: `slice(k)`, then `row(j, out)` for its rows. One object a thread.
+/// Evaluates a field on the rows of a grid: `slice(k)`, then `row(j, out)` for its rows. One object per thread.
 class field_rows {
  public:
   field_rows(const smooth_field& field, const sample_grid& grid) : m_field(&field), m_grid(grid) {
@@ -188,7 +188,7 @@ class field_rows {
     }
   }
 
-  /// Writes the field at the voxels of row j of the slice to `out`, one value a voxel.
+  /// Writes the field at the voxels of row j of the slice to `out`, one value per voxel.
   void row(index j, float* out) {
     std::fill(out, out + m_grid.size[0], 0.0f);
     for (std::size_t o = 0; o < m_tables.size(); ++o) {

@@ -80,7 +80,7 @@ struct phantom_options {
 
   // Distractors
   range vessels{10, 18}, vessel_radius_mm{0.8, 1.9}, vessel_length_mm{35, 90};
-  double vessel_curvature = 0.16;  // change of direction a step of half a mm, in radians
+  double vessel_curvature = 0.16;  // change of direction per step of half a mm, in radians
   range spots{8, 20}, spot_radius_mm{1.5, 4.2};
   range cavities{2, 5}, cavity_radius_mm{3.5, 8.5};
 

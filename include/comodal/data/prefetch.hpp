@@ -66,7 +66,7 @@ class prefetcher {
   }
   prefetcher(const prefetcher&) = delete;
   prefetcher& operator=(const prefetcher&) = delete;
-  /// Waits for the batches that are being made, at most one a thread.
+  /// Waits for the batches that are being made, at most one per thread.
   ~prefetcher() { stop(); }
 
   /// The step of the batch that `next` gives.

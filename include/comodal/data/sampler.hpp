@@ -13,9 +13,9 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The case of the labelled crop `slot` of a step: all cases are taken once an epoch, in an order that is shuffled anew
-/// for each.
-/// @param crops labelled crops a step; @param cases number of labelled cases, at least 1
+/// The case of the labelled crop `slot` of a step: all cases are taken once per epoch, in an order that is shuffled
+/// anew for each.
+/// @param crops labelled crops per step; @param cases number of labelled cases, at least 1
 [[nodiscard]] inline std::uint32_t labelled_case_of(std::uint64_t seed, std::uint32_t step, index slot, index crops,
                                                     index cases) {
   const auto position =
@@ -39,8 +39,8 @@ namespace comodal::inline COMODAL_CONFIG {
   return chosen;
 }
 
-/// Spreads a fraction evenly over the crops of a run: with 0.5 and two crops a step, the second of each. With one crop
-/// a step, that of every other step.
+/// Spreads a fraction evenly over the crops of a run: with 0.5 and two crops per step, the second of each. With one
+/// crop a step, that of every other step.
 [[nodiscard]] inline bool takes_turn(std::uint32_t step, index slot, index crops, double fraction) {
   const double position = static_cast<double>(step) * static_cast<double>(crops) + static_cast<double>(slot);
   return std::floor((position + 1) * fraction) > std::floor(position * fraction);

@@ -39,7 +39,7 @@ template <tensor_backend Backend>
 
 namespace detail {
 
-// Weighted mean over voxels of a value a voxel (N, ..., 1): (N).
+// Weighted mean over voxels of one value per voxel (N, ..., 1): (N).
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> voxel_mean(const variable<Backend>& value, const variable<Backend>& w) {
   const index n = value.extent(0), voxels = value.shape().size() / n;

@@ -11,7 +11,7 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A type that contrasts maps: `loss(anchor, partner, negatives, allowed)` -> (N, K), one value a sample and class.
+/// A type that contrasts maps: `loss(anchor, partner, negatives, allowed)` -> (N, K), one value per sample and class.
 /// anchor, partner (N, V, K); negatives (J, V, K), J may be 0: then an empty variable; allowed (N, J, K) of zeros and
 /// ones. Losses are pure: negatives are an argument, queues belong to the method. Partner and negatives receive no
 /// gradient.

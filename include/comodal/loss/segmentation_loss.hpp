@@ -12,7 +12,7 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A type that compares logits with targets: `loss(z, y, w, counts)` -> (N), one value a sample.
+/// A type that compares logits with targets: `loss(z, y, w, counts)` -> (N), one value per sample.
 template <class T, class Backend>
 concept segmentation_loss = requires(const T& loss, const variable<Backend>& v) {
   { loss(v, v, v, v) } -> std::same_as<variable<Backend>>;

@@ -62,9 +62,9 @@ struct case_score {
   return std::sqrt(square);
 }
 
-/// Scores a prediction against its reference, one entry a class or region; the background, label value 0 alone, is left
-/// out, so that `cohort::labels` may be given. Empty masks follow `mask_presence`. A voxel's volume is the affine's
-/// determinant.
+/// Scores a prediction against its reference, one entry per class or region; the background, label value 0 alone, is
+/// left out, so that `cohort::labels` may be given. Empty masks follow `mask_presence`. A voxel's volume is the
+/// affine's determinant.
 /// @throws geometry_error if the grids differ, config_error for a class without label values or a negative tolerance
 [[nodiscard]] inline std::vector<case_score> score_case(const volume_view& prediction, const volume_view& reference,
                                                         const std::vector<label_class>& regions,

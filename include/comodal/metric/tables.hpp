@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Scores as tables: rows of text for a terminal or a report, a CSV file with one line a case, region and output, and a
-/// comparison of several methods.
+/// Scores as tables: rows of text for a terminal or a report, a CSV file with one line per case, region and output, and
+/// a comparison of several methods.
 #ifndef COMODAL_METRIC_TABLES_HPP
 #define COMODAL_METRIC_TABLES_HPP
 
@@ -100,7 +100,7 @@ namespace detail {
   return out;
 }
 
-/// One row a case, region and output with every score in full precision; the header names units and conventions.
+/// One row per case, region and output with every score in full precision; the header names units and conventions.
 [[nodiscard]] inline text_table case_table(const std::vector<case_score>& scores, const score_options& options = {}) {
   const std::string_view unit = name_of(options.unit), volume = options.unit == length_unit::mm ? "ml" : "voxel";
   text_table table;
@@ -135,7 +135,7 @@ inline void write_case_csv(const std::filesystem::path& path, const std::vector<
   write_text(path, to_csv(case_table(scores, options)));
 }
 
-/// One row a region and output: mean ± standard deviation over cases, and how many cases had empty masks.
+/// One row per region and output: mean ± standard deviation over cases, and how many cases had empty masks.
 [[nodiscard]] inline text_table summary_table(const std::vector<case_score>& scores,
                                               const score_options& options = {}) {
   const std::string unit = text(" [", name_of(options.unit), "]");

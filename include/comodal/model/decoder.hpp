@@ -13,13 +13,13 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// What a decoder is told when it is made.
+/// The sizes that a decoder is constructed with.
 struct decoder_sizes {
-  std::vector<index> channels{16, 32, 64, 128};  // of the maps, a stage, finest first
-  std::vector<extent3> filters;                  // a stage; empty: 3x3x3
+  std::vector<index> channels{16, 32, 64, 128};  // of the maps, per stage, finest first
+  std::vector<extent3> filters;                  // per stage; empty: 3x3x3
   std::vector<extent3> strides;                  // from stage s to s + 1; empty: 2x2x2
   index classes = 2;                             // channels of the logits
-  int convolutions = 2;                          // a stage; 1: the light decoder of a branch
+  int convolutions = 2;                          // per stage; 1: the light decoder of a branch
   bool deep_supervision = false;                 // logits at every stage but the coarsest
   int checkpointed = 0;  // finest stages that are computed again in the backward pass instead of being kept
   double dropout = 0;    // rate on the map of every stage

@@ -12,11 +12,11 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// What an encoder is told when it is made. Stage 0 is the finest.
+/// The sizes that an encoder is constructed with. Stage 0 is the finest.
 struct encoder_sizes {
   index in_channels = 1;
-  std::vector<index> channels{8, 16, 32, 64};  // a stage
-  std::vector<extent3> filters;                // a stage; empty: 3x3x3 everywhere
+  std::vector<index> channels{8, 16, 32, 64};  // per stage
+  std::vector<extent3> filters;                // per stage; empty: 3x3x3 everywhere
   std::vector<extent3> strides;                // from stage s to s + 1, one less than stages; empty: 2x2x2
   double dropout = 0;                          // rate on the map of every stage
 
@@ -63,7 +63,7 @@ constexpr void check_modality_encoder() {
                   "channels() integers");
 }
 
-/// Two convolutions a stage, max pooling between stages (3-D U-Net, Cicek et al. 2016; instance norm as in nnU-Net).
+/// Two convolutions per stage, max pooling between stages (3-D U-Net, Cicek et al. 2016; instance norm as in nnU-Net).
 template <tensor_backend Backend>
 class unet_encoder {
  public:
@@ -87,7 +87,7 @@ class unet_encoder {
   std::vector<feature_dropout<Backend>> m_dropout;
 };
 
-/// One residual block a stage, strided convolutions between stages: lrelu(IN(conv(lrelu(IN(conv x)))) + IN(1x1x1 conv
+/// One residual block per stage, strided convolutions between stages: lrelu(IN(conv(lrelu(IN(conv x)))) + IN(1x1x1 conv
 /// x)).
 template <tensor_backend Backend>
 class residual_encoder {

@@ -15,7 +15,7 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// What a fusion block of one stage is told when it is made.
+/// The sizes that a fusion block of one stage is constructed with.
 struct fusion_sizes {
   index modalities = 2;
   index stream_channels = 8;  // c of each modality's map

@@ -13,7 +13,7 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// What a fusion stage is told when it is made.
+/// The sizes that a fusion stage is constructed with.
 struct fusion_stage_sizes {
   fusion_sizes block;
   index finer_channels = 0;  // channels of the fused map of the next finer stage; 0: there is none

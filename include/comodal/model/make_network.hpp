@@ -15,7 +15,7 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace model_detail {
 
-// What all parts of a network of `options` are told.
+// The sizes that all parts of a network of `options` share.
 struct network_shape {
   std::vector<extent3> strides, filters;
   int checkpointed;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The multi-modal network: a stream a modality, fusion between the stages, a fused decoder and a light decoder a
+/// The multi-modal network: one stream per modality, fusion between the stages, a fused decoder and a light decoder per
 /// modality.
 #ifndef COMODAL_MODEL_NETWORK_HPP
 #define COMODAL_MODEL_NETWORK_HPP
@@ -71,7 +71,7 @@ class multimodal_network {
   /// @param store the parameters that the parts were made from
   /// @param encoders one per modality, all with as many stages as there are fusion stages (or all the same one: shared
   /// weights)
-  /// @param fusion one a stage, finest first
+  /// @param fusion one per stage, finest first
   /// @param branch_decoders one per modality, or none
   /// @param checkpointed finest stages whose streams and fused maps are computed again in the backward pass instead of
   /// being kept

@@ -146,7 +146,7 @@ inline void check_overlay(const overlay_case& c) {
 
 }  // namespace detail
 
-/// Draws a case: one figure a slice, columns the modalities, rows truth, prediction and difference as far as both are
+/// Draws a case: one figure per slice, columns the modalities, rows truth, prediction and difference as far as both are
 /// given. Grey values are windowed to each modality's 1 to 99.5 %; pixels are square in mm; contours are drawn inside
 /// their class.
 /// @throws geometry_error if sizes differ, config_error without any volume or modality
