@@ -161,6 +161,11 @@ refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, --res
 "$comodal" train tiny.toml old_names --resume >out.txt 2>&1 || { cat out.txt >&2; fail "the run is not taken up"; }
 cmp whole/model.safetensors old_names/model.safetensors || fail "the run with old names has other weights"
 refuses 2 "there is no key '.*'; it is called '.*' now" "$comodal" train old.toml wrong
+killed old_supervised "[ -e old_supervised/checkpoint.safetensors ]" --method.name supervised
+awk '{ print } /^name = "supervised"$/ { print "ramp = 0.4"; print "consensus = 0.5" }' old_supervised/experiment.toml >old.toml
+grep -q "^consensus = 0.5" old.toml || fail "the options of another method are not there"
+cp old.toml old_supervised/experiment.toml
+"$comodal" train tiny.toml old_supervised --resume --method.name supervised >out.txt 2>&1 || { cat out.txt >&2; fail "a supervised run of 0.1.0 is not taken up"; }
 
 echo "a name and a table that are none are refused, empty or not"
 printf '[train.steps]\n' >empty_table.toml
@@ -176,6 +181,9 @@ refuses 2 "batch.unlabelled = 9: the method 'contrastive_mutual_learning' needs 
 ! grep -q "^reading" out.txt || fail "volumes are read before the number of cases is checked"
 refuses 2 "batch.unlabelled = 0: the method 'contrastive_mutual_learning' learns from unlabelled crops" \
   "$comodal" train tiny.toml wrong --batch.unlabelled 0
+refuses 2 "there is no key 'method.contrastive_mutual_learning.ema_decy'; did you mean 'method.contrastive_mutual_learning.ema_decay'?" \
+  "$comodal" train tiny.toml wrong --method.contrastive_mutual_learning.ema_decy 0.9
+refuses 2 "^comodal: there is no command 'trian'; did you mean 'train'? (--help lists all commands)$" "$comodal" trian tiny.toml wrong
 refuses 2 "did you mean 'phantom.labelled'? (--help lists all keys)" "$comodal" phantom wrong --phantom.labeled 3
 [ ! -e wrong ] || fail "a refused run leaves a folder"
 mkdir orphan && cp whole/checkpoint.safetensors orphan

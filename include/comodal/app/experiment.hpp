@@ -54,14 +54,16 @@ struct experiment {
     e.take_default_options(names);
     settings keys = e.keys();
     for (const auto& other : names.method_names())
-      keys.refuse("method." + other, text("belongs to the method '", other, "', but method.name = '", e.method.name,
-                                          "'; leave it out, or choose that method"));
-    visit_loss_choices(e.losses, [&](std::string_view key, const named_options&) {
+      if (other != e.method.name)
+        keys.refuse("method." + other, text("belongs to the method '", other, "', but method.name = '", e.method.name,
+                                            "'; leave it out, or choose that method"));
+    visit_loss_choices(e.losses, [&](std::string_view key, const named_options& chosen) {
       for (const auto& other : names.loss_names_of(key))
-        keys.refuse("loss." + other, text("belongs to the loss '", other,
-                                          "', which is not chosen; leave it out, or "
-                                          "set loss.",
-                                          key, " = \"", other, "\""));
+        if (other != chosen.name)
+          keys.refuse("loss." + other, text("belongs to the loss '", other,
+                                            "', which is not chosen; leave it out, or "
+                                            "set loss.",
+                                            key, " = \"", other, "\""));
     });
     keys.apply(raw);
     return e;

@@ -93,9 +93,10 @@ class raw_settings {
     return otherwise;
   }
 
-  /// Gives keys of 0.1.0 the names of today; those of methods that are not chosen are dropped. For files that a program
-  /// wrote: in a file of somebody's own an old name is refused.
-  void translate_renamed() {
+  /// Gives keys of 0.1.0 the names of today. Options that the chosen method does not have are dropped: 0.1.0 wrote
+  /// those of all methods. For files that a program wrote: in a file of somebody's own an old name is refused.
+  /// @param options the keys of the chosen method's options
+  void translate_renamed(const std::set<std::string>& options) {
     const std::string own = "method." + text_of("method.name", "") + ".";
     std::vector<entry> translated;
     for (entry& one : m_entries) {
@@ -105,7 +106,7 @@ class raw_settings {
         continue;
       }
       if (const std::string any = "method.<method>."; now.starts_with(any)) now = own + now.substr(any.size());
-      if (!now.starts_with("method.") || now.starts_with(own))
+      if (!now.starts_with("method.") || (now.starts_with(own) && options.contains(now.substr(own.size()))))
         translated.push_back({now, std::move(one.value), std::move(one.where)});
     }
     m_entries = std::move(translated);

@@ -43,7 +43,11 @@ void refuse_other_settings(const app::settings& now, const std::filesystem::path
                            const registry<Backend>& names) {
   app::raw_settings raw;
   raw.read_file(file);
-  raw.translate_renamed();  // of a run of 0.1.0
+  std::set<std::string> options;  // of the method, for a run of 0.1.0
+  const app::experiment otherwise;
+  any_options defaults = names.method_options_of(raw.text_of("method.name", otherwise.method.name));
+  defaults.visit([&](std::string_view key, option_pointer) { options.emplace(key); });
+  raw.translate_renamed(options);
   auto begun = app::experiment::from(raw, names);
   std::set<std::string> free{"data.folder",    "data.splits",     "compute.threads",        "prefetch.threads",
                              "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every"};
@@ -123,10 +127,6 @@ class training {
       m_context.pool().release();
       fit_memory(maker);
       method = make_method(m_home, m_e.network);
-      if (resume && !m_begun && std::filesystem::exists(m_folder / "checkpoint.safetensors"))
-        throw config_error(text(settings_file().string(),
-                                ": is missing beside a checkpoint, so nobody can tell what the "
-                                "run was begun with; name a new folder"));
       if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), true, m_names);
     }
     if (m_watch.stops()) return {};  // before the first step there is nothing to keep

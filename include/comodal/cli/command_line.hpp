@@ -6,9 +6,11 @@
 
 #include <comodal/cli/commands.hpp>
 #include <comodal/cli/run.hpp>
+#include <comodal/core/nearest_name.hpp>
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -43,6 +45,7 @@ class command_line {
     try {
       m_app.parse(argc, argv);
     } catch (const CLI::ParseError& failure) {
+      refuse_unknown_command(argc, argv);
       return m_app.exit(failure) == 0 ? 0 : 2;
     }
     for (const auto& [command, computes, call] : m_commands) {
@@ -58,6 +61,16 @@ class command_line {
  private:
   static constexpr const char* memory_help =
       "limit of the tensor memory of a step in GiB (train.memory); stages are recomputed until it fits. 0: no limit";
+
+  // A first word that is neither an option nor a command is a misspelt command.
+  void refuse_unknown_command(int argc, char** argv) const {
+    if (argc < 2 || argv[1][0] == '-') return;
+    std::vector<std::string> known;
+    for (const auto& one : m_commands) known.push_back(one.words->get_name());
+    if (std::find(known.begin(), known.end(), argv[1]) != known.end()) return;
+    throw config_error(text("there is no command '", argv[1], "'; did you mean '", nearest_name(argv[1], known),
+                            "'? (--help lists all commands)"));
+  }
 
   enum class needs { nothing, runtime };
   struct command {
