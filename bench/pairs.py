@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Times two builds of our own program in turns, before and after a change, and prints ratios as Markdown.
 
-    pairs.py --before OLD/comodal --after build/native/examples/cli/comodal [--rounds 9] [--work unet_step] [--precision fp32]
+    pairs.py --before OLD/comodal --after build/native/examples/cli/comodal [--rounds 9] [--work unet_step]
 
-Each round runs both programs once per work and precision, one after the other; the one that begins changes from round to round. The ratio is
-the median over rounds of after / before. A program of 0.1.0 gets its keys under their old names.
+Each round runs both programs once per work and precision, one after the other; the one that begins changes from round
+to round. The ratio is the median over rounds of after / before. A program of 0.1.0 gets its keys under their old names.
 """
 import argparse
 import json
@@ -34,8 +34,8 @@ def measure(program, work, precision, a):
         else:
             sys.exit(f"pairs.py: {' '.join(command)}: {done.stderr.strip()}")
         j = json.load(open(file.name))
-    return {"step": statistics.median(j["seconds"]), "first step": j["first_step_seconds"], "process peak": j["peak_bytes"],
-            "pool": j["pool_bytes"], "allocations": max(j["allocations"], default=0)}
+    return {"step": statistics.median(j["seconds"]), "first step": j["first_step_seconds"],
+            "process peak": j["peak_bytes"], "pool": j["pool_bytes"], "allocations": max(j["allocations"], default=0)}
 
 
 def main():
@@ -49,7 +49,8 @@ def main():
     a.add_argument("--warm", type=int, default=2)
     a.add_argument("--threads", type=int, default=0, help="0: all cores")
     a = a.parse_args()
-    print("| work | precision | step before, s | after, s | step after / before (least to most) | first step | process peak | tensor pool | allocations |")
+    print("| work | precision | step before, s | after, s | step after / before (least to most) "
+          "| first step | process peak | tensor pool | allocations |")
     print("| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |", flush=True)
     for work in a.work or list(OURS):
         for precision in a.precision or ["fp32", "bf16"]:
@@ -58,13 +59,15 @@ def main():
                 pair = [(a.before, before), (a.after, after)]
                 for program, results in pair if n % 2 == 0 else reversed(pair):
                     results.append(measure(program, work, precision, a))
-            ratios = {key: sorted(y[key] / max(x[key], 1) if key != "step" and key != "first step" else y[key] / x[key]
-                                  for x, y in zip(before, after)) for key in before[0]}
+            ratios = {key: sorted(y[key] / x[key] for x, y in zip(before, after))
+                      for key in before[0] if key != "allocations"}
             middle = {key: statistics.median(r) for key, r in ratios.items()}
             step = ratios["step"]
-            print(f"| {work} | {precision} | {statistics.median(x['step'] for x in before):.4f} | {statistics.median(y['step'] for y in after):.4f} "
-                  f"| {middle['step']:.3f} ({step[0]:.3f} to {step[-1]:.3f}) | {middle['first step']:.2f} | {middle['process peak']:.2f} "
-                  f"| {middle['pool']:.2f} | {max(y['allocations'] for y in after)} |", flush=True)
+            seconds = [statistics.median(one["step"] for one in results) for results in (before, after)]
+            print(f"| {work} | {precision} | {seconds[0]:.4f} | {seconds[1]:.4f} "
+                  f"| {middle['step']:.3f} ({step[0]:.3f} to {step[-1]:.3f}) | {middle['first step']:.2f} "
+                  f"| {middle['process peak']:.2f} | {middle['pool']:.2f} "
+                  f"| {max(one['allocations'] for one in after)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # How a training step speeds up with threads: 1, 2, 4, 8 and 16 of them, as far as this machine has cores for them.
-#   sh bench/threads.sh [arguments of comodal benchmark]        for example --precision bf16, or --method.name supervised
-# Prints a Markdown table. Numbers of threads take turns, ROUNDS times (3 unless set); seconds are medians over all steps.
+#   sh bench/threads.sh [arguments of comodal benchmark]
+# For example --precision bf16, or --method.name supervised. Prints a Markdown table. Numbers of threads take turns,
+# ROUNDS times (3 unless set); seconds are medians over all steps.
 # Data threads run beside them, as in a training. The names of cores may be set by hand: CORES=0-7 runs within those.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -23,7 +24,8 @@ for round in $(seq "${ROUNDS:-3}"); do
   for threads in 1 2 4 8 16; do
     [ "$threads" -le "$cores" ] || continue
     # shellcheck disable=SC2086
-    OMP_NUM_THREADS=$threads $within "$top/build/native/examples/cli/comodal" benchmark --steps 5 --json "$out/$threads.$round" "$@" >/dev/null
+    OMP_NUM_THREADS=$threads $within "$top/build/native/examples/cli/comodal" benchmark --steps 5 \
+      --json "$out/$threads.$round" "$@" >/dev/null
   done
 done
 python3 - "$out" <<'PYTHON'

@@ -8,9 +8,9 @@
 #include <comodal/train/trainer.hpp>
 
 #include <nn/support.hpp>
+#include <train/noise_cases.hpp>
 
 #include <barrier>
-#include <deque>
 #include <exception>
 #include <map>
 #include <thread>
@@ -55,34 +55,8 @@ class thread_communicator {
 static_assert(communicator<thread_communicator, B>);
 static_assert(communicator<self_communicator, B>);
 
-// Four labelled cases of two modalities: noise with a bright block.
-struct cases {
-  std::deque<image_volume> volumes;
-  label_volume label;
-  std::vector<labelled_training_case> labelled;
-
-  cases() {
-    label.geometry.size = {20, 20, 12};
-    label.values.assign(20 * 20 * 12, 0);
-    for (index k = 4; k < 8; ++k)
-      for (index j = 6; j < 14; ++j)
-        for (index i = 6; i < 14; ++i) label.at(i, j, k) = 1;
-    for (std::uint32_t c = 0; c < 4; ++c) {
-      std::vector<volume_view> images;
-      for (std::uint32_t m = 0; m < 2; ++m) {
-        auto& volume = volumes.emplace_back();
-        volume.geometry.size = label.geometry.size;
-        random_stream draw(5, random_purpose::test, 2 * c + m);
-        for (const auto v : label.values) volume.values.push_back(static_cast<float>(draw.normal(2.0 * v, 0.5)));
-        images.emplace_back(volume);
-      }
-      labelled.push_back({text("l", c), images, label});
-    }
-  }
-};
-
 // Trains supervised for four steps. @param seed of the initial weights @return the weights
-std::vector<float> train(const cases& data, const std::filesystem::path& folder, index crops, std::uint64_t seed,
+std::vector<float> train(const noise_cases& data, const std::filesystem::path& folder, index crops, std::uint64_t seed,
                          any_communicator<B> processes) {
   bench_of<B> at;
   network_options network;
@@ -110,7 +84,7 @@ std::vector<float> train(const cases& data, const std::filesystem::path& folder,
 }
 
 BOOST_AUTO_TEST_CASE(two_processes_train_as_one_with_all_crops) {
-  const cases data;
+  const noise_cases data(4, 4);
   const temporary_folder alone, first, second;
   const auto expected = train(data, alone.path(), 4, 1, {});
   meeting at;

@@ -8,10 +8,10 @@
 #include <comodal/train/trainer.hpp>
 
 #include <nn/support.hpp>
+#include <train/noise_cases.hpp>
 #include <train/outside/cross_pseudo_supervision.hpp>
 #include <train/outside/uncertainty_aware_mean_teacher.hpp>
 
-#include <deque>
 #include <fstream>
 
 namespace comodal::tests {
@@ -22,43 +22,13 @@ using ua_mt = outside::uncertainty_aware_mean_teacher<B>;
 static_assert(semi_supervised_method<cps, B>);
 static_assert(semi_supervised_method<ua_mt, B>);
 
-// Four cases of two modalities, noise with a bright block that is labelled 1; two of them have labels.
-struct cases {
-  std::deque<image_volume> volumes;
-  label_volume label;
-  std::vector<labelled_training_case> labelled;
-  std::vector<unlabelled_training_case> unlabelled;
-
-  cases() {
-    label.geometry.size = {20, 20, 12};
-    label.values.assign(20 * 20 * 12, 0);
-    for (index k = 4; k < 8; ++k)
-      for (index j = 6; j < 14; ++j)
-        for (index i = 6; i < 14; ++i) label.at(i, j, k) = 1;
-    for (std::uint32_t c = 0; c < 4; ++c) {
-      std::vector<volume_view> images;
-      for (std::uint32_t m = 0; m < 2; ++m) {
-        auto& volume = volumes.emplace_back();
-        volume.geometry.size = label.geometry.size;
-        random_stream draw(5, random_purpose::test, 2 * c + m);
-        for (const auto v : label.values) volume.values.push_back(static_cast<float>(draw.normal(2.0 * v, 0.5)));
-        images.emplace_back(volume);
-      }
-      if (c < 2)
-        labelled.push_back({text("l", c), images, label});
-      else
-        unlabelled.push_back({text("u", c), images});
-    }
-  }
-};
-
 // A run in a folder, of its own context.
 struct run : bench_of<B> {
   any_method<B> method;
   batch_maker<> maker;
   trainer<B> loop;
 
-  run(const std::string& name, const cases& data, const std::filesystem::path& folder)
+  run(const std::string& name, const noise_cases& data, const std::filesystem::path& folder)
       : method(make(name)),
         maker(crops(), data.labelled, data.unlabelled, 1),
         loop(method, rates(), maker, {.threads = 1, .depth = 2}, {.steps = 8, .log_every = 1}, plan(name), folder) {}
@@ -109,7 +79,7 @@ std::vector<double> column(const std::filesystem::path& folder, const std::strin
 }
 
 BOOST_AUTO_TEST_CASE(a_stopped_run_goes_on_to_the_same_bytes) {
-  const cases data;
+  const noise_cases data(4, 2);
   for (const std::string name : {"cps", "ua_mt"}) {
     BOOST_TEST_CONTEXT(name) {
       const temporary_folder whole_folder, folder;
@@ -133,7 +103,7 @@ BOOST_AUTO_TEST_CASE(a_stopped_run_goes_on_to_the_same_bytes) {
 }
 
 BOOST_AUTO_TEST_CASE(two_students_are_trained_and_saved_under_their_names) {
-  const cases data;
+  const noise_cases data(4, 2);
   const temporary_folder folder;
   run cross("cps", data, folder.path());
   const auto before = all_values(*cross.method.trained()[1].store);
@@ -160,7 +130,7 @@ BOOST_AUTO_TEST_CASE(two_students_are_trained_and_saved_under_their_names) {
 }
 
 BOOST_AUTO_TEST_CASE(the_teacher_is_uncertain_through_dropout) {
-  const cases data;
+  const noise_cases data(4, 2);
   const temporary_folder folder;
   run uncertain("ua_mt", data, folder.path());
   (void)uncertain.loop.run();
