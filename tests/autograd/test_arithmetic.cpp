@@ -32,6 +32,25 @@ BOOST_AUTO_TEST_CASE(gradients_of_functions) {
   gradients("leaky_relu", one, [](const variables& v) { return leaky_relu(v[0], 0.1); });
 }
 
+BOOST_AUTO_TEST_CASE(numbers_stand_on_either_side_of_an_operator) {
+  context<twofold> ctx;
+  tape<twofold> home(ctx);
+  const auto x = home.leaf(ctx.make({2}, {1, 4}));
+  const auto is = [&](const variable<twofold>& found, double first, double second) {
+    BOOST_TEST(to_host(ctx.space(), found.value()) == (std::vector<double>{first, second}),
+               boost::test_tools::per_element());
+  };
+  is(x * 2.0, 2, 8);
+  is(2.0 * x, 2, 8);
+  is(x / 2.0, 0.5, 2);
+  is(x + 3.0, 4, 7);
+  is(3.0 + x, 4, 7);
+  is(x - 3.0, -2, 1);
+  is(3.0 - x, 2, -1);
+  is(-x, -1, -4);
+  gradients("numbers", one, [](const variables& v) { return (1.0 - v[0] * 3.0) / 2.0 - (-v[0]) + 4.0; });
+}
+
 BOOST_AUTO_TEST_CASE(powers_have_their_gradients_at_zero) {
   context<twofold> ctx;
   tape<twofold> home(ctx);

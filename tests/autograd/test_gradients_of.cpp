@@ -52,6 +52,15 @@ BOOST_FIXTURE_TEST_CASE(a_leaf_that_nothing_reaches_has_zeros, workshop) {
   BOOST_TEST(host(found[1]) == (std::vector<double>{1, 1}), each);
 }
 
+// Zeros would make an adversarial term vanish without a word.
+BOOST_FIXTURE_TEST_CASE(a_loss_that_depends_on_no_input_is_refused, workshop) {
+  const auto image = leaf({2, 3}), weight = leaf({5, 7});
+  const auto words = says("gradients_of: the loss does not depend on any of the inputs; compute it from them, outside");
+  BOOST_CHECK_EXCEPTION((void)gradients_of(sum(weight), {image}), config_error, words);
+  const no_grad_scope<backend> quiet(home);
+  BOOST_CHECK_EXCEPTION((void)gradients_of(sum(image), {image}), config_error, words);
+}
+
 BOOST_FIXTURE_TEST_CASE(checkpointed_parts_are_gone_through_too, workshop) {
   const auto image = leaf({2, 3}), weight = leaf({5, 7});
   const auto y = checkpoint<backend>({image}, [weight](const auto& v) { return v[0] * v[0] * weight; });

@@ -75,7 +75,13 @@ comodal_compile_sentences(semi_supervised_method
   "after_update of a semi_supervised_method must take"
   "on_validation of a semi_supervised_method must take"
   "between_rounds of a semi_supervised_method must take"
-  "a member of this semi_supervised_method has another return type")
+  "step\\(\\) of a semi_supervised_method must return named_scalars<Backend>")
+comodal_compile_sentences(engine_op
+  "an engine_op needs a member type plan_type with a member plan_facts facts"
+  "an engine_op needs a static function void run"
+  "an engine_op that derives from ready_op has no plan_type of its own"
+  "an engine_op needs a static function bool prefers"
+  "an engine_op needs static functions support supports")
 comodal_compile_sentences(communicator
   "a communicator needs members rank"
   "a communicator needs a member mean"

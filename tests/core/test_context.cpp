@@ -58,7 +58,7 @@ BOOST_AUTO_TEST_CASE(a_context_for_another_scalar_shares_the_environment) {
   BOOST_TEST(ctx.runs("conv3d.forward", "host") == 1);
   BOOST_TEST(narrow.chosen_engine() == "host");
   ctx.fallback = fallback_policy::error;  // what is set later counts too
-  BOOST_CHECK_THROW(narrow.report_fallback("conv3d.forward", "host", "because"), error);
+  BOOST_CHECK_THROW(narrow.report_fallback("conv3d.forward", "host", "because", "this size"), error);
   profile recorder;
   ctx.recorder = &recorder;
   BOOST_TEST(narrow.recorder == &recorder);
@@ -83,10 +83,11 @@ BOOST_AUTO_TEST_CASE(the_fallback_policy_allows_warns_or_throws) {
   context<> ctx;
   BOOST_TEST((ctx.fallback == fallback_policy::warn));
   ctx.fallback = fallback_policy::allow;
-  ctx.report_fallback("conv3d.forward", "host", "a reason");
+  ctx.report_fallback("conv3d.forward", "host", "a reason", "a size");
   ctx.fallback = fallback_policy::error;
-  BOOST_CHECK_EXCEPTION(ctx.report_fallback("conv3d.forward", "host", "a reason"), error,
-                        says("comodal: conv3d.forward runs on the host engine: a reason (fallback_policy::error)"));
+  BOOST_CHECK_EXCEPTION(
+      ctx.report_fallback("conv3d.forward", "host", "a reason", "a size"), error,
+      says("comodal: conv3d.forward runs on the host engine: a reason (a size) (fallback_policy::error)"));
 }
 
 // What `work` writes to the standard error stream.
@@ -107,18 +108,41 @@ std::string written_to_stderr(const Work& work) {
   return out.substr(0, read);
 }
 
-BOOST_AUTO_TEST_CASE(a_warning_is_one_line_a_case) {
+BOOST_AUTO_TEST_CASE(a_warning_is_one_line_per_reason) {
   context<> ctx;
   ctx.fallback = fallback_policy::warn;
   const auto warned = written_to_stderr([&] {
-    for (int i = 0; i < 3; ++i) ctx.report_fallback("conv3d.forward", "host", "this size");
-    ctx.report_fallback("conv3d.forward", "host", "that size");
+    for (const char* size : {"this size", "that size"}) ctx.report_fallback("conv3d.forward", "host", "a reason", size);
+    ctx.report_fallback("conv3d.forward", "host", "another", "that size");
+    ctx.report_fallback("conv3d.backward", "host", "a reason", "that size");
   });
   BOOST_TEST(warned ==
-             "comodal: conv3d.forward runs on the host engine: this size\n"
-             "comodal: conv3d.forward runs on the host engine: that size\n");
+             "comodal: conv3d.forward runs on the host engine: a reason (this size)\n"
+             "comodal: conv3d.forward runs on the host engine: another (that size)\n"
+             "comodal: conv3d.backward runs on the host engine: a reason (that size)\n");
   ctx.fallback = fallback_policy::allow;
-  BOOST_TEST(written_to_stderr([&] { ctx.report_fallback("conv3d.forward", "host", "a third"); }).empty());
+  BOOST_TEST(written_to_stderr([&] { ctx.report_fallback("conv3d.forward", "host", "a third", "a size"); }).empty());
+}
+
+// What says when it goes.
+std::string gone;
+template <char Name>
+struct mortal {
+  ~mortal() { gone += Name; }
+};
+BOOST_AUTO_TEST_CASE(what_is_kept_goes_in_reverse_order_and_plans_go_first) {
+  gone.clear();
+  {
+    context<> ctx;
+    (void)ctx.plans<mortal<'p'>>();
+    (void)ctx.kept<mortal<'b'>>([&] {
+      (void)ctx.kept<mortal<'a'>>();  // b may use it
+      return std::make_shared<mortal<'b'>>();
+    });
+    (void)ctx.kept<mortal<'c'>>();
+    (void)ctx.kept<mortal<'a'>>();
+  }
+  BOOST_TEST(gone == "pcba");
 }
 
 BOOST_AUTO_TEST_CASE(a_runtime_inside_another_leaves_kokkos_alone) {

@@ -94,6 +94,16 @@ BOOST_FIXTURE_TEST_CASE(views_of_one_crop_show_the_same_voxels_in_other_intensit
   BOOST_TEST((strong_2.cases == batch.weak.cases));
 }
 
+BOOST_FIXTURE_TEST_CASE(views_that_nobody_asked_for_are_empty, views_bench) {
+  const auto usual = make().make(3), strong = make({.weak = 0}).make(3), weak = make({.strong = 0}).make(3);
+  BOOST_TEST(usual.weak.samples == usual.strong.samples);
+  BOOST_TEST(strong.weak.samples == 0);
+  BOOST_TEST(strong.weak.images[0].empty());
+  BOOST_TEST((strong.strong.images == usual.strong.images));
+  BOOST_TEST(weak.strong.samples == 0);
+  BOOST_TEST((weak.weak.images == usual.weak.images));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_method_of_labelled_crops_needs_no_unlabelled_case, views_bench) {
   unlabelled.clear();
   const auto batch = make(batch_views::labelled_only()).make(0);

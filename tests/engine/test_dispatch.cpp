@@ -27,6 +27,12 @@ struct second_engine {
   static constexpr const char* name = "second";
   using serves = problem_list<matmul_problem, fill_problem>;
 };
+// Is expected to fill, wants to plan before it says whether it can, and fails when it runs.
+struct vendor_engine {
+  static constexpr const char* name = "vendor";
+  using serves = problem_list<fill_problem>;
+  static std::string version() { return "1.2"; }
+};
 
 }  // namespace comodal::tests
 
@@ -43,7 +49,6 @@ struct engine_op<tests::first_engine, matmul_problem, Backend> {
   static simple_plan make_plan(context<Backend>&, const matmul_problem&, direction) {
     ++tests::now.planned;
     simple_plan plan;
-    plan.facts.engine = "first";
     plan.facts.algorithm = "nothing";
     plan.facts.workspace = 64;
     return plan;
@@ -61,11 +66,7 @@ struct engine_op<tests::second_engine, matmul_problem, Backend> {
     return tests::now.second_supports ? support::yes() : support::no("it is busy");
   }
   static bool prefers(context<Backend>&, const matmul_problem&, direction) { return tests::now.second_prefers; }
-  static simple_plan make_plan(context<Backend>&, const matmul_problem&, direction) {
-    simple_plan plan;
-    plan.facts.engine = "second";
-    return plan;
-  }
+  static simple_plan make_plan(context<Backend>&, const matmul_problem&, direction) { return {}; }
   static void run(context<Backend>&, const simple_plan&, const matmul_problem&, direction,
                   const matmul_problem::arguments<typename Backend::scalar_type>&) {}
 };
@@ -73,6 +74,29 @@ template <class Backend>
 struct engine_op<tests::second_engine, fill_problem, Backend> : ready_op<tests::second_engine, fill_problem, Backend> {
   static void run(context<Backend>&, const simple_plan&, const fill_problem&, direction,
                   const fill_problem::arguments<typename Backend::scalar_type>&) {}
+};
+
+template <class Backend>
+  requires lists_engine_v<tests::vendor_engine, typename Backend::engines_type> ||
+           std::same_as<typename Backend::engines_type, engine_list<tests::second_engine>>
+struct expected_engine<Backend, fill_problem> {
+  using type = tests::vendor_engine;
+};
+template <class Backend>
+struct engine_op<tests::vendor_engine, fill_problem, Backend> {
+  using plan_type = simple_plan;
+  static bool prefers(context<Backend>&, const fill_problem&, direction) { return true; }
+  static plan_attempt<simple_plan> try_plan(context<Backend>&, const fill_problem& p, direction) {
+    ++tests::now.planned;
+    if (p.count % 2 == 1) return plan_attempt<simple_plan>::refused("it fills even numbers only");
+    simple_plan plan;
+    plan.facts.algorithm = "slow";
+    return plan;
+  }
+  static void run(context<Backend>&, const simple_plan&, const fill_problem&, direction,
+                  const fill_problem::arguments<typename Backend::scalar_type>&) {
+    throw device_error("vendor failed: no reason given");
+  }
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG
@@ -193,6 +217,46 @@ BOOST_FIXTURE_TEST_CASE(ready_operations_skip_the_plans, fresh) {
   dispatch(ctx, fill_problem{3}, direction::forward, {1.f, nullptr});
   BOOST_TEST(ctx.runs("fill", "second") == 1);
   BOOST_TEST(ctx.planned().empty());
+}
+
+// That the expected engine cannot is said although the engine that takes its place is ready, wherever it stands.
+template <class Backend>
+void refused_by_the_expected_engine(const std::string& why) {
+  now = {};
+  context<Backend> ctx;
+  std::vector<std::string> heard;
+  ctx.warn_by([&](const std::string& line) { heard.push_back(line); });
+  for (const index count : {3, 3, 5}) dispatch(ctx, fill_problem{count}, direction::forward, {1.f, nullptr});
+  BOOST_TEST(ctx.runs("fill", "second") == 3);
+  BOOST_TEST(heard == std::vector{"comodal: fill runs on the second engine: " + why + " (3)"},
+             boost::test_tools::per_element());
+  context<Backend> strict;
+  strict.fallback = fallback_policy::error;
+  BOOST_CHECK_EXCEPTION(dispatch(strict, fill_problem{3}, direction::forward, {1.f, nullptr}), error, says(why));
+}
+BOOST_AUTO_TEST_CASE(an_expected_engine_that_refuses_is_a_fallback) {
+  refused_by_the_expected_engine<by<vendor_engine, second_engine>>("vendor: it fills even numbers only");
+  refused_by_the_expected_engine<by<second_engine, vendor_engine>>("vendor: it fills even numbers only");
+}
+BOOST_AUTO_TEST_CASE(an_expected_engine_that_the_back_end_lacks_is_a_fallback) {
+  refused_by_the_expected_engine<by<second_engine>>("vendor is not among the engines of this back end");
+}
+
+BOOST_AUTO_TEST_CASE(an_engine_that_plans_to_know_plans_once) {
+  now = {};
+  context<by<vendor_engine, second_engine>> ctx;
+  const auto& facts = engine_facts(ctx, fill_problem{4}, direction::forward);
+  BOOST_TEST(facts.engine == "vendor");  // it did not say so itself
+  BOOST_TEST(facts.algorithm == "slow");
+  BOOST_TEST(!facts.deterministic);  // nobody said it is
+  BOOST_TEST(now.planned == 1);
+  BOOST_TEST(ctx.planned().at(0).scalar == "float");
+  BOOST_TEST(engine_configuration(ctx).starts_with("engines vendor 1.2 second, processor "));
+}
+BOOST_AUTO_TEST_CASE(an_error_of_the_device_names_the_operation_and_the_problem) {
+  context<by<vendor_engine, second_engine>> ctx;
+  BOOST_CHECK_EXCEPTION(dispatch(ctx, fill_problem{4}, direction::forward, {1.f, nullptr}), device_error,
+                        says("fill of 4: vendor failed: no reason given"));
 }
 
 // Which of our engines convolves what, as on other processors.

@@ -115,12 +115,12 @@ BOOST_AUTO_TEST_CASE(a_vendors_reference_code_is_a_fallback) {
   int refused = 0;
   for (const auto& [p, d] : oddities()) {
     context<backend> ctx;
-    engine_detail::onednn_plans<float> plans;
-    const auto plan = plans.find(p, d);
-    BOOST_TEST_CONTEXT(conv3d_problem::name(d) << " of " << p.to_string() << ": " << plan->facts.implementation) {
+    const engine_detail::onednn_planner<float> planner;
+    const auto plan = planner.make(p, d);
+    BOOST_TEST_CONTEXT(conv3d_problem::name(d) << " of " << p.to_string() << ": " << plan.facts.implementation) {
       const bool reference =
-          plan->facts.implementation.empty() || plan->facts.implementation.find("ref") != std::string::npos;
-      BOOST_TEST(plan->why.empty() == !reference);
+          plan.facts.implementation.empty() || plan.facts.implementation.find("ref") != std::string::npos;
+      BOOST_TEST(plan.why.empty() == !reference);
       ctx.choose_engine("onednn");
       ctx.fallback = fallback_policy::allow;
       BOOST_TEST((engine_facts(ctx, p, d).engine == (reference ? "host" : "onednn")));
@@ -141,11 +141,11 @@ BOOST_AUTO_TEST_CASE(the_engine_of_choice_is_our_own_where_winograd_serves) {
   context<backend> ctx;
   ctx.fallback = fallback_policy::error;  // a choice is no fallback
   const conv3d_problem wide{2, {8, 8, 8}, 16, 16}, first{1, {8, 8, 8}, 1, 16};
-  engine_detail::onednn_plans<float> plans;
+  const engine_detail::onednn_planner<float> planner;
   for (const direction d : directions) {
     BOOST_TEST((engine_facts(ctx, wide, d).engine == "host"));
     BOOST_TEST((engine_facts(ctx, wide, d).algorithm == "F(4x4, 3x3)"));
-    BOOST_TEST((engine_facts(ctx, first, d).engine == (plans.find(first, d)->why.empty() ? "onednn" : "host")));
+    BOOST_TEST((engine_facts(ctx, first, d).engine == (planner.make(first, d).why.empty() ? "onednn" : "host")));
   }
   ctx.choose_engine("host");
   const auto x = ctx.make(first.input_shape(), converted<float>(values(first.input_shape().size(), 1)));
@@ -153,14 +153,6 @@ BOOST_AUTO_TEST_CASE(the_engine_of_choice_is_our_own_where_winograd_serves) {
   (void)ops::conv3d(ctx, x, w);
   BOOST_TEST(ctx.runs("conv3d.forward", "host") == 1);
   BOOST_TEST(ctx.runs("conv3d.forward", "onednn") == 0);
-}
-
-BOOST_AUTO_TEST_CASE(a_plan_is_made_once) {
-  engine_detail::onednn_plans<float> plans;
-  const conv3d_problem p{1, {4, 4, 4}, 16, 16, {3, 3, 3}, {1, 1, 1}};
-  const auto first = plans.find(p, direction::forward);
-  BOOST_TEST(first == plans.find(p, direction::forward));
-  BOOST_TEST(first != plans.find(p, direction::backward));
 }
 
 #else

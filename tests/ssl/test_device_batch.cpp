@@ -64,7 +64,8 @@ BOOST_FIXTURE_TEST_CASE(views_that_were_not_asked_for_are_empty, crops_bench) {
   BOOST_TEST(crops.labelled.samples == 2);
   BOOST_TEST(crops.weak.samples == 0);
   BOOST_TEST(crops.strong.volumes.empty());
-  BOOST_CHECK_EXCEPTION((network_input<B>({&crops.weak})), shape_error, says("network_input: no crop given"));
+  BOOST_CHECK_EXCEPTION((network_input<B>({&crops.weak})), shape_error,
+                        says("network_input: the crops are empty; ask for them in views()"));
 }
 
 BOOST_FIXTURE_TEST_CASE(views_are_joined_without_a_copy_where_they_lie_side_by_side, crops_bench) {

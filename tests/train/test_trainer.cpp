@@ -31,7 +31,19 @@ class square_of_a_weight {
  public:
   enum class damage { none, loss, gradient, exception };
   /// What `step` returns besides the loss, or instead of it.
-  enum class returned { loss, others_first, others_alone, empty_loss, nothing };
+  enum class returned {
+    loss,
+    others_first,
+    others_alone,
+    empty_loss,
+    nothing,
+    twice,
+    taken,
+    empty_other,
+    vector,
+    no_gradient,
+    infinite_other
+  };
   returned what = returned::loss;
   square_of_a_weight(tape<B>& home, std::vector<recorded_step>& record, std::uint32_t damaged_step, damage kind)
       : m_record(&record),
@@ -47,12 +59,19 @@ class square_of_a_weight {
     if (at.step == m_damaged_step && m_damage == damage::gradient) loss = scale(loss, 1e308);
     if (at.step == m_damaged_step && m_damage == damage::exception) throw error("no way on");
     loss = reshape(loss, shape{});
-    m_network.store->home().backward(loss);
+    if (what != returned::no_gradient) m_network.store->home().backward(loss);
     const auto other = m_network.store->home().constant(shape{}, {0.25});
     if (what == returned::others_first) return {{"aux", other}, {"loss", loss}, {"more", other}};
     if (what == returned::others_alone) return {{"aux", other}, {"total", loss}};
     if (what == returned::empty_loss) return {{"loss", {}}};
     if (what == returned::nothing) return {};
+    if (what == returned::twice) return {{"loss", loss}, {"aux", other}, {"aux", other}};
+    if (what == returned::taken) return {{"loss", loss}, {"rate", other}};
+    if (what == returned::empty_other) return {{"loss", loss}, {"aux", {}}};
+    if (what == returned::vector)
+      return {{"loss", loss}, {"aux", concat<B>({reshape(other, {1}), reshape(other, {1})})}};
+    if (what == returned::infinite_other && at.step == m_damaged_step)
+      return {{"loss", loss}, {"good", other}, {"aux", log(scale(other, 0))}};
     return {{"loss", loss}};
   }
   void after_update(const step_request& at) {
@@ -267,6 +286,27 @@ BOOST_AUTO_TEST_CASE(a_method_without_a_loss_is_refused) {
     run_of_ten_steps run(folder, {.steps = 10}, 100, damage::none, what);
     BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says(words));
   }
+}
+
+BOOST_AUTO_TEST_CASE(values_that_a_log_cannot_hold_and_steps_without_gradients_are_refused) {
+  const std::vector<std::pair<returned, std::string>> cases{
+      {returned::twice, "step() returns two values named 'aux'"},
+      {returned::taken, "step() returns a value named 'rate', expected another name"},
+      {returned::empty_other, "step() returns an empty value 'aux'"},
+      {returned::vector, "step() returns 'aux' of the shape (2), expected a scalar"},
+      {returned::no_gradient, "step() left no gradient in 'student'; call backward(loss)"}};
+  for (const auto& [what, words] : cases) {
+    const temporary_folder folder;
+    run_of_ten_steps run(folder, {.steps = 10}, 100, damage::none, what);
+    BOOST_CHECK_EXCEPTION((void)run.loop.run(), config_error, says(words));
+    BOOST_TEST(run.record.size() == 1u);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_term_that_is_no_number_is_named) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder, {.steps = 10, .log_every = 1}, 3, damage::loss, returned::infinite_other);
+  BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says(" at step 3 ('aux' is -inf); lower optimiser.learning_rate"));
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_throws_leaves_the_tape_empty) {

@@ -36,7 +36,6 @@ struct engine_op<tests::toy_engine, conv3d_problem, Backend> {
   static bool prefers(context<Backend>&, const conv3d_problem&, direction) { return true; }
   static simple_plan make_plan(context<Backend>&, const conv3d_problem&, direction) {
     simple_plan plan;
-    plan.facts.engine = tests::toy_engine::name;
     plan.facts.algorithm = "plain loops";
     return plan;
   }

@@ -209,9 +209,41 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> operator*(double factor, const variable<Backend>& x) {
   return scale(x, factor);
 }
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> operator*(const variable<Backend>& x, double factor) {
+  return scale(x, factor);
+}
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> operator/(const variable<Backend>& x, double divisor) {
+  return scale(x, 1 / divisor);
+}
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> operator+(const variable<Backend>& x, double offset) {
+  return shift(x, offset);
+}
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> operator+(double offset, const variable<Backend>& x) {
+  return shift(x, offset);
+}
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> operator-(const variable<Backend>& x, double offset) {
+  return shift(x, -offset);
+}
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> operator-(double offset, const variable<Backend>& x) {
+  return shift(scale(x, -1), offset);
+}
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> operator-(const variable<Backend>& x) {
+  return scale(x, -1);
+}
 
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> operator*(const step_scalar& factor, const variable<Backend>& x) {
+  return scale(x, factor);
+}
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> operator*(const variable<Backend>& x, const step_scalar& factor) {
   return scale(x, factor);
 }
 

@@ -52,16 +52,20 @@ class chosen_leaves {
 }  // namespace detail
 
 /// The gradients of a scalar with respect to `inputs`, each of its input's shape, as constants; zeros where none
-/// arrives. No other leaf receives a gradient, parameters neither, and what the inputs hold stays as it is. Empties the
-/// tape, as `backward` does; the step goes on with a forward pass of its own.
+/// arrives, at one of several. No other leaf receives a gradient, parameters neither, and what the inputs hold stays as
+/// it is. Empties the tape, as `backward` does; the step goes on with a forward pass of its own.
 /// @param inputs leaves that wanted gradients when `loss` was computed
-/// @throws config_error for an input that is no leaf, or a parameter; shape_error unless `loss` has one element
+/// @throws config_error for an input that is no leaf, or a parameter, and if no gradient arrives at any; shape_error
+/// unless `loss` has one element
 template <tensor_backend Backend>
 [[nodiscard]] std::vector<variable<Backend>> gradients_of(const variable<Backend>& loss,
                                                           const std::vector<variable<Backend>>& inputs) {
   tape<Backend>& home = loss.home();
   const detail::chosen_leaves<Backend> scope(home, inputs);
-  home.backward(loss);
+  if (loss.requires_grad()) home.backward(loss);
+  if (std::none_of(inputs.begin(), inputs.end(), [](const auto& one) { return static_cast<bool>(one.grad()); }))
+    throw config_error(
+        "gradients_of: the loss does not depend on any of the inputs; compute it from them, outside of no_grad_scope");
   std::vector<variable<Backend>> gradients;
   for (const auto& input : inputs)
     gradients.push_back(home.constant(

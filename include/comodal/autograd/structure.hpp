@@ -95,6 +95,7 @@ template <tensor_backend Backend>
 }
 
 #define COMODAL_STRUCTURE(kind, Backend)                                     \
+  kind variable<Backend> reshape(const variable<Backend>&, const shape&);    \
   kind variable<Backend> concat(const std::vector<variable<Backend>>&, int); \
   kind variable<Backend> stack(const std::vector<variable<Backend>>&, int);  \
   kind variable<Backend> slice(const variable<Backend>&, int, index, index); \

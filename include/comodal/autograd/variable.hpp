@@ -6,6 +6,7 @@
 #define COMODAL_AUTOGRAD_VARIABLE_HPP
 
 #include <comodal/autograd/gradient_sink.hpp>
+#include <comodal/core/compiled.hpp>
 
 #include <initializer_list>
 #include <memory>
@@ -39,6 +40,7 @@ class variable {
   /// The gradient of the last backward pass; empty where none arrived.
   [[nodiscard]] const tensor_type& grad() const { return filled().m_slot->grad; }
   [[nodiscard]] bool requires_grad() const { return filled().m_slot->requires_grad; }
+  /// The tape on which operations of this variable are recorded.
   [[nodiscard]] tape<Backend>& home() const { return *filled().m_home; }
   [[nodiscard]] context<Backend>& ctx() const { return *filled().m_slot->ctx; }
   /// False for an empty variable, which no tape made.
@@ -330,6 +332,9 @@ template <tensor_backend Backend>
   if (x.shape().size() != 1) throw shape_error(text("item: ", x.shape().to_string(), " has more than one element"));
   return static_cast<double>(to_host(x.home().ctx().space(), x.value())[0]);
 }
+
+#define COMODAL_TAPE(kind, Backend) kind class tape<Backend>;
+COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_TAPE)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -51,12 +51,7 @@ template <tensor_backend Backend>
 int info() {
   std::printf("comodal %s\nKokkos %s, default space %s\nhost threads %d\n", COMODAL_VERSION, kokkos_version().c_str(),
               default_space::name(), host_threads());
-#if defined(COMODAL_ENABLE_ONEDNN)
-  const auto* v = dnnl_version();
-  std::printf("oneDNN %d.%d.%d\n", v->major, v->minor, v->patch);
-#else
-  std::printf("oneDNN: not compiled in\n");
-#endif
+  std::printf("engines: %s\n", engine_names(typename Backend::engines_type{}).c_str());
 #if defined(COMODAL_ARCH_NAME)
   std::printf("instruction set: -march=%s\n", COMODAL_ARCH_NAME);
 #else

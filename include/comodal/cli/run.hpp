@@ -12,8 +12,8 @@ namespace comodal::inline COMODAL_CONFIG {
 namespace cli {
 
 /// The `comodal` program with the names of `names`: what `main` returns. Call it first in `main`: it may start the
-/// program anew so that waiting threads sleep. Programs that link `comodal::compiled_cli` need this header alone;
-/// others include cli/command_line.hpp.
+/// program anew so that waiting threads sleep. Programs that link `comodal::compiled_cli`, which has it for
+/// `mixed_backend`, need this header alone; others include cli/command_line.hpp.
 /// @return 0: done; 1: failed; 2: bad input, one line on stderr says what
 template <tensor_backend Backend>
 int run(int argc, char** argv, const registry<Backend>& names = registry<Backend>::built_in());

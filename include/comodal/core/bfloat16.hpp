@@ -101,6 +101,12 @@ template <tensor_scalar T>
 template <class T>
 using compute_type_t = typename detail::compute_type_of<T>::type;
 
+/// The name of a scalar in tables of plans.
+template <tensor_scalar T>
+inline constexpr const char* scalar_name = std::same_as<T, bfloat16> ? "bfloat16"
+                                           : std::same_as<T, float>  ? "float"
+                                                                     : "double";
+
 }  // namespace comodal::inline COMODAL_CONFIG
 
 #endif

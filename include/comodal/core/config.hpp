@@ -47,6 +47,25 @@
 /// `namespace comodal::inline COMODAL_CONFIG { ... }`; users write `comodal::` and never see it.
 #define COMODAL_CONFIG COMODAL_IMPL_JOIN(COMODAL_IMPL_BACKEND, COMODAL_IMPL_ONEDNN, COMODAL_IMPL_THREADS)
 
+// Large functions without template parameters: their bodies stand between `#if COMODAL_BODIES` and `#endif`, marked
+// `COMODAL_ONCE` in place of `inline`. A program that links `comodal::compiled_common`, as every other compiled library
+// does, finds them there. `COMODAL_COMMON_ELSEWHERE(LIST)` does the same for the templates of a list `LIST(kind)`,
+// `kind` being `template` or `extern template`.
+#if defined(COMODAL_COMPILING_COMMON)
+#define COMODAL_BODIES 1
+#define COMODAL_ONCE
+#elif defined(COMODAL_COMPILED_COMMON)
+#define COMODAL_BODIES 0
+#else
+#define COMODAL_BODIES 1
+#define COMODAL_ONCE inline
+#endif
+#if defined(COMODAL_COMPILED_COMMON) && !defined(COMODAL_COMPILING_COMMON)
+#define COMODAL_COMMON_ELSEWHERE(LIST) LIST(extern template)
+#else
+#define COMODAL_COMMON_ELSEWHERE(LIST)
+#endif
+
 #define COMODAL_VERSION "0.1.0"
 
 #endif

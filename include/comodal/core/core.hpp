@@ -11,6 +11,7 @@
 #include <comodal/core/compiled.hpp>
 #include <comodal/core/config.hpp>
 #include <comodal/core/context.hpp>
+#include <comodal/core/context_base.hpp>
 #include <comodal/core/engines.hpp>
 #include <comodal/core/error.hpp>
 #include <comodal/core/generic.hpp>

@@ -24,6 +24,25 @@ struct engine_list {
   static constexpr int size = sizeof...(Engines);
 };
 
+namespace detail {
+template <class Engine, class List>
+struct prepended;
+template <class Engine, class... Engines>
+struct prepended<Engine, engine_list<Engines...>> {
+  using type = engine_list<Engine, Engines...>;
+};
+}  // namespace detail
+
+/// The engines of `List`, `Engine` before them: `prepend_engine<my_engine, default_engines<default_space>>`.
+template <class Engine, class List>
+using prepend_engine = typename detail::prepended<Engine, List>::type;
+
+/// True if `List` has `Engine`.
+template <class Engine, class List>
+inline constexpr bool lists_engine_v = false;
+template <class Engine, class... Engines>
+inline constexpr bool lists_engine_v<Engine, engine_list<Engines...>> = (std::is_same_v<Engine, Engines> || ...);
+
 /// True for an `engine_list`.
 template <class T>
 inline constexpr bool is_engine_list_v = false;

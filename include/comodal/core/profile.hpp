@@ -4,6 +4,7 @@
 #ifndef COMODAL_CORE_PROFILE_HPP
 #define COMODAL_CORE_PROFILE_HPP
 
+#include <comodal/core/kokkos.hpp>
 #include <comodal/core/shape.hpp>
 
 #include <chrono>
@@ -86,6 +87,15 @@ class profile {
 
   std::map<key, sums> m_all;
   std::vector<open_operation> m_open;
+};
+
+/// Names a stretch of work for Kokkos' profiling tools, for example `comodal::conv3d[onednn]`.
+class profiling_region {
+ public:
+  explicit profiling_region(const std::string& name) { Kokkos::Profiling::pushRegion(name); }
+  ~profiling_region() { Kokkos::Profiling::popRegion(); }
+  profiling_region(const profiling_region&) = delete;
+  profiling_region& operator=(const profiling_region&) = delete;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

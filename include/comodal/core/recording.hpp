@@ -7,6 +7,7 @@
 
 #include <comodal/core/context.hpp>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -51,7 +52,7 @@ class step_recording {
 
   /// Runs the kernels again, in their order. Does not wait.
   void replay() const {
-    for (const auto& call : m_calls) call.run(call);
+    for (const auto& call : m_calls) call();
   }
   /// The number of operations and of changes of state on the host that were recorded.
   [[nodiscard]] std::size_t size() const { return m_calls.size(); }
@@ -61,7 +62,7 @@ class step_recording {
 
   std::shared_ptr<pool_type> m_pool;
   typename pool_type::reserve* m_reserve;
-  std::vector<detail::recorded_call> m_calls;
+  std::vector<std::function<void()>> m_calls;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

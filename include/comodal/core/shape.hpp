@@ -70,11 +70,7 @@ class shape {
   }
 
   /// For example `(2, 32, 32, 32, 4)`.
-  [[nodiscard]] std::string to_string() const {
-    std::string out = "(";
-    for (int a = 0; a < m_rank; ++a) out += (a ? ", " : "") + std::to_string(m_extents[static_cast<std::size_t>(a)]);
-    return out + ")";
-  }
+  [[nodiscard]] std::string to_string() const;
 
   /// By rank, then by extents from the first axis on.
   friend std::strong_ordering operator<=>(const shape& a, const shape& b) {
@@ -90,20 +86,30 @@ class shape {
 
  private:
   // An extent of 0 counts as 1 here: products of some of the extents must not overflow either.
-  void check_extents() const {
-    index all = 1;
-    for (int a = 0; a < m_rank; ++a) {
-      const index extent = m_extents[static_cast<std::size_t>(a)];
-      if (extent < 0) throw shape_error(text("shape: extent ", extent, " is negative"));
-      if (extent > 1 && all > max_size / extent)
-        throw shape_error(text("shape ", to_string(), ": more elements than any memory holds"));
-      all *= extent > 1 ? extent : 1;
-    }
-  }
+  void check_extents() const;
 
   std::array<index, max_rank> m_extents{};
   int m_rank = 0;
 };
+
+#if COMODAL_BODIES
+COMODAL_ONCE std::string shape::to_string() const {
+  std::string out = "(";
+  for (int a = 0; a < m_rank; ++a) out += (a ? ", " : "") + std::to_string(m_extents[static_cast<std::size_t>(a)]);
+  return out + ")";
+}
+
+COMODAL_ONCE void shape::check_extents() const {
+  index all = 1;
+  for (int a = 0; a < m_rank; ++a) {
+    const index extent = m_extents[static_cast<std::size_t>(a)];
+    if (extent < 0) throw shape_error(text("shape: extent ", extent, " is negative"));
+    if (extent > 1 && all > max_size / extent)
+      throw shape_error(text("shape ", to_string(), ": more elements than any memory holds"));
+    all *= extent > 1 ? extent : 1;
+  }
+}
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -5,6 +5,7 @@
 #ifndef COMODAL_CORE_TENSOR_HPP
 #define COMODAL_CORE_TENSOR_HPP
 
+#include <comodal/core/bfloat16.hpp>
 #include <comodal/core/memory.hpp>
 #include <comodal/core/shape.hpp>
 
@@ -152,6 +153,13 @@ template <class Scalar, class Space>
   detail::copy_bytes(space, values.data(), static_cast<const Scalar*>(in.data()), in.size(), true, false);
   return values;
 }
+
+#define COMODAL_TENSOR(kind)                \
+  kind class memory_pool<default_space>;    \
+  kind class tensor<float, default_space>;  \
+  kind class tensor<double, default_space>; \
+  kind class tensor<bfloat16, default_space>;
+COMODAL_COMMON_ELSEWHERE(COMODAL_TENSOR)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

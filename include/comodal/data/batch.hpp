@@ -191,7 +191,9 @@ void visit_batch_options(Options& o, Visit&& visit) {
 }
 
 /// Checks that the options make sense. @throws config_error that names the first one that does not
-inline void check(const batch_options& options) {
+void check(const batch_options& options);
+#if COMODAL_BODIES
+COMODAL_ONCE void check(const batch_options& options) {
   const auto require = [](bool holds, std::string_view name, const auto& found, std::string_view expected) {
     if (!holds) throw config_error(text(name, " = ", found, ": expected ", expected));
   };
@@ -218,6 +220,7 @@ inline void check(const batch_options& options) {
           text("[", options.blur[0], ", ", options.blur[1], "]"), "standard deviations above 0 and at most 8 voxels");
   require(options.mix_side > 0, "augment.mix_side", options.mix_side, "more than 0");
 }
+#endif
 
 namespace detail {
 

@@ -257,6 +257,7 @@ class batch_maker {
     for (index k = 1; k < m_views.weak; ++k) copy_view(drawn, part::weak, k, step, view(batch, part::weak, k));
     for (index n = 0; n < samples && m_views.weak > 0; ++n) change(m_weak, part::weak, drawn, n, step);
     if (m_views.box_masks) draw_boxes(step, batch.strong);
+    if (m_views.weak == 0) drawn.resize(0, modalities(), o.patch_size, false, false);
   }
 
   // A view of crops that were drawn: strong ones lose modalities, and intensities change.
@@ -333,6 +334,9 @@ class batch_maker {
   Strong m_strong;
   batch_views m_views;
 };
+
+#define COMODAL_BATCH_MAKER(kind) kind class batch_maker<>;
+COMODAL_COMMON_ELSEWHERE(COMODAL_BATCH_MAKER)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

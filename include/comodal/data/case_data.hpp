@@ -25,7 +25,9 @@ struct prepare_options {
 };
 
 /// Checks the numbers of a preparation. @throws config_error that names the one that makes no sense
-inline void check(const prepare_options& options, std::size_t modalities) {
+void check(const prepare_options& options, std::size_t modalities);
+#if COMODAL_BODIES
+COMODAL_ONCE void check(const prepare_options& options, std::size_t modalities) {
   if (options.normalise.size() != 1 && options.normalise.size() != modalities)
     throw config_error(text("normalise: ", options.normalise.size(), " values for ", modalities,
                             " modalities; give one, or one per modality"));
@@ -43,6 +45,7 @@ inline void check(const prepare_options& options, std::size_t modalities) {
       throw config_error(text("ct: from ", s.low, " to ", s.high, ", mean ", s.mean, ", deviation ", s.deviation,
                               "; expected finite numbers, low to high, and no negative deviation"));
 }
+#endif
 
 /// The prepared images of a case. It has no label; `labelled_case_data` has.
 struct case_data {
@@ -75,7 +78,9 @@ inline std::pair<label_volume, box> find_head(const std::vector<image_volume>& i
   return {std::move(mask), found.empty() ? whole(grid) : grown(found, margin, grid)};
 }
 
-inline case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options) {
+case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options);
+#if COMODAL_BODIES
+COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options) {
   const std::size_t count = loaded.images.size();
   check(options, count);
   case_data c{.id = files.id,
@@ -113,6 +118,7 @@ inline case_data prepared_images(const case_files& files, loaded_images loaded, 
     if (c.present[m]) c.images[m] = c.preparation.image(std::exchange(loaded.images[m], {}), m, 1);
   return c;
 }
+#endif
 
 }  // namespace detail
 

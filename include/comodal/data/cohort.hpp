@@ -105,7 +105,9 @@ inline void check_label_values(const label_class& c) {
 /// @throws config_error if there is no class beside the background, 0; for a value that is not from 0 to 255; for an
 /// exclusive class without exactly one value, or one whose value another class has; for a region order of another
 /// length, or with a value that no class has
-inline void check_labels(const std::vector<label_class>& classes, const std::vector<int>& region_order) {
+void check_labels(const std::vector<label_class>& classes, const std::vector<int>& region_order);
+#if COMODAL_BODIES
+COMODAL_ONCE void check_labels(const std::vector<label_class>& classes, const std::vector<int>& region_order) {
   for (const label_class& c : classes) check_label_values(c);
   if (classes.size() < 2 || classes[0].values != std::vector{0})
     throw config_error(text("labels: ", classes.size(), " classes, expected the background, 0, and at least one more"));
@@ -126,6 +128,7 @@ inline void check_labels(const std::vector<label_class>& classes, const std::vec
       throw config_error(text("label '", c.name, "' is ", c.values[0], ", which another label is, too"));
   }
 }
+#endif
 
 /// Every value that occurs in the classes, sorted.
 [[nodiscard]] inline std::vector<int> declared_values(const std::vector<label_class>& classes) {

@@ -196,8 +196,11 @@ inline void nearest_row(const extent3& volume, const crop_row& row, const crop_l
 /// Crops images and labels of one volume through one map, so that voxels correspond. Outside the volume images count as
 /// their value `outside` (interpolation sees it too).
 /// @param volume size (D, H, W) of the source; at most 8192 along an axis and below 2^31 voxels
-inline void extract_crop(const extent3& volume, const crop_map& map, std::span<const crop_layer<float>> images,
-                         std::span<const crop_layer<std::uint8_t>> labels = {}) {
+void extract_crop(const extent3& volume, const crop_map& map, std::span<const crop_layer<float>> images,
+                  std::span<const crop_layer<std::uint8_t>> labels = {});
+#if COMODAL_BODIES
+COMODAL_ONCE void extract_crop(const extent3& volume, const crop_map& map, std::span<const crop_layer<float>> images,
+                               std::span<const crop_layer<std::uint8_t>> labels) {
   if (map.is_copy()) {
     for (const auto& layer : images) detail::copy_crop(volume, map, layer);
     for (const auto& layer : labels) detail::copy_crop(volume, map, layer);
@@ -211,6 +214,7 @@ inline void extract_crop(const extent3& volume, const crop_map& map, std::span<c
       for (const auto& layer : labels) detail::nearest_row(volume, row, layer, layer.out + at);
     }
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

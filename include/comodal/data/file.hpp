@@ -30,7 +30,9 @@ namespace comodal::inline COMODAL_CONFIG {
 using byte_buffer = std::vector<unsigned char>;
 
 /// Reads a file as it is. @throws io_error if it is missing, no regular file or unreadable
-[[nodiscard]] inline byte_buffer read_file(const std::filesystem::path& path) {
+[[nodiscard]] byte_buffer read_file(const std::filesystem::path& path);
+#if COMODAL_BODIES
+COMODAL_ONCE byte_buffer read_file(const std::filesystem::path& path) {
   std::error_code failure;
   if (std::filesystem::is_directory(path, failure))
     throw io_error(text(path.string(), ": is a folder, expected a file"));
@@ -43,6 +45,7 @@ using byte_buffer = std::vector<unsigned char>;
     throw io_error(text(path.string(), ": cannot be read to its end (", got, " bytes came)"));
   return bytes;
 }
+#endif
 
 /// True if the bytes begin like a gzip stream.
 [[nodiscard]] inline bool is_gzip(std::span<const unsigned char> bytes) {
@@ -53,8 +56,10 @@ using byte_buffer = std::vector<unsigned char>;
 /// @param name names the stream in messages
 /// @param most bytes to keep: what follows is unpacked and verified, but takes no memory
 /// @throws io_error if the stream ends early, is damaged, or is followed by something else
-[[nodiscard]] inline byte_buffer gunzip(std::span<const unsigned char> packed, const std::string& name,
-                                        std::size_t most = std::numeric_limits<std::size_t>::max()) {
+[[nodiscard]] byte_buffer gunzip(std::span<const unsigned char> packed, const std::string& name,
+                                 std::size_t most = std::numeric_limits<std::size_t>::max());
+#if COMODAL_BODIES
+COMODAL_ONCE byte_buffer gunzip(std::span<const unsigned char> packed, const std::string& name, std::size_t most) {
   const auto damaged = [&](const std::string& how) {
     return io_error(text(name, ": damaged gzip file, ", how, "; copy or download it again"));
   };
@@ -93,6 +98,7 @@ using byte_buffer = std::vector<unsigned char>;
   out.resize(std::min(made, most));
   return out;
 }
+#endif
 
 /// The first bytes of what a gzip stream holds, at most `count`, without any check; fewer where it is damaged.
 [[nodiscard]] inline byte_buffer gunzip_front(std::span<const unsigned char> packed, std::size_t count) {
@@ -136,7 +142,9 @@ using byte_buffer = std::vector<unsigned char>;
 /// Writes a file in one step: to a temporary file beside it, synced, then renamed. A reader sees the old file or the
 /// new one.
 /// @throws io_error if the folder is missing or the disk refuses; the temporary file is removed
-inline void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes) {
+void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes);
+#if COMODAL_BODIES
+COMODAL_ONCE void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes) {
   static std::atomic<unsigned> number{0};
   std::filesystem::path partial;
   std::FILE* file = nullptr;
@@ -156,6 +164,7 @@ inline void write_file(const std::filesystem::path& path, std::span<const unsign
   std::remove(partial.c_str());
   throw io_error(text(path.string(), ": cannot be written (", std::strerror(reason), ")"));
 }
+#endif
 
 /// Writes text as `write_file` does. @throws as `write_file`
 inline void write_text(const std::filesystem::path& path, std::string_view words) {

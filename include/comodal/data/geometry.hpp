@@ -184,8 +184,9 @@ std::string listed(const Array& v, const char* separator) {
 /// it does not.
 /// @param tolerance of spacings (relative) and direction cosines (absolute); origins may differ by ten times this share
 /// of a voxel
-[[nodiscard]] inline std::string grid_difference(const geometry& found, const geometry& expected,
-                                                 double tolerance = 1e-3) {
+[[nodiscard]] std::string grid_difference(const geometry& found, const geometry& expected, double tolerance = 1e-3);
+#if COMODAL_BODIES
+COMODAL_ONCE std::string grid_difference(const geometry& found, const geometry& expected, double tolerance) {
   std::string out;
   const auto add = [&](const std::string& words) { out += (out.empty() ? "" : "; ") + words; };
   if (found.size != expected.size)
@@ -219,6 +220,7 @@ std::string listed(const Array& v, const char* separator) {
     add(text("origin (", detail::listed(p, ", "), ") mm, expected (", detail::listed(q, ", "), ") mm"));
   return out;
 }
+#endif
 
 /// True if two grids have the same voxels in the same places; tolerance as in `grid_difference`.
 [[nodiscard]] inline bool same_grid(const geometry& a, const geometry& b, double tolerance = 1e-3) {

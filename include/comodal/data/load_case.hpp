@@ -107,7 +107,9 @@ inline label_volume load_labels(const image_source& source, const std::string& n
 /// Reads the images of a case, from files or memory. Never throws for what a file or the memory holds.
 /// Errors found: unreadable files, modalities on different grids, NaN and infinite values, no modality at all.
 /// Warnings: constant images, qform and sform that disagree or are both missing.
-[[nodiscard]] inline loaded_images load_images(const case_files& files) {
+[[nodiscard]] loaded_images load_images(const case_files& files);
+#if COMODAL_BODIES
+COMODAL_ONCE loaded_images load_images(const case_files& files) {
   loaded_images c;
   c.images.resize(files.images.size());
   std::vector<std::size_t> readable;
@@ -142,6 +144,7 @@ inline label_volume load_labels(const image_source& source, const std::string& n
                             text("is on another grid than ", c.reference.filename().string(), ": ", how)});
   return c;
 }
+#endif
 
 /// Voxels that are not background.
 [[nodiscard]] inline std::size_t foreground_voxels(const label_volume& label) {

@@ -48,7 +48,9 @@ inline byte_buffer unpacked_nifti(const byte_buffer& packed, const std::string& 
 }
 
 // The unpacked bytes of a .nii or .nii.gz file; the name must say what the file is.
-inline byte_buffer nifti_bytes(const std::filesystem::path& path) {
+byte_buffer nifti_bytes(const std::filesystem::path& path);
+#if COMODAL_BODIES
+COMODAL_ONCE byte_buffer nifti_bytes(const std::filesystem::path& path) {
   byte_buffer bytes = read_file(path);
   if (!ends_with_gz(path)) {
     if (is_gzip(bytes)) throw io_error(text(path.string(), ": is gzip-compressed but not named .nii.gz; rename it"));
@@ -66,6 +68,7 @@ inline byte_buffer nifti_bytes(const std::filesystem::path& path) {
   }
   throw io_error(text(path.string(), ": is named .gz but is not gzip-compressed; ", fix));
 }
+#endif
 
 inline scalar_type scalar_type_of_nifti(int datatype) {
   switch (datatype) {
@@ -102,8 +105,12 @@ inline void check_length(const nifti_header& h, std::size_t bytes, const std::st
 }
 
 // A volume of verified bytes in this machine's byte order; `owner` is what they belong to.
-inline volume_view view_of(const nifti_header& h, std::span<const unsigned char> bytes, std::optional<index> which,
-                           const std::string& name, std::shared_ptr<const void> owner) {
+volume_view view_of(const nifti_header& h, std::span<const unsigned char> bytes, std::optional<index> which,
+                    const std::string& name, std::shared_ptr<const void> owner);
+#if COMODAL_BODIES
+COMODAL_ONCE volume_view view_of(const nifti_header& h, std::span<const unsigned char> bytes,
+                                 std::optional<index> which, const std::string& name,
+                                 std::shared_ptr<const void> owner) {
   if (!which && h.volumes > 1)
     throw io_error(text(name, ": holds ", h.volumes, h.volumes >= 1000 ? " or more" : "",
                         " volumes in one file, expected one; write each modality to a file of its own"));
@@ -116,6 +123,7 @@ inline volume_view view_of(const nifti_header& h, std::span<const unsigned char>
           std::move(owner),
           {h.slope, h.inter}};
 }
+#endif
 
 }  // namespace detail
 

@@ -126,7 +126,9 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
 /// Interprets the first bytes of an unpacked file.
 /// @param name names the file in messages
 /// @throws io_error if this is no NIfTI-1 or NIfTI-2 header of scalar volumes; geometry_error for a singular affine
-[[nodiscard]] inline nifti_header parse_nifti_header(std::span<const unsigned char> bytes, const std::string& name) {
+[[nodiscard]] nifti_header parse_nifti_header(std::span<const unsigned char> bytes, const std::string& name);
+#if COMODAL_BODIES
+COMODAL_ONCE nifti_header parse_nifti_header(std::span<const unsigned char> bytes, const std::string& name) {
   static const bool quiet = (nifti_set_debug_level(0), true);
   static_cast<void>(quiet);
   if (detail::looks_like_text(bytes))
@@ -147,6 +149,7 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
                         bytes.size() < 4 ? "it is empty or nearly so" : "its first bytes are no NIfTI header", ")"));
   return h;
 }
+#endif
 
 /// A header for a grid that comes from no file: sform (code 1), and the qform too where the axes are orthogonal; mm.
 /// NIfTI-1, or NIfTI-2 where an axis has more than 32767 voxels.

@@ -134,9 +134,11 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
 /// @param ending ".nii.gz" or ".nii"
 /// @param findings receives files that do not fit: another name (warning), a number of M or more (error)
 /// @throws io_error if the folder cannot be listed
-[[nodiscard]] inline std::vector<case_files> read_nnunet_images(const std::filesystem::path& folder,
-                                                                std::size_t modalities, const std::string& ending,
-                                                                std::vector<finding>& findings) {
+[[nodiscard]] std::vector<case_files> read_nnunet_images(const std::filesystem::path& folder, std::size_t modalities,
+                                                         const std::string& ending, std::vector<finding>& findings);
+#if COMODAL_BODIES
+COMODAL_ONCE std::vector<case_files> read_nnunet_images(const std::filesystem::path& folder, std::size_t modalities,
+                                                        const std::string& ending, std::vector<finding>& findings) {
   std::map<std::string, case_files> cases;
   for (const auto& file : detail::sorted_files(folder)) {
     const std::string name = file.filename().string();
@@ -163,6 +165,7 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
   for (auto& [id, files] : cases) out.push_back(std::move(files));
   return out;
 }
+#endif
 
 /// How the files of a folder of volumes end: ".nii.gz", or ".nii" if there are only such. @throws io_error for a folder
 /// that has both
@@ -200,7 +203,9 @@ inline std::map<std::string, std::filesystem::path> nnunet_labels(const std::fil
 
 /// Lists the cases of an nnU-Net raw folder; opens dataset.json alone.
 /// @throws io_error for an unusable dataset.json, a missing imagesTr or a folder without cases
-[[nodiscard]] inline cohort_listing list_nnunet_raw(const std::filesystem::path& folder) {
+[[nodiscard]] cohort_listing list_nnunet_raw(const std::filesystem::path& folder);
+#if COMODAL_BODIES
+COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "dataset.json";
   const auto json = read_json(file);
   cohort_listing c;
@@ -237,6 +242,7 @@ inline std::map<std::string, std::filesystem::path> nnunet_labels(const std::fil
   }
   return c;
 }
+#endif
 
 /// Lists the cases of an nnU-Net raw folder and splits them. @throws as `list_nnunet_raw` and `apply_split`
 [[nodiscard]] inline cohort read_nnunet_raw(const std::filesystem::path& folder, const cohort_split& split = {}) {

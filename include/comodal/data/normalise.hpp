@@ -69,7 +69,9 @@ struct intensity_scaling {
 /// label.
 /// @param images volumes of one grid, finite values
 /// @throws shape_error if there is no image at all
-[[nodiscard]] inline label_volume head_mask(const std::vector<image_volume>& images) {
+[[nodiscard]] label_volume head_mask(const std::vector<image_volume>& images);
+#if COMODAL_BODIES
+COMODAL_ONCE label_volume head_mask(const std::vector<image_volume>& images) {
   label_volume mask;
   for (const image_volume& image : images) {
     if (image.values.empty()) continue;
@@ -83,6 +85,7 @@ struct intensity_scaling {
   if (mask.values.empty()) throw shape_error("head_mask: no image");
   return fill_holes(closing(mask, 2));
 }
+#endif
 
 /// The voxels that are not 0 in at least one modality. Images without values are left out. @throws shape_error without
 /// an image

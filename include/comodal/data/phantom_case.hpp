@@ -4,7 +4,11 @@
 #ifndef COMODAL_DATA_PHANTOM_CASE_HPP
 #define COMODAL_DATA_PHANTOM_CASE_HPP
 
+#include <comodal/data/phantom_options.hpp>
+#include <comodal/data/volume.hpp>
+#if COMODAL_BODIES
 #include <comodal/data/phantom_acquisition.hpp>
+#endif
 
 #include <array>
 #include <cstdint>
@@ -22,8 +26,11 @@ struct phantom_case {
 /// Makes case number `case_index` of the cohort of `seed`. It depends on the options' geometry and contrast, the seed
 /// and the number alone: not on the size of the cohort, other cases or the number of threads.
 /// @throws config_error for options that make no sense
-[[nodiscard]] inline phantom_case make_phantom_case(const phantom_options& options, std::uint64_t seed,
-                                                    std::uint32_t case_index) {
+[[nodiscard]] phantom_case make_phantom_case(const phantom_options& options, std::uint64_t seed,
+                                             std::uint32_t case_index);
+#if COMODAL_BODIES
+COMODAL_ONCE phantom_case make_phantom_case(const phantom_options& options, std::uint64_t seed,
+                                            std::uint32_t case_index) {
   check(options);
   const phantom_key key{seed, case_index};
   const phantom_anatomy anatomy = make_phantom_anatomy(options, key);
@@ -36,6 +43,7 @@ struct phantom_case {
   if (stream.chance(options.missing)) result.present[stream.below(phantom_modality_count)] = false;
   return result;
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

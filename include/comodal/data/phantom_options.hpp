@@ -206,7 +206,9 @@ inline void make_hard(phantom_options& o) {
 }
 
 /// Checks that the options make sense. @throws config_error that names the first one that does not, as `phantom.<name>`
-inline void check(const phantom_options& o) {
+void check(const phantom_options& o);
+#if COMODAL_BODIES
+COMODAL_ONCE void check(const phantom_options& o) {
   const auto fail = [](std::string_view name, const auto& found, std::string_view expected) {
     throw config_error(text("phantom.", name, " = ", found, ": expected ", expected));
   };
@@ -267,6 +269,7 @@ inline void check(const phantom_options& o) {
   at_least("intensity_scale", o.intensity_scale, 1);
   at_most("intensity_scale", o.intensity_scale, 10000);
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

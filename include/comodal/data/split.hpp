@@ -63,7 +63,9 @@ inline void check_split(const cohort_listing& listing, const cohort_split& split
 /// The cohort that a split makes of the cases of a listing. Findings about excluded cases are left out.
 /// @throws config_error for an id that the listing does not have, or that has no label where one is needed; for labels
 /// that no label map can hold (`check_labels`)
-[[nodiscard]] inline cohort apply_split(const cohort_listing& listing, const cohort_split& split = {}) {
+[[nodiscard]] cohort apply_split(const cohort_listing& listing, const cohort_split& split = {});
+#if COMODAL_BODIES
+COMODAL_ONCE cohort apply_split(const cohort_listing& listing, const cohort_split& split) {
   if (!listing.labels.empty()) check_labels(listing.labels, listing.region_order);
   data_detail::check_split(listing, split);
   cohort c;
@@ -88,6 +90,7 @@ inline void check_split(const cohort_listing& listing, const cohort_split& split
     if (!data_detail::contains(split.exclude, files.id)) c.test.push_back({files});
   return c;
 }
+#endif
 
 /// The ids under `name` in a JSON file of named lists: {"labelled_6": ["case_1", ...], "validation": [...]}.
 /// @throws io_error if the file is no such object; config_error if it has no list of that name (the message names those

@@ -38,8 +38,11 @@ struct training_grid {
   return size;
 }
 
-[[nodiscard]] inline training_grid look_at_case(const std::string& id, const std::vector<volume_view>& images,
-                                                std::size_t modalities) {
+[[nodiscard]] training_grid look_at_case(const std::string& id, const std::vector<volume_view>& images,
+                                         std::size_t modalities);
+#if COMODAL_BODIES
+COMODAL_ONCE training_grid look_at_case(const std::string& id, const std::vector<volume_view>& images,
+                                        std::size_t modalities) {
   const std::string name = text("training case ", id);
   if (images.size() != modalities)
     throw config_error(text(name, ": ", images.size(), " modalities, the first case has ", modalities));
@@ -63,6 +66,7 @@ struct training_grid {
   if (grid.size[0] == 0) throw config_error(text(name, ": all modalities are absent"));
   return grid;
 }
+#endif
 
 }  // namespace detail
 

@@ -190,7 +190,9 @@ void for_values(const volume_view& v, Body body) {
 }
 
 /// A copy of the values as numbers: slope * stored + inter in double, rounded to float; NaN and infinities as they are.
-[[nodiscard]] inline image_volume to_image(const volume_view& v) {
+[[nodiscard]] image_volume to_image(const volume_view& v);
+#if COMODAL_BODIES
+COMODAL_ONCE image_volume to_image(const volume_view& v) {
   image_volume image{v.grid(), std::vector<float>(static_cast<std::size_t>(v.voxels()))};
   float* out = image.values.data();
   const double slope = v.scale().slope, inter = v.scale().inter;
@@ -202,12 +204,15 @@ void for_values(const volume_view& v, Body body) {
     });
   return image;
 }
+#endif
 
 /// A copy of the values as labels, integers 0 to 255. Values within 0.001 of an integer (labels stored as floats) are
 /// rounded.
 /// @param name names the volume in messages
 /// @throws io_error for other values, with one of them, its voxel, and their number
-[[nodiscard]] inline label_volume to_labels(const volume_view& v, const std::string& name) {
+[[nodiscard]] label_volume to_labels(const volume_view& v, const std::string& name);
+#if COMODAL_BODIES
+COMODAL_ONCE label_volume to_labels(const volume_view& v, const std::string& name) {
   label_volume labels{v.grid(), std::vector<std::uint8_t>(static_cast<std::size_t>(v.voxels()))};
   std::size_t wrong = 0, place = 0;
   double example = 0;
@@ -227,6 +232,7 @@ void for_values(const volume_view& v, Body body) {
   }
   return labels;
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

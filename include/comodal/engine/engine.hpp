@@ -10,6 +10,7 @@
 #include <comodal/engine/amx/conv3d.hpp>
 #include <comodal/engine/amx/conv3d_weights.hpp>
 #include <comodal/engine/amx/tiles.hpp>
+#include <comodal/engine/choice.hpp>
 #include <comodal/engine/device/conv3d.hpp>
 #include <comodal/engine/device/device.hpp>
 #include <comodal/engine/device/engine.hpp>

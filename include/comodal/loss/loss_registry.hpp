@@ -5,6 +5,7 @@
 #define COMODAL_LOSS_LOSS_REGISTRY_HPP
 
 #include <comodal/core/any_options.hpp>
+#include <comodal/core/compiled.hpp>
 #include <comodal/core/name_table.hpp>
 #include <comodal/loss/any_loss.hpp>
 
@@ -36,13 +37,7 @@ template <tensor_backend Backend>
 class loss_registry {
  public:
   /// Only the losses of the library.
-  [[nodiscard]] static loss_registry built_in() {
-    loss_registry names;
-    names.segmentation_loss("dice_cross_entropy", [](label_kind kind) { return dice_cross_entropy{1, 1, 1, kind}; });
-    names.consistency_loss("mean_squared_error", [](label_kind kind) { return mean_squared_error{kind}; });
-    names.consistency_loss("cross_pseudo_supervision", [](label_kind kind) { return cross_pseudo_supervision{kind}; });
-    return names;
-  }
+  [[nodiscard]] static loss_registry built_in();
 
   /// @throws config_error for a name that is taken or is none
   template <class Options = no_options, class Make>
@@ -125,6 +120,18 @@ class loss_registry {
   name_table<entry<any_consistency_loss<Backend>>> m_consistency{"consistency loss"};
   name_table<entry<any_contrastive_loss<Backend>>> m_contrastive{"contrastive loss", {area_similarity}};
 };
+
+template <tensor_backend Backend>
+loss_registry<Backend> loss_registry<Backend>::built_in() {
+  loss_registry names;
+  names.segmentation_loss("dice_cross_entropy", [](label_kind kind) { return dice_cross_entropy{1, 1, 1, kind}; });
+  names.consistency_loss("mean_squared_error", [](label_kind kind) { return mean_squared_error{kind}; });
+  names.consistency_loss("cross_pseudo_supervision", [](label_kind kind) { return cross_pseudo_supervision{kind}; });
+  return names;
+}
+
+#define COMODAL_LOSS(kind, Backend) kind loss_registry<Backend> loss_registry<Backend>::built_in();
+COMODAL_COMPILED_ELSEWHERE(COMODAL_LOSS)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

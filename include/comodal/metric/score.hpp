@@ -66,10 +66,14 @@ struct case_score {
 /// left out, so that `cohort::labels` may be given. Empty masks follow `mask_presence`. A voxel's volume is the
 /// affine's determinant.
 /// @throws geometry_error if the grids differ, config_error for a class without label values or a negative tolerance
-[[nodiscard]] inline std::vector<case_score> score_case(const volume_view& prediction, const volume_view& reference,
-                                                        const std::vector<label_class>& regions,
-                                                        const std::string& case_id, const std::string& output = "fused",
-                                                        const score_options& options = {}) {
+[[nodiscard]] std::vector<case_score> score_case(const volume_view& prediction, const volume_view& reference,
+                                                 const std::vector<label_class>& regions, const std::string& case_id,
+                                                 const std::string& output = "fused",
+                                                 const score_options& options = {});
+#if COMODAL_BODIES
+COMODAL_ONCE std::vector<case_score> score_case(const volume_view& prediction, const volume_view& reference,
+                                                const std::vector<label_class>& regions, const std::string& case_id,
+                                                const std::string& output, const score_options& options) {
   check_same_grid(prediction, reference, text("case ", case_id));
   if (!(options.tolerance >= 0))
     throw config_error(
@@ -103,6 +107,7 @@ struct case_score {
   }
   return scores;
 }
+#endif
 
 /// One class or region of one output over all cases. Every case counts, those with empty masks by the policy of
 /// `mask_presence`.
@@ -115,7 +120,9 @@ struct score_summary {
 };
 
 /// Summaries by output and region, in the order in which they first appear.
-[[nodiscard]] inline std::vector<score_summary> summarise(const std::vector<case_score>& scores) {
+[[nodiscard]] std::vector<score_summary> summarise(const std::vector<case_score>& scores);
+#if COMODAL_BODIES
+COMODAL_ONCE std::vector<score_summary> summarise(const std::vector<case_score>& scores) {
   std::vector<score_summary> result;
   for (const case_score& s : scores) {
     const auto same = [&s](const score_summary& r) { return r.output == s.output && r.region.name == s.region.name; };
@@ -143,6 +150,7 @@ struct score_summary {
   }
   return result;
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

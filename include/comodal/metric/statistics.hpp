@@ -71,7 +71,9 @@ namespace detail {
 /// continuity correction (scipy.stats.wilcoxon's `zero_method="wilcox", correction=False`). Without any difference p
 /// is 1.
 /// @throws shape_error unless both lists have the same length
-[[nodiscard]] inline wilcoxon_result wilcoxon_signed_rank(const std::vector<double>& a, const std::vector<double>& b) {
+[[nodiscard]] wilcoxon_result wilcoxon_signed_rank(const std::vector<double>& a, const std::vector<double>& b);
+#if COMODAL_BODIES
+COMODAL_ONCE wilcoxon_result wilcoxon_signed_rank(const std::vector<double>& a, const std::vector<double>& b) {
   if (a.size() != b.size())
     throw shape_error(text("Wilcoxon test: ", a.size(), " values against ", b.size(), "; it compares pairs"));
   std::vector<double> differences;
@@ -101,6 +103,7 @@ namespace detail {
   }
   return result;
 }
+#endif
 
 /// A mean and the interval that holds it with the asked confidence.
 struct interval {
@@ -111,9 +114,11 @@ struct interval {
 /// Depends on (values, seed, resamples) alone.
 /// @throws shape_error unless both lists have the same, non-zero length; config_error for a confidence outside (0, 1)
 /// or no resamples
-[[nodiscard]] inline interval bootstrap_difference(const std::vector<double>& a, const std::vector<double>& b,
-                                                   std::uint64_t seed, index resamples = 10000,
-                                                   double confidence = 0.95) {
+[[nodiscard]] interval bootstrap_difference(const std::vector<double>& a, const std::vector<double>& b,
+                                            std::uint64_t seed, index resamples = 10000, double confidence = 0.95);
+#if COMODAL_BODIES
+COMODAL_ONCE interval bootstrap_difference(const std::vector<double>& a, const std::vector<double>& b,
+                                           std::uint64_t seed, index resamples, double confidence) {
   if (a.size() != b.size() || a.empty())
     throw shape_error(text("bootstrap: ", a.size(), " values against ", b.size(), "; it needs pairs, at least one"));
   if (!(confidence > 0 && confidence < 1) || resamples < 1)
@@ -134,6 +139,7 @@ struct interval {
   std::sort(means.begin(), means.end());
   return {mean, linear_percentile(means, (1 - confidence) / 2), linear_percentile(means, (1 + confidence) / 2)};
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -59,9 +59,13 @@ using ordered_json = nlohmann::ordered_json;
 /// writes NaN (both masks empty), this has the policy's value, and `presence` says so.
 /// @param files the files of a case by its id; without it, the case's id stands for both
 /// @throws config_error if there are no scores of that output
-[[nodiscard]] inline std::string summary_json(
-    const std::vector<case_score>& scores, const std::string& output = "fused", const score_options& options = {},
-    const std::function<scored_files(const std::string& case_id)>& files = {}) {
+[[nodiscard]] std::string summary_json(const std::vector<case_score>& scores, const std::string& output = "fused",
+                                       const score_options& options = {},
+                                       const std::function<scored_files(const std::string& case_id)>& files = {});
+#if COMODAL_BODIES
+COMODAL_ONCE std::string summary_json(const std::vector<case_score>& scores, const std::string& output,
+                                      const score_options& options,
+                                      const std::function<scored_files(const std::string& case_id)>& files) {
   using detail::ordered_json;
   std::vector<case_score> chosen;
   for (const case_score& s : scores)
@@ -107,6 +111,7 @@ using ordered_json = nlohmann::ordered_json;
                       {"counts", std::move(counts)}};
   return whole.dump(4) + "\n";
 }
+#endif
 
 /// Writes `summary_json`. @throws io_error if it cannot be written, and what `summary_json` throws
 inline void write_summary_json(const std::filesystem::path& path, const std::vector<case_score>& scores,

@@ -132,8 +132,11 @@ inline void check_not_empty(const surface_distances& d, const char* what) {
 /// @param prediction, reference uint8
 /// @param spacing the unit: `reference.grid().spacing()` for mm, {1, 1, 1} for voxels
 /// @throws geometry_error if the grids differ, config_error for a class without label values
-[[nodiscard]] inline surface_distances measure_surfaces(const volume_view& prediction, const volume_view& reference,
-                                                        const label_class& c, const std::array<double, 3>& spacing) {
+[[nodiscard]] surface_distances measure_surfaces(const volume_view& prediction, const volume_view& reference,
+                                                 const label_class& c, const std::array<double, 3>& spacing);
+#if COMODAL_BODIES
+COMODAL_ONCE surface_distances measure_surfaces(const volume_view& prediction, const volume_view& reference,
+                                                const label_class& c, const std::array<double, 3>& spacing) {
   check_same_grid(prediction, reference, text("surface of '", c.name, "'"));
   const std::array<bool, 256> set = detail::label_set(c);
   const detail::box3 box = detail::bounding_box(prediction, reference, set);
@@ -150,6 +153,7 @@ inline void check_not_empty(const surface_distances& d, const char* what) {
   result.reference_to_prediction = detail::directed_distances(r, p, size, spacing);
   return result;
 }
+#endif
 
 /// Hausdorff distance: the largest of all distances. @throws config_error if a mask is empty, as do the next five
 [[nodiscard]] inline double hausdorff(const surface_distances& d) {

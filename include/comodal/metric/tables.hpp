@@ -101,7 +101,9 @@ namespace detail {
 }
 
 /// One row per case, region and output with every score in full precision; the header names units and conventions.
-[[nodiscard]] inline text_table case_table(const std::vector<case_score>& scores, const score_options& options = {}) {
+[[nodiscard]] text_table case_table(const std::vector<case_score>& scores, const score_options& options = {});
+#if COMODAL_BODIES
+COMODAL_ONCE text_table case_table(const std::vector<case_score>& scores, const score_options& options) {
   const std::string_view unit = name_of(options.unit), volume = options.unit == length_unit::mm ? "ml" : "voxel";
   text_table table;
   table.header = {"case",
@@ -128,6 +130,7 @@ namespace detail {
                           s.presence == mask_presence::both ? "" : std::string(name_of(s.presence))});
   return table;
 }
+#endif
 
 /// Writes `case_table` as CSV. @throws io_error if it cannot be written
 inline void write_case_csv(const std::filesystem::path& path, const std::vector<case_score>& scores,
@@ -136,8 +139,9 @@ inline void write_case_csv(const std::filesystem::path& path, const std::vector<
 }
 
 /// One row per region and output: mean ± standard deviation over cases, and how many cases had empty masks.
-[[nodiscard]] inline text_table summary_table(const std::vector<case_score>& scores,
-                                              const score_options& options = {}) {
+[[nodiscard]] text_table summary_table(const std::vector<case_score>& scores, const score_options& options = {});
+#if COMODAL_BODIES
+COMODAL_ONCE text_table summary_table(const std::vector<case_score>& scores, const score_options& options) {
   const std::string unit = text(" [", name_of(options.unit), "]");
   text_table table;
   table.header = {"output",      "class",        "cases",      "Dice",   "IoU",        "HD95" + unit,
@@ -149,6 +153,7 @@ inline void write_case_csv(const std::filesystem::path& path, const std::vector<
                           std::to_string(s.n_both_empty), std::to_string(s.n_missed), std::to_string(s.n_false_alarm)});
   return table;
 }
+#endif
 
 /// A method's name and its scores, for a comparison.
 struct method_scores {
@@ -158,8 +163,9 @@ struct method_scores {
 
 /// Rows: class and output; columns: Dice and HD95 (mean ± standard deviation over cases) of each method. `-` where a
 /// method has no such output. Methods should be scored on the same cases; the row tells where their number differs.
-[[nodiscard]] inline text_table comparison_table(const std::vector<method_scores>& methods,
-                                                 const score_options& options = {}) {
+[[nodiscard]] text_table comparison_table(const std::vector<method_scores>& methods, const score_options& options = {});
+#if COMODAL_BODIES
+COMODAL_ONCE text_table comparison_table(const std::vector<method_scores>& methods, const score_options& options) {
   text_table table{{"class", "output"}, {}};
   std::vector<std::vector<score_summary>> summaries;
   for (const method_scores& m : methods) {
@@ -198,6 +204,7 @@ struct method_scores {
   }
   return table;
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

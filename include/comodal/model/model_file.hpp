@@ -52,7 +52,9 @@ inline constexpr int model_file_format = 2;
 }
 
 /// The plan as JSON text: the metadata entry `comodal.plan`.
-[[nodiscard]] inline std::string to_json(const model_plan& plan) {
+[[nodiscard]] std::string to_json(const model_plan& plan);
+#if COMODAL_BODIES
+COMODAL_ONCE std::string to_json(const model_plan& plan) {
   nlohmann::ordered_json j;
   j["version"] = COMODAL_VERSION;
   j["orientation"] = "RAS";
@@ -73,6 +75,7 @@ inline constexpr int model_file_format = 2;
   j["steps"] = plan.steps;
   return j.dump();
 }
+#endif
 
 namespace model_detail {
 
@@ -130,7 +133,9 @@ struct unresolved_plan {
 };
 
 // Takes the plan from its JSON text; every value must have its type and fit it.
-inline unresolved_plan plan_from(const std::string& words, int format) {
+unresolved_plan plan_from(const std::string& words, int format);
+#if COMODAL_BODIES
+COMODAL_ONCE unresolved_plan plan_from(const std::string& words, int format) {
   const auto j = nlohmann::json::parse(words);
   const std::string what = "its plan";
   if (format > 1) refuse_other_keys(j, what);
@@ -152,6 +157,7 @@ inline unresolved_plan plan_from(const std::string& words, int format) {
   plan.steps = json_value<std::uint32_t>(j, "steps", what);
   return {std::move(plan), json_value<std::vector<std::string>>(j, "normalise", what)};
 }
+#endif
 
 }  // namespace model_detail
 

@@ -71,7 +71,9 @@ inline void check_patch(const extent3& patch, const network_options& network) {
 
 /// Checks that a prediction can be made with the plan: labels, network, preparation and window are in range and fit
 /// each other. @throws config_error that names what does not
-inline void check(const model_plan& plan) {
+void check(const model_plan& plan);
+#if COMODAL_BODIES
+COMODAL_ONCE void check(const model_plan& plan) {
   const std::size_t count = plan.modalities.size();
   if (count < 1 || count > 255) throw config_error(text("modalities: ", count, " names, expected 1 to 255"));
   if (std::set<std::string>(plan.modalities.begin(), plan.modalities.end()).size() != count)
@@ -85,6 +87,7 @@ inline void check(const model_plan& plan) {
   for (const double s : plan.spacing)
     if (!(s >= 0 && s <= 1e6)) throw config_error(text("spacing: ", s, " mm, expected 0 (not known) to 1e6"));
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

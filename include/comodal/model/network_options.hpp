@@ -52,37 +52,40 @@ struct network_options {
     return total;
   }
   /// @throws config_error naming the key that makes no sense
-  void check() const {
-    const auto n = stream_channels.size();
-    if (n < 2) throw config_error(text("model.stream_channels: ", n, " stages, expected at least 2"));
-    if (fused_channels.size() != n)
-      throw config_error(
-          text("model.fused_channels: ", fused_channels.size(), " stages, model.stream_channels has ", n));
-    if (!strides.empty() && strides.size() != n - 1)
-      throw config_error(
-          text("model.strides: ", strides.size(), " entries, expected ", n - 1, " (one less than stages)"));
-    if (!kernel_size.empty() && kernel_size.size() != n)
-      throw config_error(text("model.kernel_size: ", kernel_size.size(), " entries, expected ", n, " (one per stage)"));
-    if (precision != "fp32" && precision != "bf16")
-      throw config_error(text("model.precision: '", precision, "', expected fp32 or bf16"));
-    if (checkpointed < 0 || checkpointed > stages())
-      throw config_error(text("model.checkpointed: ", checkpointed, " stages, expected 0 to ", n));
-    for (const index s : fusion_stages)
-      if (s < 1 || s > stages()) throw config_error(text("model.fusion_stages: stage ", s, ", expected 1 to ", n));
-    if (!(dropout >= 0 && dropout < 1))
-      throw config_error(text("model.dropout = ", dropout, ", expected 0 or more and below 1"));
-    for (const auto& list : {stream_channels, fused_channels})
-      for (const index c : list)
-        if (c < 1) throw config_error(text("model: ", c, " channels, expected 1 or more"));
-    for (const auto& stride : depth_first(strides, "strides"))
-      for (const index v : stride)
-        if (v < 1 || v > 64) throw config_error(text("model.strides: ", v, ", expected 1 to 64"));
-    for (const auto& filter : depth_first(kernel_size, "kernel_size"))
-      for (const index v : filter)
-        if (v < 1 || v > 15 || v % 2 == 0)  // what conv3d takes
-          throw config_error(text("model.kernel_size: ", v, ", expected an odd number from 1 to 15"));
-  }
+  void check() const;
 };
+
+#if COMODAL_BODIES
+COMODAL_ONCE void network_options::check() const {
+  const auto n = stream_channels.size();
+  if (n < 2) throw config_error(text("model.stream_channels: ", n, " stages, expected at least 2"));
+  if (fused_channels.size() != n)
+    throw config_error(text("model.fused_channels: ", fused_channels.size(), " stages, model.stream_channels has ", n));
+  if (!strides.empty() && strides.size() != n - 1)
+    throw config_error(
+        text("model.strides: ", strides.size(), " entries, expected ", n - 1, " (one less than stages)"));
+  if (!kernel_size.empty() && kernel_size.size() != n)
+    throw config_error(text("model.kernel_size: ", kernel_size.size(), " entries, expected ", n, " (one per stage)"));
+  if (precision != "fp32" && precision != "bf16")
+    throw config_error(text("model.precision: '", precision, "', expected fp32 or bf16"));
+  if (checkpointed < 0 || checkpointed > stages())
+    throw config_error(text("model.checkpointed: ", checkpointed, " stages, expected 0 to ", n));
+  for (const index s : fusion_stages)
+    if (s < 1 || s > stages()) throw config_error(text("model.fusion_stages: stage ", s, ", expected 1 to ", n));
+  if (!(dropout >= 0 && dropout < 1))
+    throw config_error(text("model.dropout = ", dropout, ", expected 0 or more and below 1"));
+  for (const auto& list : {stream_channels, fused_channels})
+    for (const index c : list)
+      if (c < 1) throw config_error(text("model: ", c, " channels, expected 1 or more"));
+  for (const auto& stride : depth_first(strides, "strides"))
+    for (const index v : stride)
+      if (v < 1 || v > 64) throw config_error(text("model.strides: ", v, ", expected 1 to 64"));
+  for (const auto& filter : depth_first(kernel_size, "kernel_size"))
+    for (const index v : filter)
+      if (v < 1 || v > 15 || v % 2 == 0)  // what conv3d takes
+        throw config_error(text("model.kernel_size: ", v, ", expected an odd number from 1 to 15"));
+}
+#endif
 
 /// Calls `visit(name, reference)` for every option; names are keys of the table `model` of an experiment file.
 template <class Options, class Visit>

@@ -73,20 +73,7 @@ class network_registry {
   using decoder_maker = any_decoder<Backend> (*)(const parameter_scope<Backend>&, const decoder_sizes&);
 
   /// Only what the library has.
-  [[nodiscard]] static network_registry built_in() {
-    network_registry names;
-    names.template encoder<generic<unet_encoder>>("unet");
-    names.template encoder<generic<residual_encoder>>("residual");
-    names.template encoder<generic<vnet_encoder>>("vnet");
-    names.template fusion<mean_fusion>("mean");
-    names.template fusion<concat_fusion>("concat");
-    names.template fusion<gated_fusion>("gated");
-    names.template fusion<channel_fusion>("channel");
-    names.template fusion<cross_modal_fusion>("cross_modal");
-    names.template fusion<window_cross_modal_fusion>("window_cross_modal");
-    names.template decoder<generic<unet_decoder>>("unet");
-    return names;
-  }
+  [[nodiscard]] static network_registry built_in();
 
   /// Names a modality encoder: `generic` of a class template over the back end, made from a parameter_scope and
   /// encoder_sizes.
@@ -141,6 +128,22 @@ class network_registry {
   [[no_unique_address]] typename model_detail::partner_of<Backend>::type m_partner;
 };
 
+template <tensor_backend Backend>
+network_registry<Backend> network_registry<Backend>::built_in() {
+  network_registry names;
+  names.template encoder<generic<unet_encoder>>("unet");
+  names.template encoder<generic<residual_encoder>>("residual");
+  names.template encoder<generic<vnet_encoder>>("vnet");
+  names.template fusion<mean_fusion>("mean");
+  names.template fusion<concat_fusion>("concat");
+  names.template fusion<gated_fusion>("gated");
+  names.template fusion<channel_fusion>("channel");
+  names.template fusion<cross_modal_fusion>("cross_modal");
+  names.template fusion<window_cross_modal_fusion>("window_cross_modal");
+  names.template decoder<generic<unet_decoder>>("unet");
+  return names;
+}
+
 // Two lists, so that each is a unit that compiles in less than a minute.
 #define COMODAL_ENCODER_ENTRIES(kind, Backend)                                                                \
   kind any_encoder<Backend> make_encoder<generic<unet_encoder>, Backend>(const parameter_scope<Backend>&,     \
@@ -160,6 +163,8 @@ class network_registry {
   COMODAL_FUSION_ENTRY(kind, channel_fusion, Backend)     \
   COMODAL_FUSION_ENTRY(kind, cross_modal_fusion, Backend) \
   COMODAL_FUSION_ENTRY(kind, window_cross_modal_fusion, Backend)
+#define COMODAL_NETWORK_NAMES(kind, Backend) kind network_registry<Backend> network_registry<Backend>::built_in();
+COMODAL_COMPILED_ELSEWHERE(COMODAL_NETWORK_NAMES)
 COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_ENCODER_ENTRIES)
 COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_FUSION_ENTRIES)
 

@@ -5,6 +5,7 @@
 #define COMODAL_NN_PARAMETERS_HPP
 
 #include <comodal/autograd/variable.hpp>
+#include <comodal/core/compiled.hpp>
 #include <comodal/core/random.hpp>
 
 #include <algorithm>
@@ -62,6 +63,7 @@ class parameter_store {
   parameter_store& operator=(const parameter_store&) = delete;
   parameter_store(parameter_store&&) = default;
 
+  /// The tape on which operations of the parameters are recorded.
   [[nodiscard]] tape<Backend>& home() const { return *m_home; }
   [[nodiscard]] const std::vector<parameter<Backend>>& all() const { return m_all; }
   /// The number of scalars in all parameters.
@@ -163,6 +165,10 @@ class parameter_store {
   /// Counts the changes of values; shared with the copies of this store in another scalar.
   [[nodiscard]] const std::shared_ptr<detail::value_version>& version() const { return m_arena->version; }
 
+  /// True if a gradient reached any parameter since the last `zero_grad`.
+  [[nodiscard]] bool any_gradient() const {
+    return std::any_of(m_all.begin(), m_all.end(), [](const auto& p) { return static_cast<bool>(p.value.grad()); });
+  }
   /// For kernels over the arena: one byte per `arena_grain` elements, 1 where a gradient reached the parameter; null if
   /// every parameter was reached. Copies to the device, and waits, only when the set has changed since the last call.
   [[nodiscard]] const std::uint8_t* reached() const {
@@ -274,6 +280,11 @@ void copy_parameters(const parameter_store<Backend>& from, const parameter_store
     target.value.assign(ops::copy(target.value.ctx(), source.value.value()));
   }
 }
+
+#define COMODAL_PARAMETERS(kind, Backend) \
+  kind class parameter_store<Backend>;    \
+  kind class parameter_scope<Backend>;
+COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_PARAMETERS)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -79,7 +79,9 @@ struct safetensors_file {
 };
 
 /// The bytes of a file.
-[[nodiscard]] inline byte_buffer safetensors_bytes(const safetensors_file& content) {
+[[nodiscard]] byte_buffer safetensors_bytes(const safetensors_file& content);
+#if COMODAL_BODIES
+COMODAL_ONCE byte_buffer safetensors_bytes(const safetensors_file& content) {
   auto header = nlohmann::ordered_json::object();
   if (!content.metadata.empty()) header["__metadata__"] = content.metadata;
   std::size_t at = 0;
@@ -99,11 +101,15 @@ struct safetensors_file {
   for (const auto& [name, array] : content.arrays) whole.insert(whole.end(), array.bytes.begin(), array.bytes.end());
   return whole;
 }
+#endif
 
 /// Writes a file. @throws io_error
-inline void write_safetensors(const std::filesystem::path& path, const safetensors_file& content) {
+void write_safetensors(const std::filesystem::path& path, const safetensors_file& content);
+#if COMODAL_BODIES
+COMODAL_ONCE void write_safetensors(const std::filesystem::path& path, const safetensors_file& content) {
   write_file(path, safetensors_bytes(content));
 }
+#endif
 
 namespace nn_detail {
 
@@ -192,7 +198,9 @@ safetensors_file parse_safetensors(std::uint64_t total, const std::string& name,
 }  // namespace nn_detail
 
 /// Reads a file. @throws io_error if it is missing, damaged or no safetensors file
-inline safetensors_file read_safetensors(const std::filesystem::path& path) {
+safetensors_file read_safetensors(const std::filesystem::path& path);
+#if COMODAL_BODIES
+COMODAL_ONCE safetensors_file read_safetensors(const std::filesystem::path& path) {
   std::ifstream in(path, std::ios::binary);
   std::error_code failure;
   const std::uint64_t total = std::filesystem::file_size(path, failure);
@@ -203,14 +211,18 @@ inline safetensors_file read_safetensors(const std::filesystem::path& path) {
     return static_cast<bool>(in);
   });
 }
+#endif
 
 /// The same from memory. @param name names it in messages @throws io_error if it is damaged or no safetensors file
-[[nodiscard]] inline safetensors_file read_safetensors(std::span<const unsigned char> bytes, const std::string& name) {
+[[nodiscard]] safetensors_file read_safetensors(std::span<const unsigned char> bytes, const std::string& name);
+#if COMODAL_BODIES
+COMODAL_ONCE safetensors_file read_safetensors(std::span<const unsigned char> bytes, const std::string& name) {
   return nn_detail::parse_safetensors(bytes.size(), name, [&](std::uint64_t first, std::uint64_t count, void* to) {
     if (count > 0) std::memcpy(to, bytes.data() + first, count);
     return true;
   });
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -148,8 +148,10 @@ class scratch_folder {
 /// warning.
 /// @param program gnuplot's name or path
 /// @throws shape_error if a curve has not as many y as x, io_error if there is no place for temporary files
-[[nodiscard]] inline curve_figure draw_curves(const curve_plot& plot, const std::string& program = "gnuplot",
-                                              index width = 860, index height = 380) {
+[[nodiscard]] curve_figure draw_curves(const curve_plot& plot, const std::string& program = "gnuplot",
+                                       index width = 860, index height = 380);
+#if COMODAL_BODIES
+COMODAL_ONCE curve_figure draw_curves(const curve_plot& plot, const std::string& program, index width, index height) {
   for (const series& s : plot.curves)
     if (s.x.size() != s.y.size())
       throw shape_error(
@@ -183,14 +185,16 @@ class scratch_folder {
   svg.erase(0, svg.find("<svg"));
   return {plot.title, svg, {}};
 }
+#endif
 
 /// Reads a training log in JSON lines (an object a line): every number becomes a point of the series of its name,
 /// numbers of nested objects under `outer.inner`; x is `x_key`, in a training log the step. Records without a number
 /// `x_key` are left out; null is a point that is not drawn (NaN). A last line without a line feed, as a killed run
 /// leaves it, is ignored.
 /// @throws io_error if the file cannot be read or another line is no JSON object
-[[nodiscard]] inline std::vector<series> read_json_lines(const std::filesystem::path& path,
-                                                         const std::string& x_key = "step") {
+[[nodiscard]] std::vector<series> read_json_lines(const std::filesystem::path& path, const std::string& x_key = "step");
+#if COMODAL_BODIES
+COMODAL_ONCE std::vector<series> read_json_lines(const std::filesystem::path& path, const std::string& x_key) {
   const std::string whole = detail::file_text(path);
   std::vector<series> result;
   const auto add = [&result](const std::string& name, double x, double y) {
@@ -220,6 +224,7 @@ class scratch_folder {
   }
   return result;
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -150,8 +150,9 @@ inline void check_overlay(const overlay_case& c) {
 /// given. Grey values are windowed to each modality's 1 to 99.5 %; pixels are square in mm; contours are drawn inside
 /// their class.
 /// @throws geometry_error if sizes differ, config_error without any volume or modality
-[[nodiscard]] inline std::vector<overlay_figure> draw_overlay(const overlay_case& c,
-                                                              const overlay_options& options = {}) {
+[[nodiscard]] std::vector<overlay_figure> draw_overlay(const overlay_case& c, const overlay_options& options = {});
+#if COMODAL_BODIES
+COMODAL_ONCE std::vector<overlay_figure> draw_overlay(const overlay_case& c, const overlay_options& options) {
   detail::check_overlay(c);
   const auto known = std::find_if(c.images.begin(), c.images.end(), [](const overlay_image& i) { return i.image; });
   const geometry& grid = known != c.images.end() ? known->image->geometry
@@ -221,6 +222,7 @@ inline void check_overlay(const overlay_case& c) {
   }
   return figures;
 }
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

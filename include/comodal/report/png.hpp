@@ -144,7 +144,9 @@ inline void draw_text(picture& canvas, index x, index y, std::string_view line, 
 }
 
 /// The bytes of a PNG file. @throws shape_error for a picture without pixels
-[[nodiscard]] inline byte_buffer encode_png(const picture& image) {
+[[nodiscard]] byte_buffer encode_png(const picture& image);
+#if COMODAL_BODIES
+COMODAL_ONCE byte_buffer encode_png(const picture& image) {
   if (image.pixels().empty()) throw shape_error("PNG: the picture has no pixels");
   byte_buffer bytes;
   const auto append = [](void* to, void* data, int size) {
@@ -159,6 +161,7 @@ inline void draw_text(picture& canvas, index x, index y, std::string_view line, 
                         " pixels could not be encoded (out of memory?)"));
   return bytes;
 }
+#endif
 
 /// Writes a PNG file. @throws io_error if it cannot be written
 inline void write_png(const std::filesystem::path& path, const picture& image) { write_file(path, encode_png(image)); }

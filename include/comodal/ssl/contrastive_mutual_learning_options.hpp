@@ -53,25 +53,29 @@ struct contrastive_mutual_learning_options {
     option("reliability", o.reliability);
   }
   /// @throws config_error naming the key that makes no sense
-  void check() const {
-    const auto key = [](std::string_view option) { return text("method.", name, ".", option); };
-    expect_between(key("branch_weight"), branch_weight, 0, 100);
-    expect_option(ema_decay >= 0 && ema_decay < 1, key("ema_decay"), ema_decay, "0 or more and less than 1");
-    expect_between(key("ramp"), ramp, 0, 1);
-    expect_between(key("consensus"), consensus, 0, 1000);
-    expect_between(key("contrast"), contrast, 0, 1000);
-    expect_above(key("temperature"), temperature, 0, 1000);
-    expect_between(key("queue"), static_cast<double>(queue), 0, 65536);
-    expect_between(key("pool"), static_cast<double>(pool), 1, 64);
-    expect_one_of(key("similarity"), similarity, {"soft_dice", "cosine", "iou"});
-    expect_above(key("sharpen"), sharpen, 0, 100);
-    expect_between(key("counted_voxels"), counted_voxels, 0, 1e9);
-    expect_one_of(key("confidence"), confidence, {"soft", "threshold"});
-    expect_between(key("threshold"), threshold, 0, 1);
-    expect_one_of(key("agreement"), agreement, {"none", "mse"});
-    expect_one_of(key("target"), target, {"consensus", "cps"});
-  }
+  void check() const;
 };
+
+#if COMODAL_BODIES
+COMODAL_ONCE void contrastive_mutual_learning_options::check() const {
+  const auto key = [](std::string_view option) { return text("method.", name, ".", option); };
+  expect_between(key("branch_weight"), branch_weight, 0, 100);
+  expect_option(ema_decay >= 0 && ema_decay < 1, key("ema_decay"), ema_decay, "0 or more and less than 1");
+  expect_between(key("ramp"), ramp, 0, 1);
+  expect_between(key("consensus"), consensus, 0, 1000);
+  expect_between(key("contrast"), contrast, 0, 1000);
+  expect_above(key("temperature"), temperature, 0, 1000);
+  expect_between(key("queue"), static_cast<double>(queue), 0, 65536);
+  expect_between(key("pool"), static_cast<double>(pool), 1, 64);
+  expect_one_of(key("similarity"), similarity, {"soft_dice", "cosine", "iou"});
+  expect_above(key("sharpen"), sharpen, 0, 100);
+  expect_between(key("counted_voxels"), counted_voxels, 0, 1e9);
+  expect_one_of(key("confidence"), confidence, {"soft", "threshold"});
+  expect_between(key("threshold"), threshold, 0, 1);
+  expect_one_of(key("agreement"), agreement, {"none", "mse"});
+  expect_one_of(key("target"), target, {"consensus", "cps"});
+}
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -75,7 +75,36 @@ inline constexpr bool hooks_fit =
     (calls_after_update<T> || !names_after_update<T>) && (calls_on_validation<T> || !names_on_validation<T>) &&
     (calls_between_rounds<T> || !names_between_rounds<T>);
 
+// Says which member of a complete method returns something else than the concept asks for.
+template <class T, class Backend>
+constexpr void check_results() {
+  constexpr bool views = requires(const T& m) {
+    { m.views() } -> std::same_as<batch_views>;
+  };
+  constexpr bool step = requires(T& m, const step_batch& b, const step_request& r) {
+    { m.step(b, r) } -> std::same_as<named_scalars<Backend>>;
+  };
+  constexpr bool trained = requires(const T& m) {
+    { m.trained() } -> std::same_as<std::vector<named_store<Backend>>>;
+  };
+  constexpr bool predictors = requires(const T& m) {
+    { m.predictors() } -> std::same_as<std::vector<named_network<Backend>>>;
+  };
+  static_assert(views, "comodal: views() of a semi_supervised_method must return batch_views");
+  static_assert(!views || step, "comodal: step() of a semi_supervised_method must return named_scalars<Backend>");
+  static_assert(!(views && step) || trained,
+                "comodal: trained() of a semi_supervised_method must return std::vector<named_store<Backend>>");
+  static_assert(!(views && step && trained) || predictors,
+                "comodal: predictors() of a semi_supervised_method must return std::vector<named_network<Backend>>");
+}
+
 }  // namespace ssl_detail
+
+/// @throws config_error where a batch has no unlabelled crops, of which `method` learns
+inline void expect_unlabelled(const step_batch& batch, std::string_view method) {
+  if (batch.strong.samples == 0)
+    throw config_error(text(method, ": batch.unlabelled = 0, expected unlabelled crops in every step"));
+}
 
 /// A type that learns from batches.
 ///  - `views()`: what crops it wants of each step;
@@ -136,8 +165,7 @@ constexpr void check_semi_supervised_method() {
                 "comodal: on_validation of a semi_supervised_method must take (const validation_scores&)");
   static_assert(!(complete && update_fits && validation_fits) || rounds_fit,
                 "comodal: between_rounds of a semi_supervised_method must take (const case_predictor&)");
-  static_assert(!(complete && update_fits && validation_fits && rounds_fit) || semi_supervised_method<T, Backend>,
-                "comodal: a member of this semi_supervised_method has another return type than the concept asks for");
+  if constexpr (complete && update_fits && validation_fits && rounds_fit) ssl_detail::check_results<T, Backend>();
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -85,7 +85,9 @@ struct network_input {
   /// Of crops that lie side by side in one `device_batch`, as labelled and strong ones do, nothing is copied.
   /// @throws shape_error for crops of different sizes or no crop
   explicit network_input(const std::vector<const device_crops<Backend>*>& parts) {
-    if (parts.empty() || parts[0]->samples == 0) throw shape_error("network_input: no crop given");
+    if (parts.empty() || parts[0]->samples == 0)
+      throw shape_error(
+          "network_input: the crops are empty; ask for them in views() of the method, or give other ones");
     const device_crops<Backend>& one = *parts[0];
     index samples = 0;
     bool side_by_side = true;

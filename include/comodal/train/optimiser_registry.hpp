@@ -29,12 +29,7 @@ class optimiser_registry {
   using optimiser_maker = any_optimiser<Backend> (*)(const optimiser_options&);
 
   /// Only what the library has.
-  [[nodiscard]] static optimiser_registry built_in() {
-    optimiser_registry names;
-    names.template optimiser<generic<sgd>>("sgd");
-    names.template optimiser<generic<adamw>>("adamw");
-    return names;
-  }
+  [[nodiscard]] static optimiser_registry built_in();
 
   /// Names an optimiser: `generic` of a class template over the back end, made from optimiser_options.
   /// @throws config_error for a name that is taken or is none
@@ -59,6 +54,14 @@ class optimiser_registry {
   name_table<optimiser_maker> m_optimisers{"optimiser"};
 };
 
+template <tensor_backend Backend>
+optimiser_registry<Backend> optimiser_registry<Backend>::built_in() {
+  optimiser_registry names;
+  names.template optimiser<generic<sgd>>("sgd");
+  names.template optimiser<generic<adamw>>("adamw");
+  return names;
+}
+
 /// The optimiser that `options.name` names. @throws config_error as `optimiser_registry::make_optimiser`
 template <tensor_backend Backend>
 [[nodiscard]] any_optimiser<Backend> make_optimiser(
@@ -68,6 +71,7 @@ template <tensor_backend Backend>
 }
 
 #define COMODAL_OPTIMISER(kind, Backend)                                                             \
+  kind optimiser_registry<Backend> optimiser_registry<Backend>::built_in();                          \
   kind any_optimiser<Backend> make_optimiser_entry<generic<sgd>, Backend>(const optimiser_options&); \
   kind any_optimiser<Backend> make_optimiser_entry<generic<adamw>, Backend>(const optimiser_options&);
 COMODAL_COMPILED_ELSEWHERE(COMODAL_OPTIMISER)

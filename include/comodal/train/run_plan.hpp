@@ -28,6 +28,8 @@ inline void refuse_unreadable_plan(const model_plan& plan) {
   if (plan.labels.size() < 2)
     throw config_error(text("trainer: the plan has ", plan.labels.size(),
                             " labels, expected the background and at least one more; fill in model_plan::labels"));
+  if (plan.predictors.empty())
+    throw config_error("trainer: predictors() of the method is empty, expected the networks that may predict");
   safetensors_file file;  // whatever else a reader of the model will refuse
   write_plan(plan, file);
   try {

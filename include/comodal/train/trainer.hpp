@@ -15,6 +15,7 @@
 #include <comodal/train/metadata.hpp>
 #include <comodal/train/optimiser_set.hpp>
 #include <comodal/train/run_plan.hpp>
+#include <comodal/train/step_values.hpp>
 #include <comodal/train/train_options.hpp>
 
 #include <chrono>
@@ -62,7 +63,7 @@ class trainer {
     check(options);
     m_plan.predictors.clear();
     for (const auto& one : method.predictors()) m_plan.predictors.push_back(one.name);
-    (void)saved_stores();
+    (void)saved_stores();  // refuses names that no checkpoint could hold
     train_detail::refuse_unreadable_plan(m_plan);
     if constexpr (requires { maker.set_views(method.views()); }) maker.set_views(method.views());
     if constexpr (requires { maker.set_share(0, 1); }) maker.set_share(m_processes.rank(), m_processes.size());
@@ -178,6 +179,7 @@ class trainer {
     m_optimisers.zero_grad();
     auto values = step(batch, request);
     auto loss = detach(loss_of(values));
+    train_detail::check_step(values, m_optimisers.trained());
     for (const auto& one : m_optimisers.trained()) m_processes.mean(ctx(), one.store->gradients());
     auto norms = m_optimisers.update(rate, m_step);
     m_method->after_update(request);
@@ -233,14 +235,20 @@ class trainer {
 
   // A gradient that is not finite has gone into the weights: they must not take the place of good ones.
   void refuse_divergence(const finished_step& last) const {
-    if (last.loss) refuse_divergence(row_of(0, {{"loss", last.loss}}, last.norms));  // else there was no step yet
+    if (!last.loss) return;  // there was no step yet
+    const named_scalars<Backend> loss{{"loss", last.loss}};
+    refuse_divergence(row_of(last.rate, last.values.empty() ? loss : last.values, last.norms));
   }
   void refuse_divergence(const log_row& row) const {
     const double loss = value_of(row, "loss");
     for (std::size_t i = 0; i < m_optimisers.trained().size(); ++i) {
       const double length = value_of(row, norm_name(i));
       if (std::isfinite(loss) && std::isfinite(length)) continue;
+      const auto term = std::find_if(row.values.begin(), row.values.end(), [](const auto& v) {
+        return !std::isfinite(v.second) && v.first != "loss" && !v.first.starts_with("gradient_norm");
+      });
       throw error(text("the loss is ", loss, " and the gradient's norm ", length, " at step ", row.step,
+                       term == row.values.end() ? "" : text(" ('", term->first, "' is ", term->second, ')'),
                        "; lower optimiser.learning_rate, or look for broken images with `check`"));
     }
   }

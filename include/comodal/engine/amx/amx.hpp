@@ -37,7 +37,7 @@ struct engine_op<amx_engine, conv3d_problem, Backend> {
 
   [[nodiscard]] static simple_plan make_plan(context<Backend>&, const conv3d_problem& p, direction) {
     simple_plan plan;
-    plan.facts.engine = amx_engine::name;
+    plan.facts.deterministic = plan.facts.thread_invariant = true;
     plan.facts.algorithm = p.is_blocks() ? "tiles of blocks" : "tiles";
     return plan;
   }

@@ -182,7 +182,7 @@ struct engine_op<device_engine, conv3d_problem, Backend> {
 
   [[nodiscard]] static simple_plan make_plan(context<Backend>&, const conv3d_problem& p, direction) {
     simple_plan plan;
-    plan.facts.engine = device_engine::name;
+    plan.facts.deterministic = plan.facts.thread_invariant = true;
     plan.facts.algorithm = p.is_blocks() ? "blocks, one thread per output" : "one thread per output";
     plan.facts.joined = p.part_count > 1;
     return plan;

@@ -67,7 +67,7 @@ struct engine_op<host_engine, conv3d_problem, Backend> {
   [[nodiscard]] static simple_plan make_plan(context<Backend>& ctx, const conv3d_problem& p, direction d) {
     const engine_detail::conv3d_sizes s(p);
     simple_plan plan;
-    plan.facts.engine = host_engine::name;
+    plan.facts.deterministic = plan.facts.thread_invariant = true;
     plan.facts.algorithm = makes_pairs(ctx, p, d)                       ? "pairs"
                            : p.is_blocks()                              ? "blocks"
                            : engine_detail::winograd_serves(s)          ? "F(4x4, 3x3)"

@@ -12,7 +12,7 @@ namespace comodal::inline COMODAL_CONFIG {
 /// How an engine carries a problem out by loops: a specialisation is complete as an `engine_op`.
 template <class Engine, class Problem, class Backend>
 struct loop_op {
-  static_assert(engine_detail::never<Engine>,
+  static_assert(detail::never<Engine>,
                 "comodal: an engine lists this problem among those that it serves, but neither the engine nor "
                 "comodal/engine/loops has an implementation: specialise engine_op or loop_op");
 };

@@ -15,26 +15,29 @@ namespace comodal::inline COMODAL_CONFIG {
 struct onednn_engine {
   static constexpr const char* name = "onednn";
   using serves = problem_list<conv3d_problem>;
+  [[nodiscard]] static std::string version() {
+    const auto* v = dnnl_version();
+    return text(v->major, '.', v->minor, '.', v->patch);
+  }
 };
 
 template <tensor_backend Backend>
 struct engine_op<onednn_engine, conv3d_problem, Backend> {
   using T = typename Backend::scalar_type;
   using arguments = conv3d_problem::arguments<T>;
-  struct plan_type {
-    plan_facts facts;
-    std::shared_ptr<const engine_detail::onednn_plan> of;
-  };
+  using plan_type = engine_detail::onednn_plan;
   static constexpr bool has_type = std::is_same_v<compute_type_t<T>, float>;
 
-  [[nodiscard]] static support supports(context<Backend>& ctx, const conv3d_problem& p, direction d) {
+  [[nodiscard]] static plan_attempt<plan_type> try_plan(context<Backend>& ctx, const conv3d_problem& p, direction d) {
+    using attempt = plan_attempt<plan_type>;
     if (p.layout != filter_layout::in_out || p.groups != 1 || p.slope != 1 || p.is_dilated())
-      return support::no("our use of oneDNN has no transposed, grouped or dilated convolution and no activation");
+      return attempt::refused("our use of oneDNN has no transposed, grouped or dilated convolution and no activation");
     if constexpr (has_type) {
-      const auto plan = ctx.template kept<engine_detail::onednn_plans<T>>().find(p, d);
-      return plan->why.empty() ? support::yes() : support::no(plan->why);
+      auto plan = ctx.template kept<engine_detail::onednn_planner<T>>().make(p, d);
+      if (!plan.why.empty()) return attempt::refused(std::move(plan.why));
+      return plan_type(std::move(plan));
     } else {
-      return support::no("oneDNN computes in float");
+      return attempt::refused("oneDNN computes in float");
     }
   }
 
@@ -43,23 +46,14 @@ struct engine_op<onednn_engine, conv3d_problem, Backend> {
     return has_type && (std::is_same_v<T, float> || ctx.host_processor().multiplies_bfloat16());
   }
 
-  [[nodiscard]] static plan_type make_plan(context<Backend>& ctx, const conv3d_problem& p, direction d) {
-    if constexpr (has_type) {
-      auto plan = ctx.template kept<engine_detail::onednn_plans<T>>().find(p, d);
-      return {plan->facts, plan};
-    } else {
-      return {};
-    }
-  }
-
   static void run(context<Backend>& ctx, const plan_type& plan, const conv3d_problem& p, direction d,
                   const arguments& a) {
     if constexpr (has_type) {
       const engine_detail::joined_parts<Backend> x(ctx, p, d, a);
       try {
-        execute(ctx, *plan.of, p, d, x.data(), a.w, a.y);
+        execute(ctx, plan, p, d, x.data(), a.w, a.y);
       } catch (const dnnl::error& failure) {
-        throw device_error(text(conv3d_problem::name(d), " of ", p.to_string(), ": oneDNN failed: ", failure.what()));
+        throw device_error(text("oneDNN failed: ", failure.what()));
       }
       if (d == direction::backward) x.split();
       if (d == direction::forward && a.bias)
@@ -72,7 +66,7 @@ struct engine_op<onednn_engine, conv3d_problem, Backend> {
   // Slabs of whole samples and depths run one thread each, and weight gradients are summed in their order.
   static void execute(context<Backend>& ctx, const engine_detail::onednn_plan& plan, const conv3d_problem& p,
                       direction d, T* x, T* w, T* y) {
-    const dnnl::engine& engine = ctx.template kept<engine_detail::onednn_plans<T>>().engine();
+    const dnnl::engine& engine = ctx.template kept<engine_detail::onednn_planner<T>>().engine();
     const bool gradient = d == direction::backward_weights;
     const index count = static_cast<index>(plan.slabs.size()), size = p.weight_shape().size();
     auto buffer = ctx.template make_of<std::byte>({static_cast<index>(plan.buffer_bytes(d))});

@@ -142,24 +142,15 @@ struct onednn_plan {
   }
 };
 
-/// The plans of one context for maps and weights that are T, float or bfloat16; sums are float.
+/// Makes plans for maps and weights that are T, float or bfloat16; sums are float.
 template <class T>
-class onednn_plans {
+class onednn_planner {
  public:
-  /// Made on the first call, kept afterwards.
-  [[nodiscard]] std::shared_ptr<const onednn_plan> find(const conv3d_problem& p, direction d) {
-    auto& slot = m_plans[{p, d}];
-    if (!slot) slot = std::make_shared<const onednn_plan>(make(p, d));
-    return slot;
-  }
   [[nodiscard]] const dnnl::engine& engine() const { return m_engine; }
-
- private:
-  [[nodiscard]] static std::size_t round_up(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
 
   [[nodiscard]] onednn_plan make(const conv3d_problem& p, direction d) const {
     onednn_plan plan;
-    plan.facts.engine = "onednn";
+    plan.facts.deterministic = plan.facts.thread_invariant = true;  // slabs run one thread each, in a fixed order
     try {
       const one_thread scope;
       plan.slabs = d == direction::forward    ? conv3d_slabs(p, 64)
@@ -193,8 +184,10 @@ class onednn_plans {
     return plan;
   }
 
+ private:
+  [[nodiscard]] static std::size_t round_up(std::size_t bytes) { return (bytes + 63) / 64 * 64; }
+
   dnnl::engine m_engine{dnnl::engine::kind::cpu, 0};
-  std::map<std::pair<conv3d_problem, direction>, std::shared_ptr<const onednn_plan>> m_plans;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG::engine_detail

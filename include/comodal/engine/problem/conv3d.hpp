@@ -119,41 +119,10 @@ struct conv3d_problem {
   /// @throws shape_error for a size, stride, dilation or number of groups below 1, a filter above `largest_filter`
   /// along an axis, padding that is negative or no smaller than the filter, an empty output, channels that the groups
   /// do not divide, or parts that do not add up to the input channels
-  void check() const {
-    for (std::size_t a = 0; a < 3; ++a) check_axis(a);
-    if (batch < 1 || in_channels < 1 || out_channels < 1)
-      throw shape_error(text("conv3d: batch ", batch, ", channels ", in_channels, " -> ", out_channels,
-                             ", expected 1 or more of each"));
-    if (groups < 1 || in_channels % groups != 0 || out_channels % groups != 0)
-      throw shape_error(text("conv3d: ", groups, " groups of channels ", in_channels, " -> ", out_channels,
-                             ", expected a divisor of both"));
-    if (!(slope >= 0 && slope <= 1)) throw shape_error(text("conv3d: slope ", slope, ", expected 0 to 1"));
-    index sum = 0;
-    for (std::size_t i = 0; i < parts.size(); ++i) {
-      const bool used = part_count > 1 && i < static_cast<std::size_t>(part_count);
-      if (used ? parts[i] < 1 : parts[i] != 0)
-        throw shape_error(text("conv3d: a part of ", parts[i], " channels, expected 1 or more"));
-      sum += parts[i];
-    }
-    if (part_count < 1 || part_count > most_parts || (part_count > 1 && sum != in_channels))
-      throw shape_error(text("conv3d: ", part_count, " parts of ", sum, " channels, expected ", in_channels));
-  }
+  void check() const;
 
   /// For example `2 x 32x32x16 x 8 -> 16, filter 3x3x3, stride 1x1x1`.
-  [[nodiscard]] std::string to_string() const {
-    const auto triple = [](const extent3& e) { return text(e[0], 'x', e[1], 'x', e[2]); };
-    std::string out = text(batch, " x ", triple(input), " x ", in_channels, " -> ", out_channels, ", filter ",
-                           triple(filter), ", stride ", triple(stride));
-    if (!is_blocks() && !has_half_padding()) out += ", padding " + triple(pad_front) + " and " + triple(pad_back);
-    if (!is_blocks() && layout == filter_layout::out_in) out += ", weights (out, in)";
-    if (is_dilated()) out += ", dilation " + triple(dilation);
-    if (groups != 1) out += text(", ", groups, " groups");
-    if (part_count > 1) out += text(", ", part_count, " parts");
-    if (is_blocks()) out += ", transposed";
-    if (has_bias) out += ", bias";
-    if (slope != 1) out += text(", leaky ReLU ", slope);
-    return out;
-  }
+  [[nodiscard]] std::string to_string() const;
 
   [[nodiscard]] static constexpr const char* name(direction d) {
     return d == direction::forward    ? "conv3d.forward"
@@ -193,6 +162,43 @@ struct conv3d_problem {
       refuse("input extent", input[a], text(reach - pad_front[a] - pad_back[a], " or more for this filter"));
   }
 };
+
+#if COMODAL_BODIES
+COMODAL_ONCE std::string conv3d_problem::to_string() const {
+  const auto triple = [](const extent3& e) { return text(e[0], 'x', e[1], 'x', e[2]); };
+  std::string out = text(batch, " x ", triple(input), " x ", in_channels, " -> ", out_channels, ", filter ",
+                         triple(filter), ", stride ", triple(stride));
+  if (!is_blocks() && !has_half_padding()) out += ", padding " + triple(pad_front) + " and " + triple(pad_back);
+  if (!is_blocks() && layout == filter_layout::out_in) out += ", weights (out, in)";
+  if (is_dilated()) out += ", dilation " + triple(dilation);
+  if (groups != 1) out += text(", ", groups, " groups");
+  if (part_count > 1) out += text(", ", part_count, " parts");
+  if (is_blocks()) out += ", transposed";
+  if (has_bias) out += ", bias";
+  if (slope != 1) out += text(", leaky ReLU ", slope);
+  return out;
+}
+
+COMODAL_ONCE void conv3d_problem::check() const {
+  for (std::size_t a = 0; a < 3; ++a) check_axis(a);
+  if (batch < 1 || in_channels < 1 || out_channels < 1)
+    throw shape_error(text("conv3d: batch ", batch, ", channels ", in_channels, " -> ", out_channels,
+                           ", expected 1 or more of each"));
+  if (groups < 1 || in_channels % groups != 0 || out_channels % groups != 0)
+    throw shape_error(text("conv3d: ", groups, " groups of channels ", in_channels, " -> ", out_channels,
+                           ", expected a divisor of both"));
+  if (!(slope >= 0 && slope <= 1)) throw shape_error(text("conv3d: slope ", slope, ", expected 0 to 1"));
+  index sum = 0;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    const bool used = part_count > 1 && i < static_cast<std::size_t>(part_count);
+    if (used ? parts[i] < 1 : parts[i] != 0)
+      throw shape_error(text("conv3d: a part of ", parts[i], " channels, expected 1 or more"));
+    sum += parts[i];
+  }
+  if (part_count < 1 || part_count > most_parts || (part_count > 1 && sum != in_channels))
+    throw shape_error(text("conv3d: ", part_count, " parts of ", sum, " channels, expected ", in_channels));
+}
+#endif
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -129,7 +129,7 @@ struct engine_op<reference_engine, conv3d_problem, Backend> {
   [[nodiscard]] static bool prefers(context<Backend>&, const conv3d_problem&, direction) { return true; }
   [[nodiscard]] static simple_plan make_plan(context<Backend>&, const conv3d_problem& p, direction) {
     simple_plan plan;
-    plan.facts.engine = reference_engine::name;
+    plan.facts.deterministic = plan.facts.thread_invariant = true;
     plan.facts.joined = p.part_count > 1;
     return plan;
   }
