@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <comodal/loss/consistency_loss.hpp>
+#include <comodal/loss/entropy_loss.hpp>
 
 #include <loss/golden.hpp>
 
@@ -19,6 +20,20 @@ BOOST_FIXTURE_TEST_CASE(values_and_gradients_are_pytorchs, golden_bench) {
             [&](const auto& z) { return mean_squared_error{labels}(z, input(squares, "q"), input(squares, "w")); });
     compare(hard, "z",
             [&](const auto& z) { return cross_pseudo_supervision{labels}(z, input(hard, "q"), input(hard, "w")); });
+    const std::string entropy = "entropy_" + kind;
+    compare(entropy, "z", [&](const auto& z) { return entropy_loss{labels}(z, input(entropy, "w")); });
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(entropy_is_0_where_a_prediction_is_sure_and_1_where_it_knows_nothing, bench) {
+  for (const auto kind : {label_kind::classes, label_kind::regions}) {
+    const auto nothing = constant({1, 1, 1, 2, 3}, {0, 0, 0, 0, 0, 0});
+    BOOST_TEST(host(entropy_loss{kind}(nothing))[0] == 1, boost::test_tools::tolerance(1e-12));
+    const auto sure = home.leaf(ctx.make({1, 1, 1, 1, 3}, {800, -800, -900}));
+    const auto h = entropy_loss{kind}(sure);
+    BOOST_TEST(host(h)[0] == 0);
+    home.backward(sum(h));
+    BOOST_TEST(largest(gradient(sure)) == 0);  // not NaN
   }
 }
 

@@ -6,6 +6,7 @@ The losses are written here from their formulas with PyTorch's own operations an
 channels-last order of the library.
 """
 import json
+import math
 import pathlib
 
 import torch
@@ -136,8 +137,6 @@ for kind in ["soft_dice", "cosine", "iou"]:
     keep("contrast_" + kind, anchor, contrast(anchor, partner, negatives, allowed, kind, 0.25), anchor=anchor, partner=partner,
          negatives=negatives, allowed=allowed)
 
-(here / "losses.json").write_text(json.dumps(losses, separators=(",", ":")) + "\n")
-
 # Optimisers: five steps on two parameters, one with decay and one without, with fixed gradients; clip_grad_norm_ before each.
 optimisers = {}
 for name, options in {
@@ -170,3 +169,17 @@ for name, options in {
     optimisers[name] = case
 
 (here / "optimisers.json").write_text(json.dumps(optimisers, separators=(",", ":")) + "\n")
+
+# Drawn last, so that what is above keeps its numbers.
+for name, regions, w in [("classes", False, None), ("regions", True, None), ("weighted", False, weight)]:
+    z = draw(*shape, low=-2, high=2).requires_grad_()
+    if regions:
+        p = torch.sigmoid(z)
+        each = voxels(torch.special.entr(p) + torch.special.entr(1 - p)).mean(-1) / math.log(2)
+    else:
+        each = voxels(torch.special.entr(torch.softmax(z, -1))).sum(-1) / math.log(shape[-1])
+    flat = torch.ones(each.shape) if w is None else w.reshape(3, -1)
+    value = (each * flat).sum(1) / torch.clamp(flat.sum(1), min=1e-30)
+    keep("entropy_" + name, z, value, z=z, **({} if w is None else {"w": w}))
+
+(here / "losses.json").write_text(json.dumps(losses, separators=(",", ":")) + "\n")

@@ -58,6 +58,14 @@ inline step_batch tiny_batch(std::uint32_t step, bool mixed = false, const exten
   return b;
 }
 
+/// The methods of the library.
+inline const std::vector<std::string> method_names{"supervised",
+                                                   "mean_teacher",
+                                                   "contrastive_mutual_learning",
+                                                   "entropy_minimisation",
+                                                   "cross_pseudo_supervision",
+                                                   "uncertainty_aware_mean_teacher"};
+
 template <tensor_backend Backend>
 struct method_bench : bench_of<Backend> {
   using scalars = std::map<std::string, double>;

@@ -3,7 +3,7 @@
 #define BOOST_TEST_MODULE ssl_determinism
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/train/optimiser_registry.hpp>
+#include <comodal/train/optimiser_set.hpp>
 
 #include <ssl/support.hpp>
 
@@ -13,18 +13,18 @@
 namespace comodal::tests {
 
 using B = default_backend;
-const std::vector<std::string> names{"supervised", "mean_teacher", "contrastive_mutual_learning"};
+const std::vector<std::string>& names = method_names;
 
-// A run of its own context: method, optimiser, and all that a checkpoint keeps of them.
+// A run of its own context: method, optimisers, and all that a checkpoint keeps of them.
 struct run : method_bench<B> {
   any_method<B> method;
-  any_optimiser<B> optimiser;
   optimiser_options rates;
+  optimiser_set<B> optimisers;
 
   run(const std::string& name, const std::string& optimiser_name, std::uint64_t seed = 3)
       : method(make(options(name), seed, network())),
-        optimiser(make_optimiser<B>(chosen(optimiser_name))),
-        rates(chosen(optimiser_name)) {}
+        rates(chosen(optimiser_name)),
+        optimisers(rates, method.trained()) {}
 
   static named_options options(const std::string& name) {
     auto o = named(name);
@@ -48,23 +48,24 @@ struct run : method_bench<B> {
     for (std::uint32_t t = first; t < last; ++t) {
       auto batch = tiny_batch(t, true, {4, 16, 16});
       batch.labelled.present = {1, 1, static_cast<float>(t % 2), 1};
+      optimisers.zero_grad();
       (void)step(method, batch, {t, 6});
-      (void)optimiser.update(student(method), learning_rate(rates, t, 6), t);
+      (void)optimisers.update(learning_rate(rates, t, 6), t);
       method.after_update({t, 6});
     }
   }
   [[nodiscard]] safetensors_file state() const {
     safetensors_file file;
-    save_parameters(student(method), "student.", file);
+    for (const auto& one : method.trained()) save_parameters(*one.store, one.name + ".", file);
     save_parameters(average(method), "teacher.", file);
-    optimiser.save(student(method), file);
+    optimisers.save(file);
     method.save(file);
     return file;
   }
   void resume(const safetensors_file& file) {
-    load_parameters(student(method), "student.", file);
+    for (const auto& one : method.trained()) load_parameters(*one.store, one.name + ".", file);
     load_parameters(average(method), "teacher.", file);
-    optimiser.load(student(method), file);
+    optimisers.load(file);
     method.load(file);
   }
 };

@@ -14,13 +14,19 @@
 namespace comodal::tests {
 
 using B = kokkos_backend<default_space, double>;
-const std::vector<std::string> names{"supervised", "mean_teacher", "contrastive_mutual_learning"};
+const std::vector<std::string>& names = method_names;
 
 struct methods : method_bench<B> {
-  // L_sup of method.md section 3 from the student's own predictions.
+  // L_sup of method.md section 3 from the students' own predictions.
   double supervised_loss(const any_method<B>& method, const crop_batch& crops, double branch_weight) {
+    double total = 0;
+    for (const auto& one : method.trained()) total += supervised_loss(method, one.name, crops, branch_weight);
+    return total;
+  }
+  double supervised_loss(const any_method<B>& method, const std::string& student, const crop_batch& crops,
+                         double branch_weight) {
     const network_input<B> input(home, {&crops});
-    const auto out = method.predict(input.volumes, input.present, network_outputs::all, "student");
+    const auto out = method.predict(input.volumes, input.present, network_outputs::all, student);
     const auto y = home.constant(one_hot(ctx, target_map::of_classes(tiny_classes), crops));
     const dice_cross_entropy compare;
     const auto fused = host(compare(out.fused, y)), share = host(input.present.share());
@@ -188,18 +194,100 @@ BOOST_FIXTURE_TEST_CASE(mixed_voxels_are_left_out_of_the_consistency, methods) {
 }
 
 BOOST_FIXTURE_TEST_CASE(terms_rise_with_the_run, methods) {
-  for (const std::string name : {"mean_teacher", "contrastive_mutual_learning"}) {
+  const std::map<std::string, std::vector<std::pair<std::string, double>>> terms{
+      {"mean_teacher", {{"consistency", 0.1}}},
+      {"contrastive_mutual_learning", {{"consensus", 0.5}, {"contrast", 0.1}}},
+      {"entropy_minimisation", {{"entropy", 0.1}}},
+      {"cross_pseudo_supervision", {{"cross", 0.1}}},
+      {"uncertainty_aware_mean_teacher", {{"consistency", 0.1}}}};
+  BOOST_TEST(terms.size() == names.size() - 1);
+  for (const auto& [name, weights] : terms) {
     auto o = named(name);
     set_ramp(o, 0.4);
     auto method = make(o);
     for (const auto& [t, ramp] :
          std::vector<std::pair<std::uint32_t, double>>{{0, std::exp(-5.0)}, {20, std::exp(-1.25)}, {40, 1}, {90, 1}}) {
       const auto s = step(method, tiny_batch(t), {t, 100});
-      const double unlabelled =
-          name == "mean_teacher" ? 0.1 * s.at("consistency") : 0.5 * s.at("consensus") + 0.1 * s.at("contrast");
+      double unlabelled = 0;
+      for (const auto& [term, weight] : weights) {
+        BOOST_TEST(s.at(term) > 0, name << " " << term);
+        unlabelled += weight * s.at(term);
+      }
       BOOST_TEST(s.at("loss") == s.at("supervised") + ramp * unlabelled, boost::test_tools::tolerance(1e-9));
     }
   }
+}
+
+// The gradient of a student's term at weight 1: the difference of a step with it and one without.
+struct terms : methods {
+  std::vector<std::vector<double>> gradients_of_term(const std::string& name, const std::string& term,
+                                                     const step_batch& batch) {
+    std::vector<std::vector<double>> found;
+    for (const double weight : {1.0, 0.0}) {
+      auto o = named(name);
+      BOOST_REQUIRE(o.values.set(term, weight));
+      auto method = make(o);
+      for (const auto& one : method.trained()) one.store->zero_grad();
+      (void)step(method, batch);
+      for (std::size_t s = 0; s < method.trained().size(); ++s) {
+        const auto g = all_gradients(*method.trained()[s].store);
+        if (weight == 1.0)
+          found.push_back(g);
+        else
+          for (std::size_t i = 0; i < g.size(); ++i) found[s][i] -= g[i];
+      }
+    }
+    return found;
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(both_students_learn_from_each_other, terms) {
+  const auto batch = tiny_batch(0, true);
+  const auto g = gradients_of_term("cross_pseudo_supervision", "consistency", batch);
+  BOOST_TEST_REQUIRE(g.size() == 2u);
+  for (const auto& one : g) BOOST_TEST(largest(one) > 1e-4);
+  BOOST_TEST((g[0] != g[1]));
+  // They start from different weights, and the average from those of the first.
+  auto method = make(named("cross_pseudo_supervision"));
+  BOOST_TEST((all_values(*method.trained()[0].store) != all_values(*method.trained()[1].store)));
+  BOOST_TEST((all_values(average(method)) == all_values(*method.trained()[0].store)));
+}
+
+BOOST_FIXTURE_TEST_CASE(entropy_has_a_gradient_along_which_it_falls, terms) {
+  const auto batch = tiny_batch(0);
+  const auto g = gradients_of_term("entropy_minimisation", "entropy", batch)[0];
+  double square = 0;
+  for (const double v : g) square += v * v;
+  const double length = std::sqrt(square);
+  BOOST_TEST(length > 1e-3);
+  auto method = make(named("entropy_minimisation"));
+  const double before = step(method, batch).at("entropy");
+  BOOST_TEST(before > 0);
+  BOOST_TEST(before < 1);
+  std::size_t at = 0;
+  change(student(method), "", [&](const auto&, auto& v) {
+    for (double& x : v) x -= 1e-5 * g[at++] / length;
+  });
+  BOOST_TEST(before - step(method, batch).at("entropy") == 1e-5 * length, boost::test_tools::tolerance(0.05));
+}
+
+BOOST_FIXTURE_TEST_CASE(only_sure_voxels_count_in_uncertainty_aware_mean_teacher, methods) {
+  const auto batch = tiny_batch(0);
+  const auto at_limit = [&](double limit, std::uint32_t t) {
+    auto o = named("uncertainty_aware_mean_teacher");
+    BOOST_REQUIRE(o.values.set("first_limit", limit));
+    auto method = make(o);
+    return step(method, batch, {t, 100});
+  };
+  // Far below the entropy of an untrained network no voxel counts; at the end of the run all do.
+  BOOST_TEST(at_limit(0, 0).at("certain") == 0);
+  BOOST_TEST(at_limit(0, 0).at("consistency") == 0);
+  BOOST_TEST(at_limit(0, 100).at("certain") == 1);
+  const double all = at_limit(1, 0).at("consistency");
+  BOOST_TEST(at_limit(1, 0).at("certain") == 1);
+  // Without dropout and with all voxels it is Mean Teacher.
+  auto plain = make(named("mean_teacher"));
+  BOOST_TEST(step(plain, batch).at("consistency") == all, boost::test_tools::tolerance(1e-12));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_stands_in_absent_modalities_changes_nothing, methods) {
@@ -236,11 +324,13 @@ BOOST_FIXTURE_TEST_CASE(regions_work_too, methods) {
 
 BOOST_FIXTURE_TEST_CASE(what_makes_no_sense_is_refused, methods) {
   BOOST_CHECK_EXCEPTION((void)make(named("mean_techer")), config_error, says("method.name = 'mean_techer'"));
-  for (const std::string name : {"mean_teacher", "contrastive_mutual_learning"}) {
+  for (const std::string& name : names) {
+    if (name == "supervised") continue;
     auto method = make(named(name));
     auto batch = tiny_batch(0);
     batch.weak = batch.strong = crop_batch{};
-    BOOST_CHECK_EXCEPTION((void)method.step(batch, {0, 10}), config_error, says("unlabelled"));
+    BOOST_CHECK_EXCEPTION((void)method.step(batch, {0, 10}), config_error,
+                          says(": batch.unlabelled = 0, expected unlabelled crops in every step"));
   }
 }
 
@@ -257,7 +347,10 @@ BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused, methods) {
                                                              {"sharpen", {0, -1, nan, infinite}},
                                                              {"counted_voxels", {-1, nan, infinite}},
                                                              {"threshold", {-0.1, 1.1, nan}},
-                                                             {"consistency", {-1, nan, infinite}}};
+                                                             {"consistency", {-1, nan, infinite}},
+                                                             {"entropy", {-1, nan, infinite}},
+                                                             {"passes", {0, -1, 1001}},
+                                                             {"first_limit", {-0.1, 1.1, nan}}};
   std::set<std::string> tried;
   for (const std::string& name : names) {
     any_options defaults = named(name).values;

@@ -18,7 +18,13 @@ namespace comodal::tests {
 using B = mixed_backend;
 
 const std::string everything = "contrastive with all";
-const std::vector<std::string> method_names{"supervised", "mean_teacher", "contrastive_mutual_learning", everything};
+const std::vector<std::string> method_names{"supervised",
+                                            "mean_teacher",
+                                            "contrastive_mutual_learning",
+                                            "entropy_minimisation",
+                                            "cross_pseudo_supervision",
+                                            "uncertainty_aware_mean_teacher",
+                                            everything};
 
 // Four small cases of two modalities, two of them with labels.
 struct cohort {

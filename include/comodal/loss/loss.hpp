@@ -7,6 +7,7 @@
 #include <comodal/loss/any_loss.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/loss/contrastive_loss.hpp>
+#include <comodal/loss/entropy_loss.hpp>
 #include <comodal/loss/loss_registry.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
 

@@ -67,8 +67,7 @@ class contrastive_mutual_learning {
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     const index labelled = batch.labelled.samples, unlabelled = batch.strong.samples, all = labelled + unlabelled;
-    if (unlabelled == 0)
-      throw config_error("contrastive mutual learning: batch.unlabelled = 0, expected unlabelled crops in every step");
+    expect_unlabelled(batch, "contrastive mutual learning");
     const device_batch<Backend> crops(home(), batch);
     const network_input<Backend> input({&crops.labelled, &crops.strong}), weak({&crops.weak});
     const teacher_view teacher = look(weak, crops.strong, request);

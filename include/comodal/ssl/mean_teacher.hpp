@@ -5,7 +5,6 @@
 #ifndef COMODAL_SSL_MEAN_TEACHER_HPP
 #define COMODAL_SSL_MEAN_TEACHER_HPP
 
-#include <comodal/core/option_range.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/ssl/method.hpp>
 #include <comodal/ssl/method_setup.hpp>
@@ -13,6 +12,7 @@
 #include <comodal/ssl/parts/ema_teacher.hpp>
 #include <comodal/ssl/parts/ramp.hpp>
 #include <comodal/ssl/parts/supervised_loss.hpp>
+#include <comodal/ssl/parts/teacher_options.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -28,17 +28,12 @@ struct mean_teacher_options {
   /// Calls `visit(key, reference)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
-    visit(std::string_view("branch_weight"), o.branch_weight);
-    visit(std::string_view("ema_decay"), o.ema_decay);
-    visit(std::string_view("ramp"), o.ramp);
+    visit_teacher_options(o, visit);
     visit(std::string_view("consistency"), o.consistency);
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {
-    expect_between("method.mean_teacher.branch_weight", branch_weight, 0, 100);
-    expect_option(ema_decay >= 0 && ema_decay < 1, "method.mean_teacher.ema_decay", ema_decay,
-                  "0 or more and less than 1");
-    expect_between("method.mean_teacher.ramp", ramp, 0, 1);
+    check_teacher_options(*this);
     expect_between("method.mean_teacher.consistency", consistency, 0, 1000);
   }
 };
@@ -80,8 +75,7 @@ class mean_teacher {
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     tape<Backend>& home = m_student.parameters().home();
     const index labelled = batch.labelled.samples, all = labelled + batch.strong.samples;
-    if (batch.strong.samples == 0)
-      throw config_error("mean teacher: batch.unlabelled = 0, expected unlabelled crops in every step");
+    expect_unlabelled(batch, "mean teacher");
     const device_batch<Backend> crops(home, batch);
     const network_input<Backend> input({&crops.labelled, &crops.strong}), weak({&crops.weak});
     const auto target = one_hot(m_targets, crops.labelled);

@@ -10,9 +10,12 @@
 #include <comodal/model/make_network.hpp>
 #include <comodal/ssl/any_method.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
+#include <comodal/ssl/cross_pseudo_supervision.hpp>
+#include <comodal/ssl/entropy_minimisation.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
 #include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/supervised.hpp>
+#include <comodal/ssl/uncertainty_aware_mean_teacher.hpp>
 
 #include <functional>
 #include <memory>
@@ -88,13 +91,7 @@ class method_registry : public network_registry<Backend>, public loss_registry<B
   using method_maker = any_method<Backend> (*)(const method_setup<Backend>&, const any_options&);
 
   /// Only what the library has.
-  [[nodiscard]] static method_registry built_in() {
-    method_registry names;
-    names.template method<generic<named_supervised>>("supervised");
-    names.template method<generic<named_mean_teacher>>("mean_teacher");
-    names.template method<generic<named_contrastive_mutual_learning>>("contrastive_mutual_learning");
-    return names;
-  }
+  [[nodiscard]] static method_registry built_in();
 
   /// Names a method: `generic` of a class template over the back end, made from a `method_setup` and, where it has an
   /// `options_type`, from that. Its options are the table [method.NAME] of an experiment file.
@@ -128,6 +125,18 @@ class method_registry : public network_registry<Backend>, public loss_registry<B
   name_table<entry> m_methods{"method", {}, {"name"}};  // method.name is a key
 };
 
+template <tensor_backend Backend>
+method_registry<Backend> method_registry<Backend>::built_in() {
+  method_registry names;
+  names.template method<generic<named_supervised>>("supervised");
+  names.template method<generic<named_mean_teacher>>("mean_teacher");
+  names.template method<generic<named_contrastive_mutual_learning>>("contrastive_mutual_learning");
+  names.template method<generic<entropy_minimisation>>("entropy_minimisation");
+  names.template method<generic<two_students>>("cross_pseudo_supervision");
+  names.template method<generic<uncertainty_aware_mean_teacher>>("uncertainty_aware_mean_teacher");
+  return names;
+}
+
 /// The method that `chosen` names, on networks of `network` with the losses of `losses`.
 /// @param chosen a name, or the options of a method of the library
 /// @param seed decides the initial weights
@@ -153,9 +162,13 @@ template <tensor_backend Backend>
   kind any_method<Backend> make_method_entry<generic<Method>, Backend>(const method_setup<Backend>&, \
                                                                        const any_options&);
 #define COMODAL_METHOD(kind, Backend)                                                                       \
+  kind method_registry<Backend> method_registry<Backend>::built_in();                                       \
   COMODAL_METHOD_ENTRY(kind, named_supervised, Backend)                                                     \
   COMODAL_METHOD_ENTRY(kind, named_mean_teacher, Backend)                                                   \
   COMODAL_METHOD_ENTRY(kind, named_contrastive_mutual_learning, Backend)                                    \
+  COMODAL_METHOD_ENTRY(kind, entropy_minimisation, Backend)                                                 \
+  COMODAL_METHOD_ENTRY(kind, two_students, Backend)                                                         \
+  COMODAL_METHOD_ENTRY(kind, uncertainty_aware_mean_teacher, Backend)                                       \
   kind any_method<Backend> make_method(tape<Backend>&, const named_options&, const network_options&, index, \
                                        const target_map&, std::uint64_t, const loss_options&,               \
                                        const method_registry<Backend>&);

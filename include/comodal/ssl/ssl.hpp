@@ -7,7 +7,9 @@
 #include <comodal/ssl/any_method.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
 #include <comodal/ssl/contrastive_mutual_learning_options.hpp>
+#include <comodal/ssl/cross_pseudo_supervision.hpp>
 #include <comodal/ssl/device_batch.hpp>
+#include <comodal/ssl/entropy_minimisation.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
 #include <comodal/ssl/method.hpp>
 #include <comodal/ssl/method_registry.hpp>
@@ -22,9 +24,11 @@
 #include <comodal/ssl/parts/reliability.hpp>
 #include <comodal/ssl/parts/sharpening.hpp>
 #include <comodal/ssl/parts/supervised_loss.hpp>
+#include <comodal/ssl/parts/teacher_options.hpp>
 #include <comodal/ssl/parts/uncertainty.hpp>
 #include <comodal/ssl/step_request.hpp>
 #include <comodal/ssl/supervised.hpp>
 #include <comodal/ssl/targets.hpp>
+#include <comodal/ssl/uncertainty_aware_mean_teacher.hpp>
 
 #endif
