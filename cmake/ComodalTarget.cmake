@@ -134,7 +134,13 @@ endfunction()
 # _comodal_check_compiled(): writes down with what the compiled libraries of this build folder are compiled, or compares it with what those of
 # COMODAL_COMPILED_FOLDER were.
 function(_comodal_check_compiled)
-  string(JOIN " " _now ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} ${CMAKE_BUILD_TYPE} "COMODAL_ARCH=${COMODAL_ARCH}" ${CMAKE_CXX_FLAGS})
+  string(TOUPPER "${CMAKE_BUILD_TYPE}" _config)
+  set(_processor)
+  if(COMODAL_ARCH STREQUAL "native")
+    cmake_host_system_information(RESULT _processor QUERY PROCESSOR_NAME)
+  endif()
+  string(JOIN " " _now ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} "COMODAL_ARCH=${COMODAL_ARCH}" ${_processor} ${CMAKE_CXX_FLAGS}
+    ${CMAKE_CXX_FLAGS_${_config}} "COMODAL_ONEDNN=${COMODAL_ONEDNN}")
   if(NOT COMODAL_COMPILED_FOLDER)
     file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/comodal_compiled.txt" CONTENT "${_now}" @ONLY)
     return()

@@ -57,6 +57,8 @@ BOOST_FIXTURE_TEST_CASE(a_loss_that_depends_on_no_input_is_refused, workshop) {
   const auto image = leaf({2, 3}), weight = leaf({5, 7});
   const auto words = says("gradients_of: the loss does not depend on any of the inputs; compute it from them, outside");
   BOOST_CHECK_EXCEPTION((void)gradients_of(sum(weight), {image}), config_error, words);
+  BOOST_TEST(home.size() == 0u);
+  BOOST_TEST(gradients_of(sum(image), {}).empty());
   const no_grad_scope<backend> quiet(home);
   BOOST_CHECK_EXCEPTION((void)gradients_of(sum(image), {image}), config_error, words);
 }

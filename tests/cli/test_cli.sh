@@ -70,6 +70,8 @@ refuses 2 "there is no key 'mix'; it is called 'augment.mix' now" "$comodal" tra
 refuses 2 "there is no key 'method.ema'; it is called 'method.<method>.ema_decay' now" "$comodal" train tiny.toml run --method.ema 0.9
 refuses 2 "batch.labelled and batch.unlabelled say how many" "$comodal" train tiny.toml run --train.batch_size 4
 refuses 2 "the length of a run is 'train.steps'" "$comodal" train tiny.toml run --epochs 4
+refuses 2 "did you mean 'method.contrastive_mutual_learning.ema_decay'" "$comodal" train tiny.toml run --method.contrastive_mutual_learning.ema 0.8
+refuses 2 "did you mean 'optimiser.clip'" "$comodal" train tiny.toml run --train.clip 3
 refuses 2 "did you mean 'optimiser.momentum'" "$comodal" train tiny.toml run --train.momentun 0.8
 refuses 2 "no such experiment file" "$comodal" train absent.toml run
 refuses 2 "data.folder = .nowhere.: there is no such folder" "$comodal" train tiny.toml run --data.folder nowhere
@@ -153,7 +155,7 @@ cmp whole16/model.safetensors broken16/model.safetensors || fail "the resumed ru
 echo "a run whose settings have the names of 0.1.0 goes on"
 killed old_names "[ -e old_names/checkpoint.safetensors ]"
 sed 's/^learning_rate/rate/; s/^weight_decay/decay/; s/^patch_size/patch/; s/^kernel_size/filters/; s/^ema_decay/ema/
-  /^\[method.contrastive_mutual_learning\]$/d' old_names/experiment.toml >old.toml
+  /^\[method.contrastive_mutual_learning\]$/d; /^disagree /d' old_names/experiment.toml >old.toml
 grep -q "^ema = 0.99" old.toml || fail "the old names are not there"
 cp old.toml old_names/experiment.toml
 refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, --resume was given .* = 0.9;" \

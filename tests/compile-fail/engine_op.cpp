@@ -34,7 +34,11 @@ struct comodal::engine_op<engine<2>, problem, B> : complete {
 template <>
 struct comodal::engine_op<engine<3>, problem, B> : complete {
   static constexpr bool ready = true;
+};
+template <>
+struct comodal::engine_op<engine<7>, problem, B> : comodal::ready_op<engine<7>, problem, B> {
   struct plan_type : comodal::simple_plan {};
+  static void run(my_context&, const plan_type&, const problem&, comodal::direction, const arguments&);
 };
 template <>
 struct comodal::engine_op<engine<4>, problem, B> : complete {
@@ -59,6 +63,7 @@ int main() {
   check<1>();
   check<2>();
   check<3>();
+  check<7>();
   check<4>();
   check<5>();
   check<6>();

@@ -79,7 +79,8 @@ comodal_compile_sentences(semi_supervised_method
 comodal_compile_sentences(engine_op
   "an engine_op needs a member type plan_type with a member plan_facts facts"
   "an engine_op needs a static function void run"
-  "an engine_op that derives from ready_op has no plan_type of its own"
+  "an engine_op that derives from ready_op is asked nothing"
+  "an engine_op that derives from ready_op is asked nothing"
   "an engine_op needs a static function bool prefers"
   "an engine_op needs static functions support supports")
 comodal_compile_sentences(communicator

@@ -3,6 +3,7 @@
 #define BOOST_TEST_MODULE engine_dispatch
 #include <boost/test/unit_test.hpp>
 
+#include <comodal/core/recording.hpp>
 #include <comodal/ops/ops.hpp>
 
 #include <core/support.hpp>
@@ -249,6 +250,7 @@ BOOST_AUTO_TEST_CASE(an_engine_that_plans_to_know_plans_once) {
   BOOST_TEST(facts.engine == "vendor");  // it did not say so itself
   BOOST_TEST(facts.algorithm == "slow");
   BOOST_TEST(!facts.deterministic);  // nobody said it is
+  (void)engine_facts(ctx, fill_problem{4}, direction::forward);
   BOOST_TEST(now.planned == 1);
   BOOST_TEST(ctx.planned().at(0).scalar == "float");
   BOOST_TEST(engine_configuration(ctx).starts_with("engines vendor 1.2 second, processor "));
@@ -257,6 +259,9 @@ BOOST_AUTO_TEST_CASE(an_error_of_the_device_names_the_operation_and_the_problem)
   context<by<vendor_engine, second_engine>> ctx;
   BOOST_CHECK_EXCEPTION(dispatch(ctx, fill_problem{4}, direction::forward, {1.f, nullptr}), device_error,
                         says("fill of 4: vendor failed: no reason given"));
+  BOOST_CHECK_EXCEPTION((step_recording<by<vendor_engine, second_engine>>(
+                            ctx, [&] { dispatch(ctx, fill_problem{6}, direction::forward, {1.f, nullptr}); })),
+                        device_error, says("fill of 6: vendor failed"));
 }
 
 // Which of our engines convolves what, as on other processors.

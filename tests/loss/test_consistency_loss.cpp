@@ -5,6 +5,7 @@
 
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/loss/entropy_loss.hpp>
+#include <comodal/loss/pyramid_consistency.hpp>
 
 #include <loss/golden.hpp>
 
@@ -22,6 +23,26 @@ BOOST_FIXTURE_TEST_CASE(values_and_gradients_are_pytorchs, golden_bench) {
             [&](const auto& z) { return cross_pseudo_supervision{labels}(z, input(hard, "q"), input(hard, "w")); });
     const std::string entropy = "entropy_" + kind;
     compare(entropy, "z", [&](const auto& z) { return entropy_loss{labels}(z, input(entropy, "w")); });
+    if (kind == "weighted") continue;
+    const std::string pyramid = "pyramid_consistency_" + kind;
+    compare(pyramid, "z", [&](const auto& z) {
+      return pyramid_consistency{labels}(std::vector{z, input(pyramid, "second"), input(pyramid, "third")});
+    });
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_pyramid_that_agrees_has_no_loss, bench) {
+  const auto z = leaf({1, 2, 2, 3, 4}, 1, -3, 3);
+  for (const auto kind : {label_kind::classes, label_kind::regions}) {
+    BOOST_TEST(std::fabs(host(pyramid_consistency{kind}(std::vector{z, z, z}))[0]) < 1e-14);
+    BOOST_CHECK_EXCEPTION((void)pyramid_consistency{kind}(std::vector{z}), config_error, says("1 predictions"));
+    // Sure and opposed predictions stay finite.
+    const auto a = home.leaf(ctx.make({1, 1, 1, 1, 2}, {800, -800})),
+               b = home.leaf(ctx.make({1, 1, 1, 1, 2}, {-800, 800}));
+    const auto loss = pyramid_consistency{kind}(std::vector{a, b});
+    BOOST_TEST(std::isfinite(host(loss)[0]));
+    home.backward(sum(loss));
+    BOOST_TEST(std::isfinite(largest(gradient(a))));
   }
 }
 

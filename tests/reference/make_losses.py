@@ -182,4 +182,21 @@ for name, regions, w in [("classes", False, None), ("regions", True, None), ("we
     value = (each * flat).sum(1) / torch.clamp(flat.sum(1), min=1e-30)
     keep("entropy_" + name, z, value, z=z, **({} if w is None else {"w": w}))
 
+for name, regions in [("classes", False), ("regions", True)]:
+    z = draw(*shape, low=-2, high=2).requires_grad_()
+    others = [draw(*shape, low=-2, high=2) for _ in range(2)]
+    all_p = [torch.sigmoid(x) if regions else torch.softmax(x, -1) for x in [z, *others]]
+    q = sum(all_p) / 3
+    value = 0
+    for p in all_p:
+        far = q * (torch.log(q) - torch.log(p))
+        if regions:
+            far = (far + (1 - q) * (torch.log(1 - q) - torch.log(1 - p))).mean(-1)
+        else:
+            far = far.sum(-1)
+        far, squares = voxels(far.unsqueeze(-1)).squeeze(-1), voxels((q - p) ** 2).mean(-1)
+        w = torch.exp(-far)
+        value = value + (w * squares).sum(1) / w.sum(1) + far.mean(1)
+    keep("pyramid_consistency_" + name, z, value / 3, z=z, second=others[0], third=others[1])
+
 (here / "losses.json").write_text(json.dumps(losses, separators=(",", ":")) + "\n")

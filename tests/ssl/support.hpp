@@ -59,12 +59,25 @@ inline step_batch tiny_batch(std::uint32_t step, bool mixed = false, const exten
 }
 
 /// The methods of the library.
-inline const std::vector<std::string> method_names{"supervised",
-                                                   "mean_teacher",
-                                                   "contrastive_mutual_learning",
-                                                   "entropy_minimisation",
-                                                   "cross_pseudo_supervision",
-                                                   "uncertainty_aware_mean_teacher"};
+inline const std::vector<std::string> method_names{
+    "supervised",
+    "mean_teacher",
+    "contrastive_mutual_learning",
+    "entropy_minimisation",
+    "cross_pseudo_supervision",
+    "uncertainty_aware_mean_teacher",
+    "uncertainty_rectified_pyramid",
+};
+/// `n`, or a network with what a method asks for: dropout; or a stage more, and deep supervision.
+inline network_options network_for(const std::string& method, network_options n = tiny_network()) {
+  if (method == "uncertainty_aware_mean_teacher" && n.dropout == 0) n.dropout = 0.3;
+  if (method != "uncertainty_rectified_pyramid" || n.deep_supervision) return n;
+  n.deep_supervision = true;
+  n.stream_channels.push_back(n.stream_channels.back() + 1);
+  n.fused_channels.push_back(n.fused_channels.back() + 1);
+  n.strides.push_back({2, 2, 1});
+  return n;
+}
 
 template <tensor_backend Backend>
 struct method_bench : bench_of<Backend> {
@@ -72,7 +85,7 @@ struct method_bench : bench_of<Backend> {
 
   [[nodiscard]] any_method<Backend> make(const named_options& o, std::uint64_t seed = 1,
                                          const network_options& n = tiny_network()) {
-    return make_method<Backend>(this->home, o, n, 2, target_map::of_classes(tiny_classes), seed);
+    return make_method<Backend>(this->home, o, network_for(o.name, n), 2, target_map::of_classes(tiny_classes), seed);
   }
   /// The defaults of a method, without a ramp.
   static named_options named(const std::string& name) {

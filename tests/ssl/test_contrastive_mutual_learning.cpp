@@ -96,22 +96,39 @@ BOOST_FIXTURE_TEST_CASE(every_term_has_a_gradient_along_which_it_falls, mutual) 
   }
 }
 
+// Who differs and who is surer are constants of the term: it need not fall, but it pulls.
+BOOST_FIXTURE_TEST_CASE(disagreement_reaches_the_branches, mutual) {
+  auto on = base(), off = base();
+  on.agreement = "disagreement";
+  on.counted_voxels = off.counted_voxels = 1;
+  const auto t = own("disagreement", on, off, tiny_batch(0, true));
+  BOOST_TEST(t.value > 0);
+  BOOST_TEST(t.length > 1e-5);
+  on.disagree = 1;
+  BOOST_TEST(own("disagreement", on, off, tiny_batch(0, true)).length == 2 * t.length,
+             boost::test_tools::tolerance(1e-9));
+}
+
 BOOST_FIXTURE_TEST_CASE(branches_that_agree_have_no_agreement_loss, mutual) {
-  auto o = base();
-  o.consensus = 0.5;
-  o.agreement = "mse";
-  auto network = tiny_network();
-  network.shared_encoder = true;
-  auto method = make(o, 1, network);
-  auto batch = tiny_batch(0);
-  const auto apart = step(method, batch);
-  BOOST_TEST(apart.at("agreement") > 1e-3);
-  // Both branches with the same weights and the same image.
-  change(student(method), "branch.1.",
-         [&](const std::string& name, auto& v) { v = host(find(student(method), "branch.0." + name.substr(9))); });
-  batch.strong.images[1] = batch.strong.images[0];
-  const auto together = step(method, batch);
-  BOOST_TEST(std::fabs(together.at("agreement")) < 1e-20);
+  for (const auto& [agreement, term] :
+       std::vector<std::pair<std::string, std::string>>{{"mse", "agreement"}, {"disagreement", "disagreement"}}) {
+    auto o = base();
+    o.consensus = 0.5;
+    o.counted_voxels = 1;
+    o.agreement = agreement;
+    auto network = tiny_network();
+    network.shared_encoder = true;
+    auto method = make(o, 1, network);
+    auto batch = tiny_batch(0);
+    const auto apart = step(method, batch);
+    BOOST_TEST(apart.at(term) > 1e-3);
+    // Both branches with the same weights and the same image.
+    change(student(method), "branch.1.",
+           [&](const std::string& name, auto& v) { v = host(find(student(method), "branch.0." + name.substr(9))); });
+    batch.strong.images[1] = batch.strong.images[0];
+    const auto together = step(method, batch);
+    BOOST_TEST(std::fabs(together.at(term)) < 1e-20);
+  }
 }
 
 // The consensus by its formula, from the student's predictions and given targets and weights.
@@ -416,6 +433,7 @@ BOOST_FIXTURE_TEST_CASE(options_that_make_no_sense_are_refused, mutual) {
   refused("method.contrastive_mutual_learning.confidence = 'hard', expected one of: soft, threshold",
           [](auto& o) { o.confidence = "hard"; });
   refused("method.contrastive_mutual_learning.agreement = 'kl'", [](auto& o) { o.agreement = "kl"; });
+  refused("method.contrastive_mutual_learning.disagree = -1", [](auto& o) { o.disagree = -1; });
   refused("method.contrastive_mutual_learning.target = 'mean'", [](auto& o) { o.target = "mean"; });
   refused("method.contrastive_mutual_learning.similarity = 'dice'", [](auto& o) { o.similarity = "dice"; });
   refused("method.contrastive_mutual_learning.temperature = 0", [](auto& o) { o.temperature = 0; });

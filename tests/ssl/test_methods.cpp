@@ -29,7 +29,8 @@ struct methods : method_bench<B> {
     const auto out = method.predict(input.volumes, input.present, network_outputs::all, student);
     const auto y = home.constant(one_hot(ctx, target_map::of_classes(tiny_classes), crops));
     const dice_cross_entropy compare;
-    const auto fused = host(compare(out.fused, y)), share = host(input.present.share());
+    const auto fused = host(deeply_supervised(compare, compare(out.fused, y), out.deep, y)),
+               share = host(input.present.share());
     double total = 0;
     for (std::size_t n = 0; n < 2; ++n) total += fused[n] / 2;
     for (std::size_t m = 0; m < 2; ++m) {
@@ -47,7 +48,9 @@ BOOST_FIXTURE_TEST_CASE(the_supervised_loss_by_its_formula, methods) {
     BOOST_TEST_CONTEXT(name) {
       auto o = named(name);
       set_branch_weight(o, 0.3);
-      auto method = make(o);
+      auto network = tiny_network();
+      network.dropout = 1e-12;  // as good as none, for methods that ask for some
+      auto method = make(o, 1, network);
       auto found = step(method, batch);
       const double expected = supervised_loss(method, batch.labelled, 0.3);
       BOOST_TEST(found.at(name == "supervised" ? "loss" : "supervised") == expected,
@@ -199,11 +202,13 @@ BOOST_FIXTURE_TEST_CASE(terms_rise_with_the_run, methods) {
       {"contrastive_mutual_learning", {{"consensus", 0.5}, {"contrast", 0.1}}},
       {"entropy_minimisation", {{"entropy", 0.1}}},
       {"cross_pseudo_supervision", {{"cross", 0.1}}},
-      {"uncertainty_aware_mean_teacher", {{"consistency", 0.1}}}};
+      {"uncertainty_aware_mean_teacher", {{"consistency", 0.1}}},
+      {"uncertainty_rectified_pyramid", {{"consistency", 0.1}}}};
   BOOST_TEST(terms.size() == names.size() - 1);
   for (const auto& [name, weights] : terms) {
     auto o = named(name);
     set_ramp(o, 0.4);
+    (void)o.values.set("first_limit", 1.0);  // where there is one: all voxels count
     auto method = make(o);
     for (const auto& [t, ramp] :
          std::vector<std::pair<std::uint32_t, double>>{{0, std::exp(-5.0)}, {20, std::exp(-1.25)}, {40, 1}, {90, 1}}) {
@@ -226,6 +231,7 @@ struct terms : methods {
     for (const double weight : {1.0, 0.0}) {
       auto o = named(name);
       BOOST_REQUIRE(o.values.set(term, weight));
+      (void)o.values.set("first_limit", 1.0);
       auto method = make(o);
       for (const auto& one : method.trained()) one.store->zero_grad();
       (void)step(method, batch);
@@ -251,43 +257,92 @@ BOOST_FIXTURE_TEST_CASE(both_students_learn_from_each_other, terms) {
   auto method = make(named("cross_pseudo_supervision"));
   BOOST_TEST((all_values(*method.trained()[0].store) != all_values(*method.trained()[1].store)));
   BOOST_TEST((all_values(average(method)) == all_values(*method.trained()[0].store)));
-}
-
-BOOST_FIXTURE_TEST_CASE(entropy_has_a_gradient_along_which_it_falls, terms) {
-  const auto batch = tiny_batch(0);
-  const auto g = gradients_of_term("entropy_minimisation", "entropy", batch)[0];
-  double square = 0;
-  for (const double v : g) square += v * v;
-  const double length = std::sqrt(square);
-  BOOST_TEST(length > 1e-3);
-  auto method = make(named("entropy_minimisation"));
-  const double before = step(method, batch).at("entropy");
-  BOOST_TEST(before > 0);
-  BOOST_TEST(before < 1);
-  std::size_t at = 0;
-  change(student(method), "", [&](const auto&, auto& v) {
-    for (double& x : v) x -= 1e-5 * g[at++] / length;
-  });
-  BOOST_TEST(before - step(method, batch).at("entropy") == 1e-5 * length, boost::test_tools::tolerance(0.05));
-}
-
-BOOST_FIXTURE_TEST_CASE(only_sure_voxels_count_in_uncertainty_aware_mean_teacher, methods) {
-  const auto batch = tiny_batch(0);
-  const auto at_limit = [&](double limit, std::uint32_t t) {
-    auto o = named("uncertainty_aware_mean_teacher");
-    BOOST_REQUIRE(o.values.set("first_limit", limit));
-    auto method = make(o);
-    return step(method, batch, {t, 100});
+  // Each learns the hard labels of the other one, not its own.
+  const double cross = step(method, batch).at("cross");
+  const network_input<B> input(home, {&batch.labelled, &batch.strong});
+  const auto logits = [&](const std::string& weights) {
+    return method.predict(input.volumes, input.present, network_outputs::fused_only, weights).fused;
   };
+  const auto a = logits("student"), b = logits("second");
+  const cross_pseudo_supervision from{label_kind::classes};
+  double expected = 0;
+  for (const auto& losses :
+       {host(from(a, probabilities(b, label_kind::classes))), host(from(b, probabilities(a, label_kind::classes)))})
+    for (const double one : losses) expected += one / static_cast<double>(losses.size());
+  BOOST_TEST(cross == expected, boost::test_tools::tolerance(1e-9));
+}
+
+BOOST_FIXTURE_TEST_CASE(terms_have_a_gradient_along_which_they_fall, terms) {
+  const auto batch = tiny_batch(0);
+  for (const auto& [name, term] :
+       std::vector<std::pair<std::string, std::string>>{{"entropy_minimisation", "entropy"},
+                                                        {"uncertainty_rectified_pyramid", "consistency"},
+                                                        {"uncertainty_aware_mean_teacher", "consistency"}}) {
+    const auto g = gradients_of_term(name, term, batch)[0];
+    double square = 0;
+    for (const double v : g) square += v * v;
+    const double length = std::sqrt(square);
+    BOOST_TEST(length > 1e-4, name);
+    auto o = named(name);
+    (void)o.values.set("first_limit", 1.0);
+    auto method = make(o);
+    const double before = step(method, batch).at(term);
+    BOOST_TEST(before > 0);
+    std::size_t at = 0;
+    change(student(method), "", [&](const auto&, auto& v) {
+      for (double& x : v) x -= 1e-5 * g[at++] / length;
+    });
+    BOOST_TEST(before - step(method, batch).at(term) == 1e-5 * length, boost::test_tools::tolerance(0.05));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(a_pyramid_needs_several_outputs, methods) {
+  auto o = named("uncertainty_rectified_pyramid");
+  auto method = make_method<B>(home, o, tiny_network(), 2, target_map::of_classes(tiny_classes), 1);
+  BOOST_CHECK_EXCEPTION((void)method.step(tiny_batch(0), {0, 10}), config_error,
+                        says("the network has one output alone; set model.deep_supervision = true"));
+}
+
+struct uncertainty : methods {
+  scalars at(double first_limit, double dropout, index passes = 8, std::uint32_t t = 0) {
+    auto o = named("uncertainty_aware_mean_teacher");
+    BOOST_REQUIRE(o.values.set("first_limit", first_limit));
+    BOOST_REQUIRE(o.values.set("passes", passes));
+    auto network = tiny_network();
+    network.dropout = dropout;
+    auto method = make(o, 1, network);
+    return step(method, tiny_batch(0), {t, 100});
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(only_certain_voxels_count, uncertainty) {
   // Far below the entropy of an untrained network no voxel counts; at the end of the run all do.
-  BOOST_TEST(at_limit(0, 0).at("certain") == 0);
-  BOOST_TEST(at_limit(0, 0).at("consistency") == 0);
-  BOOST_TEST(at_limit(0, 100).at("certain") == 1);
-  const double all = at_limit(1, 0).at("consistency");
-  BOOST_TEST(at_limit(1, 0).at("certain") == 1);
-  // Without dropout and with all voxels it is Mean Teacher.
+  BOOST_TEST(at(0, 0.3).at("certain") == 0);
+  BOOST_TEST(at(0, 0.3).at("consistency") == 0);
+  BOOST_TEST(at(0, 0.3, 8, 100).at("certain") == 1);
+  // Between, some do, and they have a mean of their own.
+  const auto some = at(0.93, 0.3), all = at(1, 0.3);
+  BOOST_TEST(some.at("certain") > 0.02);
+  BOOST_TEST(some.at("certain") < 0.98);
+  BOOST_TEST(all.at("certain") == 1);
+  BOOST_TEST(some.at("consistency") != all.at("consistency"));
+  // With hardly any dropout and all voxels it is Mean Teacher.
   auto plain = make(named("mean_teacher"));
-  BOOST_TEST(step(plain, batch).at("consistency") == all, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(step(plain, tiny_batch(0)).at("consistency") == at(1, 1e-12).at("consistency"),
+             boost::test_tools::tolerance(1e-6));
+}
+
+BOOST_FIXTURE_TEST_CASE(the_teachers_passes_differ_and_are_counted, uncertainty) {
+  const auto certain = [&](index passes) { return at(0.93, 0.3, passes).at("certain"); };
+  BOOST_TEST(certain(1) != certain(2));
+  BOOST_TEST(certain(2) != certain(8));
+  BOOST_TEST(certain(8) == certain(8));
+}
+
+BOOST_FIXTURE_TEST_CASE(without_dropout_nothing_is_uncertain, methods) {
+  BOOST_CHECK_EXCEPTION((void)make_method<B>(home, named("uncertainty_aware_mean_teacher"), tiny_network(), 2,
+                                             target_map::of_classes(tiny_classes), 1),
+                        config_error, says("model.dropout = 0: without dropout all passes of the teacher are alike"));
 }
 
 BOOST_FIXTURE_TEST_CASE(what_stands_in_absent_modalities_changes_nothing, methods) {
@@ -314,7 +369,7 @@ BOOST_FIXTURE_TEST_CASE(regions_work_too, methods) {
   for (const std::string& name : names) {
     auto o = named(name);
     set_agreement(o);
-    auto method = make_method<B>(home, o, tiny_network(), 2, target_map::of_regions({{1, 2}, {2}}), 1);
+    auto method = make_method<B>(home, o, network_for(name), 2, target_map::of_regions({{1, 2}, {2}}), 1);
     const auto s = step(method, tiny_batch(0, true));
     for (const auto& [key, value] : s) BOOST_TEST(std::isfinite(value), name << " " << key);
     BOOST_TEST(std::isfinite(largest(all_gradients(student(method)))));
@@ -349,6 +404,7 @@ BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused, methods) {
                                                              {"threshold", {-0.1, 1.1, nan}},
                                                              {"consistency", {-1, nan, infinite}},
                                                              {"entropy", {-1, nan, infinite}},
+                                                             {"disagree", {-1, nan, infinite}},
                                                              {"passes", {0, -1, 1001}},
                                                              {"first_limit", {-0.1, 1.1, nan}}};
   std::set<std::string> tried;

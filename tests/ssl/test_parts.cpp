@@ -5,6 +5,7 @@
 
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
+#include <comodal/ssl/parts/disagreement.hpp>
 #include <comodal/ssl/parts/pairs.hpp>
 #include <comodal/ssl/parts/sharpening.hpp>
 #include <comodal/ssl/parts/uncertainty.hpp>
@@ -40,6 +41,36 @@ BOOST_FIXTURE_TEST_CASE(confidence_is_0_at_chance_and_1_where_certain, parts) {
   BOOST_TEST(regions[1] == 1);
   BOOST_CHECK_EXCEPTION((void)confidence(constant({2, 3}, 1), label_kind::classes), shape_error,
                         says("expected (N, D, H, W, C)"));
+}
+
+BOOST_FIXTURE_TEST_CASE(predictions_differ_by_class_or_by_regions, parts) {
+  const auto p = constant({1, 1, 1, 4, 2}, {0.6, 0.4, 0.4, 0.6, 0.5, 0.5, 0.2, 0.4});
+  const auto other = constant({1, 1, 1, 4, 2}, {0.9, 0.1, 0.6, 0.4, 0.6, 0.4, 0.3, 0.45});
+  BOOST_TEST(host(where_predictions_differ(p, other, label_kind::classes)) == (std::vector<double>{0, 1, 0, 0}), each);
+  BOOST_TEST(host(where_predictions_differ(p, other, label_kind::regions)) == (std::vector<double>{0, 1, 1, 0}), each);
+  BOOST_CHECK_EXCEPTION((void)where_predictions_differ(p, q, label_kind::classes), shape_error,
+                        says("where_predictions_differ: (1, 1, 1, 4, 2) and (1, 1, 1, 2, 3)"));
+}
+
+// Four voxels of two classes: the two agree; they differ and the partner is surer; they differ and z is surer; as the
+// second, where a label was pasted in.
+BOOST_FIXTURE_TEST_CASE(the_surer_teaches_where_two_differ, parts) {
+  const double a = std::log(0.6 / 0.4), b = std::log(0.9 / 0.1);
+  const std::vector<double> own_logits{0, a, 0, a, 0, b, 0, a}, partner_logits{0, b, b, 0, a, 0, b, 0};
+  const auto z = home.leaf(ctx.make({1, 1, 1, 4, 2}, own_logits)),
+             partner = home.leaf(ctx.make({1, 1, 1, 4, 2}, partner_logits));
+  const auto own = constant({1, 1, 1, 4}, {1, 1, 1, 0});
+  const auto loss = [&](double least) { return disagreement(z, partner, own, label_kind::classes, 0.5, least); };
+  // In the second voxel z says (0.4, 0.6), the partner (0.9, 0.1): confidences 0.2 and 0.8, target 0.81 and 0.01 of
+  // 0.82.
+  const double entropy = -(0.81 * std::log(0.4) + 0.01 * std::log(0.6)) / 0.82;
+  BOOST_TEST(host(loss(1))[0] == (0.8 - 0.2) * entropy / 2, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(host(loss(8))[0] == (0.8 - 0.2) * entropy / 8, boost::test_tools::tolerance(1e-12));
+  home.backward(sum(loss(1)));
+  const auto g = gradient(z);
+  BOOST_TEST(!partner.grad());
+  for (const std::size_t i : {0u, 1u, 4u, 5u, 6u, 7u}) BOOST_TEST(g[i] == 0);
+  BOOST_TEST(g[2] == 0.3 * (0.4 - 0.81 / 0.82), boost::test_tools::tolerance(1e-9));
 }
 
 BOOST_FIXTURE_TEST_CASE(known_labels_take_the_place_of_predictions, parts) {

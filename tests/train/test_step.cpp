@@ -24,6 +24,7 @@ const std::vector<std::string> method_names{"supervised",
                                             "entropy_minimisation",
                                             "cross_pseudo_supervision",
                                             "uncertainty_aware_mean_teacher",
+                                            "uncertainty_rectified_pyramid",
                                             everything};
 
 // Four small cases of two modalities, two of them with labels.
@@ -91,6 +92,11 @@ struct training {
     }
     network.stream_channels = {8, 16};
     network.fused_channels = {16, 32};
+    if (name == "uncertainty_rectified_pyramid") {  // of three outputs
+      network.deep_supervision = true;
+      network.stream_channels.push_back(16);
+      network.fused_channels.push_back(32);
+    }
     network.precision = precision;
     network.dropout = 0.2;
     return make_method<B>(home, chosen, network, 2, target_map::of_classes(2), 1);

@@ -300,6 +300,7 @@ BOOST_AUTO_TEST_CASE(values_that_a_log_cannot_hold_and_steps_without_gradients_a
     run_of_ten_steps run(folder, {.steps = 10}, 100, damage::none, what);
     BOOST_CHECK_EXCEPTION((void)run.loop.run(), config_error, says(words));
     BOOST_TEST(run.record.size() == 1u);
+    BOOST_TEST(run.home.size() == 0u);
   }
 }
 

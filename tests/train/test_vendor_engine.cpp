@@ -164,6 +164,7 @@ BOOST_FIXTURE_TEST_CASE(a_recording_replays_the_plan, nothing_left) {
   ops::norm_act_result<backend> out;
   const step_recording<backend> recording(ctx, [&] { out = ops::norm_act(ctx, p, x, one, one); });
   copy_from_host(ctx.space(), std::vector<float>(numbers.size(), 0.f), out.y);
+  BOOST_TEST(ctx.runs("norm_act.forward", "acme") == 2);
   recording.replay();
   BOOST_TEST(to_host(ctx.space(), out.y) == first, boost::test_tools::per_element());
 }

@@ -119,9 +119,6 @@ class training {
     std::optional<any_method<Backend>> method = make_method(m_home, m_e.network);
     const batch_views views = method->views();
     refuse_few_unlabelled(views);
-    if (m_e.batch.mix == mix_mode::box && views.strong > 0 && !views.box_mix)
-      m_watch.warn(
-          text("augment.mix = \"box\" changes nothing: the method '", m_e.method.name, "' does not mix crops"));
     const training_cases cases(m_cohort, m_prepare, views.has_unlabelled(), m_watch);
     const auto seed = static_cast<std::uint64_t>(m_e.train.seed);
     batch_maker<> maker(m_e.batch, cases.labelled_crops(), cases.unlabelled_crops(), seed, views);

@@ -213,6 +213,7 @@ template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> operator*(const variable<Backend>& x, double factor) {
   return scale(x, factor);
 }
+/// x times 1 / divisor: rounded twice.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> operator/(const variable<Backend>& x, double divisor) {
   return scale(x, 1 / divisor);

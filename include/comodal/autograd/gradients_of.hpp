@@ -6,6 +6,8 @@
 
 #include <comodal/autograd/variable.hpp>
 
+#include <algorithm>
+
 namespace comodal::inline COMODAL_CONFIG {
 
 namespace detail {
@@ -62,8 +64,9 @@ template <tensor_backend Backend>
                                                           const std::vector<variable<Backend>>& inputs) {
   tape<Backend>& home = loss.home();
   const detail::chosen_leaves<Backend> scope(home, inputs);
-  if (loss.requires_grad()) home.backward(loss);
-  if (std::none_of(inputs.begin(), inputs.end(), [](const auto& one) { return static_cast<bool>(one.grad()); }))
+  home.backward(loss);
+  if (!inputs.empty() &&
+      std::none_of(inputs.begin(), inputs.end(), [](const auto& one) { return static_cast<bool>(one.grad()); }))
     throw config_error(
         "gradients_of: the loss does not depend on any of the inputs; compute it from them, outside of no_grad_scope");
   std::vector<variable<Backend>> gradients;

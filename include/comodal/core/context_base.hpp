@@ -25,7 +25,7 @@
 namespace comodal::inline COMODAL_CONFIG {
 
 /// What happens when the engine that is expected, or asked for, cannot carry an operation out: nothing, one line per
-/// case on stderr, or an exception.
+/// reason on stderr, or an exception.
 enum class fallback_policy { allow, warn, error };
 
 namespace detail {

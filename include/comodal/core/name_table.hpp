@@ -75,8 +75,13 @@ class name_table {
   /// @param name of letters, digits, '_' and '-', as it stands in experiment files
   /// @throws config_error for a name with other characters, and for one that is taken
   void add(std::string name, T thing) {
-    m_names.add(std::move(name));
     m_things.push_back(std::move(thing));
+    try {
+      m_names.add(std::move(name));
+    } catch (...) {
+      m_things.pop_back();
+      throw;
+    }
   }
   [[nodiscard]] bool contains(std::string_view name) const { return m_names.contains(name); }
   /// The names in the order in which they were added.

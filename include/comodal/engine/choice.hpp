@@ -68,18 +68,15 @@ struct answer {
 
 using run_function = void (*)(context_base&, const void* plan, const void* problem, direction, const void* arguments);
 
-// What an engine of a back end says of one type of problems. Functions that are null belong to an engine that is ready:
-// it carries all of them out, at once.
+// What an engine of a back end says of one type of problems.
 struct candidate {
   const char* name = "";
+  bool serves = false, ready = false;  // ready: it carries all of them out, at once; it is asked nothing
   bool expected = false;
-  run_function run = nullptr;  // null: serves no such problem
+  run_function run = nullptr;
   answer (*ask)(context_base&, const void*, direction) = nullptr;
   bool (*prefers)(context_base&, const void*, direction) = nullptr;
-  made_plan (*make_plan)(context_base&, const void*, direction) = nullptr;
-
-  [[nodiscard]] constexpr bool serves() const { return run != nullptr; }
-  [[nodiscard]] constexpr bool ready() const { return serves() && !ask; }
+  made_plan (*make_plan)(context_base&, const void*, direction) = nullptr;  // null where `ask` hands a plan over
 };
 
 // One type of problems of one back end.
@@ -95,6 +92,18 @@ struct operation_kind {
 
   [[nodiscard]] const char* name(direction d) const { return names[static_cast<std::size_t>(d)]; }
 };
+
+// `f()`; a device_error is completed with the operation and the problem.
+template <class F>
+auto naming(const operation_kind& kind, const void* problem, direction d, const F& f) {
+  try {
+    return f();
+  } catch (const out_of_memory_error&) {
+    throw;  // says all, and has sizes
+  } catch (const device_error& failure) {
+    throw device_error(text(kind.name(d), " of ", kind.to_string(problem), ": ", failure.what()));
+  }
+}
 
 // How one direction of a problem is carried out.
 struct way {
@@ -116,12 +125,12 @@ class chooser {
   // Asked once, and only where the answer matters: a vendor's may cost as much as a plan.
   [[nodiscard]] answer& answer_of(const candidate& c) {
     auto& known = m_answers[static_cast<std::size_t>(&c - m_kind.engines.data())];
-    if (!known) known = c.ask ? c.ask(m_context, m_problem, m_direction) : answer{support::yes()};
+    if (!known) known = c.ready ? answer{support::yes()} : c.ask(m_context, m_problem, m_direction);
     return *known;
   }
-  [[nodiscard]] bool supports(const candidate& c) { return c.serves() && answer_of(c).can.possible; }
+  [[nodiscard]] bool supports(const candidate& c) { return c.serves && answer_of(c).can.possible; }
   [[nodiscard]] bool prefers(const candidate& c) const {
-    return c.serves() && (!c.prefers || c.prefers(m_context, m_problem, m_direction));
+    return c.serves && (c.ready || c.prefers(m_context, m_problem, m_direction));
   }
 
   // A fallback: the engine that is asked for, or expected, serves such problems but not this one.
@@ -171,7 +180,7 @@ COMODAL_ONCE way chooser::choose() {
 COMODAL_ONCE void chooser::report(const candidate& taken, const std::string& wanted) {
   const char* const name = m_kind.name(m_direction);
   for (const candidate& c : m_kind.engines)
-    if (&c != &taken && c.serves() && (wanted == c.name || (wanted.empty() && c.expected)) && !supports(c))
+    if (&c != &taken && c.serves && (wanted == c.name || (wanted.empty() && c.expected)) && !supports(c))
       m_context.report_fallback(name, taken.name, text(c.name, ": ", answer_of(c).can.why), words());
   if (wanted.empty() && m_kind.missing)
     m_context.report_fallback(name, taken.name, text(m_kind.missing, " is not among the engines of this back end"),
@@ -181,7 +190,7 @@ COMODAL_ONCE void chooser::report(const candidate& taken, const std::string& wan
 COMODAL_ONCE void chooser::refuse() {
   std::string why;
   for (const candidate& c : m_kind.engines)
-    if (c.serves()) why += text("; ", c.name, ": ", answer_of(c).can.why);
+    if (c.serves) why += text("; ", c.name, ": ", answer_of(c).can.why);
   throw config_error(text(m_kind.name(m_direction), ": no engine of this back end carries out ", words(), why));
 }
 
@@ -189,7 +198,10 @@ COMODAL_ONCE way chooser::plan_by(const candidate& c) {
   way found;
   found.run = c.run;
   found.plan = std::move(answer_of(c).plan);
-  if (!found.plan.facts) found.plan = c.make_plan ? c.make_plan(m_context, m_problem, m_direction) : ready_plan(c.name);
+  if (c.ready)
+    found.plan = ready_plan(c.name);
+  else if (!found.plan.facts)
+    found.plan = c.make_plan(m_context, m_problem, m_direction);
   found.region = text("comodal::", m_kind.name(m_direction), '[', c.name, ']');
   m_context.record_plan({m_kind.name(m_direction), m_kind.scalar, words(), *found.plan.facts});
   return found;
@@ -227,7 +239,7 @@ COMODAL_ONCE const way& plan_cache::find(context_base& ctx, const operation_kind
   }
   const auto found = m_ways.find({&kind, d, problem});
   if (found != m_ways.end()) return found->second;
-  way made = chooser(ctx, kind, problem, d).choose();
+  way made = naming(kind, problem, d, [&] { return chooser(ctx, kind, problem, d).choose(); });
   made.problem = kind.problem.keep(problem);
   const key at{&kind, d, made.problem.get()};
   return m_ways.emplace(at, std::move(made)).first->second;
@@ -238,9 +250,9 @@ COMODAL_ONCE const way& plan_cache::find(context_base& ctx, const operation_kind
 inline void run(context_base& ctx, const operation_kind& kind, run_function by, const std::shared_ptr<const void>& plan,
                 const void* problem, direction d, const void* arguments) {
   if (!ctx.recording()) [[likely]]
-    return by(ctx, plan.get(), problem, d, arguments);
-  ctx.run_and_record([&ctx, by, plan, d, p = kind.problem.keep(problem), a = kind.arguments.keep(arguments)] {
-    by(ctx, plan.get(), p.get(), d, a.get());
+    return naming(kind, problem, d, [&] { by(ctx, plan.get(), problem, d, arguments); });
+  ctx.run_and_record([&ctx, &kind, by, plan, d, p = kind.problem.keep(problem), a = kind.arguments.keep(arguments)] {
+    naming(kind, p.get(), d, [&] { by(ctx, plan.get(), p.get(), d, a.get()); });
   });
 }
 
@@ -249,21 +261,15 @@ void carry_out(context_base& ctx, const operation_kind& kind, const void* proble
 #if COMODAL_BODIES
 COMODAL_ONCE void carry_out(context_base& ctx, const operation_kind& kind, const void* problem, direction d,
                             const void* arguments) {
-  try {
-    if (kind.at_once && ctx.chosen_engine().empty()) {
-      static const std::shared_ptr<const void> no_plan = std::make_shared<const simple_plan>();
-      ctx.count(kind.name(d), kind.at_once->name);
-      return run(ctx, kind, kind.at_once->run, no_plan, problem, d, arguments);
-    }
-    const way& by = ctx.plans<plan_cache>().find(ctx, kind, problem, d);
-    const profiling_region region(by.region);
-    ctx.count(kind.name(d), by.plan.facts->engine);
-    run(ctx, kind, by.run, by.plan.plan, problem, d, arguments);
-  } catch (const out_of_memory_error&) {
-    throw;  // says all, and has sizes
-  } catch (const device_error& failure) {
-    throw device_error(text(kind.name(d), " of ", kind.to_string(problem), ": ", failure.what()));
+  if (kind.at_once && ctx.chosen_engine().empty()) {
+    static const std::shared_ptr<const void> no_plan = std::make_shared<const simple_plan>();
+    ctx.count(kind.name(d), kind.at_once->name);
+    return run(ctx, kind, kind.at_once->run, no_plan, problem, d, arguments);
   }
+  const way& by = ctx.plans<plan_cache>().find(ctx, kind, problem, d);
+  const profiling_region region(by.region);
+  ctx.count(kind.name(d), by.plan.facts->engine);
+  run(ctx, kind, by.run, by.plan.plan, problem, d, arguments);
 }
 #endif
 

@@ -113,6 +113,12 @@ void run_by(context_base& ctx, const void* plan, const void* problem, direction 
 template <class Op>
 concept ready = requires { requires Op::ready; };
 
+template <class Op, class Context, class Problem>
+inline constexpr bool asks = requires(Context& ctx, const Problem& p, direction d) { Op::supports(ctx, p, d); } ||
+                             requires(Context& ctx, const Problem& p, direction d) { Op::prefers(ctx, p, d); } ||
+                             requires(Context& ctx, const Problem& p, direction d) { Op::make_plan(ctx, p, d); } ||
+                             requires(Context& ctx, const Problem& p, direction d) { Op::try_plan(ctx, p, d); };
+
 // Says what an engine_op lacks; only the first that is missing speaks.
 template <class Engine, class Problem, class Backend>
 constexpr void check_engine_op() {
@@ -130,8 +136,9 @@ constexpr void check_engine_op() {
                   "comodal: an engine_op needs a static function void run(context<Backend>&, const plan_type&, const "
                   "Problem&, direction, const Problem::arguments<T>&)");
   else if constexpr (ready<op>)
-    static_assert(std::is_same_v<typename op::plan_type, simple_plan>,
-                  "comodal: an engine_op that derives from ready_op has no plan_type of its own");
+    static_assert(std::is_same_v<typename op::plan_type, simple_plan> && !asks<op, context_type, Problem>,
+                  "comodal: an engine_op that derives from ready_op is asked nothing: it has no plan_type, supports, "
+                  "prefers, make_plan or try_plan of its own");
   else if constexpr (!requires(context_type& ctx, const Problem& p, direction d) {
                        { op::prefers(ctx, p, d) } -> std::same_as<bool>;
                      })
@@ -181,6 +188,8 @@ template <class Engine, class Problem, class Backend>
   if constexpr (serves_problem<Engine, Problem>()) {
     using op = engine_op<Engine, Problem, Backend>;
     check_engine_op<Engine, Problem, Backend>();
+    c.serves = true;
+    c.ready = ready<op>;
     c.run = &run_by<Engine, Problem, Backend>;
     if constexpr (!ready<op>) {
       c.ask = &ask<Engine, Problem, Backend>;
@@ -207,14 +216,14 @@ template <class Backend, class Problem>
 [[nodiscard]] constexpr operation_kind make_kind() {
   using expected = typename expected_engine<Backend, Problem>::type;
   constexpr std::span<const candidate> engines = candidates<Backend, Problem, typename Backend::engines_type>;
-  constexpr auto first = std::find_if(engines.begin(), engines.end(), [](const candidate& c) { return c.serves(); });
+  constexpr auto first = std::find_if(engines.begin(), engines.end(), [](const candidate& c) { return c.serves; });
   static_assert(first != engines.end(), "comodal: no engine of this back end serves this problem");
   operation_kind kind;
   kind.names = {Problem::name(direction::forward), Problem::name(direction::backward),
                 Problem::name(direction::backward_weights)};
   kind.scalar = scalar_name<typename Backend::scalar_type>;
   kind.engines = engines;
-  if (first->ready() && (std::is_void_v<expected> || first->expected)) kind.at_once = &*first;
+  if (first->ready && (std::is_void_v<expected> || first->expected)) kind.at_once = &*first;
   if constexpr (!std::is_void_v<expected>) {
     if constexpr (lists_engine_v<expected, typename Backend::engines_type>)
       static_assert(serves_problem<expected, Problem>(),

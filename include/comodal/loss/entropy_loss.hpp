@@ -29,9 +29,9 @@ struct entropy_part_slope {
 
 }  // namespace detail
 
-/// Mean over voxels of w times the entropy of the prediction, from 0 (sure) to 1 (all classes alike): -sum_c p_c ln p_c
-/// / ln C; of regions, the mean over channels of the entropy of (p_c, 1 - p_c), divided by ln 2. The prediction itself
-/// receives the gradient.
+/// Mean over voxels, weighted by w, of the entropy of the prediction, from 0 (certain) to 1 (all classes alike): -sum_c
+/// p_c ln p_c / ln C; of regions, the mean over channels of the entropy of (p_c, 1 - p_c), divided by ln 2. The
+/// prediction itself receives the gradient.
 struct entropy_loss {
   label_kind kind = label_kind::classes;
   /// @param z logits (N, D, H, W, C) @param w (N, D, H, W) or empty @return (N)

@@ -9,6 +9,7 @@
 #include <comodal/loss/contrastive_loss.hpp>
 #include <comodal/loss/entropy_loss.hpp>
 #include <comodal/loss/loss_registry.hpp>
+#include <comodal/loss/pyramid_consistency.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
 
 #endif

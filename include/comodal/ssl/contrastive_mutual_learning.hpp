@@ -13,6 +13,7 @@
 #include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
+#include <comodal/ssl/parts/disagreement.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
 #include <comodal/ssl/parts/negative_queue.hpp>
 #include <comodal/ssl/parts/pairs.hpp>
@@ -138,6 +139,7 @@ class contrastive_mutual_learning {
   struct teacher_view {
     variable<Backend> target, weight;  // (U, D, H, W, C), (U, D, H, W): with the true labels of a box mix in place
     variable<Backend> maps, counts;    // (U, V, K), (U, K): its own coarse maps, and the classes that count in them
+    variable<Backend> own;             // (U, D, H, W): 0 where a labelled crop was pasted in; empty: nowhere
   };
   static const options_type& checked(const options_type& options) {
     options.check();
@@ -177,7 +179,8 @@ class contrastive_mutual_learning {
     const auto mixed = with_known_labels<Backend>({sharp, sure}, m_targets, strong);
     const auto own_counts = counting_classes(sharp, home().constant(ops::full(ctx(), shape{strong.samples, 1}, T(0))),
                                              m_options.counted_voxels);
-    return {mixed.target, mixed.weight, coarse_maps(q), slice(own_counts, 1, first_foreground(), m_targets.channels)};
+    return {mixed.target, mixed.weight, coarse_maps(q), slice(own_counts, 1, first_foreground(), m_targets.channels),
+            own_voxels(strong)};
   }
 
   template <class AddTerm>
@@ -189,6 +192,8 @@ class contrastive_mutual_learning {
     if (m_options.agreement == "mse")
       add_term("agreement", pairs(mean_squared_error{m_targets.kind}, logits, teacher.weight, present, labelled),
                m_options.consensus);
+    if (m_options.agreement == "disagreement")
+      add_term("disagreement", cross_teaching(logits, teacher.own, present, labelled), m_options.disagree);
     if (m_options.target == "cps")
       add_term("consensus", pairs(cross_pseudo_supervision{m_targets.kind}, logits, {}, present, labelled),
                m_options.consensus);
@@ -224,6 +229,16 @@ class contrastive_mutual_learning {
     const auto term = [&](index m, index n) {
       return distance(logits[static_cast<std::size_t>(m)],
                       probabilities(detach(logits[static_cast<std::size_t>(n)]), m_targets.kind), weight);
+    };
+    return mean_over_pairs(home(), present, labelled, term, weigh());
+  }
+
+  // Where branches differ, the surer one teaches (method.md 5(c)).
+  variable<Backend> cross_teaching(const logits_list& logits, const variable<Backend>& own,
+                                   const presence<Backend>& present, index labelled) const {
+    const auto term = [&](index m, index n) {
+      return disagreement(logits[static_cast<std::size_t>(m)], logits[static_cast<std::size_t>(n)], own, m_targets.kind,
+                          m_options.sharpen, std::max(1.0, m_options.counted_voxels));
     };
     return mean_over_pairs(home(), present, labelled, term, weigh());
   }

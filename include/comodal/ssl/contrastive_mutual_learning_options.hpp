@@ -27,7 +27,8 @@ struct contrastive_mutual_learning_options {
       32;  // target mass in voxels from which a class counts in a crop's Dice; fewer for large voxels
   std::string confidence = "soft";   // or threshold
   double threshold = 0.8;            // of the confidence, where it is chosen
-  std::string agreement = "none";    // or mse: pairs of branches, squared error of probabilities
+  std::string agreement = "none";    // of pairs of branches: mse, or disagreement: where they differ the surer teaches
+  double disagree = 0.5;             // weight of agreement = "disagreement"
   std::string target = "consensus";  // or cps: hard labels of the partner branches (ablation)
   bool reliability = true;           // branches learn from better ones; false: all pairs weigh 1
 
@@ -49,6 +50,7 @@ struct contrastive_mutual_learning_options {
     option("confidence", o.confidence);
     option("threshold", o.threshold);
     option("agreement", o.agreement);
+    option("disagree", o.disagree);
     option("target", o.target);
     option("reliability", o.reliability);
   }
@@ -72,7 +74,8 @@ COMODAL_ONCE void contrastive_mutual_learning_options::check() const {
   expect_between(key("counted_voxels"), counted_voxels, 0, 1e9);
   expect_one_of(key("confidence"), confidence, {"soft", "threshold"});
   expect_between(key("threshold"), threshold, 0, 1);
-  expect_one_of(key("agreement"), agreement, {"none", "mse"});
+  expect_one_of(key("agreement"), agreement, {"none", "mse", "disagreement"});
+  expect_between(key("disagree"), disagree, 0, 1000);
   expect_one_of(key("target"), target, {"consensus", "cps"});
 }
 #endif

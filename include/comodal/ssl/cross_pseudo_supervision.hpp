@@ -16,7 +16,7 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The options of `two_students`, the table [method.cross_pseudo_supervision].
+/// The options of `cross_pseudo_supervision_method`, the table [method.cross_pseudo_supervision].
 struct cross_pseudo_supervision_options {
   static constexpr std::string_view name = "cross_pseudo_supervision";
 
@@ -41,11 +41,11 @@ struct cross_pseudo_supervision_options {
 /// Sum over both students of L_sup + ramp . consistency . cross-entropy with the hard labels of the other one, on
 /// labelled and unlabelled crops, without a threshold.
 template <tensor_backend Backend>
-class two_students {
+class cross_pseudo_supervision_method {
  public:
   using options_type = cross_pseudo_supervision_options;
 
-  two_students(const method_setup<Backend>& setup, const options_type& options)
+  cross_pseudo_supervision_method(const method_setup<Backend>& setup, const options_type& options)
       : m_first(setup.network(0)),
         m_second(setup.network(1)),
         m_average(setup.network(0), m_first.parameters(), options.ema_decay),

@@ -16,6 +16,7 @@
 #include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/supervised.hpp>
 #include <comodal/ssl/uncertainty_aware_mean_teacher.hpp>
+#include <comodal/ssl/uncertainty_rectified_pyramid.hpp>
 
 #include <functional>
 #include <memory>
@@ -132,8 +133,9 @@ method_registry<Backend> method_registry<Backend>::built_in() {
   names.template method<generic<named_mean_teacher>>("mean_teacher");
   names.template method<generic<named_contrastive_mutual_learning>>("contrastive_mutual_learning");
   names.template method<generic<entropy_minimisation>>("entropy_minimisation");
-  names.template method<generic<two_students>>("cross_pseudo_supervision");
+  names.template method<generic<cross_pseudo_supervision_method>>("cross_pseudo_supervision");
   names.template method<generic<uncertainty_aware_mean_teacher>>("uncertainty_aware_mean_teacher");
+  names.template method<generic<uncertainty_rectified_pyramid>>("uncertainty_rectified_pyramid");
   return names;
 }
 
@@ -148,7 +150,7 @@ template <tensor_backend Backend>
     const method_registry<Backend>& names = method_registry<Backend>::built_in()) {
   constexpr std::uint64_t golden_ratio = 0x9E3779B97F4A7C15;  // spreads the seeds of further networks
   const method_setup<Backend> setup(
-      targets,
+      targets, network,
       [&](std::uint32_t number) {
         return make_network<Backend>(home, network, modalities, targets.channels, seed + number * golden_ratio, names);
       },
@@ -167,8 +169,9 @@ template <tensor_backend Backend>
   COMODAL_METHOD_ENTRY(kind, named_mean_teacher, Backend)                                                   \
   COMODAL_METHOD_ENTRY(kind, named_contrastive_mutual_learning, Backend)                                    \
   COMODAL_METHOD_ENTRY(kind, entropy_minimisation, Backend)                                                 \
-  COMODAL_METHOD_ENTRY(kind, two_students, Backend)                                                         \
+  COMODAL_METHOD_ENTRY(kind, cross_pseudo_supervision_method, Backend)                                      \
   COMODAL_METHOD_ENTRY(kind, uncertainty_aware_mean_teacher, Backend)                                       \
+  COMODAL_METHOD_ENTRY(kind, uncertainty_rectified_pyramid, Backend)                                        \
   kind any_method<Backend> make_method(tape<Backend>&, const named_options&, const network_options&, index, \
                                        const target_map&, std::uint64_t, const loss_options&,               \
                                        const method_registry<Backend>&);

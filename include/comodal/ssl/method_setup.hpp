@@ -6,6 +6,7 @@
 
 #include <comodal/loss/loss_registry.hpp>
 #include <comodal/model/any_network.hpp>
+#include <comodal/model/network_options.hpp>
 #include <comodal/ssl/targets.hpp>
 
 #include <functional>
@@ -22,10 +23,14 @@ class method_setup {
  public:
   using network_maker = std::function<any_network<Backend>(std::uint32_t number)>;
 
-  /// @param network makes networks @param chosen, losses the losses, and what their names stand for
-  method_setup(target_map targets, network_maker network, const loss_options& chosen,
+  /// @param network makes networks of these options @param chosen, losses the losses, and what their names stand for
+  method_setup(target_map targets, const network_options& options, network_maker network, const loss_options& chosen,
                const loss_registry<Backend>& losses)
-      : m_targets(std::move(targets)), m_network(std::move(network)), m_chosen(chosen), m_losses(losses) {}
+      : m_targets(std::move(targets)),
+        m_options(options),
+        m_network(std::move(network)),
+        m_chosen(chosen),
+        m_losses(losses) {}
   method_setup(const method_setup&) = delete;
   method_setup& operator=(const method_setup&) = delete;
 
@@ -33,6 +38,8 @@ class method_setup {
   /// Makes a network. Networks of one number have the same initial weights: a student and the teacher that follows it
   /// take one number, students that must differ take several.
   [[nodiscard]] any_network<Backend> network(std::uint32_t number) const { return m_network(number); }
+  /// What the networks are made with.
+  [[nodiscard]] const network_options& options() const { return m_options; }
   /// The losses that the experiment names. @throws config_error for a name that the program lacks
   [[nodiscard]] any_segmentation_loss<Backend> segmentation_loss() const {
     m_uses_segmentation = true;
@@ -63,6 +70,7 @@ class method_setup {
 
  private:
   target_map m_targets;
+  const network_options& m_options;
   network_maker m_network;
   const loss_options& m_chosen;
   const loss_registry<Backend>& m_losses;

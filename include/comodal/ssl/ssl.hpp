@@ -17,6 +17,7 @@
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/constant_function.hpp>
+#include <comodal/ssl/parts/disagreement.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
 #include <comodal/ssl/parts/negative_queue.hpp>
 #include <comodal/ssl/parts/pairs.hpp>
@@ -30,5 +31,6 @@
 #include <comodal/ssl/supervised.hpp>
 #include <comodal/ssl/targets.hpp>
 #include <comodal/ssl/uncertainty_aware_mean_teacher.hpp>
+#include <comodal/ssl/uncertainty_rectified_pyramid.hpp>
 
 #endif

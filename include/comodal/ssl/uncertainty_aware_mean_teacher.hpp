@@ -48,20 +48,27 @@ struct uncertainty_aware_mean_teacher_options {
 };
 
 /// L_sup + ramp . consistency . distance of the fused probabilities to the teacher's, over the voxels where the entropy
-/// of the mean of the teacher's stochastic passes is below (first_limit + (1 - first_limit) ramp(1)) of its largest
-/// value. The network should have dropout (`model.dropout`): without it all passes are alike.
+/// of the mean of the teacher's stochastic passes is below (first_limit + (1 - first_limit) r) of its largest value; r
+/// is the ramp over the whole run. The network has dropout (`model.dropout`).
 template <tensor_backend Backend>
 class uncertainty_aware_mean_teacher {
  public:
   using options_type = uncertainty_aware_mean_teacher_options;
 
+  /// @throws config_error for a network without dropout
   uncertainty_aware_mean_teacher(const method_setup<Backend>& setup, const options_type& options)
       : m_student(setup.network(0)),
         m_teacher(setup.network(0), m_student.parameters(), options.ema_decay),
         m_targets(setup.targets()),
         m_options(options),
         m_loss(setup.segmentation_loss()),
-        m_distance(setup.consistency_loss()) {}
+        m_distance(setup.consistency_loss()) {
+    if (!(setup.options().dropout > 0))
+      throw config_error(
+          "model.dropout = 0: without dropout all passes of the teacher are alike, and nothing is uncertain; set it "
+          "above 0 for "
+          "method.name = \"uncertainty_aware_mean_teacher\", or choose mean_teacher");
+  }
 
   [[nodiscard]] batch_views views() const { return {.box_mix = false}; }
 
@@ -79,7 +86,10 @@ class uncertainty_aware_mean_teacher {
         m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
     const auto supervised = supervised_loss(m_loss, samples_of(out, 0, labelled), one_hot(m_targets, crops.labelled),
                                             crops.labelled.present, m_options.branch_weight);
-    const auto consistency = mean(m_distance(slice(out.fused, 0, labelled, input.present.samples()), q, certain));
+    // Crops weigh by how many of their voxels are certain, so that the mean is over all these voxels.
+    const auto share = reshape(mean(certain, {1, 2, 3}), {certain.extent(0)});
+    const auto far = m_distance(slice(out.fused, 0, labelled, input.present.samples()), q, certain);
+    const auto consistency = sum(far * share) / (sum(share) + 1e-30);
     const auto loss = supervised + scale(consistency, ramp_up(request, m_options.ramp) * m_options.consistency);
     home.backward(loss);
     return {{"loss", loss}, {"supervised", supervised}, {"consistency", consistency}, {"certain", mean(certain)}};

@@ -5,8 +5,10 @@
 #define COMODAL_TRAIN_STEP_VALUES_HPP
 
 #include <comodal/ssl/method.hpp>
+#include <comodal/train/log.hpp>
 
 #include <algorithm>
+#include <cmath>
 #include <set>
 #include <string>
 #include <vector>
@@ -20,9 +22,11 @@ void check_step(const named_scalars<Backend>& values, const std::vector<named_st
   for (const auto& [name, value] : values) {
     if (!names.insert(name).second)
       throw config_error(text("step() returns two values named '", name, "', expected a name of its own for each"));
-    if (name.empty() || name == "step" || name == "rate" || name.starts_with("gradient_norm"))
-      throw config_error(text("step() returns a value named '", name,
-                              "', expected another name: the log writes step, rate and gradient_norm itself"));
+    if (name.empty() || name == "step" || name == "rate" || name.starts_with("gradient_norm") ||
+        name.starts_with("validation."))
+      throw config_error(
+          text("step() returns a value named '", name,
+               "', expected another name: the log writes step, rate, gradient_norm and validation.* itself"));
     if (!value)
       throw config_error(text("step() returns an empty value '", name, "', expected a scalar; leave it out instead"));
     if (value.shape().size() != 1)
@@ -36,6 +40,14 @@ void check_step(const named_scalars<Backend>& values, const std::vector<named_st
     throw config_error(text("step() left no gradient in ", stores,
                             "; call backward(loss) of the tape, on a loss that its parameters lead to"));
   }
+}
+
+// " ('contrast' is nan)": the first term of a loss that is not a number; empty where all are.
+[[nodiscard]] inline std::string broken_term(const log_row& row) {
+  for (const auto& [name, value] : row.values)
+    if (!std::isfinite(value) && name != "loss" && !name.starts_with("gradient_norm"))
+      return text(" ('", name, "' is ", value, ')');
+  return {};
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG::train_detail

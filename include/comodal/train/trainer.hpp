@@ -179,7 +179,6 @@ class trainer {
     m_optimisers.zero_grad();
     auto values = step(batch, request);
     auto loss = detach(loss_of(values));
-    train_detail::check_step(values, m_optimisers.trained());
     for (const auto& one : m_optimisers.trained()) m_processes.mean(ctx(), one.store->gradients());
     auto norms = m_optimisers.update(rate, m_step);
     m_method->after_update(request);
@@ -203,7 +202,10 @@ class trainer {
   // A step that throws leaves nothing on the tape.
   named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     try {
-      return m_method->step(batch, request);
+      auto values = m_method->step(batch, request);
+      (void)loss_of(values);  // refuses values without a loss
+      train_detail::check_step(values, m_optimisers.trained());
+      return values;
     } catch (...) {
       home().clear();
       throw;
@@ -244,11 +246,8 @@ class trainer {
     for (std::size_t i = 0; i < m_optimisers.trained().size(); ++i) {
       const double length = value_of(row, norm_name(i));
       if (std::isfinite(loss) && std::isfinite(length)) continue;
-      const auto term = std::find_if(row.values.begin(), row.values.end(), [](const auto& v) {
-        return !std::isfinite(v.second) && v.first != "loss" && !v.first.starts_with("gradient_norm");
-      });
       throw error(text("the loss is ", loss, " and the gradient's norm ", length, " at step ", row.step,
-                       term == row.values.end() ? "" : text(" ('", term->first, "' is ", term->second, ')'),
+                       train_detail::broken_term(row),
                        "; lower optimiser.learning_rate, or look for broken images with `check`"));
     }
   }

@@ -15,6 +15,7 @@ namespace comodal::tests {
 struct acme_engine {
   static constexpr const char* name = "acme";
   using serves = problem_list<norm_act_problem>;
+  [[nodiscard]] static std::string version() { return "3.1"; }
 };
 
 // Where acme computes at all.

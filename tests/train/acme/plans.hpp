@@ -27,7 +27,8 @@ template <class T>
 [[nodiscard]] inline std::string acme_refusal(const norm_act_problem& p, const acme_norm& made) {
   if (p.in_place) return "it does not normalise in place";
   if (!(p.slope >= 0 && p.slope <= 1)) return text("it has slopes from 0 to 1, not ", p.slope);
-  if (made.status() != ACME_SUCCESS) return text("it has no plan (", acme_status_string(made.status()), ")");
+  if (made.status() == ACME_NOT_SUPPORTED) return text("it has no plan (", acme_status_string(made.status()), ")");
+  acme_check(made.status(), "acme_norm_plan_create(");  // a lack of memory is an error, not a reason to be remembered
   const std::string name = made.implementation();
   if (name.find("ref") != std::string::npos) return text("it would run its reference code (", name, ")");
   return {};

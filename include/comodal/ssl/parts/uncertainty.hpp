@@ -7,6 +7,7 @@
 #include <comodal/autograd/arithmetic.hpp>
 #include <comodal/autograd/segmentation.hpp>
 #include <comodal/autograd/structure.hpp>
+#include <comodal/loss/entropy_loss.hpp>
 #include <comodal/ssl/parts/constant_function.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -19,8 +20,8 @@ struct entropy_body {
   index channels;
   const T* p;
   T* entropy;
-  KOKKOS_INLINE_FUNCTION static double part(double q) { return q > 0 ? -q * math::log(q) : 0.0; }
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    const detail::entropy_part part;
     double sum = 0;
     for (index c = 0; c < channels; ++c) {
       const double q = static_cast<double>(p[i * channels + c]);
