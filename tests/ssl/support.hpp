@@ -67,6 +67,7 @@ inline const std::vector<std::string> method_names{
     "cross_pseudo_supervision",
     "uncertainty_aware_mean_teacher",
     "uncertainty_rectified_pyramid",
+    "interpolation_consistency",
 };
 /// `n`, or a network with what a method asks for: dropout; or a stage more, and deep supervision.
 inline network_options network_for(const std::string& method, network_options n = tiny_network()) {

@@ -203,7 +203,8 @@ BOOST_FIXTURE_TEST_CASE(terms_rise_with_the_run, methods) {
       {"entropy_minimisation", {{"entropy", 0.1}}},
       {"cross_pseudo_supervision", {{"cross", 0.1}}},
       {"uncertainty_aware_mean_teacher", {{"consistency", 0.1}}},
-      {"uncertainty_rectified_pyramid", {{"consistency", 0.1}}}};
+      {"uncertainty_rectified_pyramid", {{"consistency", 0.1}}},
+      {"interpolation_consistency", {{"consistency", 0.1}}}};
   BOOST_TEST(terms.size() == names.size() - 1);
   for (const auto& [name, weights] : terms) {
     auto o = named(name);
@@ -277,7 +278,8 @@ BOOST_FIXTURE_TEST_CASE(terms_have_a_gradient_along_which_they_fall, terms) {
   for (const auto& [name, term] :
        std::vector<std::pair<std::string, std::string>>{{"entropy_minimisation", "entropy"},
                                                         {"uncertainty_rectified_pyramid", "consistency"},
-                                                        {"uncertainty_aware_mean_teacher", "consistency"}}) {
+                                                        {"uncertainty_aware_mean_teacher", "consistency"},
+                                                        {"interpolation_consistency", "consistency"}}) {
     const auto g = gradients_of_term(name, term, batch)[0];
     double square = 0;
     for (const double v : g) square += v * v;
@@ -301,6 +303,39 @@ BOOST_FIXTURE_TEST_CASE(a_pyramid_needs_several_outputs, methods) {
   auto method = make_method<B>(home, o, tiny_network(), 2, target_map::of_classes(tiny_classes), 1);
   BOOST_CHECK_EXCEPTION((void)method.step(tiny_batch(0), {0, 10}), config_error,
                         says("the network has one output alone; set model.deep_supervision = true"));
+}
+
+// The student on mixed volumes against the mixture of the teacher's predictions, both mixed here by hand.
+BOOST_FIXTURE_TEST_CASE(interpolation_consistency_by_its_formula, methods) {
+  auto batch = tiny_batch(0);
+  std::uint32_t t = 0;  // a step that mixes in earnest: most factors are near 0 or 1
+  while (std::fabs(beta_draw(1, t) - 0.5) > 0.3) ++t;
+  const double factor = beta_draw(1, t);
+  auto method = make(named("interpolation_consistency"));
+  const double found = step(method, batch, {t, 1000}).at("consistency");
+  const auto predict = [&](const crop_batch& crops, const std::string& weights) {
+    const network_input<B> input(home, {&crops});
+    const auto out = method.predict(input.volumes, input.present, network_outputs::fused_only, weights);
+    return host(probabilities(out.fused, label_kind::classes));
+  };
+  const auto mix = [&](const auto& values) {
+    auto out = values;
+    const std::size_t half = values.size() / 2;
+    for (std::size_t i = 0; i < values.size(); ++i)
+      out[i] = static_cast<std::remove_cvref_t<decltype(values[0])>>(factor * values[i] +
+                                                                     (1 - factor) * values[(i + half) % values.size()]);
+    return out;
+  };
+  crop_batch mixed = batch.strong;
+  for (auto& image : mixed.images) image = mix(image);
+  const auto p = predict(mixed, "student"), q = mix(predict(batch.weak, "ema"));
+  double expected = 0;
+  for (std::size_t i = 0; i < p.size(); ++i) expected += (p[i] - q[i]) * (p[i] - q[i]) / static_cast<double>(p.size());
+  BOOST_TEST(found == expected, boost::test_tools::tolerance(1e-5));  // crops are float
+  batch.strong = tiny_crops(1, {4, 8, 8}, 9, false, false);
+  batch.weak = batch.strong;
+  BOOST_CHECK_EXCEPTION((void)method.step(batch, {0, 10}), config_error,
+                        says("interpolation: 1 unlabelled crop per step, expected 2 or more"));
 }
 
 struct uncertainty : methods {

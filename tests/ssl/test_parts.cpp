@@ -6,6 +6,7 @@
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/disagreement.hpp>
+#include <comodal/ssl/parts/interpolation.hpp>
 #include <comodal/ssl/parts/pairs.hpp>
 #include <comodal/ssl/parts/sharpening.hpp>
 #include <comodal/ssl/parts/uncertainty.hpp>
@@ -71,6 +72,43 @@ BOOST_FIXTURE_TEST_CASE(the_surer_teaches_where_two_differ, parts) {
   BOOST_TEST(!partner.grad());
   for (const std::size_t i : {0u, 1u, 4u, 5u, 6u, 7u}) BOOST_TEST(g[i] == 0);
   BOOST_TEST(g[2] == 0.3 * (0.4 - 0.81 / 0.82), boost::test_tools::tolerance(1e-9));
+}
+
+BOOST_AUTO_TEST_CASE(beta_draws_belong_to_seed_and_step) {
+  const int count = 20000;
+  double sum = 0, squares = 0;
+  for (int i = 0; i < count; ++i) {
+    const double x = beta_draw(7, static_cast<std::uint32_t>(i));
+    BOOST_REQUIRE(x >= 0);
+    BOOST_REQUIRE(x <= 1);
+    sum += x;
+    squares += (x - 0.5) * (x - 0.5);
+  }
+  BOOST_TEST(std::fabs(sum / count - 0.5) < 0.015);             // five standard errors
+  BOOST_TEST(std::fabs(squares / count - 0.25 / 1.4) < 0.005);  // of (0.2, 0.2): 1 / (4 (0.4 + 1))
+  BOOST_TEST(beta_draw(7, 3) == beta_draw(7, 3));
+  BOOST_TEST(beta_draw(7, 3) != beta_draw(8, 3));
+  BOOST_TEST(beta_factor(step_request(3, 10, 7)).value() == beta_draw(7, 3));
+}
+
+BOOST_FIXTURE_TEST_CASE(mixtures_have_the_modalities_that_both_have, bench) {
+  const step_request at(0, 1);
+  const step_scalar quarter(at, [](const progress&, double) { return 0.25; });
+  // The first and second share modality 0, the second and third modality 1, the third and first nothing.
+  const presence<B> present(home, 3, 2, {1, 0, 1, 1, 0, 1});
+  const interpolation<B> mixture(present, quarter);
+  BOOST_TEST(host(mixture.present().mask()) == (std::vector<double>{1, 0, 0, 1, 0, 1}), each);
+  BOOST_TEST(host(mixture.present().share()) == (std::vector<double>{1, 0, 0, 1, 0, 1}), each);
+  const auto x = constant({3, 1, 1, 1, 1}, {4, 8, 16});
+  BOOST_TEST(host(mixture.mixed(x)) == (std::vector<double>{1 + 6, 2 + 12, 16}), each);
+  const double nan = std::nan("");
+  const auto volumes =
+      mixture.mixed(std::vector{constant({3, 1, 1, 1, 1}, {4, 8, nan}), constant({3, 1, 1, 1, 1}, {nan, 8, 16})});
+  BOOST_TEST(host(volumes[0])[0] == 7);
+  BOOST_TEST(host(volumes[1])[1] == 14);
+  BOOST_TEST(host(volumes[1])[2] == 16);
+  for (const auto& one : volumes)
+    for (const double v : host(one)) BOOST_TEST(std::isfinite(v));
 }
 
 BOOST_FIXTURE_TEST_CASE(known_labels_take_the_place_of_predictions, parts) {

@@ -25,6 +25,7 @@ const std::vector<std::string> method_names{"supervised",
                                             "cross_pseudo_supervision",
                                             "uncertainty_aware_mean_teacher",
                                             "uncertainty_rectified_pyramid",
+                                            "interpolation_consistency",
                                             everything};
 
 // Four small cases of two modalities, two of them with labels.

@@ -233,7 +233,7 @@ class contrastive_mutual_learning {
     return mean_over_pairs(home(), present, labelled, term, weigh());
   }
 
-  // Where branches differ, the surer one teaches (method.md 5(c)).
+  // Where branches differ, the more certain one teaches (method.md 5(c)).
   variable<Backend> cross_teaching(const logits_list& logits, const variable<Backend>& own,
                                    const presence<Backend>& present, index labelled) const {
     const auto term = [&](index m, index n) {

@@ -27,7 +27,7 @@ struct contrastive_mutual_learning_options {
       32;  // target mass in voxels from which a class counts in a crop's Dice; fewer for large voxels
   std::string confidence = "soft";   // or threshold
   double threshold = 0.8;            // of the confidence, where it is chosen
-  std::string agreement = "none";    // of pairs of branches: mse, or disagreement: where they differ the surer teaches
+  std::string agreement = "none";    // or mse, disagreement: where branches differ the more certain one teaches
   double disagree = 0.5;             // weight of agreement = "disagreement"
   std::string target = "consensus";  // or cps: hard labels of the partner branches (ablation)
   bool reliability = true;           // branches learn from better ones; false: all pairs weigh 1

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Entropy minimisation (Grandvalet and Bengio, NeurIPS 2004): predictions of all crops are made surer.
+/// Entropy minimisation (Grandvalet and Bengio, NeurIPS 2004): predictions of all crops are made more certain.
 #ifndef COMODAL_SSL_ENTROPY_MINIMISATION_HPP
 #define COMODAL_SSL_ENTROPY_MINIMISATION_HPP
 

@@ -12,6 +12,7 @@
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
 #include <comodal/ssl/cross_pseudo_supervision.hpp>
 #include <comodal/ssl/entropy_minimisation.hpp>
+#include <comodal/ssl/interpolation_consistency.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
 #include <comodal/ssl/method_setup.hpp>
 #include <comodal/ssl/supervised.hpp>
@@ -136,6 +137,7 @@ method_registry<Backend> method_registry<Backend>::built_in() {
   names.template method<generic<cross_pseudo_supervision_method>>("cross_pseudo_supervision");
   names.template method<generic<uncertainty_aware_mean_teacher>>("uncertainty_aware_mean_teacher");
   names.template method<generic<uncertainty_rectified_pyramid>>("uncertainty_rectified_pyramid");
+  names.template method<generic<interpolation_consistency>>("interpolation_consistency");
   return names;
 }
 
@@ -172,6 +174,7 @@ template <tensor_backend Backend>
   COMODAL_METHOD_ENTRY(kind, cross_pseudo_supervision_method, Backend)                                      \
   COMODAL_METHOD_ENTRY(kind, uncertainty_aware_mean_teacher, Backend)                                       \
   COMODAL_METHOD_ENTRY(kind, uncertainty_rectified_pyramid, Backend)                                        \
+  COMODAL_METHOD_ENTRY(kind, interpolation_consistency, Backend)                                            \
   kind any_method<Backend> make_method(tape<Backend>&, const named_options&, const network_options&, index, \
                                        const target_map&, std::uint64_t, const loss_options&,               \
                                        const method_registry<Backend>&);

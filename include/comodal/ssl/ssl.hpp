@@ -10,6 +10,7 @@
 #include <comodal/ssl/cross_pseudo_supervision.hpp>
 #include <comodal/ssl/device_batch.hpp>
 #include <comodal/ssl/entropy_minimisation.hpp>
+#include <comodal/ssl/interpolation_consistency.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
 #include <comodal/ssl/method.hpp>
 #include <comodal/ssl/method_registry.hpp>
@@ -19,6 +20,7 @@
 #include <comodal/ssl/parts/constant_function.hpp>
 #include <comodal/ssl/parts/disagreement.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
+#include <comodal/ssl/parts/interpolation.hpp>
 #include <comodal/ssl/parts/negative_queue.hpp>
 #include <comodal/ssl/parts/pairs.hpp>
 #include <comodal/ssl/parts/ramp.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Uncertainty-aware Mean Teacher (Yu et al., MICCAI 2019): the student follows the teacher where stochastic passes of
-/// the teacher are sure.
+/// the teacher are certain.
 #ifndef COMODAL_SSL_UNCERTAINTY_AWARE_MEAN_TEACHER_HPP
 #define COMODAL_SSL_UNCERTAINTY_AWARE_MEAN_TEACHER_HPP
 
@@ -110,7 +110,7 @@ class uncertainty_aware_mean_teacher {
     const auto wanted = request.pass(network_outputs::fused_only, forward_mode::stochastic, pass);
     return probabilities(m_teacher.forward(crops.volumes, crops.present, wanted).fused, m_targets.kind);
   }
-  // 1 where the mean of the passes is sure enough, else 0: (N, D, H, W).
+  // 1 where the mean of the passes is certain, else 0: (N, D, H, W).
   [[nodiscard]] variable<Backend> sure_voxels(const device_crops<Backend>& crops, const step_request& request) const {
     const auto average = mean_of_passes(m_student.parameters().home(), 1, static_cast<std::uint32_t>(m_options.passes),
                                         [&](std::uint32_t pass) { return seen(crops, request, pass); });

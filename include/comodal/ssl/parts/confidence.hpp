@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// How sure a prediction is, voxel by voxel, as weights of its targets.
+/// How certain a prediction is, voxel by voxel, as weights of its targets.
 #ifndef COMODAL_SSL_PARTS_CONFIDENCE_HPP
 #define COMODAL_SSL_PARTS_CONFIDENCE_HPP
 

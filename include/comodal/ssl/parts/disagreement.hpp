@@ -73,8 +73,9 @@ template <tensor_backend Backend>
 }
 
 /// What z loses against a partner where the two disagree (method.md 5(c)): the cross-entropy with the partner's
-/// sharpened prediction, times how much surer the partner is there, summed over the voxels that differ and divided by
-/// their number, at least `least`. 0 where they agree, and where z is the surer one. The partner receives no gradient.
+/// sharpened prediction, times how much more certain the partner is there, summed over the voxels that differ and
+/// divided by their number, at least `least`. 0 where they agree, and where z is the more certain one. The partner
+/// receives no gradient.
 /// @param z, partner logits (N, D, H, W, C) @param own (N, D, H, W), 0 where nothing is to be learnt, or empty
 /// @param temperature of the sharpening @return (N)
 template <tensor_backend Backend>
