@@ -108,7 +108,7 @@ class raw_settings {
         translated.push_back(std::move(one));
         continue;
       }
-      if (const std::string any = "method.<method>."; now.starts_with(any)) now = own + now.substr(any.size());
+      if (const std::string any = "method.<method>."; now.starts_with(any)) now = text(own, now.substr(any.size()));
       if (!now.starts_with("method.") || (now.starts_with(own) && options.contains(now.substr(own.size()))))
         translated.push_back({now, std::move(one.value), std::move(one.where)});
     }
@@ -125,7 +125,7 @@ class raw_settings {
  private:
   void read_table(const toml::value& table, const std::string& prefix, const std::string& file) {
     for (const auto& [name, value] : table.as_table()) {
-      const std::string key = prefix.empty() ? name : prefix + "." + name;
+      const std::string key = prefix.empty() ? name : text(prefix, ".", name);
       if (value.is_table() && !value.as_table().empty())
         read_table(value, key, file);
       else
@@ -209,7 +209,7 @@ class settings {
     for (const settings* side : {this, &other})
       for (const std::string& key : side->m_order) {
         const std::string here = shown(*this, key), there = shown(other, key);
-        if (here != there && free.count(key) == 0) return {key + " = " + here, key + " = " + there};
+        if (here != there && free.count(key) == 0) return {text(key, " = ", here), text(key, " = ", there)};
       }
     return {};
   }

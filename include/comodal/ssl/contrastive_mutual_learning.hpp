@@ -141,7 +141,7 @@ class contrastive_mutual_learning {
     variable<Backend> maps, counts;    // (U, V, K), (U, K): its own coarse maps, and the classes that count in them
     variable<Backend> own;             // (U, D, H, W): 0 where a labelled crop was pasted in; empty: nowhere
   };
-  static const options_type& checked(const options_type& options) {
+  static options_type checked(const options_type& options) {
     options.check();
     return options;
   }
