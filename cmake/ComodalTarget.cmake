@@ -131,34 +131,36 @@ function(comodal_define_cli)
   target_link_libraries(comodal::cli INTERFACE comodal::comodal)
 endfunction()
 
-# _comodal_check_compiled(): writes down with what the compiled libraries of this build folder are compiled, or compares it with what those of
-# COMODAL_COMPILED_FOLDER were.
+# _comodal_check_compiled(): writes down with what the compiled libraries of this build folder are compiled, or compares
+# it with what those of COMODAL_COMPILED_FOLDER were.
 function(_comodal_check_compiled)
   string(TOUPPER "${CMAKE_BUILD_TYPE}" _config)
   set(_processor)
   if(COMODAL_ARCH STREQUAL "native")
     cmake_host_system_information(RESULT _processor QUERY PROCESSOR_NAME)
   endif()
-  string(JOIN " " _now ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} "COMODAL_ARCH=${COMODAL_ARCH}" ${_processor} ${CMAKE_CXX_FLAGS}
-    ${CMAKE_CXX_FLAGS_${_config}} "COMODAL_ONEDNN=${COMODAL_ONEDNN}")
+  string(JOIN " " _now ${CMAKE_CXX_COMPILER_ID} ${CMAKE_CXX_COMPILER_VERSION} "COMODAL_ARCH=${COMODAL_ARCH}" ${_processor}
+    ${CMAKE_CXX_FLAGS} ${CMAKE_CXX_FLAGS_${_config}} "COMODAL_ONEDNN=${COMODAL_ONEDNN}")
   if(NOT COMODAL_COMPILED_FOLDER)
     file(CONFIGURE OUTPUT "${CMAKE_CURRENT_BINARY_DIR}/comodal_compiled.txt" CONTENT "${_now}" @ONLY)
     return()
   endif()
   set(_file "${COMODAL_COMPILED_FOLDER}/comodal_compiled.txt")
   if(NOT EXISTS "${_file}")
-    message(FATAL_ERROR "comodal: COMODAL_COMPILED_FOLDER names a folder without comodal_compiled.txt: ${COMODAL_COMPILED_FOLDER}")
+    message(FATAL_ERROR
+      "comodal: COMODAL_COMPILED_FOLDER names a folder without comodal_compiled.txt: ${COMODAL_COMPILED_FOLDER}")
   endif()
   file(READ "${_file}" _then)
   if(NOT _then STREQUAL _now)
-    message(FATAL_ERROR "comodal: the libraries in COMODAL_COMPILED_FOLDER were compiled otherwise than this project.\n  there: ${_then}\n  here:  ${_now}\n"
+    message(FATAL_ERROR "comodal: the libraries in COMODAL_COMPILED_FOLDER were compiled otherwise than this project.\n"
+      "  there: ${_then}\n  here:  ${_now}\n"
       "Use the same compiler and flags, or leave COMODAL_COMPILED_FOLDER out.")
   endif()
 endfunction()
 
 # _comodal_compiled_library(<name> <unit>...): a static library comodal_<name>, alias comodal::<name>, which is built when something links it.
-# A unit is "<file>|<headers>|<lists of templates>|<back end>", headers and lists with commas between them; lists of a unit without a back end
-# take none. It links what _link holds.
+# A unit is "<file>|<headers>|<lists of templates>|<back end>", headers and lists with commas between them; lists of a
+# unit without a back end take none. It links what _link holds.
 # Where COMODAL_COMPILED_FOLDER holds libcomodal_<name>.a of an earlier build with the same compiler and flags, that one is taken.
 function(_comodal_compiled_library name)
   string(TOUPPER "COMODAL_${name}" _definition)
@@ -207,22 +209,27 @@ function(_comodal_compiled_library name)
   add_library(comodal::${name} ALIAS comodal_${name})
 endfunction()
 
-# comodal_define_compiled(): comodal::compiled, comodal::compiled_double and comodal::compiled_mixed, static libraries that hold the operations,
-# networks, methods and optimisers of default_backend, double_backend and mixed_backend (core/compiled.hpp), and comodal::compiled_common, what they
-# share: large functions that know no back end (COMODAL_ONCE, core/config.hpp). A program that links one compiles them no more. Each is built when something links it, here or in the project that found the package, with that project's compiler and flags.
+# comodal_define_compiled(): comodal::compiled, comodal::compiled_double and comodal::compiled_mixed, static libraries
+# that hold the operations, networks, methods and optimisers of default_backend, double_backend and mixed_backend
+# (core/compiled.hpp), and comodal::compiled_common, what they share: large functions that know no back end
+# (COMODAL_ONCE, core/config.hpp). A program that links one compiles them no more. Each is built when something links
+# it, here or in the project that found the package, with that project's compiler and flags.
 function(comodal_define_compiled)
   if(TARGET comodal::compiled)
     return()  # the package was found in another folder of the project
   endif()
   _comodal_check_compiled()
+  string(JOIN "," _common core/tensor data/data engine/dispatch engine/problem/all metric/metric model/model_file
+    infer/predict_case report/report ssl/contrastive_mutual_learning_options train/run_plan)
   set(_link comodal::comodal)
   _comodal_compiled_library(compiled_common
-    "common|core/tensor,data/data,engine/dispatch,engine/problem/all,metric/metric,model/model_file,infer/predict_case,report/report,ssl/contrastive_mutual_learning_options,train/run_plan|TENSOR,BATCH_MAKER|")
+    "common|${_common}|TENSOR,BATCH_MAKER|")
   if(TARGET comodal_compiled_common)
     target_compile_definitions(comodal_compiled_common PRIVATE COMODAL_COMPILING_COMMON)
   endif()
   set(_convolution "autograd/convolution,autograd/gating|CONVOLUTION,GATING")
-  set(_operations "autograd/arithmetic,autograd/reduction,autograd/structure,nn/parameters|ARITHMETIC,REDUCTION,STRUCTURE,TAPE,PARAMETERS")
+  string(CONCAT _operations "autograd/arithmetic,autograd/reduction,autograd/structure,nn/parameters"
+    "|ARITHMETIC,REDUCTION,STRUCTURE,TAPE,PARAMETERS")
   set(_partner "bfloat16_backend<mixed_backend>")
   foreach(_name compiled compiled_double compiled_mixed)
     string(REGEX REPLACE "^compiled_?" "" _backend "${_name}")

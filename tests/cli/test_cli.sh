@@ -70,7 +70,8 @@ refuses 2 "there is no key 'mix'; it is called 'augment.mix' now" "$comodal" tra
 refuses 2 "there is no key 'method.ema'; it is called 'method.<method>.ema_decay' now" "$comodal" train tiny.toml run --method.ema 0.9
 refuses 2 "batch.labelled and batch.unlabelled say how many" "$comodal" train tiny.toml run --train.batch_size 4
 refuses 2 "the length of a run is 'train.steps'" "$comodal" train tiny.toml run --epochs 4
-refuses 2 "did you mean 'method.contrastive_mutual_learning.ema_decay'" "$comodal" train tiny.toml run --method.contrastive_mutual_learning.ema 0.8
+refuses 2 "did you mean 'method.contrastive_mutual_learning.ema_decay'" \
+  "$comodal" train tiny.toml run --method.contrastive_mutual_learning.ema 0.8
 refuses 2 "did you mean 'optimiser.clip'" "$comodal" train tiny.toml run --train.clip 3
 refuses 2 "did you mean 'optimiser.momentum'" "$comodal" train tiny.toml run --train.momentun 0.8
 refuses 2 "no such experiment file" "$comodal" train absent.toml run

@@ -51,7 +51,8 @@ find include/comodal -name '*.hpp' | LC_ALL=C sort | xargs awk -v layers="$layer
   layer != "" && layer !~ /^(core|engine)$/ && /(^|[^_a-z])(for_elements|for_tasks|for_rows|for_numbered_rows|reduce_rows|for_worker_tasks|parallel_for) *[(<]/ {
     complain("launches a kernel, expected ops::each, ops::row_sums or a problem of its own")
   }
-  layer != "" && layer != "cli" && FILENAME != "include/comodal/core/context_base.hpp" && /(printf|fputs|std::c(out|err)|exit) *\(/ {
+  layer != "" && layer != "cli" && FILENAME != "include/comodal/core/context_base.hpp" &&
+      /(printf|fputs|std::c(out|err)|exit) *\(/ {
     complain("prints or exits, expected cli alone (app has an observer)")
   }
   layer != "" && layer !~ /^(core|cli)$/ && /(deep_copy|kokkos_malloc|kokkos_free|[.>]fence\(\))/ {

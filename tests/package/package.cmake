@@ -72,9 +72,12 @@ if(MODE STREQUAL "installed")
     "-DCMAKE_PREFIX_PATH=${WORK}/prefix;${outer_CMAKE_PREFIX_PATH}")
   expect_march("${WORK}/asked" "-march=native")
   # Libraries that were compiled otherwise are refused.
-  execute_process(COMMAND "${CMAKE_COMMAND}" -S "${WORK}/outside/names" -B "${WORK}/otherwise" ${settings} -DCOMODAL_ARCH=x86-64-v2
-    "-DCOMODAL_COMPILED_FOLDER=${BUILD}" "-DCMAKE_PREFIX_PATH=${WORK}/prefix;${outer_CMAKE_PREFIX_PATH}" RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE out)
-  if(status EQUAL 0 OR NOT out MATCHES "compiled otherwise[ \n]+than this project" OR NOT out MATCHES "COMODAL_ARCH=x86-64-v2")
+  execute_process(COMMAND "${CMAKE_COMMAND}" -S "${WORK}/outside/names" -B "${WORK}/otherwise" ${settings}
+    -DCOMODAL_ARCH=x86-64-v2 "-DCOMODAL_COMPILED_FOLDER=${BUILD}"
+    "-DCMAKE_PREFIX_PATH=${WORK}/prefix;${outer_CMAKE_PREFIX_PATH}"
+    RESULT_VARIABLE status OUTPUT_VARIABLE out ERROR_VARIABLE out)
+  if(status EQUAL 0 OR NOT out MATCHES "compiled otherwise[ \n]+than this project" OR
+      NOT out MATCHES "COMODAL_ARCH=x86-64-v2")
     message(FATAL_ERROR "COMODAL_COMPILED_FOLDER took libraries for another processor:\n${out}")
   endif()
   # A command line of one's own, with what the outer build has compiled.
