@@ -49,6 +49,14 @@ template <tensor_backend Backend>
   return reshape(divide(sum(multiply(flat, weight), {1}), shift(sum(weight, {1}), 1e-30)), {n});
 }
 
+// The largest of a row of probabilities; of equal ones the lower.
+template <class T>
+[[nodiscard]] KOKKOS_INLINE_FUNCTION index most_probable_channel(const T* row, index channels) {
+  index best = 0;
+  for (index c = 1; c < channels; ++c) best = row[c] > row[best] ? c : best;
+  return best;
+}
+
 // The most probable class (of equal ones the lower), or every region of probability 1/2 and more, as ones.
 template <class T>
 struct hard_labels_body {
@@ -58,8 +66,7 @@ struct hard_labels_body {
   T* hard;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const T* row = q + i * channels;
-    index best = 0;
-    for (index c = 1; c < channels; ++c) best = row[c] > row[best] ? c : best;
+    const index best = most_probable_channel(row, channels);
     for (index c = 0; c < channels; ++c)
       hard[i * channels + c] = (kind == label_kind::classes ? c == best : row[c] >= T(0.5)) ? T(1) : T(0);
   }

@@ -174,9 +174,9 @@ class contrastive_mutual_learning {
     const auto seen = m_teacher.forward(weak.volumes, weak.present,
                                         request.pass(network_outputs::fused_only, forward_mode::evaluate));
     const auto q = probabilities(seen.fused, kind), sharp = sharpened(q, kind, m_options.sharpen);
-    const auto sure =
+    const auto certain =
         m_options.confidence == "threshold" ? confidence_above(q, kind, m_options.threshold) : confidence(q, kind);
-    const auto mixed = with_known_labels<Backend>({sharp, sure}, m_targets, strong);
+    const auto mixed = with_known_labels<Backend>({sharp, certain}, m_targets, strong);
     const auto own_counts = counting_classes(sharp, home().constant(ops::full(ctx(), shape{strong.samples, 1}, T(0))),
                                              m_options.counted_voxels);
     return {mixed.target, mixed.weight, coarse_maps(q), slice(own_counts, 1, first_foreground(), m_targets.channels),
@@ -212,7 +212,7 @@ class contrastive_mutual_learning {
     const auto negatives = m_queue.select(teacher.maps, teacher.counts, cases);
     const auto counting =
         slice(slice(counts, 0, labelled, counts.extent(0)), 1, first_foreground(), counts.extent(1));  // (U, K)
-    const auto number = constant_function(ssl_detail::at_least_one{}, sum(counting, {1}));
+    const auto number = constant_function(ssl_detail::at_least_number{1}, sum(counting, {1}));
     std::vector<variable<Backend>> maps;
     for (const auto& z : logits) maps.push_back(coarse_maps(probabilities(z, m_targets.kind)));
     const auto term = [&](index m, index n) {

@@ -15,6 +15,7 @@
 #include <comodal/ssl/method.hpp>
 #include <comodal/ssl/method_registry.hpp>
 #include <comodal/ssl/method_setup.hpp>
+#include <comodal/ssl/parts/averaged_student.hpp>
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/constant_function.hpp>

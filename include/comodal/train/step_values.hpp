@@ -18,6 +18,7 @@ namespace comodal::inline COMODAL_CONFIG::train_detail {
 // Reads nothing from the device. @throws config_error that names the value or the store
 template <tensor_backend Backend>
 void check_step(const named_scalars<Backend>& values, const std::vector<named_store<Backend>>& trained) {
+  (void)loss_of(values);  // refuses values without a loss
   std::set<std::string> names;
   for (const auto& [name, value] : values) {
     if (!names.insert(name).second)

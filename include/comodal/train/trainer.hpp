@@ -203,7 +203,6 @@ class trainer {
   named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     try {
       auto values = m_method->step(batch, request);
-      (void)loss_of(values);  // refuses values without a loss
       train_detail::check_step(values, m_optimisers.trained());
       return values;
     } catch (...) {

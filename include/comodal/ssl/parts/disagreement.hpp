@@ -23,33 +23,14 @@ struct differs_body {
   index channels;
   const T *p, *q;
   T* differs;
-  KOKKOS_INLINE_FUNCTION static index largest(const T* row, index channels) {
-    index best = 0;
-    for (index c = 1; c < channels; ++c) best = row[c] > row[best] ? c : best;
-    return best;
-  }
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const T *a = p + i * channels, *b = q + i * channels;
     bool other = false;
     if (kind == label_kind::classes)
-      other = largest(a, channels) != largest(b, channels);
+      other = detail::most_probable_channel(a, channels) != detail::most_probable_channel(b, channels);
     else
       for (index c = 0; c < channels; ++c) other = other || (a[c] >= T(0.5)) != (b[c] >= T(0.5));
     differs[i] = other ? T(1) : T(0);
-  }
-};
-
-struct at_least_number {
-  double least;
-  template <class T>
-  KOKKOS_INLINE_FUNCTION T value(T x) const {
-    return x > static_cast<T>(least) ? x : static_cast<T>(least);
-  }
-};
-struct positive_part {
-  template <class T>
-  KOKKOS_INLINE_FUNCTION T value(T x) const {
-    return x > T(0) ? x : T(0);
   }
 };
 
@@ -86,8 +67,8 @@ template <tensor_backend Backend>
   const auto p = probabilities(detach(z), kind), q = probabilities(detach(partner), kind);
   auto differs = where_predictions_differ(p, q, kind);
   if (own) differs = multiply(differs, own);
-  const auto surer = constant_function(ssl_detail::positive_part{}, confidence(q, kind) - confidence(p, kind));
-  const auto sums = segmentation_sums(z, sharpened(q, kind, temperature), multiply(differs, surer), kind);
+  const auto lead = constant_function(ssl_detail::clipped{}, confidence(q, kind) - confidence(p, kind));
+  const auto sums = segmentation_sums(z, sharpened(q, kind, temperature), multiply(differs, lead), kind);
   const auto number = sum(reshape(differs, {samples, differs.shape().size() / samples}), {1});
   return reshape(divide(slice(sums, 1, 1, 2),
                         reshape(constant_function(ssl_detail::at_least_number{least}, number), {samples, 1})),

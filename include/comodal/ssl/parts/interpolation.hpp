@@ -33,13 +33,6 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace ssl_detail {
 
-struct is_zero {
-  template <class T>
-  KOKKOS_INLINE_FUNCTION T value(T x) const {
-    return x == T(0) ? T(1) : T(0);
-  }
-};
-
 // (N, ...) with each sample in the place of the one before it, the first in that of the last.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> next_sample(const variable<Backend>& x) {
@@ -57,11 +50,10 @@ class interpolation {
   interpolation(const presence<Backend>& present, const step_scalar& factor) : m_before(present) {
     const index samples = present.samples();
     if (samples < 2)
-      throw config_error(text("interpolation: ", samples,
-                              " unlabelled crop per step, expected 2 or more; set "
-                              "batch.unlabelled"));
+      throw config_error(
+          text("interpolation: ", samples, " unlabelled crop per step, expected 2 or more; set batch.unlabelled"));
     const auto both = multiply(present.mask(), ssl_detail::next_sample(present.mask()));
-    const auto alone = constant_function(ssl_detail::is_zero{}, sum(both, {1}));  // (N, 1)
+    const auto alone = 1.0 - constant_function(ssl_detail::positive{}, sum(both, {1}));  // (N, 1)
     const auto mask = detach(both + multiply(alone, present.mask()));
     m_present = presence<Backend>(mask, detach(divide(mask, sum(mask, {1}))));
     m_second = detach(scale(1.0 - alone, 1.0 - factor));

@@ -10,28 +10,6 @@
 #include <comodal/ssl/parts/constant_function.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
-namespace ssl_detail {
-
-struct positive {
-  template <class T>
-  KOKKOS_INLINE_FUNCTION T value(T x) const {
-    return x > T(0) ? T(1) : T(0);
-  }
-};
-struct clipped {
-  template <class T>
-  KOKKOS_INLINE_FUNCTION T value(T x) const {
-    return x < T(0) ? T(0) : (x > T(1) ? T(1) : x);
-  }
-};
-struct at_least_one {
-  template <class T>
-  KOKKOS_INLINE_FUNCTION T value(T x) const {
-    return x > T(1) ? x : T(1);
-  }
-};
-
-}  // namespace ssl_detail
 
 /// Running means (factor 0.99) of the soft Dice of M branches on labelled crops, from 1/2. They stay on
 /// the device, in their place.
@@ -49,7 +27,7 @@ class reliability {
               const variable<Backend>& samples) {
     const auto known = multiply(in_target, reshape(samples, {samples.extent(0), 1}));
     const auto number = sum(known), rate = scale(constant_function(ssl_detail::positive{}, number), 1 - factor);
-    const auto now = divide(sum(multiply(dice, known)), constant_function(ssl_detail::at_least_one{}, number));
+    const auto now = divide(sum(multiply(dice, known)), constant_function(ssl_detail::at_least_number{1}, number));
     const auto before = slice(m_values, 0, k, k + 1);
     replace(k, add(before, multiply(rate, subtract(now, before))));
   }

@@ -28,6 +28,28 @@ void check_teacher_options(const Options& o) {
   expect_between(key("ramp"), o.ramp, 0, 1);
 }
 
+/// The options of methods with averaged weights and one unlabelled term. A method derives its own from them, with the
+/// `name` of its table, and `check()` that calls `check_consistency_options`.
+struct consistency_options {
+  double branch_weight = 0.5;  // of the branches' losses beside the fused one's
+  double ema_decay = 0.99;     // of the averaged weights
+  double ramp = 0.4;           // fraction of the run over which the unlabelled term rises
+  double consistency = 0.1;    // weight of the unlabelled term at the end of its ramp
+
+  /// Calls `visit(key, reference)` for every option.
+  template <class Options, class Visit>
+  static void visit(Options& o, Visit&& visit) {
+    visit_teacher_options(o, visit);
+    visit(std::string_view("consistency"), o.consistency);
+  }
+};
+/// @throws config_error naming the key of the table [method.NAME] that makes no sense
+template <class Options>
+void check_consistency_options(const Options& o) {
+  check_teacher_options(o);
+  expect_between(text("method.", Options::name, ".consistency"), o.consistency, 0, 1000);
+}
+
 }  // namespace comodal::inline COMODAL_CONFIG
 
 #endif
