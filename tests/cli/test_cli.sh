@@ -184,6 +184,17 @@ refuses 2 "batch.unlabelled = 9: the method 'contrastive_mutual_learning' needs 
 ! grep -q "^reading" out.txt || fail "volumes are read before the number of cases is checked"
 refuses 2 "batch.unlabelled = 0: the method 'contrastive_mutual_learning' learns from unlabelled crops" \
   "$comodal" train tiny.toml wrong --batch.unlabelled 0
+echo "what a method needs is said before a volume is read"
+for method in interpolation_consistency uncertainty_rectified_pyramid uncertainty_aware_mean_teacher; do
+  case $method in
+    interpolation_consistency) words="learns from unlabelled crops; set it to 2 or more" ;;
+    uncertainty_rectified_pyramid) words="the network has one output alone; set model.deep_supervision = true" ;;
+    *) words="model.dropout = 0: without dropout all passes of the teacher are alike" ;;
+  esac
+  refuses 2 "$words" "$comodal" train tiny.toml needy --method.name $method --batch.unlabelled 1
+  ! grep -q "^reading" out.txt || fail "$method is refused only after all cases were read"
+  [ ! -e needy ] || fail "$method leaves a folder"
+done
 refuses 2 "there is no key 'method.contrastive_mutual_learning.ema_decy'; did you mean 'method.contrastive_mutual_learning.ema_decay'?" \
   "$comodal" train tiny.toml wrong --method.contrastive_mutual_learning.ema_decy 0.9
 refuses 2 "^comodal: there is no command 'trian'; did you mean 'train'? (--help lists all commands)$" "$comodal" trian tiny.toml wrong

@@ -104,6 +104,16 @@ BOOST_FIXTURE_TEST_CASE(views_that_nobody_asked_for_are_empty, views_bench) {
   BOOST_TEST((weak.weak.images == usual.weak.images));
 }
 
+BOOST_FIXTURE_TEST_CASE(a_method_that_needs_more_unlabelled_crops_says_so, views_bench) {
+  auto maker = make();
+  const index enough = maker.options().unlabelled;
+  maker.set_views({.least_unlabelled = enough});
+  BOOST_TEST(maker.make(0).strong.samples == enough);
+  BOOST_CHECK_EXCEPTION(maker.set_views({.least_unlabelled = enough + 1}), config_error,
+                        says(text("batch.unlabelled = ", enough,
+                                  ": the method learns from unlabelled crops; set it to ", enough + 1, " or more")));
+}
+
 BOOST_FIXTURE_TEST_CASE(a_method_of_labelled_crops_needs_no_unlabelled_case, views_bench) {
   unlabelled.clear();
   const auto batch = make(batch_views::labelled_only()).make(0);

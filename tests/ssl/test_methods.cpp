@@ -299,10 +299,13 @@ BOOST_FIXTURE_TEST_CASE(terms_have_a_gradient_along_which_they_fall, terms) {
 }
 
 BOOST_FIXTURE_TEST_CASE(a_pyramid_needs_several_outputs, methods) {
-  auto o = named("uncertainty_rectified_pyramid");
-  auto method = make_method<B>(home, o, tiny_network(), 2, target_map::of_classes(tiny_classes), 1);
-  BOOST_CHECK_EXCEPTION((void)method.step(tiny_batch(0), {0, 10}), config_error,
-                        says("the network has one output alone; set model.deep_supervision = true"));
+  auto shallow = tiny_network(), single = network_for("uncertainty_rectified_pyramid");
+  shallow.deep_supervision = true;
+  single.deep_supervision = false;
+  for (const auto& network : {shallow, single})
+    BOOST_CHECK_EXCEPTION((void)make_method<B>(home, named("uncertainty_rectified_pyramid"), network, 2,
+                                               target_map::of_classes(tiny_classes), 1),
+                          config_error, says("the network has one output alone; set model.deep_supervision = true"));
 }
 
 // The student on mixed volumes against the mixture of the teacher's predictions, both mixed here by hand.

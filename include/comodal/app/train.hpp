@@ -149,10 +149,10 @@ class training {
   void refuse_few_unlabelled(const batch_views& views) const {
     if (!views.has_unlabelled()) return;
     const index wanted = m_e.batch.unlabelled, there = static_cast<index>(m_cohort.unlabelled.size());
-    if (wanted == 0)
-      throw config_error(text("batch.unlabelled = 0: the method '", m_e.method.name,
-                              "' learns from unlabelled crops; set it to 1 or more, or choose method.name = "
-                              "\"supervised\""));
+    if (wanted < views.least_unlabelled)
+      throw config_error(text("batch.unlabelled = ", wanted, ": the method '", m_e.method.name,
+                              "' learns from unlabelled crops; set it to ", views.least_unlabelled,
+                              " or more, or choose method.name = \"supervised\""));
     if (wanted * m_processes.size() > there)
       throw config_error(text("batch.unlabelled = ", wanted, ": the method '", m_e.method.name,
                               "' needs as many "

@@ -73,15 +73,15 @@ class batch_maker {
 
   [[nodiscard]] const batch_options& options() const { return m_options; }
   /// What each batch holds. Call it only while no other thread makes a batch.
-  /// @throws config_error if views of unlabelled crops are asked for and there are none, or for a negative number
+  /// @throws config_error if views of unlabelled crops are asked for and there are too few, or for a negative number
   void set_views(batch_views views) {
     if (views.weak < 0 || views.strong < 0)
       throw config_error(
           text("batch_views: ", views.weak, " weak and ", views.strong, " strong views, expected 0 or more"));
-    if (views.has_unlabelled() && m_options.unlabelled == 0)
-      throw config_error(
-          "batch.unlabelled = 0: the method learns from unlabelled crops; set it to 1 or more, or choose a method that "
-          "does not");
+    if (views.has_unlabelled() && m_options.unlabelled < views.least_unlabelled)
+      throw config_error(text("batch.unlabelled = ", m_options.unlabelled,
+                              ": the method learns from unlabelled crops; set it to ", views.least_unlabelled,
+                              " or more, or choose a method that does not"));
     if (views.has_unlabelled()) refuse_few_unlabelled();
     m_views = std::move(views);
   }

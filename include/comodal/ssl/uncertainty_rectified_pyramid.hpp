@@ -29,8 +29,14 @@ class uncertainty_rectified_pyramid : public averaged_student<Backend> {
  public:
   using options_type = uncertainty_rectified_pyramid_options;
 
+  /// @throws config_error for a network of fewer than two outputs
   uncertainty_rectified_pyramid(const method_setup<Backend>& setup, const options_type& options)
-      : base(setup, options), m_options(options) {}
+      : base(setup, options), m_options(options) {
+    if (!setup.options().deep_supervision || setup.options().stream_channels.size() < 3)
+      throw config_error(
+          "method.name = \"uncertainty_rectified_pyramid\": the network has one output alone; set "
+          "model.deep_supervision = true and at least three stages");
+  }
 
   [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false}; }
 
@@ -40,10 +46,6 @@ class uncertainty_rectified_pyramid : public averaged_student<Backend> {
     const network_input<Backend> input({&crops.labelled, &crops.strong});
     const auto out = base::student().forward(input.volumes, input.present,
                                              request.pass(network_outputs::logits, forward_mode::train));
-    if (out.deep.empty())
-      throw config_error(
-          "uncertainty rectified pyramid: the network has one output alone; set model.deep_supervision = true and at "
-          "least three stages");
     const auto supervised = base::supervised(out, crops.labelled);
     const auto unlabelled = samples_of(out, crops.labelled.samples, input.present.samples());
     std::vector<variable<Backend>> pyramid{unlabelled.fused};
