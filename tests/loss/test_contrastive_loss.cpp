@@ -24,6 +24,17 @@ BOOST_FIXTURE_TEST_CASE(values_and_gradients_are_pytorchs, golden_bench) {
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(all_maps_receive_gradients_where_that_is_wanted, golden_bench) {
+  const area_similarity_contrast contrast{map_similarity::soft_dice, 1, contrast_gradients::all};
+  for (const std::string leaf : {"anchor", "partner", "negatives"}) {
+    const std::string name = "mutual_contrast_" + leaf;
+    compare(name, leaf, [&](const auto& x) {
+      const auto of = [&](const std::string& which) { return which == leaf ? x : input(name, which); };
+      return contrast(of("anchor"), of("partner"), of("negatives"), input(name, "allowed"));
+    });
+  }
+}
+
 struct closed_forms : bench {
   static constexpr index voxels = 6;
   variable<B> repeated(index count, const variable<B>& map) {

@@ -118,6 +118,8 @@ BOOST_FIXTURE_TEST_CASE(outputs_that_were_not_asked_for_are_left_out, mixed_benc
   BOOST_TEST(logits.branches.size() == 2u);
   BOOST_TEST(logits.features.empty());
   BOOST_TEST(net.forward(in, present).features.size() == 2u);
+  BOOST_TEST(logits.streams.empty());
+  BOOST_TEST(net.forward(in, present).streams.size() == 2u);
 }
 
 // Rounding turns gradients of an untrained network: where an input of an activation changes its sign, or another voxel

@@ -188,6 +188,26 @@ BOOST_FIXTURE_TEST_CASE(fusion_at_any_chosen_stages, network_bench) {
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(streams_come_where_they_are_asked_for, network_bench) {
+  const auto net = make(tiny_options(), 2);
+  open_gates(net);
+  const auto in = volumes(1, 2);
+  const auto p = present({{1, 1}});
+  const auto out = net.forward(in, p, network_outputs::all);
+  BOOST_TEST_REQUIRE(out.streams.size() == 2u);
+  for (const auto& stage : out.streams) BOOST_TEST_REQUIRE(stage.size() == 2u);
+  BOOST_TEST((out.streams[0][1].shape() == shape{1, 2, 4, 4, 2}));
+  BOOST_TEST((out.streams[1][0].shape() == shape{1, 2, 2, 2, 3}));
+  // They are what the branches decode: a change of the other modality reaches them through fusion.
+  auto other = in;
+  other[1] = scale(other[1], 2);
+  BOOST_TEST((host(net.forward(other, p, network_outputs::all).streams[1][0]) != host(out.streams[1][0])));
+  BOOST_TEST(net.forward(in, p, network_outputs::logits).streams.empty());
+  auto o = tiny_options();
+  o.branches = false;
+  BOOST_TEST(make(o, 2).forward(in, p, network_outputs::all).streams.empty());
+}
+
 BOOST_FIXTURE_TEST_CASE(fused_only_is_the_same_fused_output, network_bench) {
   const auto net = make(tiny_options(), 2);
   open_gates(net);

@@ -199,4 +199,45 @@ for name, regions in [("classes", False), ("regions", True)]:
         value = value + (w * squares).sum(1) / w.sum(1) + far.mean(1)
     keep("pyramid_consistency_" + name, z, value / 3, z=z, second=others[0], third=others[1])
 
+# Batches of two crops of three classes, of which class 2 is empty.
+two = (2, 2, 2, 3, 3)
+no_class_2 = F.one_hot(torch.randint(0, 2, two[:-1]), 3).double()
+for name, regions in [("classes", False), ("regions", True)]:
+    # Bidirectional copy-paste: true labels inside a box, pseudo-labels of weight 1/2 outside.
+    known = torch.zeros(two[:-1]).double()
+    known[0, :, 1:, :2] = 1
+    known[1] = 1 - known[0]
+    z = draw(*two, low=-2, high=2).requires_grad_()
+    value = dice_cross_entropy(z, no_class_2, known, None, regions) + 0.5 * dice_cross_entropy(z, no_class_2, 1 - known, None, regions)
+    keep("copy_paste_" + name, z, value, z=z, y=no_class_2, known=known)
+
+
+def channel_contrast(a, b, tau):
+    rows = []
+    for n in range(a.shape[0]):
+        units = torch.cat([a[n] / torch.sqrt((a[n] ** 2).sum(0) + 1e-6), b[n] / torch.sqrt((b[n] ** 2).sum(0) + 1e-6)], 1)
+        s, channels = units.T @ units / tau, a.shape[2]
+        value = 0
+        for c in range(2 * channels):
+            others = torch.cat([s[c, :c], s[c, c + 1:]])
+            value = value + torch.logsumexp(others, 0) - s[c, (c + channels) % (2 * channels)]
+        rows.append(value / (2 * channels))
+    return torch.stack(rows)
+
+
+for differentiated in ["a", "b"]:
+    pair = {k: draw(2, 6, 4) for k in "ab"}
+    leaf = pair[differentiated].requires_grad_()
+    keep("channel_contrast_" + differentiated, leaf, channel_contrast(pair["a"], pair["b"], 0.5), a=pair["a"], b=pair["b"])
+
+# The contrast of Semi-CML: no temperature, gradients for all maps. Class 2 is empty in every map.
+for differentiated in ["anchor", "partner", "negatives"]:
+    maps = {k: draw(4 if k == "negatives" else 2, 5, 3, low=0) for k in ["anchor", "partner", "negatives"]}
+    for m in maps.values():
+        m[:, :, 2] = 0
+    allowed = torch.ones(2, 4, 3).double()
+    allowed[0, :2] = 0
+    leaf = maps[differentiated].requires_grad_()
+    keep("mutual_contrast_" + differentiated, leaf, contrast(*maps.values(), allowed, "soft_dice", 1.0), allowed=allowed, **maps)
+
 (here / "losses.json").write_text(json.dumps(losses, separators=(",", ":")) + "\n")

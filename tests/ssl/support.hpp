@@ -55,6 +55,9 @@ inline step_batch tiny_batch(std::uint32_t step, bool mixed = false, const exten
   b.strong = tiny_crops(2, size, 200 + step, mixed, mixed);
   for (auto& image : b.strong.images)
     for (float& v : image) v = 1.2f * v + 0.1f;
+  b.strong.box.resize(static_cast<std::size_t>(2 * b.strong.voxels()));
+  for (std::size_t i = 0; i < b.strong.box.size(); ++i)
+    b.strong.box[i] = i % 8 < 5;  // 5 of 8 voxels along the last axis
   return b;
 }
 
@@ -68,6 +71,9 @@ inline const std::vector<std::string> method_names{
     "uncertainty_aware_mean_teacher",
     "uncertainty_rectified_pyramid",
     "interpolation_consistency",
+    "bidirectional_copy_paste",
+    "cross_modality_collaboration",
+    "area_similarity_mutual_learning",
 };
 /// `n`, or a network with what a method asks for: dropout; or a stage more, and deep supervision.
 inline network_options network_for(const std::string& method, network_options n = tiny_network()) {

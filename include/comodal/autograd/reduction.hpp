@@ -119,13 +119,27 @@ template <tensor_backend Backend>
                          });
 }
 
+/// a^T b over the last two axes: (..., K, R) and (..., K, C) -> (..., R, C); the leading axes are equal. @throws
+/// shape_error
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> transposed_matmul(const variable<Backend>& a, const variable<Backend>& b) {
+  auto& ctx = a.ctx();
+  const operation_scope scope(ctx, "transposed_matmul");
+  return a.home().result(ops::matmul(ctx, a.value(), b.value(), ops::transposed::a), {&a, &b},
+                         [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value()](const auto& d) {
+                           if (to_a.wanted()) to_a.accumulate(ops::matmul(ctx, bv, d, ops::transposed::b));
+                           if (to_b.wanted()) to_b.accumulate(ops::matmul(ctx, av, d));
+                         });
+}
+
 #define COMODAL_REDUCTION(kind, Backend)                                                     \
   kind variable<Backend> sum(const variable<Backend>&, const std::vector<int>&);             \
   kind variable<Backend> sum(const variable<Backend>&);                                      \
   kind variable<Backend> max(const variable<Backend>&, int);                                 \
   kind variable<Backend> softmax(const variable<Backend>&, int);                             \
   kind variable<Backend> masked_softmax(const variable<Backend>&, const variable<Backend>&); \
-  kind variable<Backend> matmul(const variable<Backend>&, const variable<Backend>&);
+  kind variable<Backend> matmul(const variable<Backend>&, const variable<Backend>&);         \
+  kind variable<Backend> transposed_matmul(const variable<Backend>&, const variable<Backend>&);
 COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_REDUCTION)
 
 }  // namespace comodal::inline COMODAL_CONFIG

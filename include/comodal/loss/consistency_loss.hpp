@@ -74,6 +74,19 @@ struct hard_labels_body {
 
 }  // namespace detail
 
+/// 1 for the most probable class of a voxel (of equal ones the lower), else 0; of regions, 1 for every one of
+/// probability 1/2 and more.
+/// @param q probabilities (..., C) @return a constant of the same shape
+template <tensor_backend Backend>
+[[nodiscard]] variable<Backend> hard_labels(const variable<Backend>& q, label_kind kind) {
+  auto& ctx = q.ctx();
+  auto labels = ctx.make(q.shape());
+  const index channels = q.extent(-1);
+  ops::each(ctx, q.shape().size() / channels,
+            detail::hard_labels_body<typename Backend::scalar_type>{kind, channels, q.value().data(), labels.data()});
+  return q.home().constant(labels);
+}
+
 /// Mean over voxels of w sum_c (p_c - q_c)^2 / C, on probabilities (Mean Teacher; Tarvainen and Valpola 2017).
 struct mean_squared_error {
   label_kind kind = label_kind::classes;
@@ -91,19 +104,8 @@ struct cross_pseudo_supervision {
   template <tensor_backend Backend>
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& q,
                                              const variable<Backend>& w = {}) const {
-    const auto sums = segmentation_sums(z, hard(detach(q)), w, kind);
+    const auto sums = segmentation_sums(z, hard_labels(q, kind), w, kind);
     return reshape(divide(slice(sums, 1, 1, 2), shift(slice(sums, 1, 0, 1), 1e-30)), {z.extent(0)});
-  }
-
- private:
-  template <tensor_backend Backend>
-  variable<Backend> hard(const variable<Backend>& q) const {
-    auto& ctx = q.ctx();
-    auto labels = ctx.make(q.shape());
-    const index channels = q.extent(-1);
-    ops::each(ctx, q.shape().size() / channels,
-              detail::hard_labels_body<typename Backend::scalar_type>{kind, channels, q.value().data(), labels.data()});
-    return q.home().constant(labels);
   }
 };
 

@@ -13,8 +13,8 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// A type that contrasts maps: `loss(anchor, partner, negatives, allowed)` -> (N, K), one value per sample and class.
 /// anchor, partner (N, V, K); negatives (J, V, K), J may be 0: then an empty variable; allowed (N, J, K) of zeros and
-/// ones. Losses are pure: negatives are an argument, queues belong to the method. Partner and negatives receive no
-/// gradient.
+/// ones. Losses are pure: negatives are an argument, queues belong to the method. By default, partner and negatives
+/// receive no gradient.
 template <class T, class Backend>
 concept contrastive_loss = requires(const T& loss, const variable<Backend>& v) {
   { loss(v, v, v, v) } -> std::same_as<variable<Backend>>;
@@ -56,12 +56,16 @@ template <tensor_backend Backend>
   throw config_error("similarity: an unknown kind");
 }
 
+/// Who receives gradients of a contrast: the anchor alone, or partner and negatives too.
+enum class contrast_gradients { anchor, all };
+
 /// tau ( -s(a, p) / tau + log[ exp(s(a, p) / tau) + sum_j exp(s(a, n_j) / tau) ] ) = tau log(1 + sum_j exp((s_j - s_p)
 /// / tau)): the factor tau keeps gradients independent of tau. Without an allowed negative it is 0. At equal
 /// similarities it is tau ln(1 + J), at s_p = 1 and s_j = 0 it is tau ln(1 + J e^(-1 / tau)).
 struct area_similarity_contrast {
   map_similarity kind = map_similarity::soft_dice;
   double temperature = 0.1;
+  contrast_gradients to = contrast_gradients::anchor;
 
   template <tensor_backend Backend>
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& anchor, const variable<Backend>& partner,
@@ -79,9 +83,10 @@ struct area_similarity_contrast {
       throw shape_error(text("area_similarity_contrast: negatives ", negatives.shape().to_string(), ", allowed ",
                              allowed.shape().to_string(), " for anchors ", anchor.shape().to_string(),
                              ", expected (J, V, K) and (N, J, K)"));
-    const auto positive = similarity(anchor, detach(partner), kind);  // (N, 1, K)
+    const auto other = [&](const variable<Backend>& x) { return to == contrast_gradients::all ? x : detach(x); };
+    const auto positive = similarity(anchor, other(partner), kind);  // (N, 1, K)
     const auto against = similarity(reshape(anchor, {n, 1, voxels, classes}),
-                                    reshape(detach(negatives), {1, count, voxels, classes}), kind);
+                                    reshape(other(negatives), {1, count, voxels, classes}), kind);
     // The largest excess is taken out of the exponentials, so that none overflows at a small temperature.
     const auto excess = multiply(subtract(reshape(against, {n, count, classes}), positive), allowed);
     const auto most = detach(leaky_relu(max(excess, 1), 0));

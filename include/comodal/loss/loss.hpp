@@ -5,6 +5,7 @@
 #define COMODAL_LOSS_LOSS_HPP
 
 #include <comodal/loss/any_loss.hpp>
+#include <comodal/loss/channel_contrast.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/loss/contrastive_loss.hpp>
 #include <comodal/loss/entropy_loss.hpp>

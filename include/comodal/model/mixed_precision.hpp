@@ -44,9 +44,14 @@ class mixed_precision_network {
     at.copy_masters();
     const auto result = m_network.forward(all(volumes, at.home), presence<Inner>(at.home, present), request);
     tape<Backend>& home = at.masters->home();
-    network_output<Backend> out{cast(result.fused, home), all(result.branches, home), {}, all(result.deep, home), {}};
+    network_output<Backend> out;
+    out.fused = cast(result.fused, home);
+    out.branches = all(result.branches, home);
+    out.deep = all(result.deep, home);
     for (const auto& [name, head] : result.heads) out.heads.emplace(name, cast(head, home));
-    if (request.outputs == network_outputs::all) out.features = all(result.features, home);
+    if (request.outputs != network_outputs::all) return out;
+    out.features = all(result.features, home);
+    for (const auto& stage : result.streams) out.streams.push_back(all(stage, home));
     return out;
   }
 

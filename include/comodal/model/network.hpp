@@ -23,6 +23,9 @@ struct network_output {
       features;                         // U^s, the fused maps, finest first; may be empty if they were not asked for
   std::vector<variable<Backend>> deep;  // z_f at coarser stages under deep supervision, finer first
   std::map<std::string, variable<Backend>> heads{};  // further outputs of the network by name, such as a distance map
+  // F~_m^s, the enhanced maps [stage][modality], finest stage first: of networks with branches, where they were asked
+  // for. Those of an absent modality mean nothing.
+  std::vector<std::vector<variable<Backend>>> streams{};
 };
 
 /// A type that segments M volumes: `forward(volumes, present, request)`, `modalities()`, `parameters()`.
@@ -123,6 +126,7 @@ class multimodal_network {
         maps = m_fusion[s].enhance(maps, out.features.back(), request);
       }
       for (std::size_t m = 0; m < skips.size(); ++m) skips[m].push_back(maps[m]);
+      if (branches && request.outputs == network_outputs::all) out.streams.push_back(maps);
     }
     {
       const layer_scope at(ctx, "decoder");

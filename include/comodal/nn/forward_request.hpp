@@ -11,8 +11,8 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// What a forward pass should compute: the fused logits; all logits; all logits and the fused maps. A network may
-/// return more.
+/// What a forward pass should compute: the fused logits; all logits; all logits, the fused maps and the streams. A
+/// network may return more.
 enum class network_outputs { fused_only, logits, all };
 
 /// How a forward pass treats what is random in a network, such as dropout.

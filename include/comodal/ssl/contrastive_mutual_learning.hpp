@@ -15,6 +15,7 @@
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/disagreement.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
+#include <comodal/ssl/parts/foreground_maps.hpp>
 #include <comodal/ssl/parts/negative_queue.hpp>
 #include <comodal/ssl/parts/pairs.hpp>
 #include <comodal/ssl/parts/ramp.hpp>
@@ -156,15 +157,13 @@ class contrastive_mutual_learning {
     return with_sums(m_loss, z, target, weight, counts, m_targets.kind);
   }
 
-  [[nodiscard]] index first_foreground() const { return m_targets.kind == label_kind::classes ? 1 : 0; }
+  [[nodiscard]] index first_foreground() const { return comodal::first_foreground(m_targets.kind); }
 
   // Foreground probabilities, averaged over blocks: (U, D, H, W, C) -> (U, V, K).
   variable<Backend> coarse_maps(const variable<Backend>& p) const {
     extent3 window{};
     for (std::size_t a = 0; a < 3; ++a) window[a] = std::min(m_options.pool, p.extent(static_cast<int>(a) + 1));
-    const auto pooled = average_pool3d(p, window);
-    const index voxels = pooled.shape().product(1, 4);
-    return slice(reshape(pooled, {p.extent(0), voxels, p.extent(4)}), 2, first_foreground(), p.extent(4));
+    return foreground_maps(average_pool3d(p, window), m_targets.kind);
   }
 
   teacher_view look(const network_input<Backend>& weak, const device_crops<Backend>& strong,

@@ -9,7 +9,10 @@
 #include <comodal/loss/loss_registry.hpp>
 #include <comodal/model/make_network.hpp>
 #include <comodal/ssl/any_method.hpp>
+#include <comodal/ssl/area_similarity_mutual_learning.hpp>
+#include <comodal/ssl/bidirectional_copy_paste.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
+#include <comodal/ssl/cross_modality_collaboration.hpp>
 #include <comodal/ssl/cross_pseudo_supervision.hpp>
 #include <comodal/ssl/entropy_minimisation.hpp>
 #include <comodal/ssl/interpolation_consistency.hpp>
@@ -138,6 +141,9 @@ method_registry<Backend> method_registry<Backend>::built_in() {
   names.template method<generic<uncertainty_aware_mean_teacher>>("uncertainty_aware_mean_teacher");
   names.template method<generic<uncertainty_rectified_pyramid>>("uncertainty_rectified_pyramid");
   names.template method<generic<interpolation_consistency>>("interpolation_consistency");
+  names.template method<generic<bidirectional_copy_paste>>("bidirectional_copy_paste");
+  names.template method<generic<cross_modality_collaboration>>("cross_modality_collaboration");
+  names.template method<generic<area_similarity_mutual_learning>>("area_similarity_mutual_learning");
   return names;
 }
 
@@ -175,6 +181,9 @@ template <tensor_backend Backend>
   COMODAL_METHOD_ENTRY(kind, uncertainty_aware_mean_teacher, Backend)                                       \
   COMODAL_METHOD_ENTRY(kind, uncertainty_rectified_pyramid, Backend)                                        \
   COMODAL_METHOD_ENTRY(kind, interpolation_consistency, Backend)                                            \
+  COMODAL_METHOD_ENTRY(kind, bidirectional_copy_paste, Backend)                                             \
+  COMODAL_METHOD_ENTRY(kind, cross_modality_collaboration, Backend)                                         \
+  COMODAL_METHOD_ENTRY(kind, area_similarity_mutual_learning, Backend)                                      \
   kind any_method<Backend> make_method(tape<Backend>&, const named_options&, const network_options&, index, \
                                        const target_map&, std::uint64_t, const loss_options&,               \
                                        const method_registry<Backend>&);

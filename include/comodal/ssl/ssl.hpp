@@ -5,8 +5,11 @@
 #define COMODAL_SSL_SSL_HPP
 
 #include <comodal/ssl/any_method.hpp>
+#include <comodal/ssl/area_similarity_mutual_learning.hpp>
+#include <comodal/ssl/bidirectional_copy_paste.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
 #include <comodal/ssl/contrastive_mutual_learning_options.hpp>
+#include <comodal/ssl/cross_modality_collaboration.hpp>
 #include <comodal/ssl/cross_pseudo_supervision.hpp>
 #include <comodal/ssl/device_batch.hpp>
 #include <comodal/ssl/entropy_minimisation.hpp>
@@ -19,8 +22,10 @@
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/constant_function.hpp>
+#include <comodal/ssl/parts/copy_paste.hpp>
 #include <comodal/ssl/parts/disagreement.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
+#include <comodal/ssl/parts/foreground_maps.hpp>
 #include <comodal/ssl/parts/interpolation.hpp>
 #include <comodal/ssl/parts/negative_queue.hpp>
 #include <comodal/ssl/parts/pairs.hpp>

@@ -41,8 +41,13 @@ class averaged_student {
   /// L_sup of method.md section 3: a scalar. @param out whose first samples are those of `labelled`
   [[nodiscard]] variable<Backend> supervised(const network_output<Backend>& out,
                                              const device_crops<Backend>& labelled) const {
-    return supervised_loss(m_loss, samples_of(out, 0, labelled.samples), one_hot(m_targets, labelled), labelled.present,
-                           m_branch_weight);
+    return supervised(samples_of(out, 0, labelled.samples), one_hot(m_targets, labelled), labelled.present);
+  }
+  /// The same against a target (N, D, H, W, C). @param weight of voxels, (N, D, H, W), or empty: all weigh 1
+  [[nodiscard]] variable<Backend> supervised(const network_output<Backend>& out, const variable<Backend>& target,
+                                             const presence<Backend>& present,
+                                             const variable<Backend>& weight = {}) const {
+    return supervised_loss(m_loss, out, target, present, m_branch_weight, weight);
   }
 
  private:

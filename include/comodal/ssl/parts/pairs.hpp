@@ -4,6 +4,7 @@
 #ifndef COMODAL_SSL_PARTS_PAIRS_HPP
 #define COMODAL_SSL_PARTS_PAIRS_HPP
 
+#include <comodal/model/network_options.hpp>
 #include <comodal/ssl/parts/constant_function.hpp>
 #include <comodal/ssl/parts/supervised_loss.hpp>
 
@@ -19,6 +20,18 @@ struct inverse_or_zero {
 };
 
 }  // namespace ssl_detail
+
+/// @param method for the message
+/// @throws config_error for a network without the branches of two modalities, which a method compares
+inline void expect_branches(const network_options& network, index modalities, std::string_view method) {
+  if (modalities < 2)
+    throw config_error(text("method.name = \"", method, "\": it compares modalities, and the cohort has ", modalities,
+                            "; choose another method"));
+  if (!network.branches || network.fusion == "early")
+    throw config_error(text("method.name = \"", method,
+                            "\": it compares the branches of modalities, and the network has "
+                            "none; set model.branches = true and a model.fusion other than \"early\""));
+}
 
 /// The mean over crops and ordered pairs (m, n) of different modalities that a crop has both: 0 if there is no pair.
 /// Every pair is computed, and weighs 0 where one of the two is absent: steps have one shape.
