@@ -83,6 +83,27 @@ BOOST_FIXTURE_TEST_CASE(initial_values_are_those_of_the_float_network_under_the_
   }
 }
 
+BOOST_FIXTURE_TEST_CASE(further_outputs_come_in_float, mixed_bench) {
+  const std::vector<network_head> wanted{{"second", "unet_trilinear"}, {"third", "unet_nearest"}, {"distance", "", 2}};
+  const auto run = [&](const std::string& precision) {
+    const auto net =
+        make_network<single>(home, options(precision), 2, classes, 3, network_registry<single>::built_in(), wanted);
+    const auto out = net.forward(in, present, network_outputs::logits);
+    std::map<std::string, std::vector<float>> heads;
+    for (const auto& [name, head] : out.heads) heads[name] = host(head);
+    home.backward(sum(out.heads.at("distance")) + sum(out.heads.at("third")) + sum(out.heads.at("second")));
+    for (const auto& one : net.parameters().all())
+      if (one.name.starts_with("heads.")) BOOST_TEST(static_cast<bool>(one.value.grad()), one.name);
+    return heads;
+  };
+  const auto plain = run("fp32"), mixed = run("bf16");
+  BOOST_TEST(mixed.size() == 3u);
+  for (const auto& [name, values] : plain) {
+    BOOST_TEST(difference(mixed.at(name), values) < 0.05, name);
+    BOOST_TEST((mixed.at(name) != values), name);
+  }
+}
+
 // A bfloat16 has an error of up to 2^-9 of its value. Along the longest path some 12 maps are rounded, each after a
 // normalisation that keeps relative errors as they are: errors of the logits add up to about sqrt(12) 2^-9 = 0.7 % of
 // their scale, the largest of some thousand to four times that.

@@ -3,11 +3,28 @@
 #define BOOST_TEST_MODULE model_network
 #include <boost/test/unit_test.hpp>
 
+#include <comodal/autograd/check_gradient.hpp>
+
 #include <model/support.hpp>
+
+#include <set>
 
 namespace comodal::tests {
 
 using B = bench::backend;
+// A decoder that has what is asked for and no more.
+template <tensor_backend Backend>
+struct mapless_decoder {
+  mapless_decoder(const parameter_scope<Backend>& scope, const decoder_sizes& sizes) : inner(scope, sizes) {}
+  [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps,
+                                                      const forward_request& request) const {
+    return inner.decode(maps, request);
+  }
+  unet_decoder<Backend> inner;
+};
+static_assert(decoder<mapless_decoder<B>, B> && !decodes_with_map<mapless_decoder<B>, B>);
+static_assert(decodes_with_map<unet_decoder<B>, B>);
+
 const std::vector<std::string> fusions{"mean", "concat", "gated", "channel", "cross_modal"};
 
 BOOST_FIXTURE_TEST_CASE(what_stands_in_an_absent_modality_changes_nothing, network_bench) {
@@ -231,6 +248,90 @@ BOOST_FIXTURE_TEST_CASE(inputs_that_do_not_fit_are_refused, network_bench) {
   uneven[1] = volumes(1, 1, {2, 4, 2})[0];
   BOOST_CHECK_THROW((void)net.forward(uneven, p), shape_error);
   BOOST_CHECK_THROW((void)net.forward(volumes(2, 2), p), shape_error);
+}
+
+BOOST_FIXTURE_TEST_CASE(decoders_that_up_sample_otherwise_are_chosen_by_name, network_bench) {
+  for (const std::string fusion : {"gated", "early"}) {
+    std::vector<std::vector<double>> seen;
+    for (const std::string decoder : {"unet", "unet_trilinear", "unet_nearest"}) {
+      auto o = tiny_options(fusion);
+      o.decoder = decoder;
+      const auto net = make(o, 2);
+      const auto p = present({{1, 1}, {1, 0}});
+      const auto out = net.forward(volumes(2, 2), p);
+      BOOST_TEST((out.fused.shape() == shape{2, 2, 4, 4, classes}));
+      seen.push_back(host(out.fused));
+      variables parameters;
+      for (const auto& one : net.parameters().all()) parameters.push_back(one.value);
+      const auto in = volumes(2, 2);
+      const auto report =
+          check_gradient<B>([&](const auto&) { return loss(net.forward(in, p), p); }, parameters, 1e-6, 2);
+      BOOST_TEST(report.passed(2e-5), decoder << ": " << report.worst << " at " << report.place);
+    }
+    BOOST_TEST((seen[0] != seen[1]));
+    BOOST_TEST((seen[1] != seen[2]));
+  }
+}
+
+struct heads_bench : network_bench {
+  const std::vector<network_head> wanted{{"second", "unet_nearest"}, {"distance", "", 5}};
+  [[nodiscard]] network with_heads(const network_options& o) {
+    return make_network<B>(home, o, 2, classes, 1, network_registry<B>::built_in(), wanted);
+  }
+};
+
+BOOST_FIXTURE_TEST_CASE(further_outputs_leave_the_network_as_it_is, heads_bench) {
+  for (const std::string fusion : {"gated", "early"}) {
+    BOOST_TEST_CONTEXT(fusion) {
+      auto o = tiny_options(fusion);
+      o.deep_supervision = true;
+      const auto plain = make(o, 2), more = with_heads(o);
+      const auto p = present({{1, 1}, {0, 1}});
+      const auto in = volumes(2, 2);
+      const auto usual = plain.forward(in, p), out = more.forward(in, p, network_outputs::logits);
+      BOOST_TEST(usual.heads.empty());
+      BOOST_TEST((host(out.fused) == host(usual.fused)));
+      BOOST_TEST(out.deep.size() == usual.deep.size());
+      BOOST_TEST(out.heads.size() == 2u);
+      BOOST_TEST((out.heads.at("second").shape() == shape{2, 2, 4, 4, classes}));
+      BOOST_TEST((out.heads.at("distance").shape() == shape{2, 2, 4, 4, 5}));
+      BOOST_TEST((host(out.heads.at("second")) != host(out.fused)));
+      // To predict, they are neither computed nor needed: their parameters are left in the file.
+      BOOST_TEST(more.forward(in, p, network_outputs::fused_only).heads.empty());
+      safetensors_file file;
+      change(more.parameters(), "", [](const auto&, auto& v) {
+        for (double& x : v) x += 0.01;
+      });
+      save_parameters(more.parameters(), "ema/", file);
+      load_parameters(plain.parameters(), "ema/", file);
+      BOOST_TEST((host(plain.forward(in, p).fused) == host(more.forward(in, p, network_outputs::fused_only).fused)));
+
+      const auto heads = more.forward(in, p, network_outputs::logits).heads;
+      home.backward(sum(heads.at("second") * heads.at("second")) + sum(heads.at("distance") * heads.at("distance")));
+      const std::set<std::string> none{"decoder.0.head.weight", "decoder.0.head.bias"};
+      int reached = 0;
+      for (const auto& one : more.parameters().all()) {
+        if (!one.name.starts_with("heads.") && !one.name.starts_with("decoder.")) continue;
+        BOOST_TEST((static_cast<bool>(one.value.grad()) != none.contains(one.name)), one.name);
+        reached += one.name.starts_with("heads.");
+      }
+      BOOST_TEST(reached == 12);  // a decoder of two stages, and a convolution with bias
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(further_outputs_that_cannot_be_made_are_refused, heads_bench) {
+  const std::vector<network_head> unknown{{"second", "unet_linear", 0, "method.mine.decoders"}};
+  BOOST_CHECK_EXCEPTION(
+      (void)make_network<B>(home, tiny_options(), 2, classes, 1, network_registry<B>::built_in(), unknown),
+      config_error, says("method.mine.decoders = 'unet_linear': this program has no decoder of that name"));
+  auto names = network_registry<B>::built_in();
+  names.decoder<generic<mapless_decoder>>("mapless");
+  auto o = tiny_options();
+  o.decoder = "mapless";
+  BOOST_TEST(make_network<B>(home, o, 2, classes, 1, names).modalities() == 2);
+  BOOST_CHECK_EXCEPTION((void)make_network<B>(home, o, 2, classes, 1, names, wanted), config_error,
+                        says("model.decoder = 'mapless': it hands out no map for the further output 'distance'"));
 }
 
 }  // namespace comodal::tests

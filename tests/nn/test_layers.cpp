@@ -58,6 +58,31 @@ BOOST_FIXTURE_TEST_CASE(up_convolution_keeps_the_scale_of_its_input, layers) {
   BOOST_TEST(square * 16 == 1.0, boost::test_tools::tolerance(0.05));
 }
 
+BOOST_FIXTURE_TEST_CASE(up_sampling_is_trilinear_or_nearest, layers) {
+  const up_convolution<B> smooth(root / "t", 3, 2, {1, 2, 3}, up_sampling::trilinear),
+      copied(root / "n", 3, 2, {1, 2, 3}, up_sampling::nearest);
+  BOOST_TEST(names() == (std::vector<std::string>{"net.t.weight (1, 1, 1, 3, 2) decay", "net.t.bias (2)",
+                                                  "net.n.weight (1, 1, 1, 3, 2) decay", "net.n.bias (2)"}),
+             boost::test_tools::per_element());
+  change(store, "bias", [](const auto&, auto& v) { v = {0.3, -0.2}; });
+  const auto x = leaf({2, 2, 2, 2, 3}, 1);
+  // First up, then the convolution: the other way round is the same.
+  const auto fine =
+      host(conv3d(upsample3d(x, {1, 2, 3}), find(store, "net.t.weight"), {1, 1, 1}, find(store, "net.t.bias")));
+  BOOST_TEST((smooth(x).shape() == shape{2, 2, 4, 6, 2}));
+  BOOST_TEST(difference(host(smooth(x)), fine) < 1e-12);
+  const auto coarse = host(conv3d(x, find(store, "net.n.weight"), {1, 1, 1}, find(store, "net.n.bias"))),
+             repeated = host(copied(x));
+  BOOST_REQUIRE(repeated.size() == 6 * coarse.size());
+  double worst = 0;
+  for (std::size_t i = 0; i < repeated.size(); ++i) {
+    const std::size_t c = i % 2, w = i / 2 % 6, h = i / 12 % 4, nd = i / 48;
+    worst = std::max(worst, std::fabs(repeated[i] - coarse[((nd * 2 + h / 2) * 2 + w / 3) * 2 + c]));
+  }
+  BOOST_TEST(worst < 1e-12);
+  check([&](const auto& v) { return smooth(v) + copied(v); }, {1, 2, 2, 1, 3});
+}
+
 BOOST_FIXTURE_TEST_CASE(normalised_activation_has_mean_0_and_variance_1, layers) {
   const normalised_activation<B> norm(root / "norm", 2, 1);
   const auto y = host(norm(leaf({2, 3, 4, 5, 2}, 1, 3, 8)));

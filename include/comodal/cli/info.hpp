@@ -68,7 +68,8 @@ int info(const std::filesystem::path& model, const registry<Backend>& names) {
   const auto plan = app::plan_of_model(content, model, names);
   index parameters = 0;
   for (const auto& [name, array] : content.arrays)
-    if (name.starts_with(plan.predictors.at(0) + "/") && name.find("/optimiser.") == std::string::npos)
+    if (name.starts_with(plan.predictors.at(0) + "/") && name.find("/optimiser.") == std::string::npos &&
+        !name.starts_with(plan.predictors.at(0) + "/heads."))  // outputs that a method trained with
       parameters += array.shape.size();
   std::printf("%s: %s after %u steps, seed %llu, %ld parameters, %s\nmodalities:", model.c_str(), plan.method.c_str(),
               plan.steps, static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters),

@@ -10,6 +10,7 @@
 #include <comodal/model/encoder.hpp>
 
 #include <algorithm>
+#include <utility>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -25,7 +26,16 @@ struct decoder_sizes {
   double dropout = 0;    // rate on the map of every stage
 };
 
-/// A type that decodes: `decode(maps, request)`, maps finest first -> logits, finest first, at least one.
+/// What a decoder makes of maps.
+template <tensor_backend Backend>
+struct decoder_output {
+  std::vector<variable<Backend>> logits;  // finest first, at least one
+  variable<Backend> map;                  // what the finest logits are made of; empty: the decoder hands none out
+};
+
+/// A type that decodes: `decode(maps, request)`, maps finest first -> logits, finest first, at least one. It may
+/// also have `decode_with_map(maps, request)`, which returns a `decoder_output` of the same logits: then a method can
+/// ask for further outputs of its finest map, which has as many channels as the finest of `maps`.
 template <class T, class Backend>
 concept decoder = requires(const T& d, const std::vector<variable<Backend>>& maps, const forward_request& request) {
   { d.decode(maps, request) } -> std::same_as<std::vector<variable<Backend>>>;
@@ -44,15 +54,34 @@ constexpr void check_decoder() {
     static_assert(detail::never<T>, "comodal: decode() of a decoder must return std::vector<variable<Backend>>");
 }
 
-/// The U-Net's decoder: up-convolution, the stage's map beside it, convolutions, and a 1x1x1 convolution to logits.
+/// True if a decoder hands out its finest map.
+template <class T, tensor_backend Backend>
+inline constexpr bool decodes_with_map =
+    requires(const T& d, const std::vector<variable<Backend>>& maps, const forward_request& request) {
+      { d.decode_with_map(maps, request) } -> std::same_as<decoder_output<Backend>>;
+    };
+
+/// Logits and, where the decoder hands it out, its finest map.
+template <tensor_backend Backend, decoder<Backend> Decoder>
+[[nodiscard]] decoder_output<Backend> decode_with_map(const Decoder& d, const std::vector<variable<Backend>>& maps,
+                                                      const forward_request& request) {
+  if constexpr (decodes_with_map<Decoder, Backend>)
+    return d.decode_with_map(maps, request);
+  else
+    return {d.decode(maps, request), {}};
+}
+
+/// The U-Net's decoder: up-sampling, the stage's map beside it, convolutions, and a 1x1x1 convolution to logits.
 template <tensor_backend Backend>
 class unet_decoder {
  public:
-  unet_decoder(const parameter_scope<Backend>& scope, const decoder_sizes& sizes) : m_checkpointed(sizes.checkpointed) {
+  unet_decoder(const parameter_scope<Backend>& scope, const decoder_sizes& sizes,
+               up_sampling how = up_sampling::transposed)
+      : m_checkpointed(sizes.checkpointed) {
     const encoder_sizes geometry{1, sizes.channels, sizes.filters, sizes.strides};
     for (int s = 0; s + 1 < geometry.stages(); ++s) {
       const auto at = scope / s;
-      m_up.emplace_back(at / "up", geometry.channel(s + 1), geometry.channel(s), geometry.stride_to(s + 1));
+      m_up.emplace_back(at / "up", geometry.channel(s + 1), geometry.channel(s), geometry.stride_to(s + 1), how);
       m_blocks.emplace_back(at, 2 * geometry.channel(s), geometry.channel(s), geometry.filter(s), sizes.convolutions);
       m_dropout.emplace_back(at / "dropout", sizes.dropout);
       if (s == 0 || sizes.deep_supervision)
@@ -61,6 +90,10 @@ class unet_decoder {
   }
   [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps,
                                                       const forward_request& request = {}) const {
+    return decode_with_map(maps, request).logits;
+  }
+  [[nodiscard]] decoder_output<Backend> decode_with_map(const std::vector<variable<Backend>>& maps,
+                                                        const forward_request& request = {}) const {
     if (maps.size() != m_up.size() + 1)
       throw shape_error(text("unet_decoder: ", maps.size(), " maps for ", m_up.size() + 1, " stages"));
     std::vector<variable<Backend>> logits;
@@ -75,7 +108,7 @@ class unet_decoder {
       if (s < m_heads.size()) logits.push_back(m_heads[s](x));
     }
     std::reverse(logits.begin(), logits.end());
-    return logits;
+    return {std::move(logits), std::move(x)};
   }
 
  private:
@@ -84,6 +117,22 @@ class unet_decoder {
   std::vector<feature_dropout<Backend>> m_dropout;
   std::vector<convolution<Backend>> m_heads;
   int m_checkpointed;
+};
+
+/// The U-Net's decoder with trilinear up-sampling.
+template <tensor_backend Backend>
+class trilinear_unet_decoder : public unet_decoder<Backend> {
+ public:
+  trilinear_unet_decoder(const parameter_scope<Backend>& scope, const decoder_sizes& sizes)
+      : unet_decoder<Backend>(scope, sizes, up_sampling::trilinear) {}
+};
+
+/// The U-Net's decoder with nearest-neighbour up-sampling.
+template <tensor_backend Backend>
+class nearest_unet_decoder : public unet_decoder<Backend> {
+ public:
+  nearest_unet_decoder(const parameter_scope<Backend>& scope, const decoder_sizes& sizes)
+      : unet_decoder<Backend>(scope, sizes, up_sampling::nearest) {}
 };
 
 /// Any decoder, chosen at run time.
@@ -96,22 +145,29 @@ class any_decoder {
   }
   [[nodiscard]] std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps,
                                                       const forward_request& request = {}) const {
+    return m_decoder->decode(maps, request).logits;
+  }
+  [[nodiscard]] decoder_output<Backend> decode_with_map(const std::vector<variable<Backend>>& maps,
+                                                        const forward_request& request = {}) const {
     return m_decoder->decode(maps, request);
   }
+  /// True if `decode_with_map` gives a map.
+  [[nodiscard]] bool has_map() const { return m_decoder->has_map(); }
 
  private:
   struct interface {
     virtual ~interface() = default;
-    virtual std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>&,
-                                                  const forward_request&) const = 0;
+    virtual decoder_output<Backend> decode(const std::vector<variable<Backend>>&, const forward_request&) const = 0;
+    virtual bool has_map() const = 0;
   };
   template <class Decoder>
   struct model final : interface {
     explicit model(Decoder d) : inner(std::move(d)) {}
-    std::vector<variable<Backend>> decode(const std::vector<variable<Backend>>& maps,
-                                          const forward_request& request) const override {
-      return inner.decode(maps, request);
+    decoder_output<Backend> decode(const std::vector<variable<Backend>>& maps,
+                                   const forward_request& request) const override {
+      return comodal::decode_with_map<Backend>(inner, maps, request);
     }
+    bool has_map() const override { return decodes_with_map<Decoder, Backend>; }
     Decoder inner;
   };
   std::shared_ptr<const interface> m_decoder;

@@ -16,13 +16,15 @@ class early_fusion_network {
  public:
   /// @param encoder takes (N, D, H, W, M)
   /// @param checkpointed finest stages that are computed again in the backward pass instead of being kept
+  /// @param heads further outputs
   early_fusion_network(std::shared_ptr<parameter_store<Backend>> store, index modalities, Encoder encoder,
-                       Decoder decoder, int checkpointed = 0)
+                       Decoder decoder, int checkpointed = 0, network_heads<Backend, Decoder> heads = {})
       : m_store(std::move(store)),
         m_modalities(modalities),
         m_encoder(std::move(encoder)),
         m_decoder(std::move(decoder)),
-        m_checkpointed(checkpointed) {
+        m_checkpointed(checkpointed),
+        m_heads(std::move(heads)) {
     if (modalities < 1) throw config_error(text("early_fusion_network: ", modalities, " modalities"));
   }
 
@@ -41,10 +43,15 @@ class early_fusion_network {
       map = encode(m_encoder, s, map, m_checkpointed, request);
       out.features.push_back(map);
     }
-    const layer_scope at(map.ctx(), "decoder");
-    out.deep = m_decoder.decode(out.features, request);
+    {
+      const layer_scope at(map.ctx(), "decoder");
+      auto decoded = decode_with_map<Backend>(m_decoder, out.features, request);
+      out.deep = std::move(decoded.logits);
+      map = std::move(decoded.map);
+    }
     out.fused = out.deep.front();
     out.deep.erase(out.deep.begin());
+    if (request.outputs != network_outputs::fused_only) out.heads = m_heads(out.features, map, request);
     return out;
   }
 
@@ -54,6 +61,7 @@ class early_fusion_network {
   Encoder m_encoder;
   Decoder m_decoder;
   int m_checkpointed;
+  network_heads<Backend, Decoder> m_heads;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -26,11 +26,37 @@ struct network_shape {
         checkpointed(static_cast<int>(options.checkpointed)) {}
 };
 
+using head_list = std::vector<network_head>;
+
+template <tensor_backend Backend>
+[[nodiscard]] network_heads<Backend, any_decoder<Backend>> make_heads(const parameter_scope<Backend>& root,
+                                                                      const network_options& options, index classes,
+                                                                      const any_decoder<Backend>& fused_decoder,
+                                                                      const network_registry<Backend>& names,
+                                                                      const head_list& wanted) {
+  const network_shape at(options);
+  network_heads<Backend, any_decoder<Backend>> heads;
+  for (const network_head& head : wanted) {
+    const auto scope = root / "heads" / head.name;
+    const index channels = head.channels > 0 ? head.channels : classes;
+    if (!head.decoder.empty())
+      heads.add(head.name, names.decoder_of(head.decoder, head.key)(
+                               scope, {options.fused_channels, at.filters, at.strides, channels, 2, false,
+                                       at.checkpointed, options.dropout}));
+    else if (fused_decoder.has_map())
+      heads.add(head.name, convolution<Backend>(scope, options.fused_channels[0], channels, {1, 1, 1}, true));
+    else
+      throw config_error(text("model.decoder = '", options.decoder, "': it hands out no map for the further output '",
+                              head.name, "'; choose 'unet', or give the decoder a member decode_with_map"));
+  }
+  return heads;
+}
+
 // One encoder and decoder of the fused widths; keys that are about streams have no meaning.
 template <tensor_backend Backend>
 [[nodiscard]] any_network<Backend> make_early_fusion(std::shared_ptr<parameter_store<Backend>> store,
                                                      const network_options& options, index modalities, index classes,
-                                                     const network_registry<Backend>& names) {
+                                                     const network_registry<Backend>& names, const head_list& wanted) {
   const parameter_scope<Backend> root(*store);
   const network_shape at(options);
   auto encoder = names.encoder_of(options.encoder)(
@@ -38,8 +64,9 @@ template <tensor_backend Backend>
   auto decoder =
       names.decoder_of(options.decoder)(root / "decoder", {options.fused_channels, at.filters, at.strides, classes, 2,
                                                            options.deep_supervision, at.checkpointed, options.dropout});
+  auto heads = make_heads(root, options, classes, decoder, names, wanted);
   return early_fusion_network<Backend, any_encoder<Backend>, any_decoder<Backend>>(
-      std::move(store), modalities, std::move(encoder), std::move(decoder), at.checkpointed);
+      std::move(store), modalities, std::move(encoder), std::move(decoder), at.checkpointed, std::move(heads));
 }
 
 template <tensor_backend Backend>
@@ -80,7 +107,7 @@ template <tensor_backend Backend>
 template <tensor_backend Backend>
 [[nodiscard]] any_network<Backend> make_multimodal(std::shared_ptr<parameter_store<Backend>> store,
                                                    const network_options& options, index modalities, index classes,
-                                                   const network_registry<Backend>& names) {
+                                                   const network_registry<Backend>& names, const head_list& wanted) {
   const parameter_scope<Backend> root(*store);
   const network_shape at(options);
   const encoder_sizes streams{1, options.stream_channels, at.filters, at.strides, options.dropout},
@@ -96,18 +123,19 @@ template <tensor_backend Backend>
       branch_decoders.push_back(make_decoder(
           root / "branch" / m,
           {options.stream_channels, at.filters, at.strides, classes, 1, false, at.checkpointed, options.dropout}));
+  auto heads = make_heads(root, options, classes, fused_decoder, names, wanted);
   return multimodal_network<Backend, any_encoder<Backend>, any_fusion<Backend>, any_decoder<Backend>>(
       std::move(store), std::move(encoders), std::move(fusion), std::move(fused_decoder), std::move(branch_decoders),
-      at.checkpointed);
+      at.checkpointed, std::move(heads));
 }
 
 template <tensor_backend Backend>
 [[nodiscard]] any_network<Backend> make_network_in(std::shared_ptr<parameter_store<Backend>> store,
                                                    const network_options& options, index modalities, index classes,
-                                                   const network_registry<Backend>& names) {
+                                                   const network_registry<Backend>& names, const head_list& wanted) {
   return options.fusion == network_registry<Backend>::early_fusion_name
-             ? make_early_fusion<Backend>(std::move(store), options, modalities, classes, names)
-             : make_multimodal<Backend>(std::move(store), options, modalities, classes, names);
+             ? make_early_fusion<Backend>(std::move(store), options, modalities, classes, names, wanted)
+             : make_multimodal<Backend>(std::move(store), options, modalities, classes, names, wanted);
 }
 
 }  // namespace model_detail
@@ -115,30 +143,32 @@ template <tensor_backend Backend>
 /// Makes the network of `options` for M modalities and `classes` output channels (background included, or regions).
 /// @param seed decides the initial weights, which are the same in any precision
 /// @param names what the names in `options` stand for
+/// @param heads further outputs that a method asks for
 /// @throws config_error naming the key that makes no sense, or the name that this program lacks
 template <tensor_backend Backend>
 [[nodiscard]] any_network<Backend> make_network(
     tape<Backend>& home, const network_options& options, index modalities, index classes, std::uint64_t seed,
-    const network_registry<Backend>& names = network_registry<Backend>::built_in()) {
+    const network_registry<Backend>& names = network_registry<Backend>::built_in(),
+    const std::vector<network_head>& heads = {}) {
   options.check();
   names.check_network_names(options);
   if (modalities < 1) throw config_error(text("make_network: ", modalities, " modalities"));
   if (options.precision == "bf16") {
     if constexpr (mixed_precision_available_v<Backend>)
       return mixed_precision_network<Backend>(home, seed, [&](auto copies) {
-        return model_detail::make_network_in(std::move(copies), options, modalities, classes, names.partner());
+        return model_detail::make_network_in(std::move(copies), options, modalities, classes, names.partner(), heads);
       });
     else
       throw config_error(
           "model.precision: this program was compiled without bf16; make its networks with comodal::mixed_backend");
   }
   return model_detail::make_network_in(std::make_shared<parameter_store<Backend>>(home, seed), options, modalities,
-                                       classes, names);
+                                       classes, names, heads);
 }
 
 #define COMODAL_NETWORK(kind, Backend)                                                                        \
   kind any_network<Backend> make_network(tape<Backend>&, const network_options&, index, index, std::uint64_t, \
-                                         const network_registry<Backend>&);
+                                         const network_registry<Backend>&, const std::vector<network_head>&);
 COMODAL_COMPILED_ELSEWHERE(COMODAL_NETWORK)
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -15,6 +15,7 @@
 #include <comodal/model/model_file.hpp>
 #include <comodal/model/model_plan.hpp>
 #include <comodal/model/network.hpp>
+#include <comodal/model/network_heads.hpp>
 #include <comodal/model/network_options.hpp>
 #include <comodal/model/network_registry.hpp>
 #include <comodal/model/presence.hpp>

@@ -6,8 +6,8 @@
 #define COMODAL_MODEL_NETWORK_HPP
 
 #include <comodal/core/ladder.hpp>
-#include <comodal/model/decoder.hpp>
 #include <comodal/model/fusion_stage.hpp>
+#include <comodal/model/network_heads.hpp>
 
 #include <map>
 #include <string>
@@ -22,7 +22,8 @@ struct network_output {
   std::vector<variable<Backend>>
       features;                         // U^s, the fused maps, finest first; may be empty if they were not asked for
   std::vector<variable<Backend>> deep;  // z_f at coarser stages under deep supervision, finer first
-  std::map<std::string, variable<Backend>> heads{};  // further outputs of the network by name, such as a distance map
+  std::map<std::string, variable<Backend>> heads{};  // further outputs of the network by name, such as a distance map;
+                                                     // none where only the fused logits were asked for
   // F~_m^s, the enhanced maps [stage][modality], finest stage first: of networks with branches, where they were asked
   // for. Those of an absent modality mean nothing.
   std::vector<std::vector<variable<Backend>>> streams{};
@@ -78,16 +79,18 @@ class multimodal_network {
   /// @param branch_decoders one per modality, or none
   /// @param checkpointed finest stages whose streams and fused maps are computed again in the backward pass instead of
   /// being kept
+  /// @param heads further outputs
   /// @throws config_error where the numbers do not fit
   multimodal_network(std::shared_ptr<parameter_store<Backend>> store, std::vector<Encoder> encoders,
                      std::vector<Fusion> fusion, Decoder fused_decoder, std::vector<Decoder> branch_decoders,
-                     int checkpointed = 0)
+                     int checkpointed = 0, network_heads<Backend, Decoder> heads = {})
       : m_store(std::move(store)),
         m_encoders(std::move(encoders)),
         m_fusion(std::move(fusion)),
         m_fused_decoder(std::move(fused_decoder)),
         m_branch_decoders(std::move(branch_decoders)),
-        m_checkpointed(checkpointed) {
+        m_checkpointed(checkpointed),
+        m_heads(std::move(heads)) {
     if (m_encoders.empty()) throw config_error("multimodal_network: no encoder");
     for (const auto& encoder : m_encoders)
       if (encoder.stages() != static_cast<int>(m_fusion.size()))
@@ -128,12 +131,16 @@ class multimodal_network {
       for (std::size_t m = 0; m < skips.size(); ++m) skips[m].push_back(maps[m]);
       if (branches && request.outputs == network_outputs::all) out.streams.push_back(maps);
     }
+    variable<Backend> map;
     {
       const layer_scope at(ctx, "decoder");
-      out.deep = m_fused_decoder.decode(out.features, request);
+      auto decoded = decode_with_map<Backend>(m_fused_decoder, out.features, request);
+      out.deep = std::move(decoded.logits);
+      map = std::move(decoded.map);
     }
     out.fused = out.deep.front();
     out.deep.erase(out.deep.begin());
+    if (request.outputs != network_outputs::fused_only) out.heads = m_heads(out.features, map, request);
     for (std::size_t m = 0; m < skips.size(); ++m) {
       const layer_scope at(ctx, "branch", m);
       out.branches.push_back(m_branch_decoders[m].decode(skips[m], request).front());
@@ -161,6 +168,7 @@ class multimodal_network {
   Decoder m_fused_decoder;
   std::vector<Decoder> m_branch_decoders;
   int m_checkpointed;
+  network_heads<Backend, Decoder> m_heads;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -14,6 +14,7 @@
 #include <comodal/model/network_options.hpp>
 
 #include <string>
+#include <string_view>
 #include <type_traits>
 #include <utility>
 
@@ -102,7 +103,10 @@ class network_registry {
   /// What a name stands for. @throws config_error for a name that this program lacks
   [[nodiscard]] encoder_maker encoder_of(const std::string& name) const { return m_encoders.at(name, "model.encoder"); }
   [[nodiscard]] fusion_maker fusion_of(const std::string& name) const { return m_fusion.at(name, "model.fusion"); }
-  [[nodiscard]] decoder_maker decoder_of(const std::string& name) const { return m_decoders.at(name, "model.decoder"); }
+  /// @param key the key that gives the name, for messages
+  [[nodiscard]] decoder_maker decoder_of(const std::string& name, std::string_view key = "model.decoder") const {
+    return m_decoders.at(name, key);
+  }
 
   /// @throws config_error for a name in `options` that this program lacks
   void check_network_names(const network_options& options) const {
@@ -141,10 +145,15 @@ network_registry<Backend> network_registry<Backend>::built_in() {
   names.template fusion<cross_modal_fusion>("cross_modal");
   names.template fusion<window_cross_modal_fusion>("window_cross_modal");
   names.template decoder<generic<unet_decoder>>("unet");
+  names.template decoder<generic<trilinear_unet_decoder>>("unet_trilinear");
+  names.template decoder<generic<nearest_unet_decoder>>("unet_nearest");
   return names;
 }
 
 // Two lists, so that each is a unit that compiles in less than a minute.
+#define COMODAL_DECODER_ENTRY(kind, Decoder, Backend)                                                \
+  kind any_decoder<Backend> make_decoder<generic<Decoder>, Backend>(const parameter_scope<Backend>&, \
+                                                                    const decoder_sizes&);
 #define COMODAL_ENCODER_ENTRIES(kind, Backend)                                                                \
   kind any_encoder<Backend> make_encoder<generic<unet_encoder>, Backend>(const parameter_scope<Backend>&,     \
                                                                          const encoder_sizes&);               \
@@ -152,8 +161,9 @@ network_registry<Backend> network_registry<Backend>::built_in() {
                                                                              const encoder_sizes&);           \
   kind any_encoder<Backend> make_encoder<generic<vnet_encoder>, Backend>(const parameter_scope<Backend>&,     \
                                                                          const encoder_sizes&);               \
-  kind any_decoder<Backend> make_decoder<generic<unet_decoder>, Backend>(const parameter_scope<Backend>&,     \
-                                                                         const decoder_sizes&);
+  COMODAL_DECODER_ENTRY(kind, unet_decoder, Backend)                                                          \
+  COMODAL_DECODER_ENTRY(kind, trilinear_unet_decoder, Backend)                                                \
+  COMODAL_DECODER_ENTRY(kind, nearest_unet_decoder, Backend)
 #define COMODAL_FUSION_ENTRY(kind, tag, Backend) \
   kind any_fusion<Backend> make_fusion<tag, Backend>(const parameter_scope<Backend>&, const fusion_stage_sizes&);
 #define COMODAL_FUSION_ENTRIES(kind, Backend)             \

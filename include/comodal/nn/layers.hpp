@@ -29,20 +29,37 @@ class convolution {
   extent3 m_stride;
 };
 
-/// Transposed convolution with filter = stride, with bias. (N, D, H, W, in) -> (N, D fd, H fh, W fw, out).
+/// How maps are brought to a finer grid with other channels.
+///  - `transposed`: a transposed convolution with filter = stride;
+///  - `trilinear`: a 1x1x1 convolution on the coarse grid, then `upsample3d`. The two commute, and this way is cheaper;
+///  - `nearest`: the same with copies of the coarse voxel, as a transposed convolution of equal taps.
+enum class up_sampling { transposed, trilinear, nearest };
+
+/// Up-sampling by whole factors, with bias. (N, D, H, W, in) -> (N, D fd, H fh, W fw, out).
 template <tensor_backend Backend>
 class up_convolution {
  public:
-  up_convolution(const parameter_scope<Backend>& scope, index in, index out, const extent3& factor)
-      : m_weight(scope.store().normal((scope / "weight").path(), {factor[0], factor[1], factor[2], in, out},
-                                      std::sqrt(2 / (1.0001 * static_cast<double>(in))))),
-        m_bias(scope.constant("bias", {out}, 0)) {}
+  up_convolution(const parameter_scope<Backend>& scope, index in, index out, const extent3& factor,
+                 up_sampling how = up_sampling::transposed)
+      : m_how(how), m_factor(factor) {
+    const extent3 filter = how == up_sampling::transposed ? factor : extent3{1, 1, 1};
+    m_weight = scope.store().normal((scope / "weight").path(), {filter[0], filter[1], filter[2], in, out},
+                                    std::sqrt(2 / (1.0001 * static_cast<double>(in))));
+    m_bias = scope.constant("bias", {out}, 0);
+    if (how != up_sampling::nearest) return;
+    tape<Backend>& home = scope.store().home();
+    m_taps =
+        home.constant(ops::full(home.ctx(), {factor[0], factor[1], factor[2], 1, 1}, typename Backend::scalar_type(1)));
+  }
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& x) const {
-    return conv_transpose3d(x, m_weight, m_bias);
+    if (m_how == up_sampling::trilinear) return upsample3d(conv3d(x, m_weight, {1, 1, 1}, m_bias), m_factor);
+    return conv_transpose3d(x, m_how == up_sampling::nearest ? multiply(m_weight, m_taps) : m_weight, m_bias);
   }
 
  private:
-  variable<Backend> m_weight, m_bias;
+  up_sampling m_how;
+  extent3 m_factor;
+  variable<Backend> m_weight, m_bias, m_taps;  // taps: ones, (fd, fh, fw, 1, 1)
 };
 
 /// Affine instance normalisation with leaky ReLU; slope 1 leaves the activation out. Keeps the shape.

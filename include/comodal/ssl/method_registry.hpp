@@ -159,8 +159,9 @@ template <tensor_backend Backend>
   constexpr std::uint64_t golden_ratio = 0x9E3779B97F4A7C15;  // spreads the seeds of further networks
   const method_setup<Backend> setup(
       targets, network,
-      [&](std::uint32_t number) {
-        return make_network<Backend>(home, network, modalities, targets.channels, seed + number * golden_ratio, names);
+      [&](std::uint32_t number, const std::vector<network_head>& heads) {
+        return make_network<Backend>(home, network, modalities, targets.channels, seed + number * golden_ratio, names,
+                                     heads);
       },
       losses, names);
   auto method = names.make_method(setup, chosen);

@@ -21,7 +21,8 @@ namespace comodal::inline COMODAL_CONFIG {
 template <tensor_backend Backend>
 class method_setup {
  public:
-  using network_maker = std::function<any_network<Backend>(std::uint32_t number)>;
+  using network_maker =
+      std::function<any_network<Backend>(std::uint32_t number, const std::vector<network_head>& heads)>;
 
   /// @param network makes networks of these options @param chosen, losses the losses, and what their names stand for
   method_setup(target_map targets, const network_options& options, network_maker network, const loss_options& chosen,
@@ -37,7 +38,11 @@ class method_setup {
   [[nodiscard]] const target_map& targets() const { return m_targets; }
   /// Makes a network. Networks of one number have the same initial weights: a student and the teacher that follows it
   /// take one number, students that must differ take several.
-  [[nodiscard]] any_network<Backend> network(std::uint32_t number) const { return m_network(number); }
+  /// @param heads further outputs, which land in `network_output::heads`. They leave the other initial weights as they
+  /// are, and `predict` needs none of them
+  [[nodiscard]] any_network<Backend> network(std::uint32_t number, const std::vector<network_head>& heads = {}) const {
+    return m_network(number, heads);
+  }
   /// What the networks are made with.
   [[nodiscard]] const network_options& options() const { return m_options; }
   /// The losses that the experiment names. @throws config_error for a name that the program lacks

@@ -26,10 +26,12 @@ class averaged_student {
 
  protected:
   /// @param options with `ema_decay` and `branch_weight`
+  /// @param heads further outputs of the student
   template <class Options>
-  averaged_student(const method_setup<Backend>& setup, const Options& options)
-      : m_student(setup.network(0)),
-        m_teacher(setup.network(0), m_student.parameters(), options.ema_decay),
+  averaged_student(const method_setup<Backend>& setup, const Options& options,
+                   const std::vector<network_head>& heads = {})
+      : m_student(setup.network(0, heads)),
+        m_teacher(setup.network(0, heads), m_student.parameters(), options.ema_decay),
         m_targets(setup.targets()),
         m_loss(setup.segmentation_loss()),
         m_branch_weight(options.branch_weight) {}
