@@ -56,6 +56,25 @@ struct golden_bench : bench {
       BOOST_TEST(difference(gradient(x), numbers(one.at("gradient"))) < tolerance);
     }
   }
+  /// Value and gradients of `f(leaves)` of a case with "gradient_NAME" for each of the leaves.
+  template <class F>
+  void compare_all(const std::string& name, const std::vector<std::string>& differentiated, const F& f) {
+    BOOST_TEST_CONTEXT(name) {
+      const json& one = losses.at(name);
+      std::vector<variable<B>> leaves;
+      for (const auto& of : differentiated)
+        leaves.push_back(home.leaf(ctx.make(extents(one.at(of)), numbers(one.at(of)))));
+      const auto out = f(leaves);
+      BOOST_TEST((out.shape() == extents(one.at("output"))));
+      BOOST_TEST(difference(host(out), numbers(one.at("output"))) < tolerance);
+      home.backward(sum(multiply(out, constant(out.shape(), numbers(one.at("direction"))))));
+      for (std::size_t i = 0; i < leaves.size(); ++i) {
+        const auto expected = numbers(one.at("gradient_" + differentiated[i]));
+        BOOST_TEST(largest(expected) > 0, differentiated[i]);
+        BOOST_TEST(difference(gradient(leaves[i]), expected) < tolerance, differentiated[i]);
+      }
+    }
+  }
 };
 
 }  // namespace comodal::tests

@@ -240,4 +240,69 @@ for differentiated in ["anchor", "partner", "negatives"]:
     leaf = maps[differentiated].requires_grad_()
     keep("mutual_contrast_" + differentiated, leaf, contrast(*maps.values(), allowed, "soft_dice", 1.0), allowed=allowed, **maps)
 
+
+def keep_all(name, output, leaves, **inputs):
+    """Value, and the gradient with respect to every leaf; zeros where none arrives."""
+    direction = draw(*output.shape)
+    (output * direction).sum().backward()
+    losses[name] = {k: stored(v) for k, v in {**leaves, **inputs}.items()}
+    losses[name].update(output=stored(output), direction=stored(direction))
+    for k, leaf in leaves.items():
+        losses[name]["gradient_" + k] = stored(torch.zeros_like(leaf) if leaf.grad is None else leaf.grad)
+
+
+def mean_of_crop(x):
+    return x.reshape(x.shape[0], -1).mean(1)
+
+
+def signed_distances(mask):
+    """One crop (D, H, W) of bools -> from -1 to 1, by a search over all pairs of voxels."""
+    if not mask.any() or mask.all():
+        return torch.full(mask.shape, -1.0 if mask.all() else 1.0)
+    place = torch.nonzero(torch.ones_like(mask)).double()
+    far = torch.cdist(place, place)
+    inside = mask.reshape(-1)
+    to_inside, to_outside = far[:, inside].min(1).values, far[:, ~inside].min(1).values
+    field = to_inside / to_inside.max() - to_outside / to_outside.max()
+    field[inside & (to_outside == 1)] = 0
+    return field.reshape(mask.shape)
+
+
+# From here on every group has a seed of its own: groups may be added without changing the others.
+# MC-Net+ and DTC: two crops of three classes; in the second crop class 2 is absent.
+torch.manual_seed(141)
+shape = (2, 3, 4, 4, 3)
+labels = torch.zeros(shape[:-1], dtype=torch.long)
+labels[0, :2, :3, 1:] = 1
+labels[0, 1, 1:, 2:] = 2
+labels[1, 1:, :2, :3] = 1
+for name, regions, detached in [("classes", False, True), ("regions", True, True), ("undetached", False, False)]:
+    temperature = 0.1 if detached else 0.5
+    leaves = {k: draw(*shape, low=-2, high=2).requires_grad_() for k in ["z", "second", "third"]}
+    predictions = [torch.sigmoid(z) if regions else torch.softmax(z, -1) for z in leaves.values()]
+    targets = []
+    for p in predictions:
+        power = p ** (1 / temperature)
+        rest = (1 - p) ** (1 / temperature) + power if regions else power.sum(-1, keepdim=True)
+        targets.append((power / rest).detach() if detached else power / rest)
+    value = sum(mean_of_crop((p - t) ** 2) for i, p in enumerate(predictions) for j, t in enumerate(targets) if i != j)
+    keep_all("sharpened_consistency_" + name, value, leaves)
+
+for name, regions in [("classes", False), ("regions", True)]:
+    # The channels that are foreground: classes 1 and 2, or three regions that overlap.
+    masks = [labels == 1, labels == 2] if not regions else [labels > 0, labels == 2, labels == 1]
+    target = torch.stack([torch.stack([signed_distances(m[n]) for n in range(2)]) for m in masks], -1)
+    leaves = {"z": draw(*shape, low=-2, high=2).requires_grad_(),
+              "distances": draw(*shape[:-1], len(masks), low=-0.9, high=0.9).requires_grad_()}
+    s = torch.tanh(leaves["distances"])
+    p = torch.sigmoid(leaves["z"]) if regions else torch.softmax(leaves["z"], -1)[..., 1:]
+    # A steepness at which not everything is saturated, then the source's.
+    value = mean_of_crop((s - target) ** 2) * 0.3 + mean_of_crop((torch.sigmoid(-5 * s) - p) ** 2)
+    keep_all("distance_consistency_" + name, value, leaves, labels=labels, target=target)
+
+leaves = {"z": draw(*shape, low=-2, high=2).requires_grad_(),
+          "distances": (draw(*shape[:-1], 2, low=-1, high=1) * 0.002).requires_grad_()}
+s, p = torch.tanh(leaves["distances"]), torch.softmax(leaves["z"], -1)[..., 1:]
+keep_all("distance_consistency_steep", mean_of_crop((torch.sigmoid(-1500 * s) - p) ** 2), leaves)
+
 (here / "losses.json").write_text(json.dumps(losses, separators=(",", ":")) + "\n")

@@ -74,6 +74,8 @@ inline const std::vector<std::string> method_names{
     "bidirectional_copy_paste",
     "cross_modality_collaboration",
     "area_similarity_mutual_learning",
+    "mutual_consistency",
+    "dual_task_consistency",
 };
 /// `n`, or a network with what a method asks for: dropout; or a stage more, and deep supervision.
 inline network_options network_for(const std::string& method, network_options n = tiny_network()) {
@@ -84,6 +86,20 @@ inline network_options network_for(const std::string& method, network_options n 
   n.fused_channels.push_back(n.fused_channels.back() + 1);
   n.strides.push_back({2, 2, 1});
   return n;
+}
+
+/// The batch with the fields of labelled crops that a method asks for.
+inline step_batch with_fields(step_batch batch, const batch_views& views) {
+  crop_batch& crops = batch.labelled;
+  for (const crop_field& field : views.fields) {
+    auto& all = crops.fields[field.name];
+    all.resize(static_cast<std::size_t>(crops.samples * crops.voxels()));
+    for (index n = 0; n < crops.samples; ++n)
+      field.fill(crops.label(n), crops.size,
+                 std::span(all).subspan(static_cast<std::size_t>(n * crops.voxels()),
+                                        static_cast<std::size_t>(crops.voxels())));
+  }
+  return batch;
 }
 
 template <tensor_backend Backend>
@@ -123,7 +139,7 @@ struct method_bench : bench_of<Backend> {
   static scalars step(any_method<Backend>& method, const step_batch& batch, const progress& at = {0, 10}) {
     student(method).zero_grad();
     scalars out;
-    for (const auto& [name, value] : method.step(batch, at)) out[name] = item(value);
+    for (const auto& [name, value] : method.step(with_fields(batch, method.views()), at)) out[name] = item(value);
     return out;
   }
 };

@@ -29,8 +29,17 @@ struct methods : method_bench<B> {
     const auto out = method.predict(input.volumes, input.present, network_outputs::all, student);
     const auto y = home.constant(one_hot(ctx, target_map::of_classes(tiny_classes), crops));
     const dice_cross_entropy compare;
-    const auto fused = host(deeply_supervised(compare, compare(out.fused, y), out.deep, y)),
-               share = host(input.present.share());
+    auto fused = host(deeply_supervised(compare, compare(out.fused, y), out.deep, y));
+    const auto share = host(input.present.share());
+    // Further decoders count as much as the network's own.
+    double decoders = 1;
+    for (const auto& [name, z] : out.heads) {
+      if (!name.starts_with("decoder_")) continue;
+      const auto further = host(compare(z, y));
+      for (std::size_t n = 0; n < 2; ++n) fused[n] += further[n];
+      decoders += 1;
+    }
+    for (double& loss : fused) loss /= decoders;
     double total = 0;
     for (std::size_t n = 0; n < 2; ++n) total += fused[n] / 2;
     for (std::size_t m = 0; m < 2; ++m) {
@@ -206,7 +215,10 @@ BOOST_FIXTURE_TEST_CASE(terms_rise_with_the_run, methods) {
       {"uncertainty_aware_mean_teacher", {{"consistency", 0.1}}},
       {"uncertainty_rectified_pyramid", {{"consistency", 0.1}}},
       {"interpolation_consistency", {{"consistency", 0.1}}},
-      {"cross_modality_collaboration", {{"channel_contrast", 1}, {"overlap", 0.2}}}};
+      {"cross_modality_collaboration", {{"channel_contrast", 1}, {"overlap", 0.2}}},
+      {"mutual_consistency", {{"consistency", 1}}},
+      {"dual_task_consistency", {{"consistency", 1}}}};
+  const std::map<std::string, std::pair<std::string, double>> constant{{"dual_task_consistency", {"distance", 0.3}}};
   // Supervised training has none; these two have a formula of their own and a test of it.
   const std::set<std::string> others{"supervised", "bidirectional_copy_paste", "area_similarity_mutual_learning"};
   for (const std::string& name : names) BOOST_TEST(terms.count(name) + others.count(name) == 1u, name);
@@ -223,7 +235,9 @@ BOOST_FIXTURE_TEST_CASE(terms_rise_with_the_run, methods) {
         BOOST_TEST(s.at(term) > 0, name << " " << term);
         unlabelled += weight * s.at(term);
       }
-      BOOST_TEST(s.at("loss") == s.at("supervised") + ramp * unlabelled, boost::test_tools::tolerance(1e-9));
+      double labelled = s.at("supervised");
+      if (constant.contains(name)) labelled += constant.at(name).second * s.at(constant.at(name).first);
+      BOOST_TEST(s.at("loss") == labelled + ramp * unlabelled, boost::test_tools::tolerance(1e-9));
     }
   }
 }
@@ -237,6 +251,7 @@ struct terms : methods {
       auto o = named(name);
       BOOST_REQUIRE(o.values.set(term, weight));
       (void)o.values.set("first_limit", 1.0);
+      (void)o.values.set("detach", false);  // so that the gradient is that of the value
       auto method = make(o);
       for (const auto& one : method.trained()) one.store->zero_grad();
       (void)step(method, batch);
@@ -283,7 +298,9 @@ BOOST_FIXTURE_TEST_CASE(terms_have_a_gradient_along_which_they_fall, terms) {
        std::vector<std::pair<std::string, std::string>>{{"entropy_minimisation", "entropy"},
                                                         {"uncertainty_rectified_pyramid", "consistency"},
                                                         {"uncertainty_aware_mean_teacher", "consistency"},
-                                                        {"interpolation_consistency", "consistency"}}) {
+                                                        {"interpolation_consistency", "consistency"},
+                                                        {"mutual_consistency", "consistency"},
+                                                        {"dual_task_consistency", "distance"}}) {
     const auto g = gradients_of_term(name, term, batch)[0];
     double square = 0;
     for (const double v : g) square += v * v;
@@ -291,6 +308,7 @@ BOOST_FIXTURE_TEST_CASE(terms_have_a_gradient_along_which_they_fall, terms) {
     BOOST_TEST(length > 1e-4, name);
     auto o = named(name);
     (void)o.values.set("first_limit", 1.0);
+    (void)o.values.set("detach", false);
     auto method = make(o);
     const double before = step(method, batch).at(term);
     BOOST_TEST(before > 0);
@@ -381,6 +399,117 @@ BOOST_FIXTURE_TEST_CASE(the_teachers_passes_differ_and_are_counted, uncertainty)
   BOOST_TEST(certain(8) == certain(8));
 }
 
+// Probabilities of all decoders, by the student's own predictions.
+BOOST_FIXTURE_TEST_CASE(mutual_consistency_by_its_formula, methods) {
+  const auto batch = tiny_batch(0, true);
+  auto method = make(named("mutual_consistency"));
+  const network_input<B> input(home, {&batch.labelled, &batch.strong});
+  const auto out = method.predict(input.volumes, input.present, network_outputs::logits, "student");
+  BOOST_TEST(out.heads.size() == 2u);
+  std::vector<std::vector<double>> p;
+  for (const auto& z : {out.fused, out.heads.at("decoder_2"), out.heads.at("decoder_3")})
+    p.push_back(host(probabilities(z, label_kind::classes)));
+  double expected = 0;
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t j = 0; j < 3; ++j)
+      for (std::size_t v = 0; i != j && v < p[0].size(); v += tiny_classes) {
+        double all = 0;
+        for (std::size_t c = 0; c < tiny_classes; ++c) all += std::pow(p[j][v + c], 10);
+        for (std::size_t c = 0; c < tiny_classes; ++c)
+          expected += std::pow(p[i][v + c] - std::pow(p[j][v + c], 10) / all, 2) / static_cast<double>(p[0].size());
+      }
+  BOOST_TEST(step(method, batch).at("consistency") == expected, boost::test_tools::tolerance(1e-9));
+  // The network's own decoder predicts; the others are in its store, so that they are trained and averaged.
+  std::set<std::string> further;
+  for (const auto& one : average(method).all())
+    if (one.name.starts_with("heads.")) further.insert(one.name.substr(0, one.name.find('.', 6)));
+  BOOST_TEST(further == (std::set<std::string>{"heads.decoder_2", "heads.decoder_3"}),
+             boost::test_tools::per_element());
+  BOOST_TEST(method.predict(input.volumes, input.present, network_outputs::fused_only).heads.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(every_decoder_learns_from_the_others, terms) {
+  const auto batch = tiny_batch(0, true);
+  const auto g = gradients_of_term("mutual_consistency", "consistency", batch)[0];
+  auto method = make(named("mutual_consistency"));
+  std::map<std::string, double> reached;
+  std::size_t at = 0;
+  for (const auto& one : student(method).all()) {
+    const std::string part = one.name.substr(0, one.name.find('.', one.name.starts_with("heads.") ? 6 : 0));
+    for (index i = 0; i < one.value.shape().size(); ++i, ++at)
+      reached[part] = std::max(reached[part], std::fabs(g[at]));
+  }
+  for (const std::string part : {"decoder", "heads.decoder_2", "heads.decoder_3", "stream", "fusion"})
+    BOOST_TEST(reached.at(part) > 1e-4, part);
+  BOOST_TEST(reached.at("branch") < 1e-12);
+  // One more decoder is enough; what is none is refused.
+  auto o = named("mutual_consistency");
+  BOOST_REQUIRE(o.values.set("decoders", std::vector<std::string>{"unet_nearest"}));
+  auto two = make(o);
+  BOOST_TEST(step(two, batch).at("consistency") > 0);
+  for (const auto& one : student(two).all()) BOOST_TEST(!one.name.starts_with("heads.decoder_3"), one.name);
+  BOOST_REQUIRE(o.values.set("decoders", std::vector<std::string>{"unet_linear"}));
+  BOOST_CHECK_EXCEPTION((void)make(o), config_error,
+                        says("method.mutual_consistency.decoders = 'unet_linear': this program has no decoder"));
+  BOOST_REQUIRE(o.values.set("decoders", std::vector<std::string>{}));
+  BOOST_CHECK_EXCEPTION((void)make(o), config_error,
+                        says("method.mutual_consistency.decoders: 0 decoders, expected 1 to 8"));
+}
+
+// Distances and masks by the student's own predictions, with the fields of the views.
+BOOST_FIXTURE_TEST_CASE(dual_task_consistency_by_its_formula, methods) {
+  auto method = make(named("dual_task_consistency"));
+  BOOST_TEST(method.views().fields.size() == 2u);
+  const auto batch = with_fields(tiny_batch(0), method.views());
+  const network_input<B> input(home, {&batch.labelled, &batch.strong});
+  const auto out = method.predict(input.volumes, input.present, network_outputs::logits, "student");
+  const auto u = host(out.heads.at("distance")), p = host(probabilities(out.fused, label_kind::classes));
+  const std::size_t voxels = u.size() / 2, labelled = voxels / 2;
+  double distance = 0, consistency = 0;
+  for (std::size_t v = 0; v < voxels; ++v)
+    for (std::size_t k = 0; k < 2; ++k) {
+      const double s = std::tanh(u[2 * v + k]);
+      if (v < labelled)
+        distance += std::pow(s - static_cast<double>(batch.labelled.fields.at(text("distance.", k + 1))[v]), 2);
+      consistency += std::pow(1 / (1 + std::exp(1500 * s)) - p[tiny_classes * v + k + 1], 2);
+    }
+  const auto found = step(method, batch);
+  BOOST_TEST(found.at("distance") == distance / static_cast<double>(2 * labelled), boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(found.at("consistency") == consistency / static_cast<double>(2 * voxels),
+             boost::test_tools::tolerance(1e-9));
+}
+
+// No voxel of class 2 in any crop: its distances are 1, and all stays finite, in float too.
+BOOST_AUTO_TEST_CASE(an_absent_class_is_far_away) {
+  method_bench<default_backend> bench;
+  auto method = bench.make(bench.named("dual_task_consistency"));
+  auto batch = tiny_batch(0);
+  for (auto& label : batch.labelled.labels) label = label == 2 ? 0 : label;
+  batch = with_fields(batch, method.views());
+  for (const float v : batch.labelled.fields.at("distance.2")) BOOST_TEST(v == 1.f);
+  BOOST_TEST(*std::min_element(batch.labelled.fields.at("distance.1").begin(),
+                               batch.labelled.fields.at("distance.1").end()) <= 0.f);
+  for (const auto& [name, value] : bench.step(method, batch)) BOOST_TEST(std::isfinite(value), name);
+  for (const float v : all_gradients(bench.student(method))) BOOST_REQUIRE(std::isfinite(v));
+  batch.labelled.fields.clear();
+  BOOST_CHECK_EXCEPTION(
+      (void)method.step(batch, {0, 10}), config_error,
+      says("the labelled crops have no field 'distance.1'; make them with the views() of the method"));
+}
+
+BOOST_FIXTURE_TEST_CASE(consistency_reaches_both_tasks, terms) {
+  const auto g = gradients_of_term("dual_task_consistency", "consistency", tiny_batch(0))[0];
+  auto method = make(named("dual_task_consistency"));
+  std::size_t at = 0;
+  for (const auto& one : student(method).all()) {
+    double most = 0;
+    for (index i = 0; i < one.value.shape().size(); ++i, ++at) most = std::max(most, std::fabs(g[at]));
+    if (one.name.starts_with("heads.distance.") || one.name.starts_with("decoder.0.head."))
+      BOOST_TEST(most > 1e-4, one.name);
+    if (one.name.starts_with("branch.")) BOOST_TEST(most < 1e-12, one.name);
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(without_dropout_nothing_is_uncertain, methods) {
   BOOST_CHECK_EXCEPTION((void)make_method<B>(home, named("uncertainty_aware_mean_teacher"), tiny_network(), 2,
                                              target_map::of_classes(tiny_classes), 1),
@@ -453,7 +582,9 @@ BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused, methods) {
                                                              {"relearn", {-0.1, 1.1, nan}},
                                                              {"relearn_contrast", {-0.1, 1.1, nan}},
                                                              {"passes", {0, -1, 1001}},
-                                                             {"first_limit", {-0.1, 1.1, nan}}};
+                                                             {"first_limit", {-0.1, 1.1, nan}},
+                                                             {"distance", {-1, nan, infinite}},
+                                                             {"steepness", {0, -1, nan, infinite}}};
   std::set<std::string> tried;
   for (const std::string& name : names) {
     any_options defaults = named(name).values;

@@ -6,12 +6,13 @@
 #include <comodal/ssl/parts/box_mix.hpp>
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/disagreement.hpp>
+#include <comodal/ssl/parts/distance_fields.hpp>
 #include <comodal/ssl/parts/interpolation.hpp>
 #include <comodal/ssl/parts/pairs.hpp>
 #include <comodal/ssl/parts/sharpening.hpp>
 #include <comodal/ssl/parts/uncertainty.hpp>
 
-#include <nn/support.hpp>
+#include <loss/golden.hpp>
 
 namespace comodal::tests {
 
@@ -176,6 +177,32 @@ BOOST_FIXTURE_TEST_CASE(pairs_are_of_two_present_modalities, bench) {
              boost::test_tools::tolerance(1e-12));
   const presence<B> single(home, 1, 3, {0, 1, 0});
   BOOST_TEST(host(mean_over_pairs(home, single, 0, term, alike))[0] == 0);
+}
+
+// Distances of classes and of regions that overlap, in two crops; the second one lacks class 2.
+BOOST_FIXTURE_TEST_CASE(distance_fields_are_those_of_a_search, golden_bench) {
+  for (const std::string kind : {"classes", "regions"}) {
+    BOOST_TEST_CONTEXT(kind) {
+      const auto targets = kind == "classes" ? target_map::of_classes(3) : target_map::of_regions({{1, 2}, {2}, {1}});
+      const json& one = losses.at("distance_consistency_" + kind);
+      const auto labels = numbers(one.at("labels")), expected = numbers(one.at("target"));
+      const std::vector<std::uint8_t> bytes(labels.begin(), labels.end());
+      const auto fields = distance_fields(targets);
+      const std::size_t channels = fields.size(), crop = bytes.size() / 2;
+      BOOST_REQUIRE(expected.size() == bytes.size() * channels);
+      for (std::size_t k = 0; k < channels; ++k) {
+        BOOST_TEST(fields[k].name == text("distance.", k + (kind == "classes" ? 1 : 0)));
+        std::vector<float> field(crop);
+        for (std::size_t n = 0; n < 2; ++n) {
+          fields[k].fill(std::span(bytes).subspan(n * crop, crop), {3, 4, 4}, field);
+          double worst = 0;
+          for (std::size_t v = 0; v < crop; ++v)
+            worst = std::max(worst, std::fabs(static_cast<double>(field[v]) - expected[(n * crop + v) * channels + k]));
+          BOOST_TEST(worst < 1e-6);
+        }
+      }
+    }
+  }
 }
 
 }  // namespace comodal::tests

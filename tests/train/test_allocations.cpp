@@ -120,7 +120,8 @@ BOOST_AUTO_TEST_CASE(the_counter_counts) {
 
 BOOST_AUTO_TEST_CASE(a_step_after_the_first_ones_takes_nothing_large_from_the_heap) {
   for (const std::string precision : {"fp32", "bf16"})
-    for (const std::string name : {"supervised", "mean_teacher", "contrastive_mutual_learning"}) {
+    for (const std::string name :
+         {"supervised", "mean_teacher", "contrastive_mutual_learning", "mutual_consistency", "dual_task_consistency"}) {
       const auto counts = allocations(name, precision);
       std::string all;
       for (const int n : counts) all += text(' ', n);

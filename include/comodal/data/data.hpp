@@ -42,6 +42,7 @@
 #include <comodal/data/preparation.hpp>
 #include <comodal/data/reader_registry.hpp>
 #include <comodal/data/sampler.hpp>
+#include <comodal/data/signed_distance.hpp>
 #include <comodal/data/split.hpp>
 #include <comodal/data/training_grid.hpp>
 #include <comodal/data/volume.hpp>

@@ -8,9 +8,11 @@
 #include <comodal/loss/channel_contrast.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/loss/contrastive_loss.hpp>
+#include <comodal/loss/distance_consistency.hpp>
 #include <comodal/loss/entropy_loss.hpp>
 #include <comodal/loss/loss_registry.hpp>
 #include <comodal/loss/pyramid_consistency.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
+#include <comodal/loss/sharpened_consistency.hpp>
 
 #endif

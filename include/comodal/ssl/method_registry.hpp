@@ -14,10 +14,12 @@
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
 #include <comodal/ssl/cross_modality_collaboration.hpp>
 #include <comodal/ssl/cross_pseudo_supervision.hpp>
+#include <comodal/ssl/dual_task_consistency.hpp>
 #include <comodal/ssl/entropy_minimisation.hpp>
 #include <comodal/ssl/interpolation_consistency.hpp>
 #include <comodal/ssl/mean_teacher.hpp>
 #include <comodal/ssl/method_setup.hpp>
+#include <comodal/ssl/mutual_consistency.hpp>
 #include <comodal/ssl/supervised.hpp>
 #include <comodal/ssl/uncertainty_aware_mean_teacher.hpp>
 #include <comodal/ssl/uncertainty_rectified_pyramid.hpp>
@@ -144,6 +146,8 @@ method_registry<Backend> method_registry<Backend>::built_in() {
   names.template method<generic<bidirectional_copy_paste>>("bidirectional_copy_paste");
   names.template method<generic<cross_modality_collaboration>>("cross_modality_collaboration");
   names.template method<generic<area_similarity_mutual_learning>>("area_similarity_mutual_learning");
+  names.template method<generic<mutual_consistency>>("mutual_consistency");
+  names.template method<generic<dual_task_consistency>>("dual_task_consistency");
   return names;
 }
 
@@ -185,6 +189,8 @@ template <tensor_backend Backend>
   COMODAL_METHOD_ENTRY(kind, bidirectional_copy_paste, Backend)                                             \
   COMODAL_METHOD_ENTRY(kind, cross_modality_collaboration, Backend)                                         \
   COMODAL_METHOD_ENTRY(kind, area_similarity_mutual_learning, Backend)                                      \
+  COMODAL_METHOD_ENTRY(kind, mutual_consistency, Backend)                                                   \
+  COMODAL_METHOD_ENTRY(kind, dual_task_consistency, Backend)                                                \
   kind any_method<Backend> make_method(tape<Backend>&, const named_options&, const network_options&, index, \
                                        const target_map&, std::uint64_t, const loss_options&,               \
                                        const method_registry<Backend>&);

@@ -41,9 +41,12 @@ class averaged_student {
   [[nodiscard]] const ema_teacher<Backend, any_network<Backend>>& teacher() const { return m_teacher; }
   [[nodiscard]] const target_map& targets() const { return m_targets; }
   /// L_sup of method.md section 3: a scalar. @param out whose first samples are those of `labelled`
-  [[nodiscard]] variable<Backend> supervised(const network_output<Backend>& out,
-                                             const device_crops<Backend>& labelled) const {
-    return supervised(samples_of(out, 0, labelled.samples), one_hot(m_targets, labelled), labelled.present);
+  /// @param further logits of these samples by further decoders, whose losses are averaged with the fused output's
+  [[nodiscard]] variable<Backend> supervised(const network_output<Backend>& out, const device_crops<Backend>& labelled,
+                                             const std::vector<variable<Backend>>& further = {}) const {
+    const variable<Backend> all_voxels;
+    return supervised_loss(m_loss, samples_of(out, 0, labelled.samples), one_hot(m_targets, labelled), labelled.present,
+                           m_branch_weight, all_voxels, further);
   }
   /// The same against a target (N, D, H, W, C). @param weight of voxels, (N, D, H, W), or empty: all weigh 1
   [[nodiscard]] variable<Backend> supervised(const network_output<Backend>& out, const variable<Backend>& target,

@@ -110,16 +110,20 @@ template <tensor_backend Backend>
 /// L_sup of method.md section 3: the mean over samples of the fused output's loss, and `branch_weight` of the mean over
 /// the present modalities of the branches' losses.
 /// @param target (N, D, H, W, C), with one sample per sample of `out` @param weight of voxels, (N, D, H, W), or empty:
-/// all weigh 1 @return a scalar
+/// all weigh 1 @param further logits of other decoders; their losses are averaged with the fused output's
+/// @return a scalar
 template <tensor_backend Backend, segmentation_loss<Backend> Loss>
 [[nodiscard]] variable<Backend> supervised_loss(const Loss& loss, const network_output<Backend>& out,
                                                 const variable<Backend>& target, const presence<Backend>& present,
-                                                double branch_weight, const variable<Backend>& weight = {}) {
+                                                double branch_weight, const variable<Backend>& weight = {},
+                                                const std::vector<variable<Backend>>& further = {}) {
   const variable<Backend> all_classes;
   std::vector<variable<Backend>> branches;
   for (const auto& z : out.branches) branches.push_back(loss(z, target, weight, all_classes));
   const auto mean = mean_weights(target.home(), 0, target.extent(0), target.extent(0));
-  const auto fused = deeply_supervised(loss, loss(out.fused, target, weight, all_classes), out.deep, target, weight);
+  auto fused = deeply_supervised(loss, loss(out.fused, target, weight, all_classes), out.deep, target, weight);
+  for (const auto& z : further) fused = add(fused, loss(z, target, weight, all_classes));
+  if (!further.empty()) fused = scale(fused, 1 / static_cast<double>(1 + further.size()));
   return fused_and_branches(fused, branches, present, mean, branch_weight);
 }
 
