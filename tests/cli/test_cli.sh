@@ -195,6 +195,22 @@ for method in interpolation_consistency uncertainty_rectified_pyramid uncertaint
   ! grep -q "^reading" out.txt || fail "$method is refused only after all cases were read"
   [ ! -e needy ] || fail "$method leaves a folder"
 done
+refuses 2 "method.mutual_consistency.decoders = 'unet_linear': this program has no decoder of that name; did you mean 'unet_trilinear'?" \
+  "$comodal" train tiny.toml needy --method.name mutual_consistency --method.mutual_consistency.decoders '["unet_linear"]'
+! grep -q "^reading" out.txt || fail "a decoder is refused only after all cases were read"
+[ ! -e needy ] || fail "a refused decoder leaves a folder"
+
+echo "what a method trained with is not needed to predict"
+set -- --train.steps 2 --model.decoder unet_nearest
+"$comodal" train tiny.toml plain_decoder --method.name supervised "$@" >/dev/null 2>&1
+count=$("$comodal" info plain_decoder/model.safetensors | sed -n '1s/.*, \([0-9]*\) parameters.*/\1/p')
+for method in mutual_consistency dual_task_consistency; do
+  "$comodal" train tiny.toml $method --method.name $method "$@" >/dev/null 2>&1 || fail "$method does not train"
+  "$comodal" predict $method/model.safetensors cohort/imagesTs ${method}_masks >/dev/null 2>&1 || fail "$method: predict"
+  [ -e ${method}_masks/phantom_5000.nii.gz ] || fail "$method: no mask"
+  "$comodal" info $method/model.safetensors >out.txt
+  grep -q ", $count parameters" out.txt || { cat out.txt >&2; fail "$method: info counts what predict does not use"; }
+done
 refuses 2 "there is no key 'method.contrastive_mutual_learning.ema_decy'; did you mean 'method.contrastive_mutual_learning.ema_decay'?" \
   "$comodal" train tiny.toml wrong --method.contrastive_mutual_learning.ema_decy 0.9
 refuses 2 "^comodal: there is no command 'trian'; did you mean 'train'? (--help lists all commands)$" "$comodal" trian tiny.toml wrong
