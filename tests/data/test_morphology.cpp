@@ -36,6 +36,19 @@ BOOST_AUTO_TEST_CASE(closing_is_scipys) {
   BOOST_CHECK_THROW(static_cast<void>(closing(mask_of(golden()["masks"][0]["mask"]), -1)), config_error);
 }
 
+BOOST_AUTO_TEST_CASE(dilation_is_a_ball_of_steps_along_axes) {
+  label_volume point{{{7, 7, 7}, {}}, std::vector<std::uint8_t>(343)};
+  point.at(3, 3, 3) = 1;
+  for (const int radius : {0, 1, 2}) {
+    const auto found = dilation(point, radius);
+    for (index k = 0; k < 7; ++k)
+      for (index j = 0; j < 7; ++j)
+        for (index i = 0; i < 7; ++i)
+          BOOST_TEST(found.at(i, j, k) == (std::abs(i - 3) + std::abs(j - 3) + std::abs(k - 3) <= radius));
+  }
+  BOOST_CHECK_THROW(static_cast<void>(dilation(point, 101)), config_error);
+}
+
 BOOST_AUTO_TEST_CASE(filling_is_scipys) {
   for (const auto& one : golden()["masks"]) {
     const label_volume mask = mask_of(one["mask"]);

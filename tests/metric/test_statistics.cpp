@@ -63,6 +63,27 @@ BOOST_AUTO_TEST_CASE(means_and_percentiles_agree_with_numpy) {
   BOOST_CHECK_THROW(static_cast<void>(linear_percentile({}, 0.5)), config_error);
 }
 
+BOOST_AUTO_TEST_CASE(rank_correlation_agrees_with_scipy) {
+  std::ifstream file(COMODAL_TEST_DATA "/uncertainty.json");
+  const nlohmann::json data = nlohmann::json::parse(file);
+  BOOST_TEST(data["pairs"].size() == 3u);
+  for (const auto& c : data["pairs"])
+    BOOST_TEST(
+        spearman(c["a"].get<std::vector<double>>(), c["b"].get<std::vector<double>>()) == c["spearman"].get<double>(),
+        boost::test_tools::tolerance(1e-12));
+}
+
+BOOST_AUTO_TEST_CASE(ranks_and_their_correlation_in_closed_form) {
+  BOOST_TEST(mean_ranks({30, 10, 20, 10}) == (std::vector<double>{4, 1.5, 3, 1.5}), boost::test_tools::per_element());
+  BOOST_TEST(spearman({1, 2, 3, 4}, {10, 20, 30, 1000}) == 1.0);
+  BOOST_TEST(spearman({1, 2, 3, 4}, {4, 3, 2, 1}) == -1.0);
+  BOOST_TEST(spearman({1, 2, 3}, {1, 3, 2}) == 0.5);  // 1 - 6 * 2 / (3 * 8)
+  BOOST_TEST(std::isnan(spearman({1}, {1})));
+  BOOST_TEST(std::isnan(spearman({1, 2}, {3, 3})));
+  BOOST_CHECK_THROW(static_cast<void>(spearman({1, 2}, {1})), shape_error);
+  BOOST_CHECK_THROW(static_cast<void>(spearman({1, std::nan("")}, {1, 2})), config_error);
+}
+
 BOOST_AUTO_TEST_CASE(the_bootstrap_interval_is_near_scipys) {
   const nlohmann::json data = golden();
   const auto& c = data["paired"][data["bootstrap"]["case"].get<std::size_t>()];

@@ -27,6 +27,7 @@
 #include <comodal/core/processor.hpp>
 #include <comodal/core/profile.hpp>
 #include <comodal/core/random.hpp>
+#include <comodal/core/readable_name.hpp>
 #include <comodal/core/recording.hpp>
 #include <comodal/core/renamed_options.hpp>
 #include <comodal/core/runtime.hpp>

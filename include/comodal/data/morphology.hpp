@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// What a head mask is made with: Otsu's threshold, closing, the filling of holes and the removal of islands on voxel
-/// grids.
+/// What a head mask is made with: Otsu's threshold, dilation, closing, the filling of holes and the removal of islands
+/// on voxel grids.
 #ifndef COMODAL_DATA_MORPHOLOGY_HPP
 #define COMODAL_DATA_MORPHOLOGY_HPP
 
@@ -88,6 +88,14 @@ void for_neighbours(index at, const std::array<index, 3>& size, index row, index
 }
 
 }  // namespace detail
+
+/// Dilation of a mask (0 or 1) with the ball of `radius` voxels in the city-block metric: the voxels at most `radius`
+/// steps along axes from the mask. Equals `radius` iterations of SciPy's `binary_dilation`.
+/// @throws config_error for a radius outside 0 to 100
+[[nodiscard]] inline label_volume dilation(const label_volume& mask, int radius) {
+  if (radius < 0 || radius > 100) throw config_error(text("dilation: radius ", radius, ", expected 0 to 100 voxels"));
+  return {mask.geometry, detail::within(mask.values, mask.geometry.size, 1, radius)};
+}
 
 /// Closing of a mask (0 or 1) with the ball of `radius` voxels in the city-block metric: dilation, then erosion, as if
 /// the grid went on as background on all sides. Equals `radius` steps of SciPy's `binary_closing` on the padded grid.

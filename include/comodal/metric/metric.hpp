@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `metric`: overlap, surface distance, scores of cases and cohorts, their tables.
+/// The whole layer `metric`: overlap, surface distance, scores of cases and cohorts, their tables; the worth of
+/// uncertainty maps.
 #ifndef COMODAL_METRIC_METRIC_HPP
 #define COMODAL_METRIC_METRIC_HPP
 
@@ -10,5 +11,7 @@
 #include <comodal/metric/summary_json.hpp>
 #include <comodal/metric/surface_distance.hpp>
 #include <comodal/metric/tables.hpp>
+#include <comodal/metric/uncertainty.hpp>
+#include <comodal/metric/uncertainty_report.hpp>
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Statistics of lists of scores: percentiles, mean and deviation; and the paired comparison of two methods on the same
-/// cases by Wilcoxon's signed-rank test and a bootstrap interval of the mean difference.
+/// Statistics of lists of scores: percentiles, mean and deviation; rank correlation; and the paired comparison of two
+/// methods on the same cases by Wilcoxon's signed-rank test and a bootstrap interval of the mean difference.
 #ifndef COMODAL_METRIC_STATISTICS_HPP
 #define COMODAL_METRIC_STATISTICS_HPP
 
@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -39,6 +40,43 @@ struct mean_deviation {
   for (const double v : values) sum += v;
   for (const double v : values) squares += (v - sum / n) * (v - sum / n);
   return {sum / n, values.size() == 1 ? 0 : std::sqrt(squares / (n - 1))};
+}
+
+/// The rank of each value, from 1; equal values share the mean of their ranks. @throws config_error for a NaN
+[[nodiscard]] std::vector<double> mean_ranks(const std::vector<double>& values);
+#if COMODAL_BODIES
+COMODAL_ONCE std::vector<double> mean_ranks(const std::vector<double>& values) {
+  for (const double v : values)
+    if (std::isnan(v)) throw config_error("ranks: a value is NaN, expected numbers that have an order");
+  std::vector<std::size_t> order(values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return values[a] < values[b]; });
+  std::vector<double> ranks(values.size());
+  for (std::size_t first = 0, last = 0; first < order.size(); first = last) {
+    while (last < order.size() && values[order[last]] == values[order[first]]) ++last;
+    for (std::size_t i = first; i < last; ++i) ranks[order[i]] = static_cast<double>(first + last + 1) / 2;
+  }
+  return ranks;
+}
+#endif
+
+/// Spearman's rank correlation of paired values: Pearson's correlation of their mean ranks (scipy.stats.spearmanr).
+/// NaN for fewer than two pairs, and where all values of a list are equal.
+/// @throws shape_error unless both lists have the same length; config_error for a NaN
+[[nodiscard]] inline double spearman(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() != b.size())
+    throw shape_error(text("Spearman correlation: ", a.size(), " values against ", b.size(), "; it compares pairs"));
+  const auto ranks_a = mean_ranks(a), ranks_b = mean_ranks(b);
+  const double middle = (static_cast<double>(a.size()) + 1) / 2;
+  double both = 0, square_a = 0, square_b = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    const double x = ranks_a[i] - middle, y = ranks_b[i] - middle;
+    both += x * y;
+    square_a += x * x;
+    square_b += y * y;
+  }
+  if (square_a == 0 || square_b == 0) return std::numeric_limits<double>::quiet_NaN();
+  return both / std::sqrt(square_a * square_b);
 }
 
 /// Result of Wilcoxon's signed-rank test.

@@ -4,6 +4,7 @@
 #ifndef COMODAL_METRIC_SUMMARY_JSON_HPP
 #define COMODAL_METRIC_SUMMARY_JSON_HPP
 
+#include <comodal/core/readable_name.hpp>
 #include <comodal/metric/tables.hpp>
 
 #include <nlohmann/json.hpp>
@@ -56,7 +57,8 @@ using ordered_json = nlohmann::ordered_json;
 /// One output's scores in the layout of nnU-Net's `summary.json`: `foreground_mean` (mean over classes), `mean` by
 /// label value or region, `metric_per_case` (metrics Dice, IoU, TP, FP, FN, TN, n_pred, n_ref by label; files), and
 /// beside them HD95, ASSD, NSD and an object `comodal` with conventions, unit and counts of empty masks. Where nnU-Net
-/// writes NaN (both masks empty), this has the policy's value, and `presence` says so.
+/// writes NaN (both masks empty), this has the policy's value, and `presence` says so. Files stand there as readable
+/// names.
 /// @param files the files of a case by its id; without it, the case's id stands for both
 /// @throws config_error if there are no scores of that output
 [[nodiscard]] std::string summary_json(const std::vector<case_score>& scores, const std::string& output = "fused",
@@ -80,8 +82,9 @@ COMODAL_ONCE std::string summary_json(const std::vector<case_score>& scores, con
     if (known == ids.end()) {
       ids.push_back(s.case_id);
       const scored_files f = files ? files(s.case_id) : scored_files{s.case_id, s.case_id};
-      per_case.push_back(
-          {{"metrics", ordered_json::object()}, {"prediction_file", f.prediction}, {"reference_file", f.reference}});
+      per_case.push_back({{"metrics", ordered_json::object()},
+                          {"prediction_file", readable_name(f.prediction)},
+                          {"reference_file", readable_name(f.reference)}});
     }
     per_case[place]["metrics"][label_key(s.region)] = detail::case_metrics(s);
   }

@@ -5,6 +5,7 @@
 #ifndef COMODAL_METRIC_TABLES_HPP
 #define COMODAL_METRIC_TABLES_HPP
 
+#include <comodal/core/readable_name.hpp>
 #include <comodal/data/file.hpp>
 #include <comodal/metric/score.hpp>
 
@@ -101,6 +102,7 @@ namespace detail {
 }
 
 /// One row per case, region and output with every score in full precision; the header names units and conventions.
+/// Names of cases are readable names.
 [[nodiscard]] text_table case_table(const std::vector<case_score>& scores, const score_options& options = {});
 #if COMODAL_BODIES
 COMODAL_ONCE text_table case_table(const std::vector<case_score>& scores, const score_options& options) {
@@ -122,11 +124,11 @@ COMODAL_ONCE text_table case_table(const std::vector<case_score>& scores, const 
                   "tn",
                   "empty"};
   for (const case_score& s : scores)
-    table.rows.push_back({s.case_id, s.output, s.region.name, detail::exact(s.dice), detail::exact(s.iou),
-                          detail::exact(s.hd95), detail::exact(s.assd), detail::exact(s.surface_dice),
-                          detail::exact(s.predicted_volume), detail::exact(s.reference_volume),
-                          std::to_string(s.counts.tp), std::to_string(s.counts.fp), std::to_string(s.counts.fn),
-                          std::to_string(s.counts.tn),
+    table.rows.push_back({readable_name(s.case_id), s.output, s.region.name, detail::exact(s.dice),
+                          detail::exact(s.iou), detail::exact(s.hd95), detail::exact(s.assd),
+                          detail::exact(s.surface_dice), detail::exact(s.predicted_volume),
+                          detail::exact(s.reference_volume), std::to_string(s.counts.tp), std::to_string(s.counts.fp),
+                          std::to_string(s.counts.fn), std::to_string(s.counts.tn),
                           s.presence == mask_presence::both ? "" : std::string(name_of(s.presence))});
   return table;
 }

@@ -5,6 +5,7 @@
 #ifndef COMODAL_REPORT_OVERLAY_HPP
 #define COMODAL_REPORT_OVERLAY_HPP
 
+#include <comodal/core/readable_name.hpp>
 #include <comodal/data/cohort.hpp>
 #include <comodal/report/slice.hpp>
 
@@ -213,7 +214,7 @@ COMODAL_ONCE std::vector<overlay_figure> draw_overlay(const overlay_case& c, con
     }
     const index legend_top = gap + head + lines * (view.height() + gap);
     static_cast<void>(detail::draw_legend(&canvas, gap, legend_top, width - 2 * gap, legend));
-    std::string caption = text("Case ", c.case_id, ", axial slice ", slice + 1, " of ", view.slices(),
+    std::string caption = text("Case ", readable_name(c.case_id), ", axial slice ", slice + 1, " of ", view.slices(),
                                ". Radiological display: the patient's right (R) is on the left, the front at the top.");
     if (rows.size() == 3)
       caption += " Contours in the classes' colours; the last row tints voxels that were missed or falsely found";
