@@ -235,6 +235,87 @@ BOOST_FIXTURE_TEST_CASE(the_network_is_told_what_is_there_and_what_is_wanted, pr
   BOOST_TEST(asked.empty());
 }
 
+BOOST_FIXTURE_TEST_CASE(sets_of_modalities_are_seen_alone_and_none_twice, predictions) {
+  plan.modalities = {"T1", "T2", "FLAIR"};
+  std::vector<std::vector<double>> asked;
+  const auto ask = [&](const case_data& one, const output_choice& wanted) {
+    asked.clear();
+    return run(one, wanted, {wide}, [&](const variables& volumes, const presence<B>& present, network_outputs which) {
+      asked.push_back(host(present.mask()));
+      return network.forward(volumes, present, which);
+    });
+  };
+  using rows = std::vector<std::vector<double>>;
+  const output_choice subsets{.subsets = true}, both{.only = true, .subsets = true};
+  const case_data whole = prepared(affines[1], {true, true, true});
+  const std::string names_of_all =
+      "fused, only T1, only T2, only FLAIR, only T1 + T2, only T1 + FLAIR, only T2 + FLAIR";
+  const auto results = ask(whole, subsets);
+  BOOST_TEST(names(results) == names_of_all);
+  BOOST_TEST((asked == rows{{1, 1, 1}, {1, 0, 0}, {0, 1, 0}, {0, 0, 1}, {1, 1, 0}, {1, 0, 1}, {0, 1, 1}}));
+  const std::vector<std::vector<std::size_t>> sets{{0, 1, 2}, {0}, {1}, {2}, {0, 1}, {0, 2}, {1, 2}};
+  for (std::size_t r = 0; r < sets.size(); ++r)
+    BOOST_TEST((restore(results[r].labels, whole.preparation).values == expected(whole, [&](std::size_t i) {
+                  float sum = 0;
+                  for (const std::size_t m : sets[r]) sum += at(m, i);
+                  return std::ceil(sum / static_cast<float>(sets[r].size()) - 0.5f);  // nearest; ties to the lower
+                })));
+  BOOST_TEST(names(ask(whole, both)) == names_of_all);
+
+  // What lacks a modality has fewer sets; that of all it has is the fused output, under a second name.
+  const case_data part = prepared(affines[1], {true, false, true});
+  const auto few = ask(part, {.branches = true, .subsets = true});
+  BOOST_TEST(names(few) == "fused, branch T1, branch FLAIR, only T1, only FLAIR, only T1 + FLAIR");
+  BOOST_TEST((asked == rows{{1, 0, 1}, {1, 0, 0}, {0, 0, 1}}));
+  BOOST_TEST((few.back().labels.values == few.front().labels.values));
+  // Without the fused output the set has to be computed.
+  BOOST_TEST(names(ask(part, {.fused = false, .subsets = true})) == "only T1, only FLAIR, only T1 + FLAIR");
+  BOOST_TEST((asked == rows{{1, 0, 0}, {0, 0, 1}, {1, 0, 1}}));
+  // Probabilities are those of the fused output, too.
+  const auto maps = ask(part, {.probabilities = true, .subsets = true});
+  BOOST_TEST((maps.back().probabilities->values == maps.front().probabilities->values));
+
+  const case_data single = prepared(affines[1], {false, true, false});
+  BOOST_TEST(names(ask(single, both)) == "fused, only T2");
+  BOOST_TEST((asked == rows{{0, 1, 0}}));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_model_of_one_modality_has_no_proper_set, predictions) {
+  plan.modalities = {"T1"};
+  const case_data one = prepared(affines[0], {true});
+  BOOST_TEST(names(run(one, {.subsets = true})) == "fused");
+  BOOST_TEST(names(run(one, {.only = true, .subsets = true})) == "fused, only T1");
+}
+
+BOOST_FIXTURE_TEST_CASE(disagreement_comes_with_the_fused_output, predictions) {
+  for (const affine3x4& affine : affines) {
+    const case_data one = prepared(affine);
+    const auto results = run(one, {.fused = false, .uncertainty = true}, {{4, 6, 8}});
+    BOOST_REQUIRE(names(results) == "fused");  // no branch is written that nobody asked for
+    BOOST_REQUIRE(results[0].uncertainty.has_value());
+    const auto own = restore(results[0], one.preparation, plan);
+    BOOST_TEST((own.uncertainty->geometry.size == files[0].geometry.size));
+    BOOST_TEST((own.labels.values == restore(results[0].labels, one.preparation).values));
+    // Branch m says 2 - x_m: they disagree where the images differ, and agree to the bit where those are equal.
+    const auto where = places(one);
+    double least = 1;
+    for (std::size_t v = 0; v < where.size(); ++v) {
+      const float u = own.uncertainty->values[v];
+      if (where[v][0] < 0 || at(0, v) == at(1, v)) BOOST_REQUIRE(u == 0.f);
+      if (where[v][0] >= 0 && at(0, v) != at(1, v)) least = std::min(least, static_cast<double>(u));
+    }
+    // Softmax of (0, -1, -4) against (-4, -1, 0): p and q share only the middle class.
+    const double sum = 1 + std::exp(-1) + std::exp(-4), a = 1 / sum, c = std::exp(-4) / sum, m = (a + c) / 2;
+    const double expected_u = (a * std::log(a / m) + c * std::log(c / m)) / std::log(2.0);
+    BOOST_TEST(least == expected_u, boost::test_tools::tolerance(1e-5));
+  }
+  // One branch cannot disagree.
+  const auto single = run(prepared(affines[1], {false, true}), {.uncertainty = true});
+  BOOST_REQUIRE(names(single) == "fused");
+  BOOST_TEST(!single[0].uncertainty.has_value());
+  BOOST_TEST(!run(prepared(affines[1]), {})[0].uncertainty.has_value());
+}
+
 BOOST_FIXTURE_TEST_CASE(branches_that_nobody_wants_are_dropped, predictions) {
   const case_data one = prepared(affines[0]);
   const auto generous = [&](const auto& volumes, const auto& present, auto) {

@@ -1,5 +1,7 @@
 comodal_test(infer/sliding_window)
+comodal_test(infer/modality_subset)
 comodal_test(infer/predict_case)
+comodal_test(infer/uncertainty)
 
 if(TARGET comodal_cli AND TARGET segment_memory)
   comodal_test(infer/foreign_memory ARGS -- $<TARGET_FILE:comodal_cli> $<TARGET_FILE:segment_memory>)

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `infer`: sliding windows, the outputs of a case.
+/// The whole layer `infer`: sliding windows, the outputs of a case, sets of modalities, the disagreement of branches.
 #ifndef COMODAL_INFER_INFER_HPP
 #define COMODAL_INFER_INFER_HPP
 
+#include <comodal/infer/modality_subset.hpp>
 #include <comodal/infer/predict_case.hpp>
 #include <comodal/infer/sliding_window.hpp>
+#include <comodal/infer/uncertainty.hpp>
 
 #endif
