@@ -254,6 +254,22 @@ test -s whole/predictions/scores.csv || fail "no scores.csv"
 test -s whole/predictions/summary.json || fail "no summary.json"
 "$comodal" report whole --labels cohort/labelsTs --images cohort/imagesTs --out report.html --cases 1 >/dev/null
 grep -q "</html>" report.html || fail "the report is not whole"
+
+echo "all sets of modalities, uncertainty, and the order of unlabelled cases"
+cp -r cohort/imagesTs incomplete && rm incomplete/phantom_5000_0001.nii.gz
+"$comodal" predict whole/model.safetensors incomplete sets --subsets --uncertainty >out.txt
+grep -q "2 cases, outputs: fused, only FLAIR, only T1, .*only FLAIR + T1, .*, only T1 + T1ce + T2$" out.txt || { cat out.txt >&2; fail "not all sets in order"; }
+grep -q "^uncertainty maps: 2 cases$" out.txt || { cat out.txt >&2; fail "the number of maps is not said"; }
+"$comodal" evaluate sets --labels cohort/labelsTs --uncertainty >table.txt
+grep -q "^only FLAIR + T1ce + T2  *[a-z].*  2  " table.txt || { cat table.txt >&2; fail "the table has no row of three modalities"; }
+grep -q "^only FLAIR + T1 + T1ce + T2  *[a-z].*  1  " table.txt || { cat table.txt >&2; fail "the table has no row of complete cases"; }
+grep -q "AUROC of errors" table.txt && test -s sets/uncertainty.csv && test -s sets/uncertainty.json || { cat table.txt >&2; fail "the uncertainty is not judged"; }
+refuses 2 "whole/predictions: has no uncertainty map; run .predict. with --uncertainty" "$comodal" evaluate whole/predictions --labels cohort/labelsTs --uncertainty
+"$comodal" rank whole/model.safetensors cohort --out ranking.csv >table.txt
+grep -q "^score: mean disagreement of the branches" table.txt || { cat table.txt >&2; fail "the score is not said"; }
+[ "$(wc -l <ranking.csv)" = 4 ] || { cat ranking.csv >&2; fail "not three unlabelled cases in the list"; }
+refuses 2 "ranking.txt.: expected a file that ends in .csv or .json" "$comodal" rank whole/model.safetensors cohort --out ranking.txt
+
 cp -r cohort/labelsTs undeclared
 "$comodal" predict whole/model.safetensors cohort/imagesTs again/predictions >/dev/null
 cp -r cohort/imagesTs cut_images

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `app`: the verbs check, train, predict, evaluate and report as functions. Needs toml11
+/// The whole layer `app`: the verbs check, train, predict, evaluate, rank and report as functions. Needs toml11
 /// (`comodal::cli` of the package).
 #ifndef COMODAL_APP_APP_HPP
 #define COMODAL_APP_APP_HPP
@@ -11,6 +11,8 @@
 #include <comodal/app/observer.hpp>
 #include <comodal/app/predict.hpp>
 #include <comodal/app/predictions.hpp>
+#include <comodal/app/rank.hpp>
+#include <comodal/app/rank_progress.hpp>
 #include <comodal/app/registry.hpp>
 #include <comodal/app/report.hpp>
 #include <comodal/app/segmenter.hpp>

@@ -7,6 +7,7 @@
 #include <comodal/app/observer.hpp>
 #include <comodal/app/predictions.hpp>
 #include <comodal/app/segmenter.hpp>
+#include <comodal/core/readable_name.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/data/cohort_json.hpp>
 #include <comodal/data/nnunet_raw.hpp>
@@ -28,6 +29,8 @@ struct predict_request {
   std::filesystem::path folder;          // to write the masks to
   bool branches = false;                 // also the branch of each modality, in branch_NAME/
   bool only = false;                     // also the fused output from each modality alone, in only_NAME/
+  bool subsets = false;                  // from every set of modalities but that of all, in only_NAME_+_NAME/
+  bool uncertainty = false;              // also how far the branches disagree, in uncertainty/
   std::string weights = {};              // which weights of the model; empty: its default
   double step = 0.5;                     // distance between windows, as a fraction of their size
   std::vector<std::string> mirror = {};  // average over flips along these axes: i, j, k
@@ -36,15 +39,20 @@ struct predict_request {
 
 /// What `predict` came to.
 struct predict_summary {
-  std::vector<std::string> outputs;   // "fused", "branch T1", "only T1" ...
-  std::vector<std::string> cases;     // that are segmented
-  std::vector<std::string> failures;  // one line per case that is not
-  bool finished = true;               // false: cancelled
+  std::vector<std::string> outputs;      // "fused", "branch T1", "only T1", "only T1 + T2" ...
+  std::vector<std::string> cases;        // that are segmented
+  std::vector<std::string> uncertainty;  // of them, those with an uncertainty map: two modalities or more
+  std::vector<std::string> failures;     // one line per case that is not
+  bool finished = true;                  // false: cancelled
 };
 
 }  // namespace app
 
 namespace app_detail {
+
+// Why a case of one modality has no uncertainty.
+inline constexpr const char* no_disagreement =
+    "has one modality, so that no branch can disagree with another; it gets no uncertainty";
 
 // Volumes that no `predict` wrote may be somebody's labels or images.
 inline void refuse_foreign_volumes(const std::filesystem::path& folder) {
@@ -73,18 +81,30 @@ inline std::vector<case_files> images_to_predict(const std::filesystem::path& fo
 }
 
 // Two outputs in one folder would overwrite each other.
-inline void refuse_equal_folders(const std::vector<std::string>& modalities) {
+inline void refuse_equal_folders(const std::vector<std::string>& modalities, bool subsets) {
   std::set<std::string> taken;
-  for (const auto& name : modalities)
-    if (!taken.insert(folder_of("only " + name)).second)
-      throw config_error(text("predict: the folder '", folder_of("only " + name),
-                              "' would hold the outputs of two "
-                              "modalities; give modalities names that differ in more than spaces and slashes"));
+  for (const auto& set : modality_subsets(modalities.size(), subsets ? modalities.size() - 1 : 1))
+    if (const std::string folder = folder_of(name_of_subset(modalities, set)); !taken.insert(folder).second)
+      throw config_error(text("predict: the folder '", folder, "' would hold the outputs of two ",
+                              set.size() == 1 ? "modalities" : "sets of modalities",
+                              "; give modalities names that differ in more than spaces and slashes",
+                              set.size() == 1 ? "" : ", and that have no \" + \" in them"));
 }
 
-inline window_options windows_of(const app::predict_request& request, const model_plan& plan) {
-  window_options windows{plan.patch_size, request.step, {}};
-  for (const auto& axis : request.mirror) {
+// What a request asks of a model is checked before a volume is read.
+inline void check_request(const app::predict_request& request, const model_plan& plan) {
+  const std::size_t count = plan.modalities.size();
+  if (request.subsets && count > most_modalities_of_subsets)
+    throw config_error(text("subsets: the model has ", count, " modalities, expected ", most_modalities_of_subsets,
+                            " at most: the number of sets doubles with each; use --only"));
+  if (request.uncertainty) expect_branches(plan, "uncertainty");
+  const bool subsets = request.subsets && count > 1;
+  if (request.branches || request.only || subsets) refuse_equal_folders(plan.modalities, subsets);
+}
+
+inline window_options windows_of(double step, const std::vector<std::string>& mirror, const model_plan& plan) {
+  window_options windows{plan.patch_size, step, {}};
+  for (const auto& axis : mirror) {
     if (axis != "i" && axis != "j" && axis != "k")
       throw config_error(text("mirror: '", axis, "' is no axis, expected i, j or k"));
     windows.mirror.push_back(axis == "i" ? 2 : axis == "j" ? 1 : 0);
@@ -92,25 +112,57 @@ inline window_options windows_of(const app::predict_request& request, const mode
   return windows;
 }
 
+// What an earlier run left of a case.
+inline void remove_outputs(const std::filesystem::path& folder, const model_plan& plan, const std::string& id) {
+  const std::string file = id + ".nii.gz";
+  for (const auto& name : output_names(plan.modalities)) std::filesystem::remove(folder / folder_of(name) / file);
+  std::filesystem::remove(folder / uncertainty_folder / file);
+}
+
+// Reads and prepares a case for a model. @param warnings gets what is worth a look
+inline case_data case_for(const case_files& files, const model_plan& plan, std::vector<std::string>& warnings) {
+  case_data one = prepare_case(files, plan.prepare);
+  for (const auto& found : one.warnings) warnings.push_back(text(found.file.string(), ": ", found.reason));
+  if (const std::string words = spacing_warning(one.preparation.canonical(), plan.spacing); !words.empty())
+    warnings.push_back(text(one.id, ": ", words));
+  return one;
+}
+
 // Segments one case and writes its masks. @param warnings gets what is worth a look
 template <tensor_backend Backend>
 void predict_one(app::segmenter<Backend>& segment, const case_files& files, const app::predict_request& request,
                  const window_options& windows, app::predict_summary& summary, std::vector<std::string>& warnings) {
   const model_plan& plan = segment.plan();
-  for (const auto& folder : output_folders(request.folder, plan.modalities))
-    std::filesystem::remove(folder / (files.id + ".nii.gz"));
-  const auto one = prepare_case(files, plan.prepare);
-  for (const auto& found : one.warnings) warnings.push_back(text(found.file.string(), ": ", found.reason));
-  if (const std::string words = spacing_warning(one.preparation.canonical(), plan.spacing); !words.empty())
-    warnings.push_back(text(one.id, ": ", words));
-  for (const auto& result : segment(one, {true, request.branches, request.only}, windows)) {
+  remove_outputs(request.folder, plan, files.id);
+  const case_data one = case_for(files, plan, warnings);
+  const std::string file = one.id + ".nii.gz";
+  const output_choice wanted{.branches = request.branches,
+                             .only = request.only,
+                             .subsets = request.subsets,
+                             .uncertainty = request.uncertainty};
+  bool uncertain = false;
+  segment(one, wanted, windows, [&](const case_output& result) {
     const std::filesystem::path folder = request.folder / folder_of(result.name);
     std::filesystem::create_directories(folder);
-    write_nifti_labels(folder / (one.id + ".nii.gz"), restore(result.labels, one.preparation), one.header);
+    write_nifti_labels(folder / file, restore(result.labels, one.preparation), one.header);
     auto& outputs = summary.outputs;
     if (std::find(outputs.begin(), outputs.end(), result.name) == outputs.end()) outputs.push_back(result.name);
-  }
+    if (!result.uncertainty) return;
+    std::filesystem::create_directories(request.folder / uncertainty_folder);
+    write_nifti(request.folder / uncertainty_folder / file, restore(*result.uncertainty, one.preparation), one.header);
+    uncertain = true;
+  });
   summary.cases.push_back(one.id);
+  if (uncertain) summary.uncertainty.push_back(one.id);
+  if (request.uncertainty && !uncertain) warnings.push_back(text(readable_name(one.id), ": ", no_disagreement));
+}
+
+// Tables list outputs in one order, whichever case had which first.
+inline void order_outputs(std::vector<std::string>& outputs, const std::vector<std::string>& modalities) {
+  const auto names = output_names(modalities);
+  const auto place = [&](const std::string& name) { return std::find(names.begin(), names.end(), name); };
+  std::sort(outputs.begin(), outputs.end(),
+            [&](const std::string& a, const std::string& b) { return place(a) < place(b); });
 }
 
 }  // namespace app_detail
@@ -130,13 +182,14 @@ template <tensor_backend Backend>
   segmenter<Backend> segment(request.model, request.weights, names);
   segment.warn_by([&](const std::string& line) { watch.warn(line); });
   const model_plan& plan = segment.plan();
-  const auto windows = app_detail::windows_of(request, plan);
+  const auto windows = app_detail::windows_of(request.step, request.mirror, plan);
+  app_detail::check_request(request, plan);
   const auto cases = app_detail::images_to_predict(request.images, plan.modalities.size(), watch);
   app_detail::refuse_foreign_volumes(request.folder);
-  if (request.branches || request.only) app_detail::refuse_equal_folders(plan.modalities);
 
   std::filesystem::create_directories(request.folder);
   app_detail::predictions description{request.model.string(), {}, plan.modalities, {}, plan.labels};
+  description.subsets = request.subsets;
   app_detail::write_predictions(request.folder, description);
   predict_summary summary;
   index done = 0;
@@ -158,8 +211,10 @@ template <tensor_backend Backend>
     for (const auto& words : warnings) watch.warn(words);
     watch.show({"case", 0, ++done, static_cast<index>(cases.size())});
   }
+  app_detail::order_outputs(summary.outputs, plan.modalities);
   description.outputs = summary.outputs;
   description.cases = summary.cases;
+  description.uncertainty = summary.uncertainty;
   app_detail::write_predictions(request.folder, description);
   return summary;
 }

@@ -4,10 +4,12 @@
 #ifndef COMODAL_APP_PREDICTIONS_HPP
 #define COMODAL_APP_PREDICTIONS_HPP
 
+#include <comodal/core/readable_name.hpp>
 #include <comodal/data/cohort_json.hpp>
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/nifti.hpp>
 #include <comodal/data/nnunet_raw.hpp>
+#include <comodal/infer/modality_subset.hpp>
 #include <comodal/model/model_plan.hpp>
 
 #include <nlohmann/json.hpp>
@@ -22,12 +24,17 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace app_detail {
 
-/// What `predict` says of its folder.
+/// What `predict` says of its folder. Names of cases are readable names: a file's may hold any bytes, JSON may not.
 struct predictions {
   std::string model;
   std::vector<std::string> outputs, modalities, cases;
   std::vector<label_class> labels;
+  std::vector<std::string> uncertainty = {};  // cases that have an uncertainty map
+  bool subsets = false;                       // outputs from all sets of modalities were asked for
 };
+
+/// The most modalities that all sets are asked for of: 255 sets.
+inline constexpr std::size_t most_modalities_of_subsets = 8;
 
 /// The folder of an output below that of the predictions: "" for the fused one, "branch_T1", "only_T1" ...
 [[nodiscard]] inline std::string folder_of(const std::string& output) {
@@ -38,21 +45,34 @@ struct predictions {
   return name;
 }
 
-/// The folders of all outputs that a network of these modalities may have.
-[[nodiscard]] inline std::vector<std::filesystem::path> output_folders(const std::filesystem::path& folder,
-                                                                       const std::vector<std::string>& modalities) {
-  std::vector<std::filesystem::path> folders{folder};
-  for (const auto& name : modalities)
-    for (const char* kind : {"branch ", "only "}) folders.push_back(folder / folder_of(kind + name));
-  return folders;
+/// The names of all outputs that a network of these modalities may have, in the order of tables: fused, branches, sets
+/// of modalities by size.
+[[nodiscard]] inline std::vector<std::string> output_names(const std::vector<std::string>& modalities) {
+  std::vector<std::string> names{"fused"};
+  for (const auto& name : modalities) names.push_back("branch " + name);
+  const std::size_t count = modalities.size();
+  const std::size_t largest = count == 1 || count > most_modalities_of_subsets ? 1 : count - 1;
+  for (const auto& set : modality_subsets(count, largest)) names.push_back(name_of_subset(modalities, set));
+  return names;
 }
+
+/// The folder of uncertainty maps below that of the predictions.
+inline constexpr const char* uncertainty_folder = "uncertainty";
 
 /// A modality's number as files are named: "0002".
 [[nodiscard]] inline std::string modality_number(std::size_t m) { return std::to_string(10000 + m).substr(1); }
 
 inline void write_predictions(const std::filesystem::path& folder, const predictions& of) {
-  nlohmann::ordered_json description{
-      {"model", of.model}, {"outputs", of.outputs}, {"modalities", of.modalities}, {"cases", of.cases}};
+  const auto readable = [](std::vector<std::string> names) {
+    for (auto& name : names) name = readable_name(name);
+    return names;
+  };
+  nlohmann::ordered_json description{{"model", readable_name(of.model)},
+                                     {"outputs", of.outputs},
+                                     {"modalities", of.modalities},
+                                     {"cases", readable(of.cases)},
+                                     {"uncertainty", readable(of.uncertainty)},
+                                     {"subsets", of.subsets}};
   description["labels"] = label_classes_to_json(of.labels);
   write_text(folder / "predictions.json", description.dump(2) + "\n");
 }
@@ -71,6 +91,8 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
                   json_value<std::vector<std::string>>(j, "cases", what),
                   label_classes_from(json_entry(j, "labels", what), "\"labels\"")};
     for (const auto& c : d.labels) check_label_values(c);
+    if (j.contains("uncertainty")) d.uncertainty = json_value<std::vector<std::string>>(j, "uncertainty", what);
+    if (j.contains("subsets")) d.subsets = json_value<bool>(j, "subsets", what);
     return d;
   } catch (const std::exception& failure) {
     throw io_error(text(file.string(), ": is damaged or of another version (", failure.what(), ")"));
@@ -97,7 +119,7 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
                                                                                   const std::string& output) {
   auto masks = masks_of(folder / folder_of(output));
   std::erase_if(masks, [&](const auto& entry) {
-    return std::find(d.cases.begin(), d.cases.end(), entry.first) == d.cases.end();
+    return std::find(d.cases.begin(), d.cases.end(), readable_name(entry.first)) == d.cases.end();
   });
   return masks;
 }

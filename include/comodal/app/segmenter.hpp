@@ -52,10 +52,19 @@ class segmenter {
   /// Segments a prepared case (`prepare_case(files, plan().prepare)`). @throws as `predict_case`
   [[nodiscard]] std::vector<case_output> operator()(const case_data& one, const output_choice& wanted,
                                                     const window_options& windows) {
-    return predict_case<Backend>(m_home, m_plan, one, wanted, windows,
-                                 [&](const auto& volumes, const auto& present, auto which) {
-                                   return m_network.forward(volumes, present, which);
-                                 });
+    std::vector<case_output> results;
+    (*this)(one, wanted, windows, [&](case_output&& output) { results.push_back(std::move(output)); });
+    return results;
+  }
+  /// The same; each output is handed to `take` as soon as it is made. @throws as `predict_outputs`
+  void operator()(const case_data& one, const output_choice& wanted, const window_options& windows,
+                  const std::function<void(case_output&&)>& take) {
+    predict_outputs<Backend>(
+        m_home, m_plan, one, wanted, windows,
+        [&](const auto& volumes, const auto& present, auto which) {
+          return m_network.forward(volumes, present, which);
+        },
+        take);
   }
 
  private:

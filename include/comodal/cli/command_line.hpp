@@ -35,6 +35,7 @@ class command_line {
     add_train();
     add_predict();
     add_evaluate();
+    add_rank();
     add_report();
     add_benchmark();
     add_info();
@@ -124,6 +125,9 @@ class command_line {
     c->add_option("folder", m_predict.folder, "folder to write the masks to")->required();
     c->add_flag("--branches", m_predict.branches, "also the branch of each modality, in branch_NAME/");
     c->add_flag("--only", m_predict.only, "also the fused output from each modality alone, in only_NAME/");
+    c->add_flag("--subsets", m_predict.subsets,
+                "also from every set of modalities but that of all (which is the fused output), in only_NAME_+_NAME/");
+    c->add_flag("--uncertainty", m_predict.uncertainty, "also how far the branches disagree, 0 to 1, in uncertainty/");
     c->add_option("--weights", m_predict.weights, "which weights of the model predict: ema, student ...");
     c->add_option("--step", m_predict.step, "distance between windows, as a fraction of their size")
         ->check(CLI::Range(0.05, 1.0));
@@ -142,6 +146,24 @@ class command_line {
     c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
     c->add_option("--hd95", m_hd95, "convention of the 95 % Hausdorff distance")
         ->check(CLI::IsMember({"monai", "medpy", "pymic"}));
+    c->add_flag("--uncertainty", m_evaluate.uncertainty,
+                "also compare the uncertainty maps of `predict --uncertainty` with the errors");
+  }
+  void add_rank() {
+    auto* c = add("rank", "order unlabelled cases, the most uncertain first", needs::runtime,
+                  [this](CLI::App&) { return cli::rank(m_rank, m_names); });
+    c->add_option("model", m_rank.model, "model.safetensors of a run")->required();
+    c->add_option(
+         "folder", m_rank.cases,
+         "a data set, whose unlabelled cases are ranked, or a folder of CASE_0000.nii.gz, CASE_0001.nii.gz ...")
+        ->required();
+    c->add_option("--out", m_rank.file, "file for the list, .csv or .json");
+    c->add_option("--weights", m_rank.weights, "which weights of the model predict: ema, student ...");
+    c->add_option("--step", m_rank.step, "distance between windows, as a fraction of their size")
+        ->check(CLI::Range(0.05, 1.0));
+    c->add_option("--mirror", m_rank.mirror, "average over flips along these axes: i, j, k")
+        ->check(CLI::IsMember({"i", "j", "k"}));
+    c->add_option("--threads", m_rank.threads, "number of threads; 0: all cores")->check(CLI::NonNegativeNumber);
   }
   void add_report() {
     auto* c =
@@ -192,6 +214,7 @@ class command_line {
   cli::train_arguments m_train;
   app::predict_request m_predict;
   app::evaluate_request m_evaluate;
+  app::rank_request m_rank;
   app::report_request m_report;
   cli::benchmark_arguments m_benchmark;
   std::string m_unit = "mm", m_hd95 = "monai";

@@ -7,6 +7,7 @@
 #include <comodal/app/check.hpp>
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/predict.hpp>
+#include <comodal/app/rank.hpp>
 #include <comodal/app/report.hpp>
 #include <comodal/app/train.hpp>
 #include <comodal/cli/benchmark.hpp>
@@ -90,6 +91,13 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   return result.finished ? 0 : 1;
 }
 
+/// The lines of all cases that failed, as one message.
+[[nodiscard]] inline std::string lines_of(const std::vector<std::string>& failures) {
+  std::string lines;
+  for (const auto& one : failures) lines += (lines.empty() ? "" : "\n") + one;
+  return lines;
+}
+
 template <tensor_backend Backend>
 int predict(const app::predict_request& request, const registry<Backend>& names) {
   auto watch = interruptible_observer();
@@ -98,11 +106,10 @@ int predict(const app::predict_request& request, const registry<Backend>& names)
   std::printf("%s: %zu cases, outputs:", request.folder.c_str(), summary.cases.size());
   for (const auto& name : summary.outputs) std::printf("%s %s", &name == &summary.outputs[0] ? "" : ",", name.c_str());
   std::printf("\n");
+  if (request.uncertainty) std::printf("uncertainty maps: %zu cases\n", summary.uncertainty.size());
   if (!summary.finished) std::printf("stopped on request; the same command segments all cases anew\n");
   if (summary.failures.empty()) return summary.finished ? 0 : 1;
-  std::string lines;
-  for (const auto& one : summary.failures) lines += (lines.empty() ? "" : "\n") + one;
-  throw io_error(lines);
+  throw io_error(lines_of(summary.failures));
 }
 
 /// The options of scores by the names of a unit (mm, voxel) and of a convention (monai, medpy, pymic).
@@ -118,7 +125,27 @@ int predict(const app::predict_request& request, const registry<Backend>& names)
 inline int evaluate(const app::evaluate_request& request) {
   const auto summary = app::evaluate(request);
   std::printf("%s%s\n", to_text(summary.table).c_str(), describe_conventions(request.options).c_str());
+  for (std::size_t f = 0; f < summary.uncertainty.size(); ++f) {
+    const auto& one = summary.uncertainty[f];
+    std::printf("\nuncertainty of %s\n%s%s\n", summary.methods[f].name.c_str(),
+                to_text(to_table(one.reliability)).c_str(), describe_uncertainty(one, request.uncertainties).c_str());
+  }
   return 0;
+}
+
+template <tensor_backend Backend>
+int rank(const app::rank_request& request, const registry<Backend>& names) {
+  auto watch = interruptible_observer();
+  const auto summary = app::rank(request, names, watch);
+  watch = {};  // clears the progress line
+  if (!summary.finished) {
+    std::printf("stopped on request; %s\n",
+                request.file.empty() ? "without --out nothing is kept" : "the same command continues");
+    return 1;
+  }
+  std::printf("%s%s\n", to_text(app::rank_table(summary, 4)).c_str(), app::describe_ranking().c_str());
+  if (summary.failures.empty()) return 0;
+  throw io_error(lines_of(summary.failures));
 }
 
 inline int report(const app::report_request& request) {
@@ -137,6 +164,7 @@ inline int report(const app::report_request& request) {
                                    const registry<Backend>&);
 #define COMODAL_CLI_PREDICT(kind, Backend)                                               \
   kind int cli::predict<Backend>(const app::predict_request&, const registry<Backend>&); \
+  kind int cli::rank<Backend>(const app::rank_request&, const registry<Backend>&);       \
   kind int cli::info<Backend>();                                                         \
   kind int cli::info<Backend>(const std::filesystem::path&, const registry<Backend>&);
 COMODAL_CLI_ELSEWHERE(COMODAL_CLI_TRAIN)

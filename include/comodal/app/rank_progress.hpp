@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// What `rank` has found so far, in a file beside its list.
+#ifndef COMODAL_APP_RANK_PROGRESS_HPP
+#define COMODAL_APP_RANK_PROGRESS_HPP
+
+#include <comodal/core/random.hpp>
+#include <comodal/core/readable_name.hpp>
+#include <comodal/data/cohort.hpp>
+#include <comodal/data/json.hpp>
+#include <comodal/metric/uncertainty.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app_detail {
+
+/// The uncertainties of the cases that are done, by readable name and by size and time of their files. What was found
+/// with another model or other settings counts as nothing.
+class rank_progress {
+ public:
+  /// @param list the file that it stands beside; empty: nothing is kept
+  /// @param settings everything beside the model that a score depends on
+  rank_progress(const std::filesystem::path& list, const std::filesystem::path& model, const std::string& settings) {
+    if (list.empty()) return;
+    m_file = list.string() + ".progress";
+    const auto bytes = read_file(model);
+    const auto hash = hash_name({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+    const std::string key = text(COMODAL_VERSION, " ", bytes.size(), " ", hash, " ", readable_name(settings));
+    m_content = {{"key", key}, {"cases", nlohmann::json::object()}};
+    if (!std::filesystem::is_regular_file(m_file)) return;
+    const auto earlier = nlohmann::json::parse(read_file(m_file), nullptr, false);
+    if (earlier.is_object() && earlier.value("key", nlohmann::json()) == key && earlier.contains("cases") &&
+        earlier["cases"].is_object())
+      m_content["cases"] = earlier["cases"];
+  }
+
+  /// The uncertainty of a case that was done with the files as they are now.
+  [[nodiscard]] std::optional<case_uncertainty> find(const case_files& files) const {
+    if (m_file.empty()) return std::nullopt;
+    const auto found = m_content["cases"].find(readable_name(files.id));
+    if (found == m_content["cases"].end()) return std::nullopt;
+    try {
+      if (json_value<std::string>(*found, "files", "case") != stamp_of(files)) return std::nullopt;
+      case_uncertainty out;
+      out.voxels = json_value<index>(*found, "judged", "case");
+      out.predicted = json_value<index>(*found, "predicted", "case");
+      if (out.voxels > 0) out.mean = json_value<double>(*found, "mean", "case");
+      return out;
+    } catch (const io_error&) {
+      return std::nullopt;  // damaged: the case is done anew
+    }
+  }
+  /// Keeps the uncertainty of a case. @throws io_error if the file cannot be written
+  void add(const case_files& files, const case_uncertainty& one) {
+    if (m_file.empty()) return;
+    m_content["cases"][readable_name(files.id)] = {
+        {"files", stamp_of(files)}, {"mean", one.mean}, {"judged", one.voxels}, {"predicted", one.predicted}};
+    write_text(m_file, m_content.dump() + "\n");
+  }
+  /// The list is written.
+  void remove() const {
+    if (!m_file.empty()) std::filesystem::remove(m_file);
+  }
+
+ private:
+  // Size and time of every file of a case.
+  static std::string stamp_of(const case_files& files) {
+    std::string stamp;
+    for (const auto& image : files.images) {
+      stamp += ";";
+      if (image.path.empty()) continue;
+      std::error_code ignored;
+      stamp += text(std::filesystem::file_size(image.path, ignored), " ",
+                    std::filesystem::last_write_time(image.path, ignored).time_since_epoch().count());
+    }
+    return stamp;
+  }
+
+  std::filesystem::path m_file;
+  nlohmann::json m_content;
+};
+
+}  // namespace app_detail
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
