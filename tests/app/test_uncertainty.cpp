@@ -136,8 +136,10 @@ BOOST_FIXTURE_TEST_CASE(complete_cases_have_no_second_row_of_all, study) {
     for (int m = 0; m < 4; ++m) fs::remove(images / text(id, "_000", m, ".nii.gz"));
     fs::remove(labels / text(id, ".nii.gz"));
   }
-  (void)predict("p", true, false);
-  const auto table = app::evaluate({{work / "p"}, labels}).table;
+  (void)predict("f\xFCr", true, false);
+  const auto summary = app::evaluate({{work / "f\xFCr"}, labels});
+  BOOST_TEST(summary.methods[0].name == "f\\xFCr");
+  const auto& table = summary.table;
   BOOST_TEST(table.rows.size() == 15u * 3);
   BOOST_TEST(table.rows.back()[0] == "only T1 + T1ce + T2");
 }

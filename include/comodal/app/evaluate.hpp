@@ -128,7 +128,8 @@ inline void write_uncertainty(const std::filesystem::path& folder, const uncerta
 // A short name for a folder of predictions: its own, or its parent's if it is called "predictions".
 inline std::string name_of_predictions(const std::filesystem::path& folder) {
   const std::filesystem::path clean = (folder / "").parent_path();
-  return clean.filename() == "predictions" ? clean.parent_path().filename().string() : clean.filename().string();
+  const auto named = clean.filename() == "predictions" ? clean.parent_path() : clean;
+  return readable_name(named.filename().string());
 }
 
 inline void write_scores(const std::filesystem::path& folder, const std::vector<case_score>& scores,

@@ -114,7 +114,7 @@ inline void report(const report_request& request, const observer& watch = {}) {
   html_report html(request.title);
   std::vector<method_scores> methods;
   for (const auto& run : request.runs)
-    methods.push_back({(run / "").parent_path().filename().string(),
+    methods.push_back({readable_name((run / "").parent_path().filename().string()),
                        app_detail::score_folder(run / "predictions", request.labels, request.options)});
   if (methods.size() > 1) {
     html.heading("Comparison");
