@@ -32,10 +32,12 @@ BOOST_AUTO_TEST_CASE(gradients_of_soft_max) {
 BOOST_AUTO_TEST_CASE(gradients_of_the_matrix_product) {
   gradients("matmul", {{{2, 3, 4}}, {{2, 4, 5}}}, [](const variables& v) { return matmul(v[0], v[1]); });
   gradients("matmul of matrices", {{{33, 2}}, {{2, 17}}}, [](const variables& v) { return matmul(v[0], v[1]); });
-  gradients("transposed_matmul", {{{2, 4, 3}}, {{2, 4, 5}}},
-            [](const variables& v) { return transposed_matmul(v[0], v[1]); });
+  gradients("a^T b", {{{2, 4, 3}}, {{2, 4, 5}}},
+            [](const variables& v) { return matmul(v[0], v[1], ops::transposed::a); });
+  gradients("a b^T", {{{2, 3, 4}}, {{2, 5, 4}}},
+            [](const variables& v) { return matmul(v[0], v[1], ops::transposed::b); });
   // Both operands are the same variable: it receives both gradients.
-  gradients("gram", {{{2, 4, 3}}}, [](const variables& v) { return transposed_matmul(v[0], v[0]); });
+  gradients("a^T a", {{{2, 4, 3}}}, [](const variables& v) { return matmul(v[0], v[0], ops::transposed::a); });
 }
 
 struct workshop {
@@ -46,9 +48,12 @@ struct workshop {
 
 BOOST_FIXTURE_TEST_CASE(a_transposed_product_is_that_of_the_transpose, workshop) {
   const auto a = home.constant({2, 3}, {1, 2, 3, 4, 5, 6}), b = home.constant({2, 1}, {1, 10});
-  BOOST_TEST(host(transposed_matmul(a, b)) == (std::vector<double>{41, 52, 63}), boost::test_tools::per_element());
+  BOOST_TEST(host(matmul(a, b, ops::transposed::a)) == (std::vector<double>{41, 52, 63}),
+             boost::test_tools::per_element());
+  BOOST_TEST(host(matmul(a, home.constant({1, 3}, {1, 0, 2}), ops::transposed::b)) == (std::vector<double>{7, 16}),
+             boost::test_tools::per_element());
   BOOST_CHECK_EXCEPTION(
-      (void)transposed_matmul(a, home.constant({3, 1}, {1, 2, 3})), shape_error,
+      (void)matmul(a, home.constant({3, 1}, {1, 2, 3}), ops::transposed::a), shape_error,
       [](const shape_error& e) { return std::string(e.what()).find("matmul: (2, 3) and (3, 1)") == 0; });
 }
 

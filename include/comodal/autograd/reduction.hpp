@@ -106,30 +106,26 @@ template <tensor_backend Backend>
   return divide(x, sqrt(shift(sum(multiply(x, x), {axis}), eps)));
 }
 
-/// Matrix product of the last two axes: (..., R, K) and (..., K, C) -> (..., R, C); the leading axes are equal. @throws
-/// shape_error
+/// Matrix product of the last two axes: (..., R, K) and (..., K, C) -> (..., R, C); the leading axes are equal.
+/// @param which operand is given with its last two axes swapped, as in a b^T @throws shape_error
 template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> matmul(const variable<Backend>& a, const variable<Backend>& b) {
+[[nodiscard]] variable<Backend> matmul(const variable<Backend>& a, const variable<Backend>& b,
+                                       ops::transposed which = ops::transposed::none) {
+  using ops::transposed;
   auto& ctx = a.ctx();
   const operation_scope scope(ctx, "matmul");
-  return a.home().result(ops::matmul(ctx, a.value(), b.value()), {&a, &b},
-                         [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value()](const auto& d) {
-                           if (to_a.wanted()) to_a.accumulate(ops::matmul(ctx, d, bv, ops::transposed::b));
-                           if (to_b.wanted()) to_b.accumulate(ops::matmul(ctx, av, d, ops::transposed::a));
-                         });
-}
-
-/// a^T b over the last two axes: (..., K, R) and (..., K, C) -> (..., R, C); the leading axes are equal. @throws
-/// shape_error
-template <tensor_backend Backend>
-[[nodiscard]] variable<Backend> transposed_matmul(const variable<Backend>& a, const variable<Backend>& b) {
-  auto& ctx = a.ctx();
-  const operation_scope scope(ctx, "transposed_matmul");
-  return a.home().result(ops::matmul(ctx, a.value(), b.value(), ops::transposed::a), {&a, &b},
-                         [&ctx, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value()](const auto& d) {
-                           if (to_a.wanted()) to_a.accumulate(ops::matmul(ctx, bv, d, ops::transposed::b));
-                           if (to_b.wanted()) to_b.accumulate(ops::matmul(ctx, av, d));
-                         });
+  return a.home().result(
+      ops::matmul(ctx, a.value(), b.value(), which), {&a, &b},
+      [&ctx, which, to_a = a.sink(), to_b = b.sink(), av = a.value(), bv = b.value()](const auto& d) {
+        if (to_a.wanted())
+          to_a.accumulate(which == transposed::a
+                              ? ops::matmul(ctx, bv, d, transposed::b)
+                              : ops::matmul(ctx, d, bv, which == transposed::b ? transposed::none : transposed::b));
+        if (to_b.wanted())
+          to_b.accumulate(which == transposed::b
+                              ? ops::matmul(ctx, d, av, transposed::a)
+                              : ops::matmul(ctx, av, d, which == transposed::a ? transposed::none : transposed::a));
+      });
 }
 
 #define COMODAL_REDUCTION(kind, Backend)                                                     \
@@ -138,8 +134,7 @@ template <tensor_backend Backend>
   kind variable<Backend> max(const variable<Backend>&, int);                                 \
   kind variable<Backend> softmax(const variable<Backend>&, int);                             \
   kind variable<Backend> masked_softmax(const variable<Backend>&, const variable<Backend>&); \
-  kind variable<Backend> matmul(const variable<Backend>&, const variable<Backend>&);         \
-  kind variable<Backend> transposed_matmul(const variable<Backend>&, const variable<Backend>&);
+  kind variable<Backend> matmul(const variable<Backend>&, const variable<Backend>&, ops::transposed);
 COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_REDUCTION)
 
 }  // namespace comodal::inline COMODAL_CONFIG

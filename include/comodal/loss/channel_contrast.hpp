@@ -44,7 +44,7 @@ struct channel_contrast {
     ops::each(ctx, self.size(),
               detail::channel_pairs_body<typename Backend::scalar_type>{channels, self.data(), partner.data()});
     const auto units = concat<Backend>({l2_normalize(a, 1, 1e-6), l2_normalize(b, 1, 1e-6)}, 2);
-    const auto alike = scale(transposed_matmul(units, units), 1 / temperature);  // (N, 2C, 2C)
+    const auto alike = scale(matmul(units, units, ops::transposed::a), 1 / temperature);  // (N, 2C, 2C)
     const auto others = alike + a.home().constant(self);
     const auto most = detach(max(others, 2));
     const auto total = log(sum(exp(others - most), {2})) + most;
