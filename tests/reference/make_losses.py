@@ -305,4 +305,20 @@ leaves = {"z": draw(*shape, low=-2, high=2).requires_grad_(),
 s, p = torch.tanh(leaves["distances"]), torch.softmax(leaves["z"], -1)[..., 1:]
 keep_all("distance_consistency_steep", mean_of_crop((torch.sigmoid(-1500 * s) - p) ** 2), leaves)
 
+for differentiated in ["x", "y"]:
+    pair = {k: draw(4, 5, low=-2, high=2) for k in "xy"}
+    leaf = pair[differentiated].requires_grad_()
+    value = -(torch.softmax(pair["y"], 1) * torch.log_softmax(pair["x"], 1)).sum(1, keepdim=True)
+    keep("soft_cross_entropy_" + differentiated, leaf, value, x=pair["x"], y=pair["y"])
+
+# Rows 0 to 3 of two crops, classes 0, 0, 1, 1: cells of other classes and two further vectors stand against each.
+units = {k: F.normalize(draw(n, 6), dim=1) for k, n in [("anchor", 4), ("partners", 4), ("further", 2)]}
+allowed = torch.tensor([[1, 0, 1, 1], [0, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 1]]).double()
+allowed_further = torch.tensor([[0, 1], [1, 1], [0, 0], [1, 0]]).double()
+leaf = units["anchor"].requires_grad_()
+s = torch.cat([leaf @ units["partners"].T, leaf @ units["further"].T], 1) / 0.25
+s = s.masked_fill(torch.cat([allowed, allowed_further], 1) == 0, -torch.inf)
+value = torch.logsumexp(s, 1, keepdim=True) - (leaf * units["partners"]).sum(1, keepdim=True) / 0.25
+keep("info_nce", leaf, value, penalty=(1 - allowed) * -1e4, further_penalty=(1 - allowed_further) * -1e4, **units)
+
 (here / "losses.json").write_text(json.dumps(losses, separators=(",", ":")) + "\n")

@@ -76,6 +76,7 @@ inline const std::vector<std::string> method_names{
     "area_similarity_mutual_learning",
     "mutual_consistency",
     "dual_task_consistency",
+    "correlation_aware_mutual_learning",
 };
 /// `n`, or a network with what a method asks for: dropout; or a stage more, and deep supervision.
 inline network_options network_for(const std::string& method, network_options n = tiny_network()) {

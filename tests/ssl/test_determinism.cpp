@@ -13,7 +13,12 @@
 namespace comodal::tests {
 
 using B = default_backend;
-const std::vector<std::string>& names = method_names;
+// Those of the library, and the default method with its other contrasts.
+const std::vector<std::string> names = [] {
+  auto all = method_names;
+  for (const std::string kind : {"feature", "prototype"}) all.push_back("contrastive_mutual_learning with " + kind);
+  return all;
+}();
 
 // A run of its own context: method, optimisers, and all that a checkpoint keeps of them.
 struct run : method_bench<B> {
@@ -27,10 +32,12 @@ struct run : method_bench<B> {
         optimisers(rates, method.trained()) {}
 
   static named_options options(const std::string& name) {
-    auto o = named(name);
+    const std::size_t with = name.find(" with ");
+    auto o = named(name.substr(0, with));
     set_ramp(o, 0.4);
     set_agreement(o);
-    BOOST_REQUIRE(o.values.set("queue", index{5}) == (name == "contrastive_mutual_learning"));
+    BOOST_REQUIRE(o.values.set("queue", index{5}) == (o.name == "contrastive_mutual_learning"));
+    if (with != std::string::npos) BOOST_REQUIRE(o.values.set("contrast_kind", name.substr(with + 6)));
     return o;
   }
   static network_options network() {

@@ -217,7 +217,8 @@ BOOST_FIXTURE_TEST_CASE(terms_rise_with_the_run, methods) {
       {"interpolation_consistency", {{"consistency", 0.1}}},
       {"cross_modality_collaboration", {{"channel_contrast", 1}, {"overlap", 0.2}}},
       {"mutual_consistency", {{"consistency", 1}}},
-      {"dual_task_consistency", {{"consistency", 1}}}};
+      {"dual_task_consistency", {{"consistency", 1}}},
+      {"correlation_aware_mutual_learning", {{"consistency", 1}, {"correlation", 0.05}}}};
   const std::map<std::string, std::pair<std::string, double>> constant{{"dual_task_consistency", {"distance", 0.3}}};
   // Supervised training has none; these two have a formula of their own and a test of it.
   const std::set<std::string> others{"supervised", "bidirectional_copy_paste", "area_similarity_mutual_learning"};
@@ -584,7 +585,10 @@ BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused, methods) {
                                                              {"passes", {0, -1, 1001}},
                                                              {"first_limit", {-0.1, 1.1, nan}},
                                                              {"distance", {-1, nan, infinite}},
-                                                             {"steepness", {0, -1, nan, infinite}}};
+                                                             {"steepness", {0, -1, nan, infinite}},
+                                                             {"positions", {0, -1, 65537}},
+                                                             {"correlation", {-1, nan, infinite}},
+                                                             {"memory", {0, -1, 65537}}};
   std::set<std::string> tried;
   for (const std::string& name : names) {
     any_options defaults = named(name).values;

@@ -17,11 +17,12 @@ namespace comodal::tests {
 
 using B = mixed_backend;
 
-const std::string everything = "contrastive with all";
-// Those of the library, and one with everything.
+const std::string everything = "contrastive with all", of_features = "contrastive of features",
+                  of_prototypes = "contrastive of prototypes";
+// Those of the library, one with everything, and two with other contrasts.
 std::vector<std::string> all_methods() {
   auto names = method_names;
-  names.push_back(everything);
+  names.insert(names.end(), {everything, of_features, of_prototypes});
   return names;
 }
 
@@ -77,7 +78,7 @@ struct training {
   static any_method<B> make(tape<B>& home, const std::string& name, const std::string& precision) {
     network_options network;
     named_options chosen(name);
-    if (name == everything) chosen.name = "contrastive_mutual_learning";
+    if (name.starts_with("contrastive ")) chosen.name = "contrastive_mutual_learning";
     chosen.values = method_registry<B>::built_in().method_options_of(chosen.name);
     (void)chosen.values.set("queue", index{6});  // where the method has one; filled in the third step
     if (name == everything) {
@@ -88,6 +89,8 @@ struct training {
       network.deep_supervision = true;
       network.checkpointed = 1;
     }
+    if (name == of_features) BOOST_REQUIRE(chosen.values.set("contrast_kind", std::string("feature")));
+    if (name == of_prototypes) BOOST_REQUIRE(chosen.values.set("contrast_kind", std::string("prototype")));
     network.stream_channels = {8, 16};
     network.fused_channels = {16, 32};
     if (name == "uncertainty_rectified_pyramid") {  // of three outputs

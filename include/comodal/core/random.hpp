@@ -27,6 +27,7 @@ enum class random_purpose : std::uint32_t {
   phantom = 7,
   splitting = 8,
   test = 9,
+  positions = 10,
 };
 
 /// FNV-1a hash of a name: a stable 32-bit key for streams that belong to something named.

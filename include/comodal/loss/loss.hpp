@@ -10,6 +10,7 @@
 #include <comodal/loss/contrastive_loss.hpp>
 #include <comodal/loss/distance_consistency.hpp>
 #include <comodal/loss/entropy_loss.hpp>
+#include <comodal/loss/feature_losses.hpp>
 #include <comodal/loss/loss_registry.hpp>
 #include <comodal/loss/pyramid_consistency.hpp>
 #include <comodal/loss/segmentation_loss.hpp>

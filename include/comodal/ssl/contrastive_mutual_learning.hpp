@@ -15,12 +15,15 @@
 #include <comodal/ssl/parts/confidence.hpp>
 #include <comodal/ssl/parts/disagreement.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
+#include <comodal/ssl/parts/feature_contrast.hpp>
 #include <comodal/ssl/parts/foreground_maps.hpp>
 #include <comodal/ssl/parts/negative_queue.hpp>
 #include <comodal/ssl/parts/pairs.hpp>
 #include <comodal/ssl/parts/ramp.hpp>
 #include <comodal/ssl/parts/reliability.hpp>
 #include <comodal/ssl/parts/sharpening.hpp>
+
+#include <optional>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -56,20 +59,28 @@ class contrastive_mutual_learning {
       : contrastive_mutual_learning(std::move(student), std::move(teacher), targets, options,
                                     {similarity_of(options.similarity), options.temperature}) {}
 
-  /// The method as it is made by name.
+  /// The method as it is made by name. @throws config_error for a contrast of features that the network does not have
   contrastive_mutual_learning(const method_setup<Backend>& setup, const options_type& options)
     requires std::same_as<Network, any_network<Backend>> && std::same_as<Contrast, any_contrastive_loss<Backend>> &&
              std::same_as<Loss, any_segmentation_loss<Backend>>
       : contrastive_mutual_learning(setup.network(0), setup.network(0), setup.targets(), options,
                                     setup.contrastive_loss().value_or(Contrast(area_similarity_contrast{
                                         similarity_of(options.similarity), options.temperature})),
-                                    setup.segmentation_loss()) {}
+                                    setup.segmentation_loss()) {
+    if (options.contrast_kind == "map" || options.contrast == 0) return;
+    expect_branches(setup.options(), m_student.modalities(), options_type::name);
+    m_features.emplace(home(), setup.options().stream_channels, m_student.modalities(), m_targets.kind,
+                       m_targets.channels, features_of(options, setup.options().stages()), setup.seed());
+  }
 
   [[nodiscard]] batch_views views() const { return {}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     const index labelled = batch.labelled.samples, unlabelled = batch.strong.samples, all = labelled + unlabelled;
     expect_unlabelled(batch, "contrastive mutual learning");
+    if (m_options.contrast_kind != "map" && m_options.contrast > 0 && !m_features)
+      throw config_error(text("method.", options_type::name, ".contrast_kind = \"", m_options.contrast_kind,
+                              "\": needs the widths of the network's streams; make the method by its name"));
     const device_batch<Backend> crops(home(), batch);
     const network_input<Backend> input({&crops.labelled, &crops.strong}), weak({&crops.weak});
     const teacher_view teacher = look(weak, crops.strong, request);
@@ -79,8 +90,8 @@ class contrastive_mutual_learning {
     const auto is_labelled = ssl_detail::range(home(), {all}, 0, labelled, 1);
     const auto counts = counting_classes(target, reshape(is_labelled, {all, 1}), m_options.counted_voxels);
 
-    const auto out =
-        m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
+    const auto outputs = m_features ? network_outputs::all : network_outputs::logits;
+    const auto out = m_student.forward(input.volumes, input.present, request.pass(outputs, forward_mode::train));
     const auto fused_alone = compare(out.fused, target, weight, counts);
     const auto fused = deeply_supervised(m_loss, fused_alone.losses, out.deep, target, weight, counts);
     std::vector<variable<Backend>> branches, sums{fused_alone.sums};
@@ -108,10 +119,19 @@ class contrastive_mutual_learning {
     for (const auto& z : out.branches) unlabelled_logits.push_back(slice(z, 0, labelled, all));
     if (!out.branches.empty())
       add_pair_terms(unlabelled_logits, teacher, counts, input.present, crops.weak.cases, labelled, add_term);
+    if (m_features) {
+      const feature_view<Backend> view{out.streams, target,        weight,
+                                       counts,      input.present, patients_of(home(), crops.labelled, crops.strong)};
+      const auto terms = (*m_features)(view, request, weigh());
+      add_term("contrast", terms.loss, m_options.contrast);
+      values.emplace_back("aligned", terms.aligned);
+      values.emplace_back("aligned_others", terms.others);
+    }
     values[0].second = loss;
     home().backward(loss);
 
-    if (m_options.contrast > 0) m_queue.push(teacher.maps, teacher.counts, crops.weak.cases);
+    if (contrasts_maps()) m_queue.push(teacher.maps, teacher.counts, crops.weak.cases);
+    if (m_features) m_features->remember();
     judge(sums, input.present, is_labelled);
     for (index m = 0; m < static_cast<index>(sums.size()); ++m)
       values.emplace_back(m == 0 ? "reliability.fused" : text("reliability.branch", m - 1), m_reliability.value(m));
@@ -119,17 +139,22 @@ class contrastive_mutual_learning {
   }
   void after_update(const step_request& request) { m_teacher.follow(m_student.parameters(), request); }
 
-  [[nodiscard]] std::vector<named_store<Backend>> trained() const { return {{"student", &m_student.parameters()}}; }
+  [[nodiscard]] std::vector<named_store<Backend>> trained() const {
+    if (m_features) return {{"student", &m_student.parameters()}, {"heads", &m_features->parameters()}};
+    return {{"student", &m_student.parameters()}};
+  }
   [[nodiscard]] std::vector<named_network<Backend>> predictors() const {
     return {{"ema", m_teacher.network()}, {"student", m_student}};
   }
   void save(safetensors_file& file) const {
     m_queue.save(ctx(), file);
     m_reliability.save(file);
+    if (m_features) m_features->save(file);
   }
   void load(const safetensors_file& file) {
     m_queue.load(ctx(), file);
     m_reliability.load(file);
+    if (m_features) m_features->load(file);
   }
 
  private:
@@ -149,6 +174,19 @@ class contrastive_mutual_learning {
   static map_similarity similarity_of(const std::string& name) {
     return name == "cosine" ? map_similarity::cosine : name == "iou" ? map_similarity::iou : map_similarity::soft_dice;
   }
+  // With stages counted from 0.
+  static feature_contrast_options features_of(const options_type& options, index stages) {
+    feature_contrast_options o{
+        .kind = options.contrast_kind == "feature" ? feature_comparison::cells : feature_comparison::prototypes,
+        .stages = {},
+        .positions = options.positions,
+        .temperature = options.temperature,
+        .queue = options.queue};
+    for (const index s : options.contrast_stages) o.stages.push_back(s - 1);
+    for (index s = 1; s < stages && options.contrast_stages.empty(); ++s) o.stages.push_back(s);
+    return o;
+  }
+  [[nodiscard]] bool contrasts_maps() const { return m_options.contrast > 0 && m_options.contrast_kind == "map"; }
   [[nodiscard]] tape<Backend>& home() const { return m_student.parameters().home(); }
   [[nodiscard]] context<Backend>& ctx() const { return home().ctx(); }
 
@@ -186,7 +224,7 @@ class contrastive_mutual_learning {
   void add_pair_terms(const logits_list& logits, const teacher_view& teacher, const variable<Backend>& counts,
                       const presence<Backend>& present, const case_numbers<Backend>& cases, index labelled,
                       const AddTerm& add_term) {
-    if (m_options.contrast > 0)
+    if (contrasts_maps())
       add_term("contrast", contrast(logits, teacher, counts, present, cases, labelled), m_options.contrast);
     if (m_options.agreement == "mse")
       add_term("agreement", pairs(mean_squared_error{m_targets.kind}, logits, teacher.weight, present, labelled),
@@ -267,6 +305,7 @@ class contrastive_mutual_learning {
   Loss m_loss;
   negative_queue<Backend> m_queue;
   reliability<Backend> m_reliability;
+  std::optional<feature_contrast<Backend>> m_features;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

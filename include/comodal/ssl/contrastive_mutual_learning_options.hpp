@@ -7,6 +7,10 @@
 #include <comodal/core/option_range.hpp>
 #include <comodal/core/shape.hpp>
 
+#include <string>
+#include <string_view>
+#include <vector>
+
 namespace comodal::inline COMODAL_CONFIG {
 
 /// The options of `contrastive_mutual_learning`, the table [method.contrastive_mutual_learning].
@@ -18,6 +22,9 @@ struct contrastive_mutual_learning_options {
   double ramp = 0.4;                     // fraction of the run over which unlabelled terms rise
   double consensus = 0.5;                // weight of the consensus with the teacher
   double contrast = 0.1;                 // weight of the contrast between modalities
+  std::string contrast_kind = "map";     // or feature: of features at drawn cells; prototype: of prototypes of classes
+  std::vector<index> contrast_stages;    // feature, prototype: stages that are compared, 1 the finest; none: from 2 on
+  index positions = 256;                 // feature, prototype: cells that are drawn per crop and stage
   double temperature = 0.1;              // of the contrast
   index queue = 32;                      // maps of earlier steps that serve as negatives
   index pool = 4;                        // voxels per axis that the contrasted maps average
@@ -41,6 +48,9 @@ struct contrastive_mutual_learning_options {
     option("ramp", o.ramp);
     option("consensus", o.consensus);
     option("contrast", o.contrast);
+    option("contrast_kind", o.contrast_kind);
+    option("contrast_stages", o.contrast_stages);
+    option("positions", o.positions);
     option("temperature", o.temperature);
     option("queue", o.queue);
     option("pool", o.pool);
@@ -66,6 +76,8 @@ COMODAL_ONCE void contrastive_mutual_learning_options::check() const {
   expect_between(key("ramp"), ramp, 0, 1);
   expect_between(key("consensus"), consensus, 0, 1000);
   expect_between(key("contrast"), contrast, 0, 1000);
+  expect_one_of(key("contrast_kind"), contrast_kind, {"map", "feature", "prototype"});
+  expect_between(key("positions"), static_cast<double>(positions), 1, 65536);
   expect_above(key("temperature"), temperature, 0, 1000);
   expect_between(key("queue"), static_cast<double>(queue), 0, 65536);
   expect_between(key("pool"), static_cast<double>(pool), 1, 64);

@@ -12,6 +12,7 @@
 #include <comodal/ssl/area_similarity_mutual_learning.hpp>
 #include <comodal/ssl/bidirectional_copy_paste.hpp>
 #include <comodal/ssl/contrastive_mutual_learning.hpp>
+#include <comodal/ssl/correlation_aware_mutual_learning.hpp>
 #include <comodal/ssl/cross_modality_collaboration.hpp>
 #include <comodal/ssl/cross_pseudo_supervision.hpp>
 #include <comodal/ssl/dual_task_consistency.hpp>
@@ -148,6 +149,7 @@ method_registry<Backend> method_registry<Backend>::built_in() {
   names.template method<generic<area_similarity_mutual_learning>>("area_similarity_mutual_learning");
   names.template method<generic<mutual_consistency>>("mutual_consistency");
   names.template method<generic<dual_task_consistency>>("dual_task_consistency");
+  names.template method<generic<correlation_aware_mutual_learning>>("correlation_aware_mutual_learning");
   return names;
 }
 
@@ -167,7 +169,7 @@ template <tensor_backend Backend>
         return make_network<Backend>(home, network, modalities, targets.channels, seed + number * golden_ratio, names,
                                      heads);
       },
-      losses, names);
+      losses, names, seed);
   auto method = names.make_method(setup, chosen);
   setup.refuse_unused(chosen.name);
   return method;
@@ -191,6 +193,7 @@ template <tensor_backend Backend>
   COMODAL_METHOD_ENTRY(kind, area_similarity_mutual_learning, Backend)                                      \
   COMODAL_METHOD_ENTRY(kind, mutual_consistency, Backend)                                                   \
   COMODAL_METHOD_ENTRY(kind, dual_task_consistency, Backend)                                                \
+  COMODAL_METHOD_ENTRY(kind, correlation_aware_mutual_learning, Backend)                                    \
   kind any_method<Backend> make_method(tape<Backend>&, const named_options&, const network_options&, index, \
                                        const target_map&, std::uint64_t, const loss_options&,               \
                                        const method_registry<Backend>&);

@@ -9,6 +9,7 @@
 #include <comodal/model/network_options.hpp>
 #include <comodal/ssl/targets.hpp>
 
+#include <cstdint>
 #include <functional>
 #include <optional>
 #include <string_view>
@@ -25,13 +26,15 @@ class method_setup {
       std::function<any_network<Backend>(std::uint32_t number, const std::vector<network_head>& heads)>;
 
   /// @param network makes networks of these options @param chosen, losses the losses, and what their names stand for
+  /// @param seed of the run
   method_setup(target_map targets, const network_options& options, network_maker network, const loss_options& chosen,
-               const loss_registry<Backend>& losses)
+               const loss_registry<Backend>& losses, std::uint64_t seed)
       : m_targets(std::move(targets)),
         m_options(options),
         m_network(std::move(network)),
         m_chosen(chosen),
-        m_losses(losses) {}
+        m_losses(losses),
+        m_seed(seed) {}
   method_setup(const method_setup&) = delete;
   method_setup& operator=(const method_setup&) = delete;
 
@@ -43,6 +46,8 @@ class method_setup {
   [[nodiscard]] any_network<Backend> network(std::uint32_t number, const std::vector<network_head>& heads = {}) const {
     return m_network(number, heads);
   }
+  /// For the initial values of parameters that are a method's own.
+  [[nodiscard]] std::uint64_t seed() const { return m_seed; }
   /// What the networks are made with.
   [[nodiscard]] const network_options& options() const { return m_options; }
   /// The losses that the experiment names. @throws config_error for a name that the program lacks
@@ -79,6 +84,7 @@ class method_setup {
   network_maker m_network;
   const loss_options& m_chosen;
   const loss_registry<Backend>& m_losses;
+  std::uint64_t m_seed;
   mutable bool m_uses_segmentation = false, m_uses_consistency = false, m_uses_contrastive = false;
 };
 
