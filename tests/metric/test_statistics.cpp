@@ -2,7 +2,7 @@
 #define BOOST_TEST_MODULE metric_statistics
 #include <boost/test/unit_test.hpp>
 
-#include <comodal/metric/statistics.hpp>
+#include <comodal/metric/crossed_bootstrap.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -120,4 +120,50 @@ BOOST_AUTO_TEST_CASE(the_bootstrap_depends_on_the_seed_alone) {
   BOOST_CHECK_THROW(static_cast<void>(bootstrap_difference({1}, {1, 2}, 1)), shape_error);
   BOOST_CHECK_THROW(static_cast<void>(bootstrap_difference({1}, {1}, 1, 0)), config_error);
   BOOST_CHECK_THROW(static_cast<void>(bootstrap_difference({1}, {1}, 1, 10, 1)), config_error);
+}
+
+BOOST_AUTO_TEST_CASE(the_crossed_bootstrap_of_one_row_is_that_of_its_columns) {
+  const std::vector<double> a{0.2, 0.5, 0.1, 0.7, 0.4}, none(5, 0);
+  const interval one = crossed_bootstrap({a}, 3, 2000), plain = bootstrap_difference(a, none, 3, 2000);
+  BOOST_TEST(one.mean == plain.mean);
+  BOOST_TEST(one.low == plain.low);
+  BOOST_TEST(one.high == plain.high);
+}
+
+BOOST_AUTO_TEST_CASE(the_crossed_bootstrap_draws_rows_and_columns) {
+  // 0.1 everywhere but for one cell with 0.3: the mean is 0.1 + 0.05 k m, where k and m of two draws hit its row and
+  // its column. 7 of 16 draws give 0.1, one of 16 gives 0.3, so that the interval ends there.
+  const interval crossed = crossed_bootstrap({{0.1, 0.1}, {0.1, 0.3}}, 1);
+  BOOST_TEST(crossed.mean == 0.15, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(crossed.low == 0.1, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(crossed.high == 0.3, boost::test_tools::tolerance(1e-12));
+  // One of four rows is 1: the mean of draws is binomial, B(4, 1/4) / 4, with 2.5 % and 97.5 % at 0 and 0.75.
+  const interval rows = crossed_bootstrap({{1, 1, 1}, {0, 0, 0}, {0, 0, 0}, {0, 0, 0}}, 2);
+  BOOST_TEST(rows.mean == 0.25);
+  BOOST_TEST(rows.low == 0.0);
+  BOOST_TEST(rows.high == 0.75);
+  // The same, all draws listed: 27 of rows times 256 of columns.
+  const std::vector<std::vector<double>> d{{0.1, 0.4, -0.2, 0.3}, {0.2, 0.5, 0.0, 0.1}, {0.6, 0.3, -0.1, 0.2}};
+  std::vector<double> all;
+  for (int r = 0; r < 27; ++r)
+    for (int c = 0; c < 256; ++c) {
+      double sum = 0;
+      for (const int i : {r % 3, r / 3 % 3, r / 9})
+        for (const int j : {c % 4, c / 4 % 4, c / 16 % 4, c / 64})
+          sum += d[static_cast<std::size_t>(i)][static_cast<std::size_t>(j)];
+      all.push_back(sum / 12);
+    }
+  std::sort(all.begin(), all.end());
+  const interval drawn = crossed_bootstrap(d, 5, 100000);
+  const double width = linear_percentile(all, 0.975) - linear_percentile(all, 0.025);
+  BOOST_TEST(std::abs(drawn.low - linear_percentile(all, 0.025)) < 0.03 * width);
+  BOOST_TEST(std::abs(drawn.high - linear_percentile(all, 0.975)) < 0.03 * width);
+}
+
+BOOST_AUTO_TEST_CASE(the_crossed_bootstrap_refuses_what_is_no_matrix) {
+  BOOST_CHECK_THROW(static_cast<void>(crossed_bootstrap({}, 1)), shape_error);
+  BOOST_CHECK_THROW(static_cast<void>(crossed_bootstrap({{}}, 1)), shape_error);
+  BOOST_CHECK_THROW(static_cast<void>(crossed_bootstrap({{1, 2}, {1}}, 1)), shape_error);
+  BOOST_CHECK_THROW(static_cast<void>(crossed_bootstrap({{1}}, 1, 0)), config_error);
+  BOOST_CHECK_THROW(static_cast<void>(crossed_bootstrap({{1}}, 1, 10, 1)), config_error);
 }

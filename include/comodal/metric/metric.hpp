@@ -5,6 +5,7 @@
 #ifndef COMODAL_METRIC_METRIC_HPP
 #define COMODAL_METRIC_METRIC_HPP
 
+#include <comodal/metric/crossed_bootstrap.hpp>
 #include <comodal/metric/overlap.hpp>
 #include <comodal/metric/score.hpp>
 #include <comodal/metric/statistics.hpp>
