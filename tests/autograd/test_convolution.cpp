@@ -48,6 +48,26 @@ BOOST_AUTO_TEST_CASE(maps_side_by_side_are_one_map) {
                         says("gated_add: x (2, 3, 4, 5, 3), gate (2, 3, 4, 5, 2)"));
 }
 
+BOOST_AUTO_TEST_CASE(a_profile_counts_multiply_adds) {
+  context<twofold> ctx;
+  tape<twofold> home(ctx);
+  const auto map = [&](const shape& s, int seed) { return home.leaf(ctx.make(s, values(s.size(), seed))); };
+  const auto x = map({2, 3, 4, 5, 3}, 1), w = map({3, 1, 3, 3, 6}, 2), up = map({2, 1, 1, 6, 2}, 3);
+  profile recorder;
+  ctx.recorder = &recorder;
+  const auto y = conv3d(x, w);
+  const double convolution = 2 * 3 * 4 * 5 * 9 * 3 * 6, transposed = 2 * 6 * 4 * 5 * 6 * 2;
+  BOOST_TEST(recorder.multiply_adds() == convolution);
+  const auto z = conv_transpose3d(y, up);
+  BOOST_TEST(recorder.multiply_adds() == convolution + transposed);
+  home.backward(sum(z));
+  BOOST_TEST(recorder.multiply_adds() == 3 * (convolution + transposed));
+  recorder.clear();
+  (void)add(x, x);
+  BOOST_TEST(recorder.multiply_adds() == 0);
+  ctx.recorder = nullptr;
+}
+
 BOOST_AUTO_TEST_CASE(gradients_of_normalisation) {
   gradients("instance_norm", {{{2, 3, 2, 4, 3}}, {{3}}, {{3}}},
             [](const variables& v) { return instance_norm(v[0], v[1], v[2]); });

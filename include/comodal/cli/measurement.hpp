@@ -183,8 +183,9 @@ inline void print_profile(const profile& recorder, const measurement& result) {
   print_rows(layers, "layer", steps, step_seconds);
   print_rows(operations, "operation", steps, step_seconds);
   const double inside = recorder.seconds() / steps;
-  std::printf("\na profiled step %.1f ms, outside operations %.1f ms (%.1f %%)\n", 1e3 * step_seconds,
-              1e3 * (step_seconds - inside), 100 * (1 - inside / step_seconds));
+  std::printf("\na profiled step %.1f ms, outside operations %.1f ms (%.1f %%), %.4g multiply-adds\n",
+              1e3 * step_seconds, 1e3 * (step_seconds - inside), 100 * (1 - inside / step_seconds),
+              recorder.multiply_adds() / steps);
 }
 
 inline void write_json(const std::filesystem::path& file, const app::experiment& e,

@@ -33,6 +33,7 @@ class profile {
     double seconds = 0;
     index calls = 0;
     std::ptrdiff_t kept_bytes = 0;  // memory in use after the calls minus before: what the backward pass will need
+    double multiply_adds = 0;       // of convolutions and matrix products
   };
 
   [[nodiscard]] const std::map<key, sums>& all() const { return m_all; }
@@ -43,6 +44,13 @@ class profile {
     double total = 0;
     for (const auto& [k, s] : m_all)
       if (operation.empty() || k.operation == operation) total += s.seconds;
+    return total;
+  }
+
+  /// Multiply-adds of all convolutions and matrix products, padding included.
+  [[nodiscard]] double multiply_adds() const {
+    double total = 0;
+    for (const auto& [k, s] : m_all) total += s.multiply_adds;
     return total;
   }
 
@@ -59,6 +67,10 @@ class profile {
   void engine(std::string_view name) {
     if (!m_open.empty()) m_open.back().what.engine = name;
   }
+  /// Says how many multiply-adds the operation has that began last.
+  void multiply_adds(index count) {
+    if (!m_open.empty()) m_open.back().multiply_adds += static_cast<double>(count);
+  }
   void end(std::size_t bytes_in_use) {
     const open_operation done = m_open.back();
     m_open.pop_back();
@@ -67,6 +79,7 @@ class profile {
     sums& s = m_all[done.what];
     s.seconds += elapsed - done.inner_seconds;
     s.kept_bytes += kept - done.inner_bytes;
+    s.multiply_adds += done.multiply_adds;
     ++s.calls;
     if (!m_open.empty()) {
       m_open.back().inner_seconds += elapsed;
@@ -80,6 +93,7 @@ class profile {
     double start, inner_seconds;
     std::size_t bytes;
     std::ptrdiff_t inner_bytes;
+    double multiply_adds = 0;
   };
   static double now() {
     return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();

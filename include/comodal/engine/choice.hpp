@@ -88,6 +88,7 @@ struct operation_kind {
   const char* missing = nullptr;       // the expected engine, where the back end lacks it
   bool (*less)(const void*, const void*) = nullptr;
   std::string (*to_string)(const void*) = nullptr;
+  index (*multiply_adds)(const void*) = nullptr;  // null: problems of this type have none to speak of
   value_kind problem, arguments;
 
   [[nodiscard]] const char* name(direction d) const { return names[static_cast<std::size_t>(d)]; }
@@ -261,6 +262,7 @@ void carry_out(context_base& ctx, const operation_kind& kind, const void* proble
 #if COMODAL_BODIES
 COMODAL_ONCE void carry_out(context_base& ctx, const operation_kind& kind, const void* problem, direction d,
                             const void* arguments) {
+  if (ctx.recorder && kind.multiply_adds) ctx.recorder->multiply_adds(kind.multiply_adds(problem));
   if (kind.at_once && ctx.chosen_engine().empty()) {
     static const std::shared_ptr<const void> no_plan = std::make_shared<const simple_plan>();
     ctx.count(kind.name(d), kind.at_once->name);

@@ -236,6 +236,8 @@ template <class Backend, class Problem>
     return *static_cast<const Problem*>(a) < *static_cast<const Problem*>(b);
   };
   kind.to_string = [](const void* p) { return static_cast<const Problem*>(p)->to_string(); };
+  if constexpr (requires(const Problem& p) { p.multiply_adds(); })
+    kind.multiply_adds = [](const void* p) -> index { return static_cast<const Problem*>(p)->multiply_adds(); };
   kind.problem = value_kind_of<Problem>();
   kind.arguments = value_kind_of<typename Problem::template arguments<typename Backend::scalar_type>>();
   return kind;

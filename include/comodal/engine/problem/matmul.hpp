@@ -21,6 +21,7 @@ struct matmul_problem {
     if (batch < 0 || rows < 0 || columns < 0 || inner < 0)
       throw shape_error(text("matmul: ", to_string(), ", expected sizes of 0 or more"));
   }
+  [[nodiscard]] index multiply_adds() const { return batch * rows * columns * inner; }
   [[nodiscard]] std::string to_string() const {
     return text(batch, " x (", rows, " x ", inner, transpose_a ? " transposed" : "", ") (", inner, " x ", columns,
                 transpose_b ? " transposed)" : ")");
