@@ -2,3 +2,5 @@
 comodal_test(app/verbs LIBRARIES comodal::compiled_cli)
 comodal_test(app/registry LIBRARIES comodal::compiled_cli)
 comodal_test(app/uncertainty LIBRARIES comodal::compiled_cli)
+comodal_test(app/study LIBRARIES comodal::compiled_cli)
+comodal_test(app/run_study LIBRARIES comodal::compiled_cli)

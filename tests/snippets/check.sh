@@ -4,7 +4,7 @@
 #   sh tests/snippets/check.sh PROJECT sh
 #   sh tests/snippets/check.sh PROJECT toml PROGRAM
 # An experiment file is good if `comodal train` understands every key and value, and only then complains that the data
-# set, which it is given beside the file, does not exist.
+# set, which it is given beside the file, does not exist. A file with a table [experiment] is for `comodal experiment`.
 set -eu
 project=$1
 language=$2
@@ -21,8 +21,12 @@ while read -r file; do
   if [ "$language" = sh ]; then
     sh -n "$file" || { failed=1; echo "FAILED: ${file##*/}" >&2; }
   else
-    "$3" train "$file" "$work/run" --data.folder absent_data_set >"$work/out" 2>&1 || true
-    grep -q "^comodal: data.folder = 'absent_data_set'" "$work/out" || { failed=1; echo "FAILED: ${file##*/}" >&2; cat "$work/out" >&2; }
+    if grep -q '^\[experiment\]' "$file"; then
+      "$3" experiment "$file" --folder "$work/run" --data.folder absent_data_set
+    else
+      "$3" train "$file" "$work/run" --data.folder absent_data_set
+    fi >"$work/out" 2>&1 || true
+    grep -q "^comodal: \(.*; seed [0-9]*: \)\{0,1\}data.folder = 'absent_data_set'" "$work/out" || { failed=1; echo "FAILED: ${file##*/}" >&2; cat "$work/out" >&2; }
   fi
 done <"$work/list"
 echo "$(wc -l <"$work/list") blocks"

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `app`: the verbs check, train, predict, evaluate, rank and report as functions. Needs toml11
-/// (`comodal::cli` of the package).
+/// The whole layer `app`: the verbs check, train, predict, evaluate, rank, report and experiment as functions. Needs
+/// toml11 (`comodal::cli` of the package).
 #ifndef COMODAL_APP_APP_HPP
 #define COMODAL_APP_APP_HPP
 
+#include <comodal/app/cell_folder.hpp>
 #include <comodal/app/check.hpp>
+#include <comodal/app/child_process.hpp>
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/experiment.hpp>
+#include <comodal/app/network_cost.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/app/predict.hpp>
 #include <comodal/app/predictions.hpp>
@@ -15,8 +18,15 @@
 #include <comodal/app/rank_progress.hpp>
 #include <comodal/app/registry.hpp>
 #include <comodal/app/report.hpp>
+#include <comodal/app/run_cell.hpp>
+#include <comodal/app/run_study.hpp>
 #include <comodal/app/segmenter.hpp>
 #include <comodal/app/settings.hpp>
+#include <comodal/app/study_cells.hpp>
+#include <comodal/app/study_file.hpp>
+#include <comodal/app/study_options.hpp>
+#include <comodal/app/study_results.hpp>
+#include <comodal/app/study_table.hpp>
 #include <comodal/app/toml_value.hpp>
 #include <comodal/app/train.hpp>
 #include <comodal/app/training_cases.hpp>

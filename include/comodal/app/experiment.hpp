@@ -65,6 +65,7 @@ struct experiment {
                                             "set loss.",
                                             key, " = \"", other, "\""));
     });
+    keys.refuse("experiment", "is a table of `experiment`, which compares methods; here, leave it out");
     keys.apply(raw);
     return e;
   }

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <functional>
+#include <iterator>
 #include <map>
 #include <set>
 #include <string>
@@ -121,8 +122,22 @@ class raw_settings {
     std::string where;  // file and line, or "command line"
   };
   [[nodiscard]] const std::vector<entry>& entries() const { return m_entries; }
-
- private:
+  /// Adds a value on top of all others.
+  void add(entry one) { m_entries.push_back(std::move(one)); }
+  void add(const raw_settings& others) {
+    m_entries.insert(m_entries.end(), others.m_entries.begin(), others.m_entries.end());
+  }
+  /// Moves the values whose entry `chosen` picks out of here. @return them, in their order
+  template <class Choose>
+  [[nodiscard]] raw_settings take(const Choose& chosen) {
+    const auto first =
+        std::stable_partition(m_entries.begin(), m_entries.end(), [&](const entry& one) { return !chosen(one); });
+    raw_settings taken;
+    taken.m_entries.assign(std::make_move_iterator(first), std::make_move_iterator(m_entries.end()));
+    m_entries.erase(first, m_entries.end());
+    return taken;
+  }
+  /// Takes the values of a TOML table below the key `prefix`. @param file for messages
   void read_table(const toml::value& table, const std::string& prefix, const std::string& file) {
     for (const auto& [name, value] : table.as_table()) {
       const std::string key = prefix.empty() ? name : text(prefix, ".", name);
@@ -133,6 +148,7 @@ class raw_settings {
     }
   }
 
+ private:
   std::vector<entry> m_entries;
 };
 

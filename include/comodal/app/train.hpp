@@ -35,6 +35,12 @@ struct train_summary {
 
 namespace app_detail {
 
+// Keys that decide no byte of a run: where files are, how it computes, and how often it reports.
+[[nodiscard]] inline std::set<std::string> free_to_differ() {
+  return {"data.folder",    "data.splits",     "compute.threads",        "prefetch.threads",
+          "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every"};
+}
+
 // What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it
 // reports. `fitted`: whether model.checkpointed is known, which a budget of memory chooses when the cases have been
 // read.
@@ -49,8 +55,7 @@ void refuse_other_settings(const app::settings& now, const std::filesystem::path
   defaults.visit([&](std::string_view key, option_pointer) { options.emplace(key); });
   raw.translate_renamed(options);
   auto begun = app::experiment::from(raw, names);
-  std::set<std::string> free{"data.folder",    "data.splits",     "compute.threads",        "prefetch.threads",
-                             "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every"};
+  std::set<std::string> free = free_to_differ();
   if (!fitted) free.insert("model.checkpointed");
   const auto [here, there] = now.first_difference(begun.keys(), free);
   if (!here.empty())
@@ -113,6 +118,13 @@ class training {
     m_prepare = m_e.prepare(m_cohort, names);
     m_context.warn_by([this](const std::string& line) { m_watch.warn(line); });
     m_targets = target_map::of_labels(m_cohort.labels, !m_cohort.region_order.empty());
+  }
+
+  // What can be known before a volume is read; the constructor has done the rest.
+  void check() const {
+    context<Backend> ctx;
+    tape<Backend> home(ctx);
+    refuse_few_unlabelled(make_method(home, m_e.network).views());
   }
 
   app::train_summary run(bool resume) {
@@ -234,6 +246,16 @@ class training {
 }  // namespace app_detail
 
 namespace app {
+
+/// Refuses what `train` would refuse before it reads a volume, and writes nothing. Arguments and exceptions are those
+/// of `train`.
+template <tensor_backend Backend>
+void check_training(const experiment& e, const std::filesystem::path& folder, bool resume,
+                    const registry<Backend>& names, const observer& watch = {}) {
+  expect_runtime();
+  e.check(names);
+  app_detail::training<Backend>(e, folder, resume, names, watch, {}).check();
+}
 
 /// Trains what an experiment describes. All files of the run are in `folder`: `experiment.toml`, the log, checkpoints,
 /// `model.safetensors` when it is finished. Nothing is written before all keys and files have been checked. Where

@@ -8,6 +8,7 @@
 #include <comodal/cli/command_line.hpp>
 #include <comodal/cli/commands.hpp>
 #include <comodal/cli/console.hpp>
+#include <comodal/cli/experiment.hpp>
 #include <comodal/cli/info.hpp>
 #include <comodal/cli/measurement.hpp>
 #include <comodal/cli/phantom.hpp>

@@ -33,6 +33,7 @@ class command_line {
     add_phantom();
     add_check();
     add_train();
+    add_experiment();
     add_predict();
     add_evaluate();
     add_rank();
@@ -43,6 +44,7 @@ class command_line {
 
   /// @return the exit status
   int run(int argc, char** argv) {
+    if (argc > 0) m_experiment.program = argv[0];
     try {
       m_app.parse(argc, argv);
     } catch (const CLI::ParseError& failure) {
@@ -115,6 +117,21 @@ class command_line {
     c->allow_extras();
     c->footer([this] {
       return "Every key can be set by --SECTION.KEY VALUE. Keys and defaults:\n\n" + app::all_keys(m_names);
+    });
+  }
+  void add_experiment() {
+    auto* c = add("experiment", "compare methods: train, predict and score every cell of a study file", needs::runtime,
+                  [this](CLI::App& at) { return cli::experiment(m_experiment, at.remaining(), m_names); });
+    c->add_option("file", m_experiment.file, "TOML file with a table [experiment]")->required();
+    c->add_option("--folder", m_experiment.folder,
+                  "folder of the cells and the table; without it, the file's name without its ending");
+    c->add_flag("--list", m_experiment.list, "check the file, list its cells and run none");
+    c->add_option("--cell", m_experiment.cell, "run this cell alone, in this process");
+    c->add_option("--parent", m_experiment.parent)->group("");  // who runs the cell, for `experiment` itself
+    c->allow_extras();
+    c->footer([] {
+      return "Every key can be set by --SECTION.KEY VALUE, those of train too. Keys and defaults:\n\n" +
+             app::study_keys();
     });
   }
   void add_predict() {
@@ -212,6 +229,7 @@ class command_line {
   cli::phantom_arguments m_phantom;
   std::filesystem::path m_check, m_info;
   cli::train_arguments m_train;
+  cli::experiment_arguments m_experiment;
   app::predict_request m_predict;
   app::evaluate_request m_evaluate;
   app::rank_request m_rank;

@@ -12,6 +12,7 @@
 #include <comodal/app/train.hpp>
 #include <comodal/cli/benchmark.hpp>
 #include <comodal/cli/console.hpp>
+#include <comodal/cli/experiment.hpp>
 #include <comodal/cli/info.hpp>
 #include <comodal/cli/measurement.hpp>
 #include <comodal/cli/phantom.hpp>
@@ -157,10 +158,12 @@ inline int report(const app::report_request& request) {
 }  // namespace cli
 
 // Two units that compile side by side.
-#define COMODAL_CLI_TRAIN(kind, Backend)                                                             \
-  kind int cli::train<Backend>(const cli::train_arguments&, const std::vector<std::string>&,         \
-                               const registry<Backend>&);                                            \
-  kind int cli::benchmark<Backend>(const cli::benchmark_arguments&, const std::vector<std::string>&, \
+#define COMODAL_CLI_TRAIN(kind, Backend)                                                               \
+  kind int cli::experiment<Backend>(const cli::experiment_arguments&, const std::vector<std::string>&, \
+                                    const registry<Backend>&);                                         \
+  kind int cli::train<Backend>(const cli::train_arguments&, const std::vector<std::string>&,           \
+                               const registry<Backend>&);                                              \
+  kind int cli::benchmark<Backend>(const cli::benchmark_arguments&, const std::vector<std::string>&,   \
                                    const registry<Backend>&);
 #define COMODAL_CLI_PREDICT(kind, Backend)                                               \
   kind int cli::predict<Backend>(const app::predict_request&, const registry<Backend>&); \

@@ -4,6 +4,7 @@
 #ifndef COMODAL_CLI_INFO_HPP
 #define COMODAL_CLI_INFO_HPP
 
+#include <comodal/app/network_cost.hpp>
 #include <comodal/app/segmenter.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/engine/engine.hpp>
@@ -33,17 +34,9 @@ void print_bfloat16_engine() {
 template <tensor_backend Backend>
 void print_engines(const model_plan& plan, const registry<Backend>& names) {
   context<Backend> ctx;
-  tape<Backend> home(ctx);
-  const auto modalities = static_cast<index>(plan.modalities.size());
-  const auto network = make_network<Backend>(home, plan.network, modalities, plan.channels(), plan.seed, names);
-  const no_grad_scope<Backend> quiet(home);
-  const shape window{1, plan.patch_size[0], plan.patch_size[1], plan.patch_size[2], 1};
-  std::vector<variable<Backend>> volumes;
-  for (index m = 0; m < modalities; ++m) volumes.push_back(home.constant(ops::full(ctx, window, 0.f)));
-  const std::vector<float> all(static_cast<std::size_t>(modalities), 1.f);
-  (void)network.forward(volumes, {home, 1, modalities, all}, network_outputs::fused_only);
-  std::printf("\none window on this machine (%s):\n%s", ctx.host_processor().to_string().c_str(),
-              plan_table(ctx.planned()).c_str());
+  const auto cost = app::cost_of_window(ctx, plan, names);
+  std::printf("\none window: %.4g multiply-adds; on this machine (%s):\n%s", cost.multiply_adds,
+              ctx.host_processor().to_string().c_str(), plan_table(ctx.planned()).c_str());
 }
 
 /// Prints what the program was built with.
