@@ -158,7 +158,7 @@ BOOST_FIXTURE_TEST_CASE(what_can_be_known_is_refused_before_the_first_training, 
 }
 
 BOOST_FIXTURE_TEST_CASE(a_cell_that_another_has_is_left_alone, laboratory) {
-  const auto asked = request();
+  const auto asked = request("subsets = [\"every\"]\n");
   const auto cells = app::cells_of(asked.what, names);
   const fs::path folder = work / "out/cells" / cells[0].name;
   fs::create_directories(folder);
@@ -168,6 +168,9 @@ BOOST_FIXTURE_TEST_CASE(a_cell_that_another_has_is_left_alone, laboratory) {
     BOOST_TEST(!fs::exists(folder / "cell.toml"));
   }
   BOOST_TEST((app::run_cell(asked.what, cells[0], asked.folder, names, watch()) == app::cell_state::finished));
+  const auto outputs = app_detail::other_outputs(app_detail::read_result({folder}));
+  BOOST_TEST(outputs.size() == 14u);  // every set of four modalities but none and all
+  BOOST_TEST(std::count(outputs.begin(), outputs.end(), "only T1 + T2") == 1);
 }
 
 }  // namespace comodal::tests

@@ -4,6 +4,7 @@
 #ifndef COMODAL_APP_CELL_FOLDER_HPP
 #define COMODAL_APP_CELL_FOLDER_HPP
 
+#include <comodal/core/readable_name.hpp>
 #include <comodal/data/json.hpp>
 #include <comodal/metric/score.hpp>
 
@@ -99,7 +100,7 @@ class cell_lock {
 inline void write_result(const cell_folder& cell, const app::cell_result& result) {
   nlohmann::ordered_json scores = nlohmann::ordered_json::array();
   for (const auto& s : result.scores)
-    scores.push_back({{"case", s.case_id},
+    scores.push_back({{"case", readable_name(s.case_id)},
                       {"output", s.output},
                       {"class", s.region.name},
                       {"dice", s.dice},
@@ -112,8 +113,7 @@ inline void write_result(const cell_folder& cell, const app::cell_result& result
                                    {"parameters", result.parameters},
                                    {"multiply_adds", result.multiply_adds},
                                    {"scores", std::move(scores)}};
-  // A file's name may hold bytes that are no text.
-  write_text(cell.result_file(), all.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+  write_text(cell.result_file(), all.dump(1) + "\n");
 }
 
 /// @throws io_error if the file is damaged or of another version

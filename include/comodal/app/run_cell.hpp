@@ -51,8 +51,11 @@ bool predict_cell(const app::study& s, const app::study_cell& cell, const cell_f
   const auto start = std::chrono::steady_clock::now();
   app::predict_request request{folder.run() / "model.safetensors", app::scored_images(s, cell.settings),
                                folder.predictions()};
-  const auto& subsets = s.options.subsets;
-  request.only = std::find(subsets.begin(), subsets.end(), "each") != subsets.end();
+  const auto wants = [&](const char* subsets) {
+    return std::find(s.options.subsets.begin(), s.options.subsets.end(), subsets) != s.options.subsets.end();
+  };
+  request.only = wants("each");
+  request.subsets = wants("every");
   request.threads = s.options.threads;
   const auto predicted = app::predict(request, names, watch);
   std::string lines;

@@ -200,7 +200,7 @@ inline void check_study(const app::study& s) {
   if (o.processes < 0) refuse("experiment.processes = ", o.processes, ", expected 0 (one per core) or more");
   if (o.threads < 1) refuse("experiment.threads = ", o.threads, ", expected 1 or more");
   if (o.unit != "mm" && o.unit != "voxel") refuse("experiment.unit = '", o.unit, "', expected mm or voxel");
-  for (const auto& name : o.subsets) expect_known(s.file, "experiment.subsets", name, {"each"});
+  for (const auto& name : o.subsets) expect_known(s.file, "experiment.subsets", name, {"each", "every"});
   refuse_doubles(s.file, "the names of variants", variants);
   refuse_doubles(s.file, "the names of label sets", sets);
   std::vector<std::string> seeds;

@@ -36,7 +36,7 @@ void visit_study_options(Options& o, Visit&& visit) {
   visit("baseline", o.baseline, "the variant that others are compared with; empty: none");
   visit("images", o.images, "folder of the cases to score; empty: imagesTs of data.folder");
   visit("labels", o.labels, "folder of their true masks; empty: labelsTs of data.folder");
-  visit("subsets", o.subsets, "subsets of modalities to score beside all: \"each\" alone");
+  visit("subsets", o.subsets, "subsets of modalities to score beside all: \"each\" alone, or \"every\" subset");
   visit("unit", o.unit, "unit of distances: mm or voxel");
   visit("processes", o.processes, "cells that are trained side by side; 0: one per core, on a device one");
   visit("threads", o.threads, "threads per process");

@@ -104,7 +104,7 @@ namespace app {
   std::vector<std::string> notes;
   notes.emplace_back(
       "Dice x 100 and HD95: mean over seeds of the mean over cases and classes, with the standard deviation between "
-      "seeds (-: one seed). Columns \"only M\": Dice from modality M alone, over the cases that have it.");
+      "seeds (-: one seed). Columns \"only M\": Dice from those modalities alone, over the cases that have them.");
   if (!s.options.baseline.empty()) {
     std::string line = text("Difference: Dice x 100 minus that of '", s.options.baseline,
                             "' with the same labels, paired by seed and case, with a 95 % bootstrap interval (",
@@ -154,7 +154,7 @@ namespace app {
   using json = nlohmann::ordered_json;
   const auto pair = [](const mean_deviation& m) { return json{{"mean", m.mean}, {"deviation", m.deviation}}; };
   json all{{"format", 1},
-           {"file", s.file.filename().string()},
+           {"file", readable_name(s.file.filename().string())},
            {"baseline", s.options.baseline},
            {"unit", s.options.unit},
            {"resamples", study_resamples},
@@ -184,7 +184,7 @@ namespace app {
       one["outputs"][summary.output][summary.region.name] = {{"dice", summary.dice.mean}, {"hd95", summary.hd95.mean}};
     all["cells"].push_back(std::move(one));
   }
-  return all.dump(1) + "\n";
+  return all.dump(1, ' ', false, json::error_handler_t::replace) + "\n";
 }
 
 }  // namespace app
