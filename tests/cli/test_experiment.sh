@@ -63,7 +63,7 @@ echo "a study in two processes, with its table"
 grep -q "^cell 1 of 4: supervised; seed 1: begins$" notes.txt || { cat notes.txt >&2; fail "no line when a cell begins"; }
 grep -q "^cell 4 of 4: mean_teacher; seed 2: finished, Dice x 100 " notes.txt || { cat notes.txt >&2; fail "no line when a cell ends"; }
 grep -q "^mean_teacher  2 .* only T1\|^mean_teacher  2 " table.txt || { cat table.txt >&2; fail "no row of mean_teacher"; }
-grep -q "^| mean_teacher | 2 | .* ± .* | [+-].* \[.*\] |" study/table.md || { cat study/table.md >&2; fail "no row in table.md"; }
+grep -q "^| mean_teacher | 2 | .* ± .* | .* \[.*, .*\] |" study/table.md || { cat study/table.md >&2; fail "no row in table.md"; }
 grep -q "</html>" study/report.html || fail "the report is not whole"
 [ -z "$(find study -name '*.safetensors' -o -name '*.nii.gz' -o -name lock)" ] || fail "weights, masks or locks were left"
 for log in study/cells/*/log.txt; do
