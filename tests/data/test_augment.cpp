@@ -127,6 +127,74 @@ BOOST_AUTO_TEST_CASE(transforms_apply_as_often_as_they_should_and_draw_the_same_
   BOOST_TEST(std::abs(blurs - 200) < 50);
 }
 
+BOOST_AUTO_TEST_CASE(factors_lie_below_one_as_often_as_above) {
+  int below = 0;
+  double low = 1, high = 1;
+  for (std::uint32_t i = 0; i < 2000; ++i) {
+    random_stream random(7, random_purpose::test, i);
+    const double f = detail::uniform_around_one({0.7, 1.5}, random);
+    below += f < 1;
+    low = std::min(low, f);
+    high = std::max(high, f);
+    for (const batch_options::range& range : {batch_options::range{1.2, 1.6}, {0.3, 0.6}, {1, 1}}) {
+      const double other = detail::uniform_around_one(range, random);
+      BOOST_REQUIRE(other >= range[0]);
+      BOOST_REQUIRE(other <= range[1]);
+    }
+  }
+  BOOST_TEST(std::abs(below - 1000) < 112);
+  BOOST_TEST(low < 0.71);
+  BOOST_TEST(low >= 0.7);
+  BOOST_TEST(high > 1.48);
+  BOOST_TEST(high < 1.5);
+}
+
+BOOST_AUTO_TEST_CASE(chances_of_modalities_are_independent_unless_they_are_joint) {
+  for (const bool joint : {false, true}) {
+    const change_chance often(0.4, 0.5, joint);
+    int crops = 0, changes = 0;
+    for (std::uint32_t i = 0; i < 4000; ++i) {
+      int changed = 0;
+      for (std::uint32_t m = 0; m < 2; ++m) {
+        random_stream random(8, random_purpose::test, 2 * i + m), crop(9, random_purpose::test, i);
+        changed += often.drawn(random, crop);
+      }
+      changes += changed;
+      crops += changed > 0;
+    }
+    BOOST_TEST(std::abs(changes - 1600) < 5 * std::sqrt(8000 * 0.2 * 0.8) * 1.5);
+    const double expected = 4000 * (joint ? 0.4 * 0.75 : 1 - 0.8 * 0.8);
+    BOOST_TEST(std::abs(crops - expected) < 5 * std::sqrt(4000 * 0.25));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(changes_that_are_off_leave_later_draws_alone) {
+  const extent3 size{4, 4, 4};
+  const auto original = some_values(64);
+  for (std::uint32_t i = 0; i < 50; ++i) {
+    std::vector<std::uint32_t> after;
+    for (const double chance : {0., 1e-12}) {  // neither ever applies
+      auto values = original;
+      random_stream random(3, random_purpose::test, i);
+      random_brightness{{0.75, 1.25}, chance}(values, size, random);
+      random_contrast{{0.75, 1.25}, chance}(values, size, random);
+      random_low_resolution{{0.5, 1}, {true, true, true}, chance}(values, size, random);
+      random_retained_gamma{{0.7, 1.5}, gamma_of::negative, chance}(values, size, random);
+      BOOST_TEST((values == original));
+      after.push_back(random.bits());
+    }
+    auto values = original;
+    random_stream random(3, random_purpose::test, i);
+    random_brightness{{0.75, 1.25}, 1}(values, size, random);
+    random_contrast{{0.75, 1.25}, 1}(values, size, random);
+    random_low_resolution{{0.5, 0.6}, {true, false, true}, 1}(values, size, random);
+    random_retained_gamma{{0.7, 1.5}, gamma_of::negative, 1}(values, size, random);
+    BOOST_TEST((values != original));
+    BOOST_TEST(random.bits() == after[0]);
+    BOOST_TEST(after[1] == after[0]);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(views_follow_the_options) {
   batch_options o;
   const auto weak = make_weak_intensities(o);
@@ -140,7 +208,7 @@ BOOST_AUTO_TEST_CASE(views_follow_the_options) {
     BOOST_REQUIRE(gain < 1.101f);
     BOOST_REQUIRE(std::abs(values[7] - (values[0] + 7 * gain)) < 1e-5);
   }
-  o.gamma_chance = o.noise_chance = o.blur_chance = 0;
+  o.gamma_chance = o.noise_chance = o.blur_chance = 0;  // the others are off by default
   o.strong_gain = {2, 2};
   o.strong_shift = {1, 1};
   std::vector<float> values{0, 1, 2, 3, 4, 5, 6, 7};

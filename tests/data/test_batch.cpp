@@ -55,6 +55,12 @@ BOOST_AUTO_TEST_CASE(senseless_options_are_named) {
   BOOST_TEST(message([](auto& o) { o.noise = {0.2, 0.1}; }).starts_with("augment.noise = [0.2, 0.1]:"));
   BOOST_TEST(message([](auto& o) { o.scale = {0, 1}; }).starts_with("augment.scale"));
   BOOST_TEST(message([](auto& o) { o.rotation_degrees[2] = -1; }).starts_with("augment.rotation_degrees"));
+  BOOST_TEST(message([](auto& o) { o.brightness = {-0.5, 1}; }).starts_with("augment.brightness = [-0.5, 1]:"));
+  BOOST_TEST(message([](auto& o) { o.contrast = {-0.5, 1}; }).starts_with("augment.contrast = [-0.5, 1]:"));
+  BOOST_TEST(message([](auto& o) { o.low_resolution = {0, 1}; }).starts_with("augment.low_resolution = [0, 1]:"));
+  BOOST_TEST(message([](auto& o) { o.low_resolution = {0.5, 2}; }).starts_with("augment.low_resolution = [0.5, 2]:"));
+  BOOST_TEST(message([](auto& o) { o.retained_gamma = {0, 1}; }).starts_with("augment.retained_gamma = [0, 1]:"));
+  BOOST_TEST(message([](auto& o) { o.blur_share = 2; }).starts_with("augment.blur_share = 2:"));
   BOOST_TEST(message([](auto& o) { o.mix_side = 0; }).starts_with("augment.mix_side"));
   BOOST_TEST(message([](auto& o) { o.jitter = 0.6; }).starts_with("sampling.jitter"));
   BOOST_TEST(message([](auto& o) { o.unlabelled = 0; }) == "accepted");

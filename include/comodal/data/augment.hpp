@@ -6,133 +6,16 @@
 #define COMODAL_DATA_AUGMENT_HPP
 
 #include <comodal/data/batch.hpp>
+#include <comodal/data/intensities.hpp>
 #include <comodal/data/volume_transform.hpp>
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
+#include <span>
+#include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-namespace detail {
-
-// Polynomials that the compiler can vectorise; relative error below 1e-6.
-
-/// log2(x) of a positive, normal x.
-[[nodiscard]] inline float fast_log2(float x) {
-  const auto bits = static_cast<std::int32_t>(std::bit_cast<std::uint32_t>(x)) -
-                    0x3f3504f3;  // sqrt(1/2): m is in [sqrt(1/2), sqrt(2))
-  const std::int32_t exponent = bits >> 23;
-  const float m = std::bit_cast<float>(static_cast<std::uint32_t>((bits & 0x7fffff) + 0x3f3504f3));
-  const float s = (m - 1) / (m + 1), q = s * s;
-  return static_cast<float>(exponent) +
-         2.885390082f * s * (1 + q * (1 / 3.f + q * (1 / 5.f + q * (1 / 7.f + q / 9.f))));
-}
-
-/// 2^x; 0 or nearly so below -126.
-[[nodiscard]] inline float fast_exp2(float x) {
-  const float limited = std::min(std::max(x, -126.f), 126.f);
-  const std::int32_t whole = static_cast<std::int32_t>(limited + 126.5f) - 126;
-  const float t = (limited - static_cast<float>(whole)) * 0.6931471806f;
-  const float m = 1 + t * (1 + t * (1 / 2.f + t * (1 / 6.f + t * (1 / 24.f + t * (1 / 120.f + t * (1 / 720.f))))));
-  return m * std::bit_cast<float>(static_cast<std::uint32_t>((whole + 127) << 23));
-}
-
-}  // namespace detail
-
-/// Adds normal noise of the given standard deviation. (Box and Muller's method, both values of each pair.)
-inline void add_noise(std::span<float> values, float deviation, random_stream& random) {
-  constexpr std::size_t pairs = 256;
-  std::array<std::uint32_t, 2 * pairs> bits;
-  std::array<float, 2 * pairs> normal;
-  for (std::size_t first = 0; first < values.size(); first += 2 * pairs) {
-    for (auto& b : bits) b = random.bits();
-#pragma omp simd
-    for (std::size_t i = 0; i < pairs; ++i) {
-      // u in (0, 1]; -2 ln u = -2 ln 2 log2 u.
-      const float u = static_cast<float>(static_cast<std::int32_t>((bits[i] >> 8) + 1)) * 0x1p-24f;
-      const float radius = deviation * std::sqrt(-1.386294361f * detail::fast_log2(u));
-      // An angle t in [-pi/4, pi/4); two bits choose a sign and whether sine and cosine change places: the whole
-      // circle.
-      const std::uint32_t b = bits[pairs + i];
-      const float t = static_cast<float>((static_cast<std::int32_t>(b) << 2) >> 8) * (0.7853981634f * 0x1p-23f),
-                  q = t * t;
-      const float s = t * (1 - q * (1 / 6.f - q * (1 / 120.f - q / 5040.f)));
-      const float c = 1 - q * (1 / 2.f - q * (1 / 24.f - q * (1 / 720.f - q / 40320.f)));
-      const bool swapped = (b >> 30 & 1u) != 0;
-      const float sign = (b >> 31) != 0 ? -radius : radius;
-      normal[i] = sign * (swapped ? s : c);
-      normal[pairs + i] = sign * (swapped ? c : s);
-    }
-    const std::size_t count = std::min(2 * pairs, values.size() - first);
-    for (std::size_t i = 0; i < count; ++i) values[first + i] += normal[i];
-  }
-}
-
-/// x -> ((x - min) / (max - min))^gamma (max - min) + min, over the range of the crop: keeps its ends. A constant crop
-/// stays.
-inline void apply_gamma(std::span<float> values, float gamma) {
-  float low = values.empty() ? 0 : values[0], high = low;
-#pragma omp simd reduction(min : low) reduction(max : high)
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    low = std::min(low, values[i]);
-    high = std::max(high, values[i]);
-  }
-  const float extent = high - low;
-  if (!(extent > 1e-6f)) return;
-#pragma omp simd
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    const float x = std::max((values[i] - low) / extent, 0x1p-120f);
-    values[i] = low + extent * detail::fast_exp2(gamma * detail::fast_log2(x));
-  }
-}
-
-/// Convolves with a Gaussian of standard deviation `sigma` voxels along all three axes, cut off at three standard
-/// deviations; the crop continues with the value at its border.
-inline void blur(std::span<float> values, const extent3& size, double sigma) {
-  const auto radius = static_cast<index>(std::ceil(3 * sigma));
-  std::vector<float> weight(static_cast<std::size_t>(2 * radius + 1));
-  double sum = 0;
-  for (index t = -radius; t <= radius; ++t) sum += std::exp(-0.5 * static_cast<double>(t * t) / (sigma * sigma));
-  for (index t = -radius; t <= radius; ++t)
-    weight[static_cast<std::size_t>(t + radius)] =
-        static_cast<float>(std::exp(-0.5 * static_cast<double>(t * t) / (sigma * sigma)) / sum);
-
-  // Along an axis of `length` entries that are `stride` apart, each a run of `run` neighbours in memory.
-  std::vector<float> line;
-  const auto along = [&](float* data, index length, index stride, index run) {
-    line.resize(static_cast<std::size_t>((length + 2 * radius) * run));
-    for (index i = 0; i < length + 2 * radius; ++i)
-      std::copy_n(data + std::clamp<index>(i - radius, 0, length - 1) * stride, run, line.data() + i * run);
-    for (index i = 0; i < length; ++i) {
-      float* out = data + i * stride;
-      std::fill_n(out, run, 0.f);
-      for (index t = 0; t <= 2 * radius; ++t) {
-        const float w = weight[static_cast<std::size_t>(t)];
-        const float* in = line.data() + (i + t) * run;
-#pragma omp simd
-        for (index r = 0; r < run; ++r) out[r] += w * in[r];
-      }
-    }
-  };
-  const auto row = [&](float* data, index length) {
-    line.resize(static_cast<std::size_t>(length + 2 * radius));
-    for (index i = 0; i < length + 2 * radius; ++i)
-      line[static_cast<std::size_t>(i)] = data[std::clamp<index>(i - radius, 0, length - 1)];
-    std::fill_n(data, length, 0.f);
-    for (index t = 0; t <= 2 * radius; ++t) {
-      const float w = weight[static_cast<std::size_t>(t)];
-      const float* in = line.data() + t;
-#pragma omp simd
-      for (index i = 0; i < length; ++i) data[i] += w * in[i];
-    }
-  };
-  const index plane = size[1] * size[2];
-  for (index r = 0; r < size[0] * size[1]; ++r) row(values.data() + r * size[2], size[2]);
-  for (index d = 0; d < size[0]; ++d) along(values.data() + d * plane, size[1], size[2], size[2]);
-  for (index h = 0; h < size[1]; ++h) along(values.data() + h * size[2], size[0], plane, size[2]);
-}
 
 /// x -> gain x + shift, each drawn uniformly from its range.
 struct random_gain_shift {
@@ -145,6 +28,47 @@ struct random_gain_shift {
     for (std::size_t i = 0; i < crop.size(); ++i) crop[i] = a * crop[i] + b;
   }
 };
+
+/// With which chance a change is made. The chance is drawn per modality, or once per crop for all its modalities
+/// (`joint`); then `share` of the modalities of a chosen crop are changed.
+struct change_chance {
+  double chance = 1, share = 1;
+  bool joint = false;
+
+  change_chance() = default;
+  change_chance(double how_often, double of_modalities = 1, bool once_per_crop = false)
+      : chance(how_often), share(of_modalities), joint(once_per_crop) {}
+
+  /// @param random the stream of the modality @param crop that of the crop, which every modality reads from its start;
+  /// one number of each is drawn
+  [[nodiscard]] bool drawn(random_stream& random, random_stream& crop) const {
+    const bool own = random.chance(joint ? share : chance * share);
+    return joint ? crop.chance(chance) && own : own;
+  }
+};
+
+namespace detail {
+
+/// A number that lies below 1 as often as above it, if the range has both; uniform on either side.
+[[nodiscard]] inline double uniform_around_one(const batch_options::range& range, random_stream& random) {
+  const bool drawn = random.chance(0.5), below = range[1] <= 1 || (drawn && range[0] < 1);
+  return below ? random.uniform(range[0], std::min(range[1], 1.)) : random.uniform(std::max(range[0], 1.), range[1]);
+}
+
+/// What the random changes share. `Change` has `chance` and `change(crop, size, random, applies)`.
+template <class Change>
+struct random_change {
+  void operator()(std::span<float> crop, const extent3& size, random_stream& random) const {
+    (*this)(crop, size, random, random);
+  }
+  void operator()(std::span<float> crop, const extent3& size, random_stream& random, random_stream& crop_random) const {
+    const auto& self = static_cast<const Change&>(*this);
+    const bool applies = self.chance.drawn(random, crop_random);
+    self.change(crop, size, random, applies);
+  }
+};
+
+}  // namespace detail
 
 /// `apply_gamma` with the exponential of a uniform number, with some chance.
 struct random_gamma {
@@ -159,40 +83,109 @@ struct random_gamma {
 };
 
 /// `add_noise` with a uniform standard deviation, with some chance.
-struct random_noise {
+struct random_noise : detail::random_change<random_noise> {
   batch_options::range deviation{0, 0};
-  double chance = 1;
+  change_chance chance;
 
-  void operator()(std::span<float> crop, const extent3&, random_stream& random) const {
-    const bool applies = random.chance(chance);
+  random_noise(const batch_options::range& deviations, const change_chance& often)
+      : deviation(deviations), chance(often) {}
+  void change(std::span<float> crop, const extent3&, random_stream& random, bool applies) const {
     const double sigma = random.uniform(deviation[0], deviation[1]);
     if (applies) add_noise(crop, static_cast<float>(sigma), random);
   }
 };
 
 /// `blur` with a uniform standard deviation (voxels), with some chance.
-struct random_blur {
+struct random_blur : detail::random_change<random_blur> {
   batch_options::range sigma{0.5, 1};
-  double chance = 1;
+  change_chance chance;
 
-  void operator()(std::span<float> crop, const extent3& size, random_stream& random) const {
-    const bool applies = random.chance(chance);
+  random_blur(const batch_options::range& sigmas, const change_chance& often) : sigma(sigmas), chance(often) {}
+  void change(std::span<float> crop, const extent3& size, random_stream& random, bool applies) const {
     const double s = random.uniform(sigma[0], sigma[1]);
     if (applies) blur(crop, size, s);
   }
 };
 
+/// x -> factor x, the factor as often below 1 as above, with some chance.
+struct random_brightness : detail::random_change<random_brightness> {
+  batch_options::range factor{1, 1};
+  change_chance chance;
+
+  random_brightness(const batch_options::range& factors, const change_chance& often) : factor(factors), chance(often) {}
+  void change(std::span<float> crop, const extent3&, random_stream& random, bool applies) const {
+    const auto f = static_cast<float>(detail::uniform_around_one(factor, random));
+    if (!applies) return;
+#pragma omp simd
+    for (std::size_t i = 0; i < crop.size(); ++i) crop[i] *= f;
+  }
+};
+
+/// `change_contrast` with a factor as often below 1 as above, with some chance.
+struct random_contrast : detail::random_change<random_contrast> {
+  batch_options::range factor{1, 1};
+  change_chance chance;
+
+  random_contrast(const batch_options::range& factors, const change_chance& often) : factor(factors), chance(often) {}
+  void change(std::span<float> crop, const extent3&, random_stream& random, bool applies) const {
+    const double f = detail::uniform_around_one(factor, random);
+    if (applies) change_contrast(crop, static_cast<float>(f));
+  }
+};
+
+/// `lower_resolution` to a uniform part of the voxels along the chosen axes (D, H, W), with some chance.
+struct random_low_resolution : detail::random_change<random_low_resolution> {
+  batch_options::range zoom{1, 1};
+  std::array<bool, 3> axes{true, true, true};
+  change_chance chance;
+
+  random_low_resolution(const batch_options::range& zooms, const std::array<bool, 3>& along, const change_chance& often)
+      : zoom(zooms), axes(along), chance(often) {}
+  void change(std::span<float> crop, const extent3& size, random_stream& random, bool applies) const {
+    const double z = random.uniform(zoom[0], zoom[1]);
+    if (!applies) return;
+    extent3 coarse = size;
+    for (std::size_t a = 0; a < 3; ++a)
+      if (axes[a])
+        coarse[a] = std::clamp<index>(static_cast<index>(std::nearbyint(static_cast<double>(size[a]) * z)), 1, size[a]);
+    lower_resolution(crop, size, coarse);
+  }
+};
+
+/// `apply_retained_gamma` with an exponent as often below 1 as above, with some chance.
+struct random_retained_gamma : detail::random_change<random_retained_gamma> {
+  batch_options::range exponent{1, 1};
+  gamma_of side = gamma_of::values;
+  change_chance chance;
+
+  random_retained_gamma(const batch_options::range& exponents, gamma_of which, const change_chance& often)
+      : exponent(exponents), side(which), chance(often) {}
+  void change(std::span<float> crop, const extent3&, random_stream& random, bool applies) const {
+    const double g = detail::uniform_around_one(exponent, random);
+    if (applies) apply_retained_gamma(crop, static_cast<float>(g), side);
+  }
+};
+
 /// The intensities of the weak view, which the teacher sees.
 using weak_intensities = transform_chain<random_gain_shift>;
-/// The intensities of the strong view and of labelled crops.
-using strong_intensities = transform_chain<random_gain_shift, random_gamma, random_noise, random_blur>;
+/// The intensities of the strong view and of labelled crops. From the noise on in the order of nnU-Net.
+using strong_intensities =
+    transform_chain<random_gain_shift, random_gamma, random_noise, random_blur, random_brightness, random_contrast,
+                    random_low_resolution, random_retained_gamma, random_retained_gamma>;
 
 [[nodiscard]] inline weak_intensities make_weak_intensities(const batch_options& o) {
   return weak_intensities(random_gain_shift{o.weak_gain, o.weak_shift});
 }
 [[nodiscard]] inline strong_intensities make_strong_intensities(const batch_options& o) {
-  return strong_intensities(random_gain_shift{o.strong_gain, o.strong_shift}, random_gamma{o.log_gamma, o.gamma_chance},
-                            random_noise{o.noise, o.noise_chance}, random_blur{o.blur, o.blur_chance});
+  const auto often = [&](double chance, double share = 1) { return change_chance{chance, share, o.joint}; };
+  return strong_intensities(
+      random_gain_shift{o.strong_gain, o.strong_shift}, random_gamma{o.log_gamma, o.gamma_chance},
+      random_noise{o.noise, often(o.noise_chance)}, random_blur{o.blur, often(o.blur_chance, o.blur_share)},
+      random_brightness{o.brightness, often(o.brightness_chance)},
+      random_contrast{o.contrast, often(o.contrast_chance)},
+      random_low_resolution{o.low_resolution, o.resampled_axes, often(o.low_resolution_chance, o.low_resolution_share)},
+      random_retained_gamma{o.retained_gamma, gamma_of::negative, often(o.inverted_gamma_chance)},
+      random_retained_gamma{o.retained_gamma, gamma_of::values, often(o.retained_gamma_chance)});
 }
 
 /// Modality dropout: with the given chance, a sample that has P > 1 modalities keeps a uniformly drawn number 1..P-1 of

@@ -133,8 +133,10 @@ struct batch_options {
   double guided = 0.5;   // fraction of unlabelled crops that are centred by the teacher's mask, where there is one
   double jitter = 0.25;  // a centred crop is moved by up to this part of the patch along each axis
 
-  std::array<bool, 3> mirror{false, true, true};  // the axes along which crops may be flipped
-  double mirror_chance = 0.5;                     // for each of them
+  std::array<bool, 3> mirror{false, true, true};         // the axes along which crops may be flipped
+  std::array<bool, 3> resampled_axes{true, true, true};  // along which crops are scaled, and may lose resolution
+  bool joint = false;          // intensity changes are drawn once per crop for all its modalities, not per modality
+  double mirror_chance = 0.5;  // for each axis of `mirror`
   std::array<double, 3> rotation_degrees{15, 0,
                                          0};  // largest rotation about each axis: here in the plane of the slices
   double rotation_chance = 1;
@@ -149,6 +151,17 @@ struct batch_options {
   double noise_chance = 0.3;
   range blur{0.5, 1};  // standard deviation in voxels
   double blur_chance = 0.2;
+  // What follows is off by default. Factors and exponents lie below 1 as often as above. With `joint`, blur and low
+  // resolution change a share of the modalities of a crop.
+  double blur_share = 1;
+  range brightness{0.75, 1.25};
+  double brightness_chance = 0;
+  range contrast{0.75, 1.25};
+  double contrast_chance = 0;
+  range low_resolution{0.5, 1};  // part of the voxels that is kept along each of `resampled_axes`
+  double low_resolution_chance = 0, low_resolution_share = 1;
+  range retained_gamma{0.7, 1.5};  // exponents of gammas that keep mean and deviation, of the crop or of its negative
+  double inverted_gamma_chance = 0, retained_gamma_chance = 0;
 
   double modality_dropout = 0.5;  // chance that a labelled or strong crop loses modalities
   mix_mode mix = mix_mode::box;
@@ -156,8 +169,9 @@ struct batch_options {
   double mix_complement = 0.5;  // chance that everything but the box is replaced
 };
 
-/// Calls `visit(name, reference)` for every option, in a fixed order. Types: `index`, `double`, `std::array`s of
-/// `index`, `double` and `bool`, and enumerations with `choice_names`. A name is the dotted key of an experiment file.
+/// Calls `visit(name, reference)` for every option, in a fixed order. Types: `bool`, `index`, `double`, `std::array`s
+/// of `index`, `double` and `bool`, and enumerations with `choice_names`. A name is the dotted key of an experiment
+/// file.
 template <class Options, class Visit>
 void visit_batch_options(Options& o, Visit&& visit) {
   const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
@@ -174,6 +188,7 @@ void visit_batch_options(Options& o, Visit&& visit) {
   option("augment.rotation_chance", o.rotation_chance);
   option("augment.scale", o.scale);
   option("augment.scale_chance", o.scale_chance);
+  option("augment.resampled_axes", o.resampled_axes);
   option("augment.weak_gain", o.weak_gain);
   option("augment.weak_shift", o.weak_shift);
   option("augment.strong_gain", o.strong_gain);
@@ -184,6 +199,18 @@ void visit_batch_options(Options& o, Visit&& visit) {
   option("augment.noise_chance", o.noise_chance);
   option("augment.blur", o.blur);
   option("augment.blur_chance", o.blur_chance);
+  option("augment.joint", o.joint);
+  option("augment.blur_share", o.blur_share);
+  option("augment.brightness", o.brightness);
+  option("augment.brightness_chance", o.brightness_chance);
+  option("augment.contrast", o.contrast);
+  option("augment.contrast_chance", o.contrast_chance);
+  option("augment.low_resolution", o.low_resolution);
+  option("augment.low_resolution_chance", o.low_resolution_chance);
+  option("augment.low_resolution_share", o.low_resolution_share);
+  option("augment.retained_gamma", o.retained_gamma);
+  option("augment.inverted_gamma_chance", o.inverted_gamma_chance);
+  option("augment.retained_gamma_chance", o.retained_gamma_chance);
   option("augment.modality_dropout", o.modality_dropout);
   option("augment.mix", o.mix);
   option("augment.mix_side", o.mix_side);
@@ -218,6 +245,16 @@ COMODAL_ONCE void check(const batch_options& options) {
   require(options.noise[0] >= 0, "augment.noise", options.noise[0], "no negative number");
   require(options.blur[0] > 0 && options.blur[1] <= 8, "augment.blur",
           text("[", options.blur[0], ", ", options.blur[1], "]"), "standard deviations above 0 and at most 8 voxels");
+  const auto require_range = [&](bool holds, std::string_view name, const batch_options::range& found,
+                                 std::string_view expected) {
+    require(holds, name, text("[", found[0], ", ", found[1], "]"), expected);
+  };
+  require_range(options.brightness[0] >= 0, "augment.brightness", options.brightness, "no negative factor");
+  require_range(options.contrast[0] >= 0, "augment.contrast", options.contrast, "no negative factor");
+  require_range(options.low_resolution[0] > 0 && options.low_resolution[1] <= 1, "augment.low_resolution",
+                options.low_resolution, "parts above 0 and up to 1");
+  require_range(options.retained_gamma[0] >= 0.01, "augment.retained_gamma", options.retained_gamma,
+                "exponents of at least 0.01");
   require(options.mix_side > 0, "augment.mix_side", options.mix_side, "more than 0");
 }
 #endif
@@ -226,6 +263,9 @@ namespace detail {
 
 /// The use of a random stream within a purpose, so that no two parts of a batch share numbers.
 enum class batch_part : std::uint32_t { labelled, unlabelled, weak, strong, epoch, labelled_weak, further };
+
+/// In the place of a modality: what all modalities of a sample draw alike beside their own streams.
+inline constexpr index all_modalities = 255;
 
 /// The stream of one modality (or of all: 0) of one sample of one part of the batch of a step.
 [[nodiscard]] inline random_stream batch_stream(std::uint64_t seed, random_purpose purpose, batch_part part,

@@ -153,7 +153,12 @@ class batch_maker {
     for (index m = 0; m < crops.modalities; ++m) {
       if (crops.presence(n)[static_cast<std::size_t>(m)] == 0) continue;
       random_stream random = stream(random_purpose::augmentation, p, n, step, m);
-      transform(crops.image(n, m), crops.size, random);
+      if constexpr (joint_volume_transform<Transform>) {
+        random_stream of_crop = stream(random_purpose::augmentation, p, n, step, detail::all_modalities);
+        transform(crops.image(n, m), crops.size, random, of_crop);
+      } else {
+        transform(crops.image(n, m), crops.size, random);
+      }
     }
   }
 

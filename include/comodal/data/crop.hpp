@@ -31,11 +31,13 @@ struct crop_map {
 /// The map of a patch that is flipped, then scaled (above 1: magnified), then rotated about the axes W, H, D by angles
 /// in degrees.
 /// @param spacing voxel sizes in mm (D, H, W): rotations are rotations in mm
+/// @param scaled the axes (D, H, W) along which it is scaled
 [[nodiscard]] inline crop_map make_crop_map(const extent3& patch, const extent3& first,
                                             const std::array<double, 3>& spacing, const std::array<bool, 3>& flip,
-                                            const std::array<double, 3>& degrees, double scale) {
+                                            const std::array<double, 3>& degrees, double scale,
+                                            const std::array<bool, 3>& scaled = {true, true, true}) {
   crop_map map{patch, first};
-  for (std::size_t a = 0; a < 3; ++a) map.matrix[a][a] = (flip[a] ? -1 : 1) / scale;
+  for (std::size_t a = 0; a < 3; ++a) map.matrix[a][a] = (flip[a] ? -1 : 1) / (scaled[a] ? scale : 1);
   for (std::size_t a = 3; a-- > 0;) {
     if (degrees[a] == 0) continue;
     const double angle = degrees[a] * (3.141592653589793 / 180), c = std::cos(angle), s = std::sin(angle);
@@ -62,7 +64,7 @@ struct crop_map {
   }
   const bool resize = random.chance(options.scale_chance);
   const double scale = random.uniform(options.scale[0], options.scale[1]);
-  return make_crop_map(options.patch_size, first, spacing, flip, degrees, resize ? scale : 1);
+  return make_crop_map(options.patch_size, first, spacing, flip, degrees, resize ? scale : 1, options.resampled_axes);
 }
 
 /// One array that is cropped: values (D, H, W) of the volume, the value outside of it, and where the crop (P) goes.

@@ -5,6 +5,7 @@
 #define COMODAL_DATA_DATA_HPP
 
 #include <comodal/data/augment.hpp>
+#include <comodal/data/augment_presets.hpp>
 #include <comodal/data/batch.hpp>
 #include <comodal/data/batch_maker.hpp>
 #include <comodal/data/batch_views.hpp>
@@ -22,6 +23,7 @@
 #include <comodal/data/finding.hpp>
 #include <comodal/data/geometry.hpp>
 #include <comodal/data/image_source.hpp>
+#include <comodal/data/intensities.hpp>
 #include <comodal/data/json.hpp>
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/mapped_file.hpp>

@@ -25,6 +25,15 @@ concept volume_transform = std::copy_constructible<T> && requires(const T& trans
   { transform(crop, size, random) } -> std::same_as<void>;
 };
 
+/// A transform that also takes what all modalities of a crop draw alike: `transform(crop, size, random, crop_random)`.
+/// Every modality gets `crop_random` from its start, so the transform takes as many numbers of it whatever it does.
+template <class T>
+concept joint_volume_transform =
+    volume_transform<T> && requires(const T& transform, std::span<float> crop, const extent3& size,
+                                    random_stream& random, random_stream& crop_random) {
+      { transform(crop, size, random, crop_random) } -> std::same_as<void>;
+    };
+
 /// Says in plain words what a transform lacks.
 template <class T>
 constexpr void check_volume_transform() {
@@ -44,7 +53,7 @@ constexpr void check_volume_transform() {
         "comodal: this type is no volume_transform: its operator() must return void and change the crop in place");
 }
 
-/// Several transforms, one after the other, on one random stream.
+/// Several transforms, one after the other, on one random stream per modality and one per crop.
 template <class... Transforms>
 class transform_chain {
  public:
@@ -54,6 +63,15 @@ class transform_chain {
 
   void operator()(std::span<float> crop, const extent3& size, random_stream& random) const {
     std::apply([&](const Transforms&... transform) { (transform(crop, size, random), ...); }, m_transforms);
+  }
+  void operator()(std::span<float> crop, const extent3& size, random_stream& random, random_stream& crop_random) const {
+    const auto apply = [&](const auto& transform) {
+      if constexpr (joint_volume_transform<std::remove_cvref_t<decltype(transform)>>)
+        transform(crop, size, random, crop_random);
+      else
+        transform(crop, size, random);
+    };
+    std::apply([&](const Transforms&... transform) { (apply(transform), ...); }, m_transforms);
   }
 
  private:
