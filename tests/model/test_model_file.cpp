@@ -75,7 +75,10 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
       {"/model/strides", "[[2, 2, 0]]", "0, expected 1 to 64"},
       {"/model/strides", "[[2, 2]]", "an entry has 2 numbers"},
       {"/predictors", "[]", "predictors: no name, expected at least one"},
-      {"/model/younger", "1", "has 16 options, this program knows 15 of them"},
+      {"/model/younger", "1", "has 18 options, this program knows 17 of them"},
+      {"/model/blocks", "[2]", "model.blocks: 1 entries, expected 2"},
+      {"/model/blocks", "[2, 1000000000000]", "1000000000000, expected 64 at most"},
+      {"/model/decoder_convolutions", "-1", "model.decoder_convolutions = -1, expected 1 to 64"},
       {"/model/branches", "1", "\"branches\" is 1, expected true or false"},
       {"/model/precision", "\"fp8\"", "expected fp32 or bf16"},
       {"/normalise", "[\"head\", \"head\", \"head\"]", "3 values for 2 modalities"},
@@ -149,7 +152,7 @@ safetensors_file in_format_1(safetensors_file file) {
   j["patch"] = j["patch_size"];
   j["model"]["filters"] = j["model"]["kernel_size"];
   for (const char* key : {"patch_size", "predictors"}) j.erase(key);
-  for (const char* key : {"kernel_size", "dropout", "decoder"}) j["model"].erase(key);
+  for (const char* key : {"kernel_size", "dropout", "decoder", "blocks", "decoder_convolutions"}) j["model"].erase(key);
   file.metadata["comodal.plan"] = j.dump();
   std::map<std::string, named_array> arrays;
   for (const auto& [name, array] : file.arrays) {
@@ -190,6 +193,22 @@ BOOST_AUTO_TEST_CASE(from_format_2_on_every_option_is_there) {
   plan["model"].erase("dropout");
   BOOST_CHECK_EXCEPTION(static_cast<void>(plan_of(file_of(plan), "f")), io_error,
                         test::says("\"model\" has no \"dropout\""));
+}
+
+BOOST_AUTO_TEST_CASE(options_that_are_younger_than_a_file_of_format_2_have_their_defaults) {
+  auto made = good_plan();
+  made.network.blocks = {2, 3};
+  made.network.decoder_convolutions = 1;
+  auto plan = nlohmann::json::parse(to_json(made));
+  const auto read = plan_of(file_of(plan), "f").network;
+  BOOST_TEST((read.blocks == std::vector<index>{2, 3}));
+  BOOST_TEST(read.decoder_convolutions == 1);
+  plan["model"].erase("blocks");
+  plan["model"].erase("decoder_convolutions");
+  const auto before = plan_of(file_of(plan), "f").network;
+  BOOST_TEST(before.blocks.empty());
+  BOOST_TEST(before.decoder_convolutions == 2);
+  BOOST_TEST((before.stream_channels == made.network.stream_channels));
 }
 
 BOOST_AUTO_TEST_CASE(files_of_the_future_and_damaged_formats_are_refused) {

@@ -33,14 +33,23 @@ BOOST_FIXTURE_TEST_CASE(fusion_blocks, gradient_bench) {
 }
 
 BOOST_FIXTURE_TEST_CASE(encoders, gradient_bench) {
-  for (const std::string& encoder : std::vector<std::string>{"unet", "residual", "vnet"}) {
+  for (const std::string& encoder : std::vector<std::string>{"unet", "residual", "vnet", "resenc"}) {
     BOOST_TEST_CONTEXT(encoder) {
       auto o = tiny_options();
       o.encoder = encoder;
       o.fusion_stages = {2};
+      if (encoder == "resenc" || encoder == "residual") o.blocks = {1, 2};
       check(o, {{1, 1}, {0, 1}});
     }
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(early_fusion_of_a_residual_encoder, gradient_bench) {
+  auto o = tiny_options("early");
+  o.encoder = "resenc";
+  o.blocks = {1, 2};
+  o.decoder_convolutions = 1;
+  check(o, {{1, 1}, {0, 1}});
 }
 
 BOOST_FIXTURE_TEST_CASE(shared_weights, gradient_bench) {

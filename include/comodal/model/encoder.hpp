@@ -7,6 +7,7 @@
 #include <comodal/core/ladder.hpp>
 #include <comodal/nn/feature_dropout.hpp>
 #include <comodal/nn/layers.hpp>
+#include <comodal/nn/residual_block.hpp>
 
 #include <memory>
 
@@ -19,6 +20,7 @@ struct encoder_sizes {
   std::vector<extent3> filters;                // per stage; empty: 3x3x3 everywhere
   std::vector<extent3> strides;                // from stage s to s + 1, one less than stages; empty: 2x2x2
   double dropout = 0;                          // rate on the map of every stage
+  std::vector<index> blocks{};                 // per stage; empty: what the encoder has of itself
 
   [[nodiscard]] int stages() const { return static_cast<int>(channels.size()); }
   [[nodiscard]] extent3 filter(int s) const {
@@ -29,6 +31,10 @@ struct encoder_sizes {
     return strides.empty() ? extent3{2, 2, 2} : strides.at(static_cast<std::size_t>(s) - 1);
   }
   [[nodiscard]] index channel(int s) const { return channels.at(static_cast<std::size_t>(s)); }
+  /// Blocks of stage s, `otherwise` if nobody has chosen.
+  [[nodiscard]] int blocks_of(int s, int otherwise) const {
+    return blocks.empty() ? otherwise : static_cast<int>(blocks.at(static_cast<std::size_t>(s)));
+  }
   [[nodiscard]] index in(int s) const { return s == 0 ? in_channels : channel(s - 1); }
 };
 
@@ -63,13 +69,14 @@ constexpr void check_modality_encoder() {
                   "channels() integers");
 }
 
-/// Two convolutions per stage, max pooling between stages (3-D U-Net, Cicek et al. 2016; instance norm as in nnU-Net).
+/// `blocks` convolutions per stage, two by default, max pooling between stages (3-D U-Net, Cicek et al. 2016; instance
+/// norm as in nnU-Net).
 template <tensor_backend Backend>
 class unet_encoder {
  public:
   unet_encoder(const parameter_scope<Backend>& scope, const encoder_sizes& sizes) : m_sizes(sizes) {
     for (int s = 0; s < sizes.stages(); ++s) {
-      m_blocks.emplace_back(scope / s, sizes.in(s), sizes.channel(s), sizes.filter(s));
+      m_blocks.emplace_back(scope / s, sizes.in(s), sizes.channel(s), sizes.filter(s), sizes.blocks_of(s, 2));
       m_dropout.emplace_back(scope / s / "dropout", sizes.dropout);
     }
   }
@@ -88,7 +95,7 @@ class unet_encoder {
 };
 
 /// One residual block per stage, strided convolutions between stages: lrelu(IN(conv(lrelu(IN(conv x)))) + IN(1x1x1 conv
-/// x)).
+/// x)). Where `blocks` says more, `residual_block`s follow.
 template <tensor_backend Backend>
 class residual_encoder {
  public:
@@ -101,7 +108,10 @@ class residual_encoder {
            normalised_activation<Backend>(at / "second_norm", sizes.channel(s), 1),
            convolution<Backend>(at / "skip", sizes.in(s), sizes.channel(s), {1, 1, 1}, false, sizes.stride_to(s)),
            normalised_activation<Backend>(at / "skip_norm", sizes.channel(s), 1),
+           {},
            feature_dropout<Backend>(at / "dropout", sizes.dropout)});
+      for (int b = 1; b < sizes.blocks_of(s, 1); ++b)
+        m_stages.back().further.emplace_back(at / "block" / b, sizes.channel(s), sizes.channel(s), sizes.filter(s));
     }
   }
   [[nodiscard]] int stages() const { return m_sizes.stages(); }
@@ -109,7 +119,9 @@ class residual_encoder {
   [[nodiscard]] variable<Backend> encode_stage(int s, const variable<Backend>& x,
                                                const forward_request& request = {}) const {
     const stage& at = m_stages.at(static_cast<std::size_t>(s));
-    return at.dropout(leaky_relu(add(at.second_norm(at.second(at.first(x))), at.skip_norm(at.skip(x)))), request);
+    auto y = leaky_relu(add(at.second_norm(at.second(at.first(x))), at.skip_norm(at.skip(x))));
+    for (const auto& block : at.further) y = block(y);
+    return at.dropout(y, request);
   }
 
  private:
@@ -119,21 +131,24 @@ class residual_encoder {
     normalised_activation<Backend> second_norm;
     convolution<Backend> skip;
     normalised_activation<Backend> skip_norm;
+    std::vector<residual_block<Backend>> further;
     feature_dropout<Backend> dropout;
   };
   encoder_sizes m_sizes;
   std::vector<stage> m_stages;
 };
 
-/// Stages of 1, 2, 3, 3 ... convolutions with the stage's input added to their result, strided convolutions between
-/// stages (V-Net, Milletari et al. 2016; 3x3x3 filters and instance norm in place of 5x5x5 and PReLU).
+/// Stages of `blocks`, by default 1, 2, 3, 3 ..., convolutions with the stage's input added to their result, strided
+/// convolutions between stages (V-Net, Milletari et al. 2016; 3x3x3 filters and instance norm in place of 5x5x5 and
+/// PReLU).
 template <tensor_backend Backend>
 class vnet_encoder {
  public:
   vnet_encoder(const parameter_scope<Backend>& scope, const encoder_sizes& sizes) : m_sizes(sizes) {
     for (int s = 0; s < sizes.stages(); ++s) {
       m_down.emplace_back(scope / s / "down", sizes.in(s), sizes.channel(s), sizes.filter(s), sizes.stride_to(s));
-      m_blocks.emplace_back(scope / s, sizes.channel(s), sizes.channel(s), sizes.filter(s), std::min(s + 1, 3));
+      m_blocks.emplace_back(scope / s, sizes.channel(s), sizes.channel(s), sizes.filter(s),
+                            sizes.blocks_of(s, std::min(s + 1, 3)));
       m_dropout.emplace_back(scope / s / "dropout", sizes.dropout);
     }
   }

@@ -18,12 +18,13 @@ namespace model_detail {
 // The sizes that all parts of a network of `options` share.
 struct network_shape {
   std::vector<extent3> strides, filters;
-  int checkpointed;
+  int checkpointed, convolutions;
 
   explicit network_shape(const network_options& options)
       : strides(network_options::depth_first(options.strides, "strides")),
         filters(network_options::depth_first(options.kernel_size, "kernel_size")),
-        checkpointed(static_cast<int>(options.checkpointed)) {}
+        checkpointed(static_cast<int>(options.checkpointed)),
+        convolutions(static_cast<int>(options.decoder_convolutions)) {}
 };
 
 using head_list = std::vector<network_head>;
@@ -41,7 +42,7 @@ template <tensor_backend Backend>
     const index channels = head.channels > 0 ? head.channels : classes;
     if (!head.decoder.empty())
       heads.add(head.name, names.decoder_of(head.decoder, head.key)(
-                               scope, {options.fused_channels, at.filters, at.strides, channels, 2, false,
+                               scope, {options.fused_channels, at.filters, at.strides, channels, at.convolutions, false,
                                        at.checkpointed, options.dropout}));
     else if (fused_decoder.has_map())
       heads.add(head.name, convolution<Backend>(scope, options.fused_channels[0], channels, {1, 1, 1}, true));
@@ -60,10 +61,10 @@ template <tensor_backend Backend>
   const parameter_scope<Backend> root(*store);
   const network_shape at(options);
   auto encoder = names.encoder_of(options.encoder)(
-      root / "encoder", {modalities, options.fused_channels, at.filters, at.strides, options.dropout});
-  auto decoder =
-      names.decoder_of(options.decoder)(root / "decoder", {options.fused_channels, at.filters, at.strides, classes, 2,
-                                                           options.deep_supervision, at.checkpointed, options.dropout});
+      root / "encoder", {modalities, options.fused_channels, at.filters, at.strides, options.dropout, options.blocks});
+  auto decoder = names.decoder_of(options.decoder)(
+      root / "decoder", {options.fused_channels, at.filters, at.strides, classes, at.convolutions,
+                         options.deep_supervision, at.checkpointed, options.dropout});
   auto heads = make_heads(root, options, classes, decoder, names, wanted);
   return early_fusion_network<Backend, any_encoder<Backend>, any_decoder<Backend>>(
       std::move(store), modalities, std::move(encoder), std::move(decoder), at.checkpointed, std::move(heads));
@@ -110,13 +111,14 @@ template <tensor_backend Backend>
                                                    const network_registry<Backend>& names, const head_list& wanted) {
   const parameter_scope<Backend> root(*store);
   const network_shape at(options);
-  const encoder_sizes streams{1, options.stream_channels, at.filters, at.strides, options.dropout},
+  const encoder_sizes streams{1, options.stream_channels, at.filters, at.strides, options.dropout, options.blocks},
       fused{1, options.fused_channels, at.filters, at.strides};
   auto encoders = make_streams(root, options, modalities, streams, names);
   auto fusion = make_fusion_stages(root, options, modalities, streams, fused, names);
   const auto make_decoder = names.decoder_of(options.decoder);
-  auto fused_decoder = make_decoder(root / "decoder", {options.fused_channels, at.filters, at.strides, classes, 2,
-                                                       options.deep_supervision, at.checkpointed, options.dropout});
+  auto fused_decoder =
+      make_decoder(root / "decoder", {options.fused_channels, at.filters, at.strides, classes, at.convolutions,
+                                      options.deep_supervision, at.checkpointed, options.dropout});
   std::vector<any_decoder<Backend>> branch_decoders;
   if (options.branches)
     for (index m = 0; m < modalities; ++m)

@@ -17,7 +17,9 @@
 #include <comodal/model/network.hpp>
 #include <comodal/model/network_heads.hpp>
 #include <comodal/model/network_options.hpp>
+#include <comodal/model/network_presets.hpp>
 #include <comodal/model/network_registry.hpp>
 #include <comodal/model/presence.hpp>
+#include <comodal/model/resenc_encoder.hpp>
 
 #endif

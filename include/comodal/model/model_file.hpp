@@ -9,7 +9,10 @@
 #include <comodal/model/model_plan.hpp>
 #include <comodal/nn/state.hpp>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
+#include <string_view>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -100,14 +103,19 @@ inline std::string name_in_format_1(std::string_view name) {
   return std::string(renamed_from(text("model.", name))).substr(std::string_view("model.").size());
 }
 
+// Options that came after the first files of format 2: where one is missing, its default is what the model was made
+// with.
+inline constexpr std::array<std::string_view, 2> younger_options{"blocks", "decoder_convolutions"};
+
 // Format 1: an option that the file does not have is younger than the file, and its default is what the model was made
-// with. From format 2 on, all options are there and no others.
+// with. From format 2 on, all options but younger ones are there and no others.
 template <class Json>
 void read_network_options(const Json& model, int format, network_options& options, const std::string& what) {
   std::size_t known = 0;
   visit_network_options(options, [&](std::string_view name, auto& value) {
     const std::string key = format == 1 ? name_in_format_1(name) : std::string(name);
-    if (format == 1 && !model.contains(key)) return;
+    const bool younger = std::find(younger_options.begin(), younger_options.end(), name) != younger_options.end();
+    if ((format == 1 || younger) && !model.contains(key)) return;
     value = json_value<std::remove_reference_t<decltype(value)>>(model, key, what);
     ++known;
   });

@@ -44,6 +44,7 @@ inline void check_bounds(const network_options& network) {
   within(network.stages(), 16, "stream_channels");
   for (const index c : network.stream_channels) within(c, 65536, "stream_channels");
   for (const index c : network.fused_channels) within(c, 65536, "fused_channels");
+  for (const index b : network.blocks) within(b, 64, "blocks");
   for (const auto& stride : network.strides)
     for (const index v : stride) within(v, 1024, "strides");
   for (const auto& filter : network.kernel_size)

@@ -15,7 +15,7 @@ namespace comodal::inline COMODAL_CONFIG {
 /// A network by name and number (method.md section 1). Encoders, fusion blocks and decoders are those of a
 /// `network_registry`. Strides and filters are along NIfTI's axes (i, j, k), as users write them.
 struct network_options {
-  std::string encoder = "unet";      // unet, residual, vnet
+  std::string encoder = "unet";      // unet, residual, vnet, resenc
   bool shared_encoder = false;       // one set of weights for all modalities
   std::string fusion = "gated";      // mean, concat, gated, channel, cross_modal, window_cross_modal; or early
   std::string decoder = "unet";      // of the fused maps and of the branches
@@ -30,6 +30,8 @@ struct network_options {
   std::vector<std::vector<index>> strides;      // (i, j, k) between stages; empty: 2, 2, 2
   std::vector<std::vector<index>> kernel_size;  // (i, j, k) per stage; empty: 3, 3, 3
   double dropout = 0;                           // rate on the map of every stage of encoders and decoders
+  std::vector<index> blocks;                    // of an encoder, per stage; empty: what it has of itself
+  index decoder_convolutions = 2;               // of the fused decoder, per stage; those of branches have one
   std::string precision = "fp32";  // or bf16: maps in bfloat16, all else in float (docs/reference/numerics.md)
 
   [[nodiscard]] int stages() const { return static_cast<int>(stream_channels.size()); }
@@ -74,6 +76,12 @@ COMODAL_ONCE void network_options::check() const {
     if (s < 1 || s > stages()) throw config_error(text("model.fusion_stages: stage ", s, ", expected 1 to ", n));
   if (!(dropout >= 0 && dropout < 1))
     throw config_error(text("model.dropout = ", dropout, ", expected 0 or more and below 1"));
+  if (!blocks.empty() && blocks.size() != n)
+    throw config_error(text("model.blocks: ", blocks.size(), " entries, expected ", n, " (one per stage)"));
+  for (const index b : blocks)
+    if (b < 1 || b > 64) throw config_error(text("model.blocks: ", b, ", expected 1 to 64"));
+  if (decoder_convolutions < 1 || decoder_convolutions > 64)
+    throw config_error(text("model.decoder_convolutions = ", decoder_convolutions, ", expected 1 to 64"));
   for (const auto& list : {stream_channels, fused_channels})
     for (const index c : list)
       if (c < 1) throw config_error(text("model: ", c, " channels, expected 1 or more"));
@@ -104,6 +112,8 @@ void visit_network_options(Options& o, Visit&& visit) {
   visit(std::string_view("strides"), o.strides);
   visit(std::string_view("kernel_size"), o.kernel_size);
   visit(std::string_view("dropout"), o.dropout);
+  visit(std::string_view("blocks"), o.blocks);
+  visit(std::string_view("decoder_convolutions"), o.decoder_convolutions);
   visit(std::string_view("precision"), o.precision);
 }
 

@@ -12,6 +12,7 @@
 #include <comodal/model/fusion_stage.hpp>
 #include <comodal/model/mixed_precision.hpp>
 #include <comodal/model/network_options.hpp>
+#include <comodal/model/resenc_encoder.hpp>
 
 #include <string>
 #include <string_view>
@@ -138,6 +139,7 @@ network_registry<Backend> network_registry<Backend>::built_in() {
   names.template encoder<generic<unet_encoder>>("unet");
   names.template encoder<generic<residual_encoder>>("residual");
   names.template encoder<generic<vnet_encoder>>("vnet");
+  names.template encoder<generic<resenc_encoder>>("resenc");
   names.template fusion<mean_fusion>("mean");
   names.template fusion<concat_fusion>("concat");
   names.template fusion<gated_fusion>("gated");
@@ -161,6 +163,8 @@ network_registry<Backend> network_registry<Backend>::built_in() {
                                                                              const encoder_sizes&);           \
   kind any_encoder<Backend> make_encoder<generic<vnet_encoder>, Backend>(const parameter_scope<Backend>&,     \
                                                                          const encoder_sizes&);               \
+  kind any_encoder<Backend> make_encoder<generic<resenc_encoder>, Backend>(const parameter_scope<Backend>&,   \
+                                                                           const encoder_sizes&);             \
   COMODAL_DECODER_ENTRY(kind, unet_decoder, Backend)                                                          \
   COMODAL_DECODER_ENTRY(kind, trilinear_unet_decoder, Backend)                                                \
   COMODAL_DECODER_ENTRY(kind, nearest_unet_decoder, Backend)

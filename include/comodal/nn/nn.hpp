@@ -9,6 +9,7 @@
 #include <comodal/nn/forward_request.hpp>
 #include <comodal/nn/layers.hpp>
 #include <comodal/nn/parameters.hpp>
+#include <comodal/nn/residual_block.hpp>
 #include <comodal/nn/safetensors.hpp>
 #include <comodal/nn/state.hpp>
 
