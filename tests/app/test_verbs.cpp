@@ -192,6 +192,10 @@ BOOST_FIXTURE_TEST_CASE(every_key_has_a_place, job) {
   for (const char* line : {"[method.supervised]", "[method.mean_teacher]", "[method.contrastive_mutual_learning]",
                            "segmentation = \"dice_cross_entropy\"", "decoder = \"unet\"", "patch_size = ["})
     BOOST_TEST(keys.find(line) != std::string::npos, line);
+  for (const char* line : {"[model]\npreset = \"unet\"  # one of unet, resenc_s, resenc_m, resenc_l; sets",
+                           "[augment]\npreset = \"comodal\"  # one of comodal, nnunet, none; sets", "blocks = []",
+                           "decoder_convolutions = 2", "low_resolution_chance = 0.0"})
+    BOOST_TEST(keys.find(line) != std::string::npos, line);
   // What a run writes is read back to the same experiment.
   std::ofstream(work / "again.toml") << e.keys().resolved();
   auto again = app::read_experiment(work / "again.toml", {}, names);
@@ -200,6 +204,74 @@ BOOST_FIXTURE_TEST_CASE(every_key_has_a_place, job) {
   const auto* options = again.method.values.get_if<contrastive_mutual_learning_options>();
   BOOST_REQUIRE(options != nullptr);
   BOOST_TEST(options->ema_decay == 0.9);
+}
+
+BOOST_FIXTURE_TEST_CASE(presets_set_what_no_key_sets, job) {
+  const auto read = [&](const std::string& words, const std::vector<std::string>& overrides = {}) {
+    std::ofstream(work / "preset.toml") << words;
+    return app::read_experiment(work / "preset.toml", overrides, names);
+  };
+  const std::string words =
+      "[augment]\nnoise_chance = 0.75\npreset = \"nnunet\"\nmirror = [true, false, true]\n"
+      "[batch]\nlabelled = 3\n[sampling]\nforeground = 0.25\n"
+      "[model]\nblocks = [1, 1, 2, 1]\npreset = \"resenc_s\"\ndeep_supervision = false\nbranches = false\n";
+  auto chosen = read(words);
+  BOOST_TEST(chosen.network.encoder == "resenc");
+  BOOST_TEST(chosen.network.decoder_convolutions == 1);
+  BOOST_TEST(!chosen.network.deep_supervision);
+  BOOST_TEST(!chosen.network.branches);
+  BOOST_TEST((chosen.network.blocks == std::vector<index>{1, 1, 2, 1}));
+  BOOST_TEST(chosen.batch.noise_chance == 0.75);
+  BOOST_TEST(chosen.batch.low_resolution_chance == 0.25);
+  BOOST_TEST((chosen.batch.mirror == std::array<bool, 3>{true, false, true}));
+  BOOST_TEST(chosen.batch.labelled == 3);
+  BOOST_TEST(chosen.batch.foreground == 0.25);
+  BOOST_TEST((chosen.batch.rotation_degrees == std::array<double, 3>{30, 30, 30}));
+
+  // The command line is one more place where a key is set; a preset looks at the patch of either.
+  const auto flat = read(words, {"--batch.patch_size", "[96, 96, 24]", "--augment.noise_chance", "0.5"});
+  BOOST_TEST((flat.batch.rotation_degrees == std::array<double, 3>{180, 0, 0}));
+  BOOST_TEST(flat.batch.noise_chance == 0.5);
+
+  // The resolved file is the same experiment, and says no more than the keys alone.
+  std::ofstream(work / "again.toml") << chosen.keys().resolved();
+  auto again = app::read_experiment(work / "again.toml", {}, names);
+  BOOST_TEST(again.keys().resolved() == chosen.keys().resolved());
+  auto plain = read("");
+  const app::experiment defaults;
+  BOOST_TEST(plain.network.encoder == defaults.network.encoder);
+  BOOST_TEST(plain.batch.noise_chance == defaults.batch.noise_chance);
+
+  const auto refused = [&](const std::string& line, const std::string& message) {
+    BOOST_CHECK_EXCEPTION((void)read(line), config_error, says(message));
+  };
+  refused("[model]\npreset = \"resenc_xl\"\n", "model.preset = 'resenc_xl': this program has no preset of networks");
+  refused("[augment]\npreset = \"nnunett\"\n",
+          "augment.preset = 'nnunett': this program has no set of augmentation of "
+          "that name; did you mean 'nnunet'?");
+  refused("[augment]\npreset = 3\n", "augment.preset is not a text in quotes");
+}
+
+BOOST_FIXTURE_TEST_CASE(a_strong_baseline_trains_and_goes_on_to_the_same_bytes, job) {
+  e.method = "supervised";
+  e.take_default_options(names);
+  e.network = network_preset("resenc_s");
+  e.network.stream_channels = {2, 2};
+  e.network.fused_channels = {3, 4};
+  e.network.strides = {};
+  e.batch = augment_preset("nnunet", e.batch.patch_size);
+  e.validation.clear();
+  e.train.steps = 4;
+  BOOST_TEST(app::train(e, work / "whole", false, names).result.finished);
+  seen first;
+  first.cancel_at = 2;
+  BOOST_TEST(!app::train(e, work / "run", false, names, first.watch()).result.finished);
+  BOOST_TEST(app::train(e, work / "run", true, names).result.first_step == 2u);
+  for (const char* file : {"model.safetensors", "log.jsonl", "experiment.toml"})
+    BOOST_TEST((read_file(work.path() / "run" / file) == read_file(work.path() / "whole" / file)), file);
+  const app::predict_request request{work.path() / "run/model.safetensors", work.path() / "cohort/imagesTs",
+                                     work.path() / "run/predictions"};
+  BOOST_TEST(app::predict(request, names).finished);
 }
 
 }  // namespace comodal::tests

@@ -82,6 +82,9 @@ refuses 2 "no multiple of the network's total stride" "$comodal" train tiny.toml
 refuses 2 "optimiser.name = 'sdg': this program has no optimiser of that name; did you mean 'sgd'? It has: sgd, adamw" "$comodal" train tiny.toml wrong --optimiser.name sdg
 refuses 2 "model.fusion = 'gaetd': this program has no fusion block of that name; did you mean 'gated'?" "$comodal" train tiny.toml wrong --model.fusion gaetd
 refuses 2 "model.encoder = 'resnet': this program has no encoder of that name" "$comodal" train tiny.toml wrong --model.encoder resnet
+refuses 2 "model.preset = 'resenc_k': this program has no preset of networks of that name; did you mean 'resenc_" "$comodal" train tiny.toml wrong --model.preset resenc_k
+refuses 2 "augment.preset = 'nnunett': this program has no set of augmentation of that name; did you mean 'nnunet'?" "$comodal" train tiny.toml wrong --augment.preset nnunett
+refuses 2 "model.blocks: 1 entries, expected 2" "$comodal" train tiny.toml wrong --model.blocks '[3]'
 refuses 2 "method.name = 'mean_techer': this program has no method of that name; did you mean 'mean_teacher'?" "$comodal" train tiny.toml wrong --method.name mean_techer
 refuses 2 "loss.segmentation = 'dice': this program has no segmentation loss of that name" "$comodal" train tiny.toml wrong --loss.segmentation dice
 refuses 2 "data.normalise = 'zscore': this program has no normalisation of that name" "$comodal" train tiny.toml wrong --data.normalise '["zscore"]'

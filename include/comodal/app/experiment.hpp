@@ -6,16 +6,29 @@
 
 #include <comodal/app/registry.hpp>
 #include <comodal/app/settings.hpp>
+#include <comodal/data/augment_presets.hpp>
 #include <comodal/data/batch_maker.hpp>
 #include <comodal/data/case_data.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/data/split.hpp>
+#include <comodal/model/network_presets.hpp>
 #include <comodal/train/train_options.hpp>
 
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
+
+namespace app_detail {
+
+[[nodiscard]] inline std::string preset_comment(const std::vector<std::string>& names) {
+  std::string list;
+  for (const auto& name : names) list += (list.empty() ? "" : ", ") + name;
+  return "one of " + list + "; sets all keys of this table that are not set";
+}
+
+}  // namespace app_detail
 
 namespace app {
 
@@ -33,6 +46,8 @@ struct experiment {
   // [compute]
   index threads = 0;  // 0: all cores
 
+  std::string network_preset = "unet";     // where `network` comes from, but for keys that were set
+  std::string augment_preset = "comodal";  // the same of `batch`
   network_options network;
   batch_options batch;
   prefetch_options prefetch;
@@ -41,8 +56,9 @@ struct experiment {
   loss_options losses;
   train_options train;
 
-  /// An experiment of defaults with the values of `raw`. The options of the method and of the losses that it names come
-  /// from their own tables, such as [method.mean_teacher]; tables of others are refused.
+  /// An experiment of defaults and presets with the values of `raw`, which win over a preset. The options of the method
+  /// and of the losses that it names come from their own tables, such as [method.mean_teacher]; tables of others are
+  /// refused.
   /// @throws config_error for a key that there is not, a value of another kind, a name that the program lacks
   template <tensor_backend Backend>
   [[nodiscard]] static experiment from(const raw_settings& raw, const registry<Backend>& names) {
@@ -66,7 +82,10 @@ struct experiment {
                                             key, " = \"", other, "\""));
     });
     keys.refuse("experiment", "is a table of `experiment`, which compares methods; here, leave it out");
-    keys.apply(raw);
+    keys.apply(raw);  // says what a preset looks at, its name and the size of a patch
+    e.network = comodal::network_preset(e.network_preset);
+    e.batch = comodal::augment_preset(e.augment_preset, e.batch.patch_size);
+    keys.apply(raw);  // a key that is set wins over its preset
     return e;
   }
 
@@ -158,11 +177,15 @@ struct experiment {
     s.bind("data.exclude", exclude);
     s.bind("data.normalise", normalise);
     s.bind("data.margin", margin);
+    s.bind("model.preset", network_preset, app_detail::preset_comment(network_preset_names()));
     visit_network_options(network, [&](std::string_view name, auto& value) { s.bind(text("model.", name), value); });
   }
   void bind_batch(settings& s) {
+    bool preset = false;
     visit_batch_options(batch, [&](std::string_view name, auto& value) {
       using type = std::remove_cvref_t<decltype(value)>;
+      if (name.starts_with("augment.") && !std::exchange(preset, true))
+        s.bind("augment.preset", augment_preset, app_detail::preset_comment(augment_preset_names()));
       if constexpr (std::is_same_v<type, extent3> || std::is_same_v<type, std::array<bool, 3>> ||
                     std::is_same_v<type, std::array<double, 3>>)
         s.bind_reversed(std::string(name), value);

@@ -156,15 +156,16 @@ class raw_settings {
 class settings {
  public:
   /// Binds a key ("train.steps", or "seed" at the top) to an option, which must outlive this.
+  /// @param comment stands behind the value wherever it is shown
   template <class T>
-  void bind(const std::string& key, T& option) {
+  void bind(const std::string& key, T& option, std::string comment = {}) {
     add(key, {[key, &option](const toml::value& value, const std::string& where) {
                 T read = option;
                 if (!app_detail::read_value(value, read))
                   throw config_error(text(where, ": ", key, " is not ", app_detail::kind_of<T>()));
                 option = std::move(read);
               },
-              [&option] { return app_detail::show_value(option); }});
+              [&option] { return app_detail::show_value(option); }, std::move(comment)});
   }
   /// Binds a triple that is kept as (D, H, W) and written as (i, j, k), the order of NIfTI's axes.
   template <class T>
@@ -180,7 +181,8 @@ class settings {
                 T shown = option;
                 std::reverse(shown.begin(), shown.end());
                 return app_detail::show_value(shown);
-              }});
+              },
+              {}});
   }
   /// Binds every value of a struct of options, below the keys `prefix`.
   void bind_all(const std::string& prefix, any_options& options) {
@@ -202,8 +204,9 @@ class settings {
     std::string top, sections, current;
     for (const std::string& key : m_order) {
       const auto dot = key.rfind('.');
-      const std::string line =
-          key.substr(dot == std::string::npos ? 0 : dot + 1) + " = " + m_keys.at(key).show() + "\n";
+      const bound& option = m_keys.at(key);
+      const std::string comment = option.comment.empty() ? "" : "  # " + option.comment,
+                        line = text(app_detail::last_part(key), " = ", option.show(), comment, "\n");
       if (dot == std::string::npos) {
         top += line;
         continue;
@@ -234,6 +237,7 @@ class settings {
   struct bound {
     std::function<void(const toml::value&, const std::string&)> set;
     std::function<std::string()> show;
+    std::string comment;
   };
 
   void add(const std::string& key, bound option) {

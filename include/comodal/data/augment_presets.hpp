@@ -8,7 +8,9 @@
 #include <comodal/data/batch.hpp>
 
 #include <algorithm>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -86,6 +88,11 @@ using augment_setter = void (*)(batch_options&);
   o.patch_size = patch_size;
   detail::augment_preset_table().at(name, "augment.preset")(o);
   return o;
+}
+
+/// The names of all presets, the default first.
+[[nodiscard]] inline const std::vector<std::string>& augment_preset_names() {
+  return detail::augment_preset_table().names();
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG
