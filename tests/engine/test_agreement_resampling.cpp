@@ -17,6 +17,7 @@ BOOST_AUTO_TEST_CASE(pooling) {
       agree("max_pool3d", {{{2, 5, 7, 4, channels}}}, [&](const auto& v) { return max_pool3d(v[0], window); });
       agree("average_pool3d", {{{2, 5, 7, 4, channels}}}, [&](const auto& v) { return average_pool3d(v[0], window); });
     }
+  agree("average_pool3d", {{{1, 9, 8, 8, 3}}}, [](const auto& v) { return average_pool3d(v[0], {4, 8, 8}); });
 }
 
 template <class Backend>

@@ -34,13 +34,15 @@ struct pool3d_problem {
     return {batch, out[0], out[1], out[2], channels};
   }
 
-  /// @throws shape_error for a window below 1, of more than 255 voxels, or larger than the input
+  /// @throws shape_error for a window below 1 or larger than the input, and of a maximum for one of more than 255
+  /// voxels, which `chosen` could not tell apart
   void check() const {
     for (std::size_t a = 0; a < 3; ++a)
       if (window[a] < 1 || window[a] > input[a])
         throw shape_error(text("pool3d: window ", window[a], " along axis ", a, " of extent ", input[a],
                                ", expected 1 to ", input[a]));
-    if (window[0] * window[1] * window[2] > 255) throw shape_error("pool3d: a window of more than 255 voxels");
+    if (kind == pooling::maximum && window[0] * window[1] * window[2] > 255)
+      throw shape_error("pool3d: a maximum over a window of more than 255 voxels");
   }
   [[nodiscard]] std::string to_string() const {
     return text(batch, " x ", input[0], 'x', input[1], 'x', input[2], " x ", channels, ", window ", window[0], 'x',
