@@ -31,6 +31,7 @@
 #include <comodal/ssl/parts/distance_fields.hpp>
 #include <comodal/ssl/parts/ema_teacher.hpp>
 #include <comodal/ssl/parts/feature_contrast.hpp>
+#include <comodal/ssl/parts/feature_heads.hpp>
 #include <comodal/ssl/parts/feature_kernels.hpp>
 #include <comodal/ssl/parts/feature_memory.hpp>
 #include <comodal/ssl/parts/foreground_maps.hpp>
