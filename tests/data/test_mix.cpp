@@ -96,6 +96,23 @@ BOOST_AUTO_TEST_CASE(presence_is_the_intersection) {
   BOOST_TEST(target.image(0, 1)[647] == value(1, 0, 1, 647));
 }
 
+BOOST_AUTO_TEST_CASE(crops_that_are_annotated_in_part_are_passed_over) {
+  for (const auto& [annotated, from] : {std::pair{std::vector<float>{1, 1, 1, 0}, 0}, {{1, 0, 1, 1}, 1}}) {
+    crop_batch target = make_batch(1, true), source = make_batch(2, false);
+    source.annotated = annotated;
+    for (const index t : {0, 1}) {
+      BOOST_TEST(mix_crop(target, 0, source, t, {{0, 0, 0}, {4, 6, 8}, false}));
+      BOOST_TEST(target.image(0, 1)[0] == value(2, from, 1, 0));
+    }
+  }
+  crop_batch target = make_batch(1, true), source = make_batch(2, false);
+  source.annotated = {1, 0, 1, 0};
+  const crop_batch before = target;
+  BOOST_TEST(!mix_crop(target, 0, source, 1, {{0, 0, 0}, {4, 6, 8}, false}));
+  BOOST_TEST((target.images == before.images));
+  BOOST_TEST((target.known == before.known));
+}
+
 BOOST_AUTO_TEST_CASE(no_common_modality_no_mix) {
   crop_batch target = make_batch(1, true), source = make_batch(2, false);
   remove_modality(target, 0, 0);

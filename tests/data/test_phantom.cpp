@@ -7,6 +7,7 @@
 #include <omp.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <filesystem>
 #include <fstream>
@@ -93,6 +94,54 @@ BOOST_AUTO_TEST_CASE(a_cohort_has_the_layout_and_hides_labels) {
   BOOST_TEST(json["phantom"]["seed"] == 3);
   BOOST_TEST(json["phantom"]["missing"] == 0.6);
   BOOST_TEST(json["phantom"]["grid"][2] == 16);
+}
+
+BOOST_AUTO_TEST_CASE(oedema_may_be_annotated_in_a_part_of_the_cases) {
+  const scratch_folder scratch;
+  phantom_options o = tiny();
+  o.labelled = 4;
+  o.unlabelled = 1;
+  o.test = 1;
+  write_phantom_cohort(scratch.path / "full", o, 3);
+  o.oedema_labelled = 0.34;  // cases 0 and 2
+  write_phantom_cohort(scratch.path / "part", o, 3);
+  auto expected = names(scratch.path / "full");
+  for (const char* file : {"partial.json", "labelsUn/phantom_0001.nii.gz", "labelsUn/phantom_0003.nii.gz"})
+    expected.insert(file);
+  BOOST_TEST(names(scratch.path / "part") == expected, boost::test_tools::per_element());
+  for (index c = 0; c < 4; ++c) {
+    const std::string file = phantom_case_name(c) + ".nii.gz";
+    const auto truth = read_nifti_labels(scratch.path / "full/labelsTr" / file).values;
+    auto without = truth;
+    std::replace(without.begin(), without.end(), std::uint8_t{2}, std::uint8_t{0});
+    BOOST_TEST((without != truth));
+    BOOST_TEST((read_nifti_labels(scratch.path / "part/labelsTr" / file).values == (c % 2 == 0 ? truth : without)));
+    if (c % 2 == 1) BOOST_TEST((read_nifti_labels(scratch.path / "part/labelsUn" / file).values == truth));
+  }
+  const auto read = [&](const char* file) {
+    std::ifstream in(scratch.path / file);
+    return nlohmann::json::parse(in);
+  };
+  BOOST_TEST(read("part/partial.json") == nlohmann::json::parse(R"({"phantom_0001": ["necrotic core", "enhancing rim"],
+                                       "phantom_0003": ["necrotic core", "enhancing rim"]})"));
+  BOOST_TEST(read("part/dataset.json")["phantom"]["oedema_labelled"] == 0.34);
+  // A cohort without partial labels has the bytes that it had before there were any.
+  BOOST_TEST(!read("full/dataset.json")["phantom"].contains("oedema_labelled"));
+}
+
+BOOST_AUTO_TEST_CASE(oedema_is_annotated_in_the_first_of_every_few_cases) {
+  const auto cases = [](double fraction) {
+    phantom_options o;
+    o.oedema_labelled = fraction;
+    std::string list;
+    for (index c = 0; c < 10; ++c) list += phantom_oedema_labelled(o, c) ? '1' : '0';
+    return list;
+  };
+  BOOST_TEST(cases(1) == "1111111111");
+  BOOST_TEST(cases(0) == "0000000000");
+  BOOST_TEST(cases(0.25) == "1000100010");
+  BOOST_TEST(cases(0.1) == "1000000000");
+  BOOST_TEST(cases(0.7) == "1110110110");
 }
 
 BOOST_AUTO_TEST_CASE(files_do_not_depend_on_threads_or_cohort_size) {

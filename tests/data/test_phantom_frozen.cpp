@@ -28,6 +28,7 @@ std::string listing() {
   std::ostringstream out;
   out.precision(17);
   visit_phantom_options(options, [&](std::string_view name, const auto& value) {
+    if (name == "oedema_labelled") return;  // came later; 1 is what was before
     out << name << " = ";
     show(out, value);
     out << '\n';
@@ -40,4 +41,5 @@ std::string listing() {
 BOOST_AUTO_TEST_CASE(the_defaults_are_those_that_results_stand_on) {
   BOOST_TEST_INFO(listing());
   BOOST_TEST(hash_name(listing()) == 2086749984u);
+  BOOST_TEST(phantom_options{}.oedema_labelled == 1);
 }

@@ -9,6 +9,7 @@
 #include <comodal/core/random.hpp>
 #include <comodal/data/volume_view.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstddef>
 #include <cstdint>
@@ -26,6 +27,9 @@ struct labelled_training_case {
   std::string id;
   std::vector<volume_view> images;  // float; one per modality, empty where absent; canonical, normalised, one grid
   volume_view label;                // uint8, on the same grid
+  /// By channel of the targets, 0 or 1: the classes that are annotated. Empty: all. A voxel of label 0 is then
+  /// background or of a class that is not.
+  std::vector<float> annotated{};
 };
 
 /// A case without a label: this type has no place for one, so no crop of it can depend on one.
@@ -47,6 +51,7 @@ struct crop_batch {
   std::vector<std::uint32_t> cases;  // (N), the case of each sample
   std::vector<std::uint8_t> box;     // (N, D, H, W), 1 in a random box per crop; empty unless `batch_views` asks for it
   std::map<std::string, std::vector<float>> fields;  // each (N, D, H, W); see `crop_field`
+  std::vector<float> annotated;  // (N, channels of the targets), 0 or 1: the classes that are; empty: all of all crops
 
   /// Voxels of one crop.
   [[nodiscard]] index voxels() const { return size[0] * size[1] * size[2]; }
@@ -63,6 +68,13 @@ struct crop_batch {
   /// Where the labels of one crop are true, (D, H, W).
   [[nodiscard]] std::span<std::uint8_t> known_label(index sample) { return part(known, sample); }
   [[nodiscard]] std::span<const std::uint8_t> known_label(index sample) const { return part(known, sample); }
+  /// True if all classes are annotated in a crop.
+  [[nodiscard]] bool fully_annotated(index sample) const {
+    if (annotated.empty()) return true;
+    const std::size_t channels = annotated.size() / static_cast<std::size_t>(samples);
+    const auto row = std::span(annotated).subspan(static_cast<std::size_t>(sample) * channels, channels);
+    return std::find(row.begin(), row.end(), 0.f) == row.end();
+  }
   /// Which modalities a sample has, (M).
   [[nodiscard]] std::span<float> presence(index sample) {
     return std::span(present).subspan(static_cast<std::size_t>(sample * modalities),

@@ -5,6 +5,7 @@
 #ifndef COMODAL_DATA_BATCH_MAKER_HPP
 #define COMODAL_DATA_BATCH_MAKER_HPP
 
+#include <comodal/data/annotated_classes.hpp>
 #include <comodal/data/augment.hpp>
 #include <comodal/data/batch_views.hpp>
 #include <comodal/data/cut_crop.hpp>
@@ -61,6 +62,7 @@ class batch_maker {
                                   "; resample it to their grid"));
       m_classes.emplace_back(c.label);
     }
+    static_cast<void>(detail::annotated_channels(m_labelled));  // of one number in all cases
     for (const auto& c : m_unlabelled) m_unlabelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
     m_guides.resize(m_unlabelled.size());
   }
@@ -73,7 +75,7 @@ class batch_maker {
 
   [[nodiscard]] const batch_options& options() const { return m_options; }
   /// What each batch holds. Call it only while no other thread makes a batch.
-  /// @throws config_error if views of unlabelled crops are asked for and there are too few, or for a negative number
+  /// @throws config_error for too few unlabelled crops, a negative number, or partial labels that no method expects
   void set_views(batch_views views) {
     if (views.weak < 0 || views.strong < 0)
       throw config_error(
@@ -83,6 +85,7 @@ class batch_maker {
                               ": the method learns from unlabelled crops; set it to ", views.least_unlabelled,
                               " or more, or choose a method that does not"));
     if (views.has_unlabelled()) refuse_few_unlabelled();
+    detail::refuse_unknown_partial_labels(m_labelled, views);
     m_views = std::move(views);
   }
   /// Makes the part of one of several processes: with `ranks` of them, a step has `ranks` times the crops, and this
@@ -202,6 +205,8 @@ class batch_maker {
       detail::cut_crop(one.images, grid, map, *weak, n, one.label);
       change(m_weak, part::labelled_weak, *weak, n, step);
     }
+    detail::annotate(crops, m_labelled);
+    if (weak) weak->annotated = crops.annotated;
     for (const crop_field& field : m_views.fields) {
       auto& all = crops.fields[field.name];
       all.resize(static_cast<std::size_t>(crops.samples * crops.voxels()));

@@ -27,6 +27,7 @@ struct batch_views {
   bool box_masks = false;            // a random box per crop of `strong`, in `crop_batch::box`
   std::vector<crop_field> fields{};  // of `step_batch::labelled`
   index least_unlabelled = 1;        // unlabelled crops per step that the method needs, where it asks for any
+  bool partial_labels = false;       // the method's labelled loss heeds `crop_batch::annotated`
 
   /// The views of a method that learns from labelled crops alone.
   [[nodiscard]] static batch_views labelled_only() {

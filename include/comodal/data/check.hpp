@@ -23,7 +23,8 @@ namespace comodal::inline COMODAL_CONFIG {
     for (const labelled_case& one : *list) labelled.push_back(&one);
   std::vector<const unlabelled_case*> unlabelled;
   for (const auto& list : {&c.unlabelled, &c.test})
-    for (const unlabelled_case& one : *list) unlabelled.push_back(&one);
+    for (const unlabelled_case& one : *list)
+      if (!c.partially_annotated(one.files.id)) unlabelled.push_back(&one);  // looked at among the labelled ones
 
   const auto with_label = static_cast<index>(labelled.size()), all = with_label + static_cast<index>(unlabelled.size());
   std::vector<std::vector<finding>> found(static_cast<std::size_t>(all));

@@ -33,6 +33,9 @@ struct case_files {
 struct labelled_case {
   case_files files;
   image_source label;
+  std::vector<bool> annotated{};  // by class of the cohort, background first; empty: all are
+
+  [[nodiscard]] bool fully_annotated() const { return annotated.empty(); }
 
   /// How messages name the label.
   [[nodiscard]] std::string label_name() const { return label.name(text("case ", files.id, ", label in memory")); }
@@ -74,7 +77,8 @@ struct cohort_listing {
   }
 };
 
-/// The cases of a study as a split uses them, sorted by id within each list, and the reader's findings.
+/// The cases of a study as a split uses them, sorted by id within each list, and the reader's findings. A case of which
+/// not all classes are annotated is listed twice: as a labelled case, and, without its label, as an unlabelled one.
 struct cohort {
   std::string source;                   // the folder or list that it was read from
   std::vector<std::string> modalities;  // names, in the order of case_files::images
@@ -86,6 +90,15 @@ struct cohort {
   std::vector<unlabelled_case> test;
   std::vector<finding> findings;
 
+  /// True if not all classes are annotated in some labelled case.
+  [[nodiscard]] bool has_partial_labels() const {
+    return std::any_of(labelled.begin(), labelled.end(), [](const labelled_case& c) { return !c.fully_annotated(); });
+  }
+  /// True if that case is labelled, and not all classes are annotated in it.
+  [[nodiscard]] bool partially_annotated(const std::string& id) const {
+    return std::any_of(labelled.begin(), labelled.end(),
+                       [&](const labelled_case& c) { return !c.fully_annotated() && c.files.id == id; });
+  }
   /// True if a class stands for more than one label value.
   [[nodiscard]] bool has_regions() const {
     return std::any_of(labels.begin(), labels.end(), [](const label_class& c) { return c.values.size() > 1; });

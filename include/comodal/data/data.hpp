@@ -4,6 +4,7 @@
 #ifndef COMODAL_DATA_DATA_HPP
 #define COMODAL_DATA_DATA_HPP
 
+#include <comodal/data/annotated_classes.hpp>
 #include <comodal/data/augment.hpp>
 #include <comodal/data/augment_presets.hpp>
 #include <comodal/data/batch.hpp>
@@ -33,6 +34,7 @@
 #include <comodal/data/nifti_header.hpp>
 #include <comodal/data/nnunet_raw.hpp>
 #include <comodal/data/normalise.hpp>
+#include <comodal/data/partial_labels.hpp>
 #include <comodal/data/phantom.hpp>
 #include <comodal/data/phantom_acquisition.hpp>
 #include <comodal/data/phantom_anatomy.hpp>

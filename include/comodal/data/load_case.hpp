@@ -168,8 +168,42 @@ COMODAL_ONCE loaded_images load_images(const case_files& files) {
   return found;
 }
 
+/// What is to be said of each class (or of regions that share a value) that has voxels although it is not annotated:
+/// "holds 12 voxels of 'oedema', which is not annotated in case a; ...". A value that an annotated class has is right.
+/// @param annotated by class; empty: all are
+[[nodiscard]] inline std::vector<std::string> unannotated_labels(const label_volume& label,
+                                                                 const std::vector<label_class>& classes,
+                                                                 const std::vector<bool>& annotated,
+                                                                 const std::string& id) {
+  std::array<std::size_t, 256> counts{};
+  for (const std::uint8_t v : label.values) ++counts[v];
+  std::vector<std::pair<std::string, std::size_t>> voxels;  // by the names of what has the value
+  for (std::size_t v = 1; v < 256 && !annotated.empty(); ++v) {
+    std::string names;
+    bool right = counts[v] == 0;
+    for (std::size_t c = 1; c < classes.size(); ++c) {
+      const auto& values = classes[c].values;
+      if (std::find(values.begin(), values.end(), static_cast<int>(v)) == values.end()) continue;
+      right = right || annotated[c];
+      names += text(names.empty() ? "'" : ", '", classes[c].name, "'");
+    }
+    if (right || names.empty()) continue;
+    const auto known = std::find_if(voxels.begin(), voxels.end(), [&](const auto& one) { return one.first == names; });
+    if (known == voxels.end())
+      voxels.emplace_back(names, counts[v]);
+    else
+      known->second += counts[v];
+  }
+  std::vector<std::string> found;
+  for (const auto& [names, number] : voxels)
+    found.push_back(text("holds ", number, " voxels of ", names, ", which is not annotated in case ", id,
+                         "; add it to the case's list in the file of partial labels, or set these voxels to 0"));
+  return found;
+}
+
 /// Reads the label map of a case whose images were loaded, and adds what is wrong with it to their findings:
-/// unreadable, on another grid, values that no class declares (errors), no foreground (warning).
+/// unreadable, on another grid, values that no class declares or that are of no annotated class (errors), no foreground
+/// (warning).
 /// @param classes the declared classes; none: values are not compared
 [[nodiscard]] inline label_volume load_label(const labelled_case& labelled, const std::vector<label_class>& classes,
                                              loaded_images& c) {
@@ -186,6 +220,8 @@ COMODAL_ONCE loaded_images load_images(const case_files& files) {
       c.findings.push_back(
           {finding::level::error, name, text("is on another grid than ", c.reference.filename().string(), ": ", how)});
   for (const std::string& words : undeclared_labels(label, classes))
+    c.findings.push_back({finding::level::error, name, words});
+  for (const std::string& words : unannotated_labels(label, classes, labelled.annotated, labelled.files.id))
     c.findings.push_back({finding::level::error, name, words});
   if (foreground_voxels(label) == 0)
     c.findings.push_back({finding::level::warning, name, "is empty: every voxel is background"});

@@ -52,10 +52,13 @@ void fill_region(const extent3& size, const mix_region& region, std::span<Scalar
 
 /// Replaces the region of sample `s` of `target` by that of sample `t` of `source`, all modalities at once; marks its
 /// voxels in `known` and copies their labels. What the mixed crop has is the intersection of what both have; other
-/// modalities become 0.
+/// modalities become 0. A crop of which not all classes are annotated is passed over for the next one: its background
+/// is no true label.
 /// @param target with labels and known labels; @param source with labels; crops of one size
-/// @returns false, and changes nothing, if the intersection is empty
+/// @returns false, and changes nothing, if the intersection is empty, or no crop of `source` is fully annotated
 inline bool mix_crop(crop_batch& target, index s, const crop_batch& source, index t, const mix_region& region) {
+  for (index passed = 0; !source.fully_annotated(t); t = (t + 1) % source.samples)
+    if (++passed == source.samples) return false;
   const auto present = target.presence(s);
   const auto other = source.presence(t);
   bool any = false;

@@ -11,6 +11,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+#include <array>
+#include <cmath>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -41,16 +44,51 @@ inline constexpr index phantom_first_test = 5000;
   json["description"] =
       "Synthetic heads; cases of imagesTr without a file in labelsTr are unlabelled, their truth is in labelsUn";
   json["phantom"]["seed"] = seed;
-  visit_phantom_options(options,
-                        [&](std::string_view name, const auto& value) { json["phantom"][std::string(name)] = value; });
+  visit_phantom_options(options, [&](std::string_view name, const auto& value) {
+    // Cohorts from before this option keep their bytes.
+    if (name != "oedema_labelled" || options.oedema_labelled != 1) json["phantom"][std::string(name)] = value;
+  });
   return json;
 }
+
+/// True if oedema is annotated in a labelled case: in the first of every 1 / `oedema_labelled`. Other cases do not
+/// matter.
+[[nodiscard]] inline bool phantom_oedema_labelled(const phantom_options& options, index number) {
+  const auto until = [&](index n) { return std::ceil(static_cast<double>(n) * options.oedema_labelled - 1e-9); };
+  return until(number + 1) > until(number);
+}
+
+namespace data_detail {
+
+// Oedema that is not annotated, as background.
+[[nodiscard]] inline label_volume without_oedema(label_volume labels) {
+  std::replace(labels.values.begin(), labels.values.end(), std::uint8_t{2}, std::uint8_t{0});
+  return labels;
+}
+
+// The file of partial labels of a cohort; an empty object if oedema is annotated everywhere.
+[[nodiscard]] inline nlohmann::ordered_json phantom_partial_json(const phantom_options& options) {
+  nlohmann::ordered_json json = nlohmann::ordered_json::object();
+  for (index c = 0; c < options.labelled; ++c)
+    if (!phantom_oedema_labelled(options, c))
+      json[phantom_case_name(c)] = std::array{phantom_labels[1], phantom_labels[3]};
+  return json;
+}
+
+inline void write_json(const std::filesystem::path& file, const nlohmann::ordered_json& json) {
+  const std::string words = json.dump(2) + '\n';
+  write_file(file, {reinterpret_cast<const unsigned char*>(words.data()), words.size()});
+}
+
+}  // namespace data_detail
 
 /// Writes a cohort to `folder`, which must be new or empty: `imagesTr` (labelled, then unlabelled cases), `labelsTr`
 /// (the labelled ones only), `imagesTs`, `labelsTs`, `dataset.json`, and `labelsUn`, the truth of the unlabelled cases
 /// for experiments with all labels, which no reader of this layout opens. A missing modality is a file that is not
-/// there; a labelled case has all of them. The same bytes for every number of threads. @throws config_error for options
-/// that make no sense, io_error if a file cannot be written
+/// there; a labelled case has all of them. Where oedema is annotated in a part of the labelled cases
+/// (`oedema_labelled`), it is background in the labels of the others, `partial.json` says so, and their whole truth is
+/// in `labelsUn` too. The same bytes for every number of threads. @throws config_error for options that make no sense,
+/// io_error if a file cannot be written
 inline void write_phantom_cohort(const std::filesystem::path& folder, const phantom_options& options,
                                  std::uint64_t seed) {
   check(options);
@@ -73,10 +111,18 @@ inline void write_phantom_cohort(const std::filesystem::path& folder, const phan
       if (labelled || made.present[m])
         write_nifti(folder / (test ? "imagesTs" : "imagesTr") / (name + "_000" + std::to_string(m) + ".nii.gz"),
                     made.images[m]);
-    write_nifti(folder / (test ? "labelsTs" : labelled ? "labelsTr" : "labelsUn") / (name + ".nii.gz"), made.labels);
+    const bool partial = labelled && !phantom_oedema_labelled(options, number);
+    if (partial) write_nifti(folder / "labelsTr" / (name + ".nii.gz"), data_detail::without_oedema(made.labels));
+    write_nifti(folder /
+                    (test                   ? "labelsTs"
+                     : labelled && !partial ? "labelsTr"
+                                            : "labelsUn") /
+                    (name + ".nii.gz"),
+                made.labels);
   });
-  const std::string json = phantom_dataset_json(options, seed).dump(2) + '\n';
-  write_file(folder / "dataset.json", {reinterpret_cast<const unsigned char*>(json.data()), json.size()});
+  data_detail::write_json(folder / "dataset.json", phantom_dataset_json(options, seed));
+  if (const auto partial = data_detail::phantom_partial_json(options); !partial.empty())
+    data_detail::write_json(folder / "partial.json", partial);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -33,8 +33,9 @@ struct phantom_options {
   index labelled = 4;     // training cases with a label file
   index unlabelled = 20;  // training cases without
   index test = 12;
-  double missing = 0.15;  // chance that an unlabelled or test case lacks one modality
-  bool copies = false;    // control: all modalities of a case are the same image, its FLAIR
+  double missing = 0.15;       // chance that an unlabelled or test case lacks one modality
+  bool copies = false;         // control: all modalities of a case are the same image, its FLAIR
+  double oedema_labelled = 1;  // fraction of the labelled cases in which oedema is annotated
 
   // Grid
   std::array<index, 3> grid{96, 96, 64};         // voxels along i, j, k
@@ -112,6 +113,7 @@ void visit_phantom_options(Options& o, Visit&& visit) {
   COMODAL_IMPL_VISIT(test);
   COMODAL_IMPL_VISIT(missing);
   COMODAL_IMPL_VISIT(copies);
+  COMODAL_IMPL_VISIT(oedema_labelled);
   COMODAL_IMPL_VISIT(grid);
   COMODAL_IMPL_VISIT(spacing);
   COMODAL_IMPL_VISIT(supersampling);
@@ -245,6 +247,7 @@ COMODAL_ONCE void check(const phantom_options& o) {
   at_least("supersampling", static_cast<double>(o.supersampling), 1);
   at_most("supersampling", static_cast<double>(o.supersampling), 4);
   for (const auto& [name, value] : {std::pair{"missing", o.missing},
+                                    {"oedema_labelled", o.oedema_labelled},
                                     {"oblique_fraction", o.oblique_fraction},
                                     {"second_lesion", o.second_lesion},
                                     {"second_share", o.second_share[1]},

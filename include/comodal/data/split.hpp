@@ -5,8 +5,10 @@
 #ifndef COMODAL_DATA_SPLIT_HPP
 #define COMODAL_DATA_SPLIT_HPP
 
+#include <comodal/core/nearest_name.hpp>
 #include <comodal/data/cohort.hpp>
 #include <comodal/data/json.hpp>
+#include <comodal/data/partial_labels.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -22,6 +24,7 @@ struct cohort_split {
       labelled{};                         // ids whose labels train; unset: all that have one (but `validation`)
   std::vector<std::string> validation{};  // ids kept apart, with their labels
   std::vector<std::string> exclude{};     // ids left out, test cases too
+  partial_labels partial{};               // cases of which not all classes are annotated
 };
 
 namespace data_detail {
@@ -58,16 +61,84 @@ inline void check_split(const cohort_listing& listing, const cohort_split& split
       throw config_error(text("case ", id, " is listed both as labelled and as validation"));
 }
 
+// The names of the classes, without the background.
+inline std::vector<std::string> foreground_names(const std::vector<label_class>& labels) {
+  std::vector<std::string> names;
+  for (std::size_t c = 1; c < labels.size(); ++c) names.push_back(labels[c].name);
+  return names;
+}
+
+// What is wrong with the entry of a case in the file of partial labels, each without a remedy of its own in one line.
+inline std::vector<std::string> partial_label_faults(const cohort_listing& listing, const cohort_split& split,
+                                                     const annotated_case& entry) {
+  const bool is_test = std::any_of(listing.test.begin(), listing.test.end(),
+                                   [&](const case_files& files) { return files.id == entry.id; });
+  const listed_case* const found = find_case(listing, entry.id);
+  if (!found && !is_test) return {text(listing.source, " has no such case; leave it out")};
+  if (!found || found->label.empty()) return {text("it has no label in ", listing.source, "; leave it out")};
+  std::vector<std::string> faults;
+  if (contains(split.validation, entry.id))
+    faults.push_back("it is kept apart to validate on, which needs all classes; validate on other cases");
+  if (entry.classes.empty())
+    faults.push_back(
+        "its list is empty; a case in which no class is annotated is an unlabelled one: take its label away, or list "
+        "the classes that are annotated");
+  const auto names = foreground_names(listing.labels);
+  for (const std::string& name : entry.classes) {
+    if (contains(names, name)) continue;
+    if (!listing.labels.empty() && name == listing.labels[0].name)
+      faults.push_back(text("'", name, "' is not listed: it is what no other class is; leave it out"));
+    else
+      faults.push_back(text("there is no class '", name, "'; did you mean '", nearest_name(name, names), "'?"));
+  }
+  return faults;
+}
+
+// Marks the classes that are annotated in a labelled case; none where all are.
+inline std::vector<bool> annotated_classes(const cohort_listing& listing, const partial_labels& partial,
+                                           const std::string& id) {
+  const auto entry =
+      std::find_if(partial.cases.begin(), partial.cases.end(), [&](const annotated_case& one) { return one.id == id; });
+  if (entry == partial.cases.end()) return {};
+  std::vector<bool> annotated{true};
+  for (const std::string& name : foreground_names(listing.labels)) annotated.push_back(contains(entry->classes, name));
+  if (std::find(annotated.begin(), annotated.end(), false) == annotated.end()) annotated.clear();
+  return annotated;
+}
+
+// Refuses partial labels that make no sense, with a line for each fault.
+inline void check_partial_labels(const cohort_listing& listing, const cohort_split& split) {
+  std::string lines;
+  for (const annotated_case& entry : split.partial.cases)
+    for (const std::string& fault : partial_label_faults(listing, split, entry))
+      lines += text(lines.empty() ? "" : "\n", split.partial.source, ": case ", entry.id, ": ", fault);
+  if (!lines.empty()) throw config_error(lines);
+}
+
+// Refuses classes that nothing would teach.
+inline void check_all_annotated(const cohort& c, const std::string& source) {
+  std::string lines;
+  for (std::size_t k = 1; k < c.labels.size() && c.has_partial_labels(); ++k)
+    if (std::none_of(c.labelled.begin(), c.labelled.end(),
+                     [&](const labelled_case& one) { return one.fully_annotated() || one.annotated[k]; }))
+      lines += text(lines.empty() ? "" : "\n", source, ": class '", c.labels[k].name,
+                    "' is annotated in no labelled case, so that nothing would teach it; use a case that has it, or "
+                    "take the class out of the data set");
+  if (!lines.empty()) throw config_error(lines);
+}
+
 }  // namespace data_detail
 
 /// The cohort that a split makes of the cases of a listing. Findings about excluded cases are left out.
 /// @throws config_error for an id that the listing does not have, or that has no label where one is needed; for labels
-/// that no label map can hold (`check_labels`)
+/// that no label map can hold (`check_labels`); for partial labels with unknown cases or classes, an empty list, a case
+/// without a label or one to validate on, and for a class that no labelled case has, a line for each
 [[nodiscard]] cohort apply_split(const cohort_listing& listing, const cohort_split& split = {});
 #if COMODAL_BODIES
 COMODAL_ONCE cohort apply_split(const cohort_listing& listing, const cohort_split& split) {
   if (!listing.labels.empty()) check_labels(listing.labels, listing.region_order);
   data_detail::check_split(listing, split);
+  data_detail::check_partial_labels(listing, split);
   cohort c;
   c.source = listing.source;
   c.modalities = listing.modalities;
@@ -82,10 +153,11 @@ COMODAL_ONCE cohort apply_split(const cohort_listing& listing, const cohort_spli
     if (data_detail::contains(split.validation, id))
       c.validation.push_back({one.files, one.label});
     else if (may_use)
-      c.labelled.push_back({one.files, one.label});
-    else
+      c.labelled.push_back({one.files, one.label, data_detail::annotated_classes(listing, split.partial, id)});
+    if (!data_detail::contains(split.validation, id) && (!may_use || !c.labelled.back().fully_annotated()))
       c.unlabelled.push_back({one.files});
   }
+  data_detail::check_all_annotated(c, split.partial.source);
   for (const case_files& files : listing.test)
     if (!data_detail::contains(split.exclude, files.id)) c.test.push_back({files});
   return c;

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Which classes are annotated in the crops of a batch, from the cases that they are cut from.
+#ifndef COMODAL_DATA_ANNOTATED_CLASSES_HPP
+#define COMODAL_DATA_ANNOTATED_CLASSES_HPP
+
+#include <comodal/data/batch_views.hpp>
+
+#include <algorithm>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace detail {
+
+// The channels of which cases say whether they are annotated; 0 if all are in all cases.
+[[nodiscard]] inline std::size_t annotated_channels(const std::vector<labelled_training_case>& cases) {
+  std::size_t channels = 0;
+  for (const auto& one : cases) {
+    if (one.annotated.empty()) continue;
+    if (channels > 0 && one.annotated.size() != channels)
+      throw config_error(text("training case ", one.id, ": says of ", one.annotated.size(),
+                              " channels whether they are annotated, another case of ", channels));
+    channels = one.annotated.size();
+  }
+  return channels;
+}
+
+// Fills `annotated` of crops whose `cases` are known; empties it if all classes are annotated in all cases.
+inline void annotate(crop_batch& crops, const std::vector<labelled_training_case>& cases) {
+  const std::size_t channels = annotated_channels(cases);
+  crops.annotated.assign(static_cast<std::size_t>(crops.samples) * channels, 1.f);
+  for (std::size_t n = 0; n < crops.cases.size(); ++n) {
+    const auto& row = cases[crops.cases[n]].annotated;
+    std::copy(row.begin(), row.end(), crops.annotated.begin() + static_cast<std::ptrdiff_t>(n * channels));
+  }
+}
+
+// Refuses a method that takes every voxel without a label for background where some are not.
+inline void refuse_unknown_partial_labels(const std::vector<labelled_training_case>& cases, const batch_views& views) {
+  if (annotated_channels(cases) > 0 && !views.partial_labels)
+    throw config_error(
+        "batch_maker: not all classes are annotated in some labelled cases, and the method does not know what that "
+        "means; set partial_labels in its views() once its loss heeds crop_batch::annotated, or leave these cases out");
+}
+
+}  // namespace detail
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
