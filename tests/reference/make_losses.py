@@ -321,4 +321,38 @@ s = s.masked_fill(torch.cat([allowed, allowed_further], 1) == 0, -torch.inf)
 value = torch.logsumexp(s, 1, keepdim=True) - (leaf * units["partners"]).sum(1, keepdim=True) / 0.25
 keep("info_nce", leaf, value, penalty=(1 - allowed) * -1e4, further_penalty=(1 - allowed_further) * -1e4, **units)
 
+# Partial labels: the marginal loss from probabilities. In the second crop class 2 (region 2) is not annotated.
+torch.manual_seed(142)
+
+
+def marginal(z, y, annotated, regions, smooth=1.0):
+    z, y = voxels(z), voxels(y)
+    out = []
+    for n in range(z.shape[0]):
+        known = [c for c in range(0 if regions else 1, z.shape[-1]) if annotated[n, c] == 1]
+        if regions:
+            p = torch.sigmoid(z[n])
+            entropy = -sum(y[n, :, c] * p[:, c].log() + (1 - y[n, :, c]) * (1 - p[:, c]).log() for c in known) / z.shape[-1]
+        else:
+            p = torch.softmax(z[n], -1)
+            rest = 1 - sum(p[:, c] for c in known)
+            entropy = -((1 - sum(y[n, :, c] for c in known)) * rest.log() + sum(y[n, :, c] * p[:, c].log() for c in known))
+        lost = [1 - (2 * (p[:, c] * y[n, :, c]).sum() + smooth) / ((p[:, c] ** 2).sum() + (y[n, :, c] ** 2).sum() + smooth) for c in known]
+        out.append(entropy.mean() + sum(lost) / len(lost))
+    return torch.stack(out)
+
+
+labels = torch.zeros(shape[:-1], dtype=torch.long)
+labels[0, :2, :3, 1:] = 1
+labels[0, 1, 1:, 2:] = 2
+labels[1, 1:, :2, :3] = 1
+annotated = torch.tensor([[1.0, 1, 1], [1, 1, 0]])
+for name, regions in [("classes", False), ("regions", True)]:
+    # Regions overlap: 0 is all that is labelled; 2 has a voxel of the second crop, which says nothing there.
+    y = torch.stack([labels > 0, labels == 1, labels == 2], -1).double() if regions else F.one_hot(labels, 3).double()
+    if regions:
+        y[1, 0, 0, 0, 2] = 1
+    leaves = {"z": draw(*shape, low=-2, high=2).requires_grad_()}
+    keep_all("marginal_" + name, marginal(leaves["z"], y, annotated, regions), leaves, y=y, annotated=annotated)
+
 (here / "losses.json").write_text(json.dumps(losses, separators=(",", ":")) + "\n")

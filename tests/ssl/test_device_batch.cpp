@@ -19,6 +19,7 @@ struct crops_bench : bench {
     batch.strong.present = {0, 1, 1, 1};
     batch.strong.fields["distance"].assign(batch.strong.labels.size(), 0.25f);
     batch.strong.box.assign(batch.strong.labels.size(), 1);
+    batch.labelled.annotated = {1, 0, 1, 1, 1, 1};
     batch.more["labelled_weak"] = batch.labelled;
   }
   template <class T>
@@ -39,6 +40,11 @@ struct crops_bench : bench {
     BOOST_TEST((all(found.labels) == given.labels));
     BOOST_TEST((all(found.known) == given.known));
     BOOST_TEST((all(found.box) == given.box));
+    BOOST_TEST(static_cast<bool>(found.annotated) == !given.annotated.empty());
+    if (found.annotated) {
+      BOOST_TEST((found.annotated.shape() == shape{2, 3}));
+      BOOST_TEST((host(found.annotated) == converted<double>(given.annotated)));
+    }
     BOOST_TEST(found.fields.size() == given.fields.size());
     for (const auto& [name, values] : given.fields)
       BOOST_TEST((host(found.fields.at(name)) == converted<double>(values)));

@@ -47,7 +47,7 @@ class bidirectional_copy_paste : public averaged_student<Backend> {
   bidirectional_copy_paste(const method_setup<Backend>& setup, const options_type& options)
       : base(setup, options), m_options(options) {}
 
-  [[nodiscard]] batch_views views() const { return {.box_mix = false, .box_masks = true}; }
+  [[nodiscard]] batch_views views() const { return {.box_mix = false, .box_masks = true, .partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     expect_unlabelled(batch, "bidirectional copy-paste");
@@ -61,7 +61,10 @@ class bidirectional_copy_paste : public averaged_student<Backend> {
 
     const auto out = base::student().forward(mix.volumes(), mix.present(),
                                              request.pass(network_outputs::logits, forward_mode::train));
-    const auto known = base::supervised(out, target, mix.present(), mix.known());
+    // Pseudo-labels name every class; true ones those that are annotated.
+    const auto& annotated = crops.labelled.annotated;
+    const known_classes<Backend> classes(kind, annotated ? mix.of_labelled(annotated) : annotated);
+    const auto known = base::supervised(out, target, mix.present(), mix.known(), classes);
     const auto pseudo = base::supervised(out, target, mix.present(), detach(1.0 - mix.known()));
     const auto loss = known + scale(pseudo, ramp_up(request, m_options.ramp) * m_options.pseudo_weight);
     base::home().backward(loss);

@@ -60,7 +60,7 @@ class cross_modality_collaboration : public averaged_student<Backend> {
     expect_branches(setup.options(), base::student().modalities(), options_type::name);
   }
 
-  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false}; }
+  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false, .partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     expect_unlabelled(batch, "cross-modality collaboration");

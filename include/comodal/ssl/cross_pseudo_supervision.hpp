@@ -32,7 +32,7 @@ class cross_pseudo_supervision_method : public averaged_student<Backend> {
   cross_pseudo_supervision_method(const method_setup<Backend>& setup, const options_type& options)
       : base(setup, options), m_second(setup.network(1)), m_options(options) {}
 
-  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false}; }
+  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false, .partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     expect_unlabelled(batch, "cross pseudo supervision");

@@ -31,6 +31,7 @@ struct device_crops {
   comodal::presence<Backend> present;               // (N, M)
   bytes labels, known, box;                         // (N, D, H, W), or empty
   std::map<std::string, variable<Backend>> fields;  // each (N, D, H, W)
+  variable<Backend> annotated;                      // (N, channels of the targets); empty: all of all crops
   case_numbers<Backend> cases;                      // (N)
 
   // Views of one batch lie side by side: all volumes, mask and share of these, and which sample is this view's first.
@@ -66,6 +67,7 @@ class batch_layout {
       v.known = place<std::uint8_t>(static_cast<index>(v.from->known.size()));
       v.box = place<std::uint8_t>(static_cast<index>(v.from->box.size()));
       for (const auto& [name, values] : v.from->fields) v.fields.push_back(place<T>(static_cast<index>(values.size())));
+      v.annotated = place<T>(static_cast<index>(v.from->annotated.size()));
     }
   }
 
@@ -87,6 +89,7 @@ class batch_layout {
       write<std::uint8_t>(block, v.box, 0, crops.box);
       std::size_t k = 0;
       for (const auto& [name, values] : crops.fields) write<T>(block, v.fields[k++], 0, values);
+      write<T>(block, v.annotated, 0, crops.annotated);
     }
   }
 
@@ -110,7 +113,7 @@ class batch_layout {
     const crop_batch* from = nullptr;
     std::size_t in = 0;  // the group
     index first = 0;     // its first sample there
-    std::size_t labels = 0, known = 0, box = 0;
+    std::size_t labels = 0, known = 0, box = 0, annotated = 0;
     std::vector<std::size_t> fields;
   };
 
@@ -121,7 +124,7 @@ class batch_layout {
       return like.size == crops.size && like.modalities == crops.modalities;
     };
     if (m_groups.empty() || !belongs(m_groups.back())) m_groups.push_back({m_views.size(), 0, {}, 0, 0, 0});
-    m_views.push_back({std::move(name), &crops, m_groups.size() - 1, m_groups.back().samples, 0, 0, 0, {}});
+    m_views.push_back({std::move(name), &crops, m_groups.size() - 1, m_groups.back().samples, 0, 0, 0, 0, {}});
     m_groups.back().samples += crops.samples;
   }
   template <class Scalar>
@@ -175,6 +178,10 @@ class batch_layout {
     std::size_t k = 0;
     for (const auto& [name, values] : from.fields)
       to.fields.emplace(name, home.constant(block.template bytes_as<T>(v.fields[k++], crops(from.samples))));
+    if (!from.annotated.empty()) {
+      const index channels = static_cast<index>(from.annotated.size()) / from.samples;
+      to.annotated = home.constant(block.template bytes_as<T>(v.annotated, shape{from.samples, channels}));
+    }
     return to;
   }
 

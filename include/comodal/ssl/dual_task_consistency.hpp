@@ -54,7 +54,7 @@ class dual_task_consistency : public averaged_student<Backend> {
         m_options(options) {}
 
   [[nodiscard]] batch_views views() const {
-    return {.weak = 0, .box_mix = false, .fields = distance_fields(base::targets())};
+    return {.weak = 0, .box_mix = false, .fields = distance_fields(base::targets()), .partial_labels = true};
   }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
@@ -67,7 +67,7 @@ class dual_task_consistency : public averaged_student<Backend> {
     const auto supervised = base::supervised(out, crops.labelled);
     const auto distances = bounded_distances(out.heads.at("distance"));
     const auto off = slice(distances, 0, 0, crops.labelled.samples) - target;
-    const auto distance = mean(off * off);
+    const auto distance = base::known(crops.labelled).mean_of_foreground(off * off);
     const auto consistency =
         mean(distance_consistency{base::targets().kind, m_options.steepness}(out.fused, distances));
     const auto loss = supervised + distance * m_options.distance +

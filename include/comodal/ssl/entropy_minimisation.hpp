@@ -44,7 +44,7 @@ class entropy_minimisation : public averaged_student<Backend> {
   entropy_minimisation(const method_setup<Backend>& setup, const options_type& options)
       : base(setup, options), m_options(options) {}
 
-  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false}; }
+  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false, .partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     expect_unlabelled(batch, "entropy minimisation");

@@ -33,7 +33,7 @@ class interpolation_consistency : public averaged_student<Backend> {
   interpolation_consistency(const method_setup<Backend>& setup, const options_type& options)
       : base(setup, options), m_options(options), m_distance(setup.consistency_loss()) {}
 
-  [[nodiscard]] batch_views views() const { return {.box_mix = false, .least_unlabelled = 2}; }
+  [[nodiscard]] batch_views views() const { return {.box_mix = false, .least_unlabelled = 2, .partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     expect_unlabelled(batch, "interpolation consistency");

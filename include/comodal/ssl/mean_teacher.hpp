@@ -70,7 +70,7 @@ class mean_teacher {
       : mean_teacher(setup.network(0), setup.network(0), setup.targets(), options, setup.segmentation_loss(),
                      setup.consistency_loss()) {}
 
-  [[nodiscard]] batch_views views() const { return {}; }
+  [[nodiscard]] batch_views views() const { return {.partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     tape<Backend>& home = m_student.parameters().home();
@@ -85,8 +85,10 @@ class mean_teacher {
 
     const auto out =
         m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
+    const variable<Backend> all_voxels;
     const auto supervised =
-        supervised_loss(m_loss, samples_of(out, 0, labelled), target, crops.labelled.present, m_options.branch_weight);
+        supervised_loss(m_loss, samples_of(out, 0, labelled), target, crops.labelled.present, m_options.branch_weight,
+                        all_voxels, {}, known_classes_of(m_targets, crops.labelled));
     const auto consistency = mean(m_distance(slice(out.fused, 0, labelled, all), q, own_voxels(crops.strong)));
     const auto loss = add(supervised, scale(consistency, ramp_up(request, m_options.ramp) * m_options.consistency));
     home.backward(loss);

@@ -58,7 +58,7 @@ class mutual_consistency : public averaged_student<Backend> {
   mutual_consistency(const method_setup<Backend>& setup, const options_type& options)
       : base(setup, options, further_decoders(options)), m_options(options) {}
 
-  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false}; }
+  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false, .partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     expect_unlabelled(batch, "mutual consistency");

@@ -39,6 +39,7 @@
 #include <comodal/ssl/parts/labelled_memory.hpp>
 #include <comodal/ssl/parts/negative_queue.hpp>
 #include <comodal/ssl/parts/pairs.hpp>
+#include <comodal/ssl/parts/partial_labels.hpp>
 #include <comodal/ssl/parts/positions.hpp>
 #include <comodal/ssl/parts/ramp.hpp>
 #include <comodal/ssl/parts/reliability.hpp>

@@ -69,7 +69,11 @@ class supervised {
       : supervised(setup.network(0), options.weights == "ema" ? std::optional(setup.network(0)) : std::nullopt,
                    setup.targets(), options, setup.segmentation_loss()) {}
 
-  [[nodiscard]] batch_views views() const { return batch_views::labelled_only(); }
+  [[nodiscard]] batch_views views() const {
+    batch_views views = batch_views::labelled_only();
+    views.partial_labels = true;
+    return views;
+  }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     tape<Backend>& home = m_student.parameters().home();
@@ -78,7 +82,9 @@ class supervised {
     const auto target = one_hot(m_targets, crops.labelled);
     const auto out =
         m_student.forward(input.volumes, input.present, request.pass(network_outputs::logits, forward_mode::train));
-    const auto loss = supervised_loss(m_loss, out, target, input.present, m_options.branch_weight);
+    const variable<Backend> all_voxels;
+    const auto loss = supervised_loss(m_loss, out, target, input.present, m_options.branch_weight, all_voxels, {},
+                                      known_classes_of(m_targets, crops.labelled));
     home.backward(loss);
     return {{"loss", loss}};
   }

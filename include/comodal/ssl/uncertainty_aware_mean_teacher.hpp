@@ -56,7 +56,7 @@ class uncertainty_aware_mean_teacher : public averaged_student<Backend> {
           "above 0 for method.name = \"uncertainty_aware_mean_teacher\", or choose mean_teacher");
   }
 
-  [[nodiscard]] batch_views views() const { return {.box_mix = false}; }
+  [[nodiscard]] batch_views views() const { return {.box_mix = false, .partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     expect_unlabelled(batch, "uncertainty-aware mean teacher");

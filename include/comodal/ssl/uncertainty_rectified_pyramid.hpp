@@ -38,7 +38,7 @@ class uncertainty_rectified_pyramid : public averaged_student<Backend> {
           "model.deep_supervision = true and at least three stages");
   }
 
-  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false}; }
+  [[nodiscard]] batch_views views() const { return {.weak = 0, .box_mix = false, .partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     expect_unlabelled(batch, "uncertainty rectified pyramid");

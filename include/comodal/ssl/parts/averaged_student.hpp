@@ -40,19 +40,24 @@ class averaged_student {
   [[nodiscard]] const any_network<Backend>& student() const { return m_student; }
   [[nodiscard]] const ema_teacher<Backend, any_network<Backend>>& teacher() const { return m_teacher; }
   [[nodiscard]] const target_map& targets() const { return m_targets; }
+  /// What is annotated in labelled crops.
+  [[nodiscard]] known_classes<Backend> known(const device_crops<Backend>& labelled) const {
+    return known_classes_of(m_targets, labelled);
+  }
   /// L_sup of method.md section 3: a scalar. @param out whose first samples are those of `labelled`
   /// @param further logits of these samples by further decoders, whose losses are averaged with the fused output's
   [[nodiscard]] variable<Backend> supervised(const network_output<Backend>& out, const device_crops<Backend>& labelled,
                                              const std::vector<variable<Backend>>& further = {}) const {
     const variable<Backend> all_voxels;
     return supervised_loss(m_loss, samples_of(out, 0, labelled.samples), one_hot(m_targets, labelled), labelled.present,
-                           m_branch_weight, all_voxels, further);
+                           m_branch_weight, all_voxels, further, known(labelled));
   }
   /// The same against a target (N, D, H, W, C). @param weight of voxels, (N, D, H, W), or empty: all weigh 1
+  /// @param known the classes that are annotated in each sample
   [[nodiscard]] variable<Backend> supervised(const network_output<Backend>& out, const variable<Backend>& target,
-                                             const presence<Backend>& present,
-                                             const variable<Backend>& weight = {}) const {
-    return supervised_loss(m_loss, out, target, present, m_branch_weight, weight);
+                                             const presence<Backend>& present, const variable<Backend>& weight = {},
+                                             const known_classes<Backend>& known = {}) const {
+    return supervised_loss(m_loss, out, target, present, m_branch_weight, weight, {}, known);
   }
 
  private:

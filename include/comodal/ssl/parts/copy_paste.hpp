@@ -72,6 +72,11 @@ class copy_paste {
   [[nodiscard]] const presence<Backend>& present() const { return m_present; }
   /// 1 where a voxel is of a labelled crop, else 0: (2P, D, H, W), a constant.
   [[nodiscard]] const variable<Backend>& known() const { return m_known; }
+  /// Numbers of the labelled crops, (L, C), by mixture: those of the labelled crop in it, (2P, C).
+  [[nodiscard]] variable<Backend> of_labelled(const variable<Backend>& numbers) const {
+    const auto a = in_pairs(numbers);
+    return concat<Backend>({a, a}, 0);
+  }
   /// Mixtures of what belongs to the labelled crops (L, D, H, W, C) and to the unlabelled ones (U, D, H, W, C).
   [[nodiscard]] variable<Backend> mixed(const variable<Backend>& of_labelled,
                                         const variable<Backend>& of_unlabelled) const {

@@ -8,6 +8,7 @@
 #include <comodal/autograd/convolution.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
 #include <comodal/model/network.hpp>
+#include <comodal/ssl/parts/partial_labels.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -111,18 +112,22 @@ template <tensor_backend Backend>
 /// the present modalities of the branches' losses.
 /// @param target (N, D, H, W, C), with one sample per sample of `out` @param weight of voxels, (N, D, H, W), or empty:
 /// all weigh 1 @param further logits of other decoders; their losses are averaged with the fused output's
+/// @param known the classes that are annotated in each sample
 /// @return a scalar
 template <tensor_backend Backend, segmentation_loss<Backend> Loss>
 [[nodiscard]] variable<Backend> supervised_loss(const Loss& loss, const network_output<Backend>& out,
                                                 const variable<Backend>& target, const presence<Backend>& present,
                                                 double branch_weight, const variable<Backend>& weight = {},
-                                                const std::vector<variable<Backend>>& further = {}) {
-  const variable<Backend> all_classes;
-  std::vector<variable<Backend>> branches;
-  for (const auto& z : out.branches) branches.push_back(loss(z, target, weight, all_classes));
+                                                const std::vector<variable<Backend>>& further = {},
+                                                const known_classes<Backend>& known = {}) {
+  const auto y = known.target(target), counts = known.counts();
+  const auto compared = [&](const variable<Backend>& z) { return loss(known.logits(z), y, weight, counts); };
+  std::vector<variable<Backend>> branches, deep;
+  for (const auto& z : out.branches) branches.push_back(compared(z));
+  for (const auto& z : out.deep) deep.push_back(known.logits(z));
   const auto mean = mean_weights(target.home(), 0, target.extent(0), target.extent(0));
-  auto fused = deeply_supervised(loss, loss(out.fused, target, weight, all_classes), out.deep, target, weight);
-  for (const auto& z : further) fused = add(fused, loss(z, target, weight, all_classes));
+  auto fused = deeply_supervised(loss, compared(out.fused), deep, y, weight, counts);
+  for (const auto& z : further) fused = add(fused, compared(z));
   if (!further.empty()) fused = scale(fused, 1 / static_cast<double>(1 + further.size()));
   return fused_and_branches(fused, branches, present, mean, branch_weight);
 }
