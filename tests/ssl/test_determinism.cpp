@@ -25,6 +25,7 @@ struct run : method_bench<B> {
   any_method<B> method;
   optimiser_options rates;
   optimiser_set<B> optimisers;
+  bool partial = false;  // not all classes are annotated in the second labelled crop
 
   run(const std::string& name, const std::string& optimiser_name, std::uint64_t seed = 3)
       : method(make(options(name), seed, network())),
@@ -55,6 +56,7 @@ struct run : method_bench<B> {
     for (std::uint32_t t = first; t < last; ++t) {
       auto batch = tiny_batch(t, true, {4, 16, 16});
       batch.labelled.present = {1, 1, static_cast<float>(t % 2), 1};
+      if (partial) batch.labelled.annotated = {1, 1, 1, 1, static_cast<float>(t % 2), static_cast<float>(1 - t % 2)};
       optimisers.zero_grad();
       (void)step(method, batch, {t, 6});
       (void)optimisers.update(learning_rate(rates, t, 6), t);
@@ -135,6 +137,20 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_is_an_unbroken_one) {
         BOOST_TEST(first_difference(unbroken.state(), resumed.state()) == "");
       }
     }
+}
+
+BOOST_AUTO_TEST_CASE(a_resumed_run_with_partial_labels_is_an_unbroken_one) {
+  for (const std::string& name : names) {
+    run unbroken(name, "sgd"), resumed(name, "sgd", 77), full(name, "sgd");
+    unbroken.partial = resumed.partial = true;
+    unbroken.steps(0, 1);
+    full.steps(0, 1);
+    BOOST_TEST(first_difference(unbroken.state(), full.state()) != "", name);
+    resumed.resume(unbroken.state());
+    unbroken.steps(1, 3);
+    resumed.steps(1, 3);
+    BOOST_TEST(first_difference(unbroken.state(), resumed.state()) == "", name);
+  }
 }
 
 BOOST_AUTO_TEST_CASE(a_resumed_run_forgets_what_it_did_before) {

@@ -7,6 +7,7 @@ comodal_test(ssl/copy_paste)
 comodal_test(ssl/correlations)
 comodal_test(ssl/feature_contrast)
 comodal_test(ssl/positions)
+comodal_test(ssl/partial_labels)
 comodal_test(ssl/modality_pairs)
 comodal_test(ssl/determinism)
 # Two threads on a busy machine would spin for each other through every small loop.

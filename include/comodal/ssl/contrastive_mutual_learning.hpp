@@ -73,7 +73,8 @@ class contrastive_mutual_learning {
                        m_targets.channels, features_of(options, setup.options().stages()), setup.seed());
   }
 
-  [[nodiscard]] batch_views views() const { return {}; }
+  // A contrast of features draws cells of the background, which partial labels do not know.
+  [[nodiscard]] batch_views views() const { return {.partial_labels = !m_features.has_value()}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     const index labelled = batch.labelled.samples, unlabelled = batch.strong.samples, all = labelled + unlabelled;
@@ -84,19 +85,23 @@ class contrastive_mutual_learning {
     const device_batch<Backend> crops(home(), batch);
     const network_input<Backend> input({&crops.labelled, &crops.strong}), weak({&crops.weak});
     const teacher_view teacher = look(weak, crops.strong, request);
-    const auto target = concat<Backend>({one_hot(m_targets, crops.labelled), teacher.target}, 0);
+    const auto known = known_classes_of(m_targets, crops.labelled, unlabelled);
+    const auto target = known.target(concat<Backend>({one_hot(m_targets, crops.labelled), teacher.target}, 0));
     const auto weight =
         concat<Backend>({home().constant(ops::full(ctx(), crops.labelled.labels.shape(), T(1))), teacher.weight}, 0);
     const auto is_labelled = ssl_detail::range(home(), {all}, 0, labelled, 1);
-    const auto counts = counting_classes(target, reshape(is_labelled, {all, 1}), m_options.counted_voxels);
+    const auto counts =
+        known.counts(counting_classes(target, reshape(is_labelled, {all, 1}), m_options.counted_voxels));
 
     const auto outputs = m_features ? network_outputs::all : network_outputs::logits;
     const auto out = m_student.forward(input.volumes, input.present, request.pass(outputs, forward_mode::train));
-    const auto fused_alone = compare(out.fused, target, weight, counts);
-    const auto fused = deeply_supervised(m_loss, fused_alone.losses, out.deep, target, weight, counts);
+    const auto fused_alone = compare(known.logits(out.fused), target, weight, counts);
+    std::vector<variable<Backend>> deep;
+    for (const auto& z : out.deep) deep.push_back(known.logits(z));
+    const auto fused = deeply_supervised(m_loss, fused_alone.losses, deep, target, weight, counts);
     std::vector<variable<Backend>> branches, sums{fused_alone.sums};
     for (const auto& z : out.branches) {
-      const auto branch = compare(z, target, weight, counts);
+      const auto branch = compare(known.logits(z), target, weight, counts);
       sums.push_back(branch.sums);
       branches.push_back(branch.losses);
     }
