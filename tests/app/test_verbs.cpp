@@ -187,6 +187,59 @@ BOOST_FIXTURE_TEST_CASE(nothing_is_written_for_an_experiment_that_makes_no_sense
   refuses(bad, "batch.patch_size: 15 voxels along i are no multiple of the network's total stride 2");
 }
 
+// Supervised training that takes every voxel without a label for background.
+template <tensor_backend Backend>
+class unaware : public named_supervised<Backend> {
+ public:
+  unaware(const method_setup<Backend>& setup, const supervised_options& options)
+      : named_supervised<Backend>(setup, options) {}
+  [[nodiscard]] batch_views views() const { return batch_views::labelled_only(); }
+};
+
+BOOST_FIXTURE_TEST_CASE(classes_that_are_not_annotated_are_learnt_from_the_teacher_alone, job) {
+  phantom_options heads;
+  heads.grid = {32, 32, 16};
+  heads.spacing = {5, 5, 9};
+  heads.labelled = 3;
+  heads.unlabelled = 2;
+  heads.test = 0;
+  heads.oedema_labelled = 0.3;  // in the first case
+  write_phantom_cohort(work / "partial", heads, 3);
+  e.folder = (work / "partial").string();
+  e.validation.clear();
+  e.train.steps = 3;
+  const auto trained = [&](const char* folder, const std::string& file, seen& watched) {
+    e.partial = file;
+    BOOST_TEST(app::train(e, work / folder, false, names, watched.watch()).result.finished);
+    return read_file(work.path() / folder / "model.safetensors");
+  };
+  seen with, without;
+  BOOST_TEST((trained("with", "partial.json", with) != trained("without", "", without)));
+  // Cases 1 and 2 are in both lists; their images are read and warned of once.
+  BOOST_TEST(with.notes[0] == "reading 3 labelled, 4 unlabelled and 0 validation cases");
+  BOOST_TEST(without.notes[0] == "reading 3 labelled, 2 unlabelled and 0 validation cases");
+  BOOST_TEST(with.warnings == without.warnings, boost::test_tools::per_element());
+
+  const auto refuses = [&](const app::experiment& bad, const std::string& words) {
+    BOOST_CHECK_EXCEPTION((void)app::train(bad, work / "bad", false, names), error, says(words));
+    BOOST_TEST(!fs::exists(work.path() / "bad"), words);
+  };
+  // Before a volume is read.
+  for (const auto& entry : fs::directory_iterator(work / "partial/imagesTr")) fs::resize_file(entry, 10);
+  names.method<generic<unaware>>("unaware");
+  auto bad = e;
+  bad.partial = "partial.json";
+  bad.method = "unaware";
+  refuses(bad, "data.partial = \"partial.json\": the method 'unaware' does not know of partial labels");
+  std::ofstream(work / "partial/wrong.json") << R"({"phantom_0001": ["oedma"], "phantom_9": ["oedema"]})";
+  bad = e;
+  bad.partial = "wrong.json";
+  refuses(bad, "wrong.json: case phantom_0001: there is no class 'oedma'; did you mean 'oedema'?\n");
+  refuses(bad, "wrong.json: case phantom_9: ");
+  bad.partial = "nowhere.json";
+  refuses(bad, "nowhere.json");
+}
+
 BOOST_FIXTURE_TEST_CASE(every_key_has_a_place, job) {
   const std::string keys = app::all_keys(names);
   for (const char* line : {"[method.supervised]", "[method.mean_teacher]", "[method.contrastive_mutual_learning]",

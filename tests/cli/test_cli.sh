@@ -113,6 +113,19 @@ words=$(grep "phantom_0000_0000.nii.gz" out.txt)
 refuses 2 "phantom_0000_0000.nii.gz" "$comodal" train tiny.toml refused --data.folder broken
 grep -qF -- "${words#error: }" out.txt || fail "train refuses in other words than check"
 
+echo "labels in which not all classes are annotated"
+"$comodal" phantom partial --seed 3 --phantom.grid '[32, 32, 16]' --phantom.spacing '[5.0, 5.0, 9.0]' --phantom.labelled 2 \
+  --phantom.unlabelled 3 --phantom.test 0 --phantom.oedema_labelled 0.5 >/dev/null
+cmp cohort/labelsTr/phantom_0000.nii.gz partial/labelsTr/phantom_0000.nii.gz || fail "a case with oedema has another label"
+"$comodal" train tiny.toml partial_run --data.folder partial --data.partial partial.json --train.steps 2 >out.txt 2>&1 || fail "training on partial labels"
+grep -q "2 labelled, 4 unlabelled" out.txt || { cat out.txt >&2; fail "a case with some classes is not an unlabelled one too"; }
+cp cohort/labelsTr/phantom_0001.nii.gz partial/labelsTr/phantom_0001.nii.gz
+refuses 2 "phantom_0001.nii.gz: holds .* voxels of 'oedema', which is not annotated in case phantom_0001" \
+  "$comodal" train tiny.toml partial_wrong --data.folder partial --data.partial partial.json
+echo '{"phantom_0001": []}' >partial/empty.json
+refuses 2 "empty.json: case phantom_0001: its list is empty" "$comodal" train tiny.toml partial_wrong --data.folder partial --data.partial empty.json
+[ ! -e partial_wrong ] || fail "a refused run leaves a folder"
+
 echo "train says what check warns of"
 cp -r cohort doubtful
 mv doubtful/labelsTr/phantom_0001.nii.gz doubtful/labelsTr/phantom_0001.nii.gz.old

@@ -37,6 +37,9 @@ struct experiment {
   // [data]
   std::string folder;  // a data set of a layout that a reader recognises
   std::string splits;  // JSON file of named lists of case ids, relative to the folder; empty: none
+  // JSON file of the cases in which not all classes are annotated, {"case": ["class", ...]}, relative to the folder;
+  // empty: all are
+  std::string partial;
   std::vector<std::string>
       labelled;  // names of lists in `splits` (without it: case ids) whose labels train; empty: all that have one
   std::vector<std::string> validation;         // the same: labelled cases kept apart to validate on
@@ -150,6 +153,7 @@ struct experiment {
     if (!labelled.empty()) split.labelled = split_ids(lists, labelled);
     split.validation = split_ids(lists, validation);
     split.exclude = split_ids(lists, exclude);
+    if (!partial.empty()) split.partial = read_partial_labels(std::filesystem::path(folder) / partial);
     return apply_split(listing, split);
   }
 
@@ -172,6 +176,7 @@ struct experiment {
   void bind_data(settings& s) {
     s.bind("data.folder", folder);
     s.bind("data.splits", splits);
+    s.bind("data.partial", partial);
     s.bind("data.labelled", labelled);
     s.bind("data.validation", validation);
     s.bind("data.exclude", exclude);

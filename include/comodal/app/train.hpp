@@ -131,6 +131,7 @@ class training {
     std::optional<any_method<Backend>> method = make_method(m_home, m_e.network);
     const batch_views views = method->views();
     refuse_few_unlabelled(views);
+    refuse_partial_labels(views);
     const training_cases cases(m_cohort, m_prepare, views.has_unlabelled(), m_watch);
     const auto seed = static_cast<std::uint64_t>(m_e.train.seed);
     batch_maker<> maker(m_e.batch, cases.labelled_crops(), cases.unlabelled_crops(), seed, views);
@@ -170,6 +171,13 @@ class training {
                               "' needs as many "
                               "unlabelled cases, and ",
                               m_e.folder, " has ", there, "; lower it, or choose method.name = \"supervised\""));
+  }
+  void refuse_partial_labels(const batch_views& views) const {
+    if (m_cohort.has_partial_labels() && !views.partial_labels)
+      throw config_error(text("data.partial = \"", m_e.partial, "\": the method '", m_e.method.name,
+                              "' does not know of partial labels: it would take classes that are not annotated for "
+                              "background; choose another method, or set partial_labels in its views() once its loss "
+                              "heeds them"));
   }
   [[nodiscard]] std::filesystem::path settings_file() const { return m_folder / "experiment.toml"; }
   [[nodiscard]] index modalities() const { return static_cast<index>(m_cohort.modalities.size()); }
@@ -216,13 +224,13 @@ class training {
         return validation_scores{{"dice", mean_dice(cases.validation(), plan, fused)}};
       };
     trainer.predict = [&cases, segment](const std::string& weights, std::uint32_t number) {
-      return segment(cases.unlabelled().at(number), 0.5, weights);
+      return segment(*cases.unlabelled().at(number), 0.5, weights);
     };
     if (!cases.unlabelled().empty() && m_e.batch.centre == unlabelled_sampling::teacher)
       trainer.guide = [&cases, segment] {
         std::vector<label_volume> masks;
-        for (const auto& one : cases.unlabelled())
-          masks.push_back(coarse_mask(segment(one, 1, "")));  // a coarse mask needs no overlap
+        for (const case_data* one : cases.unlabelled())
+          masks.push_back(coarse_mask(segment(*one, 1, "")));  // a coarse mask needs no overlap
         return masks;
       };
     trainer.progress = [this](const train_progress& at) {

@@ -10,6 +10,7 @@
 #include <comodal/data/training_grid.hpp>
 #include <comodal/train/memory_budget.hpp>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,11 +35,13 @@ class training_cases {
     watch.tell(text("reading ", data.labelled.size(), " labelled, ", data.unlabelled.size(), " unlabelled and ",
                     data.validation.size(), " validation cases"));
     m_labelled = prepare_cases(data.labelled, m_prepare);
-    if (unlabelled) m_unlabelled = prepare_cases(data.unlabelled, m_prepare);
+    read_unlabelled(data, unlabelled);
     m_validation = prepare_cases(data.validation, m_prepare);
+    for (const labelled_case& one : data.labelled) m_annotated.push_back(one.annotated);
+    m_regions = !data.region_order.empty();
     std::vector<const case_data*> all;
     for (const auto& one : m_labelled) all.push_back(&one.data);
-    for (const auto& one : m_unlabelled) all.push_back(&one);
+    for (const auto& one : m_only_unlabelled) all.push_back(&one);
     std::vector<geometry> grids;
     for (const auto* one : all) grids.push_back(one->preparation.canonical());
     m_spacing = median_spacing(grids);
@@ -52,23 +55,48 @@ class training_cases {
   [[nodiscard]] const prepare_options& prepare() const { return m_prepare; }
   /// Median voxel size of the training cases, mm, along the axes of RAS+.
   [[nodiscard]] const std::array<double, 3>& spacing() const { return m_spacing; }
-  [[nodiscard]] const std::vector<case_data>& unlabelled() const { return m_unlabelled; }
+  /// Those of which not all classes are annotated, too.
+  [[nodiscard]] const std::vector<const case_data*>& unlabelled() const { return m_unlabelled; }
   [[nodiscard]] const std::vector<labelled_case_data>& validation() const { return m_validation; }
 
   /// What crops are cut from; this object must outlive them.
   [[nodiscard]] std::vector<labelled_training_case> labelled_crops() const {
     std::vector<labelled_training_case> out;
-    for (const auto& one : m_labelled) out.push_back({one.data.id, views_of(one.data), &one.label});
+    for (std::size_t i = 0; i < m_labelled.size(); ++i) {
+      const labelled_case_data& one = m_labelled[i];
+      // Channels are the classes, or the regions, which have no background.
+      const auto first = m_annotated[i].begin() + (m_regions && !m_annotated[i].empty() ? 1 : 0);
+      out.push_back({one.data.id, views_of(one.data), &one.label, std::vector<float>(first, m_annotated[i].end())});
+    }
     return out;
   }
   [[nodiscard]] std::vector<unlabelled_training_case> unlabelled_crops() const {
     std::vector<unlabelled_training_case> out;
-    for (const auto& one : m_unlabelled) out.push_back({one.id, views_of(one)});
+    for (const case_data* one : m_unlabelled) out.push_back({one->id, views_of(*one)});
     return out;
   }
 
  private:
   static std::vector<volume_view> views_of(const case_data& one) { return {one.images.begin(), one.images.end()}; }
+
+  // A case that is labelled in part is in memory already.
+  void read_unlabelled(const cohort& data, bool wanted) {
+    if (!wanted) return;
+    std::vector<unlabelled_case> others;
+    for (const unlabelled_case& one : data.unlabelled)
+      if (!data.partially_annotated(one.files.id)) others.push_back(one);
+    m_only_unlabelled = prepare_cases(others, m_prepare);
+    auto next = m_only_unlabelled.begin();
+    for (const unlabelled_case& one : data.unlabelled) {
+      if (!data.partially_annotated(one.files.id)) {
+        m_unlabelled.push_back(&*next++);
+        continue;
+      }
+      const auto same = std::find_if(m_labelled.begin(), m_labelled.end(),
+                                     [&](const labelled_case_data& c) { return c.data.id == one.files.id; });
+      m_unlabelled.push_back(&same->data);
+    }
+  }
 
   // Volumes are not resampled.
   void warn_of_spacing(const std::vector<const case_data*>& cases, const app::observer& watch) const {
@@ -83,7 +111,10 @@ class training_cases {
 
   prepare_options m_prepare;
   std::vector<labelled_case_data> m_labelled, m_validation;
-  std::vector<case_data> m_unlabelled;
+  std::vector<std::vector<bool>> m_annotated;  // by labelled case and class; empty: all
+  bool m_regions = false;
+  std::vector<case_data> m_only_unlabelled;
+  std::vector<const case_data*> m_unlabelled;
   std::array<double, 3> m_spacing{};
 };
 
