@@ -218,7 +218,7 @@ BOOST_FIXTURE_TEST_CASE(a_method_that_knows_nothing_of_partial_labels_is_refused
   maker.set_views({.partial_labels = true});
   labelled[3].annotated = {1, 0};
   BOOST_CHECK_EXCEPTION(
-      static_cast<void>(make()), config_error,
+      static_cast<void>(make().make(0)), config_error,
       test::says("training case l3: says of 2 channels whether they are annotated, another case of 3"));
 }
 

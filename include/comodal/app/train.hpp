@@ -124,7 +124,9 @@ class training {
   void check() const {
     context<Backend> ctx;
     tape<Backend> home(ctx);
-    refuse_few_unlabelled(make_method(home, m_e.network).views());
+    const batch_views views = make_method(home, m_e.network).views();
+    refuse_few_unlabelled(views);
+    refuse_partial_labels(views);
   }
 
   app::train_summary run(bool resume) {

@@ -26,14 +26,16 @@ namespace detail {
   return channels;
 }
 
-// Fills `annotated` of crops whose `cases` are known; empties it if all classes are annotated in all cases.
-inline void annotate(crop_batch& crops, const std::vector<labelled_training_case>& cases) {
+// Fills `annotated` of crops whose `cases` are known, and of another view of them; empties it if all classes are
+// annotated in all cases.
+inline void annotate(crop_batch& crops, crop_batch* view, const std::vector<labelled_training_case>& cases) {
   const std::size_t channels = annotated_channels(cases);
   crops.annotated.assign(static_cast<std::size_t>(crops.samples) * channels, 1.f);
   for (std::size_t n = 0; n < crops.cases.size(); ++n) {
     const auto& row = cases[crops.cases[n]].annotated;
     std::copy(row.begin(), row.end(), crops.annotated.begin() + static_cast<std::ptrdiff_t>(n * channels));
   }
+  if (view != nullptr) view->annotated = crops.annotated;
 }
 
 // Refuses a method that takes every voxel without a label for background where some are not.

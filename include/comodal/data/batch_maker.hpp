@@ -62,7 +62,6 @@ class batch_maker {
                                   "; resample it to their grid"));
       m_classes.emplace_back(c.label);
     }
-    static_cast<void>(detail::annotated_channels(m_labelled));  // of one number in all cases
     for (const auto& c : m_unlabelled) m_unlabelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
     m_guides.resize(m_unlabelled.size());
   }
@@ -139,7 +138,6 @@ class batch_maker {
 
  private:
   using part = detail::batch_part;
-
   // The stream of a sample of this process, or of what all processes draw alike.
   [[nodiscard]] random_stream stream(random_purpose purpose, part p, index sample, std::uint32_t step,
                                      index modality = 0) const {
@@ -205,8 +203,7 @@ class batch_maker {
       detail::cut_crop(one.images, grid, map, *weak, n, one.label);
       change(m_weak, part::labelled_weak, *weak, n, step);
     }
-    detail::annotate(crops, m_labelled);
-    if (weak) weak->annotated = crops.annotated;
+    detail::annotate(crops, weak, m_labelled);
     for (const crop_field& field : m_views.fields) {
       auto& all = crops.fields[field.name];
       all.resize(static_cast<std::size_t>(crops.samples * crops.voxels()));
