@@ -30,6 +30,8 @@ def main():
     for name, array in header.items():
         if not name.startswith(root) or "/optimiser." in name:
             continue
+        if name.startswith(root + "heads."):  # outputs that a method trained with
+            continue
         size, path = math.prod(array["shape"]), name[len(root):]
         parameters += size
         if not path.endswith("weight") or len(array["shape"]) != 5:

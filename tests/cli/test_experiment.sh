@@ -54,6 +54,9 @@ refuses "supervised; seed 1: data.folder = 'nowhere': there is no such folder" "
 refuses "there is no cell 'supervised-seed3'; did you mean 'supervised-seed" "$comodal" experiment study.toml --cell supervised-seed3
 refuses ", which compares methods; here, leave it out" "$comodal" train study.toml run
 [ ! -e study ] || fail "a refused study leaves a folder"
+printf '[[experiment.label_sets]]\nname = ""\nlabelled = ["phantom_0000"]\n' | cat study.toml - >unnamed.toml
+refuses "the names of label sets: one is empty" "$comodal" experiment unnamed.toml
+refuses "nowhere: there is no such folder" "$comodal" experiment study.toml --cell supervised-seed1 --experiment.labels nowhere
 "$comodal" experiment --help | grep -q "^seeds = \[1\] *# seeds (train.seed)" || fail "the keys of [experiment] are not listed"
 "$comodal" experiment study.toml --list >list.txt
 [ "$(grep -c '^-         \(supervised\|mean_teacher\)-seed[12]$' list.txt)" = 4 ] || { cat list.txt >&2; fail "--list has not four cells"; }
@@ -115,6 +118,11 @@ cmp study/results.json stopped/results.json || fail "the results of two programs
 for log in stopped/cells/*/log.txt; do
   [ "$(grep -c "parameters, 1 threads" "$log")" -le 2 ] || { cat "$log" >&2; fail "$log: trained more often than it was begun"; }
 done
+
+echo "another cohort is another study"
+cp -r cohort other
+refuses 'the cell was begun with data.folder = "cohort"' "$comodal" experiment study.toml --folder study --data.folder other
+rm -r other
 
 echo "a cell that fails names its log; the others are finished"
 cat study.toml - >wild.toml <<'T'

@@ -47,6 +47,16 @@ BOOST_FIXTURE_TEST_CASE(the_oldest_entries_give_way, correlations) {
   BOOST_TEST(v[4] < -1000);
 }
 
+BOOST_FIXTURE_TEST_CASE(more_places_than_entries_leave_the_first_of_them, correlations) {
+  labelled_memory<B> memory(home, 1, 1, 2);
+  const cell_groups<B> groups = ctx.make_of<std::uint8_t>({2, 1});
+  copy_from_host(ctx.space(), std::vector<std::uint8_t>{0, 0}, groups);
+  const std::vector<index> places{1};
+  const auto at = draw_positions<B>(home, groups, places, step_request{0, 10}, "test");
+  memory.remember(constant({2, 1, 2}, {1, 0, 0, 1}), at, step_request{0, 10});
+  BOOST_TEST(host(memory.similarities(constant({1, 2}, {1, 0}), 1))[0] == 1);
+}
+
 BOOST_FIXTURE_TEST_CASE(both_embeddings_learn_and_remember, correlations) {
   std::vector<std::vector<std::vector<double>>> g;
   for (const double weight : {1.0, 0.0}) {

@@ -87,7 +87,7 @@ BOOST_FIXTURE_TEST_CASE(the_partner_receives_no_gradient, features) {
   for (const auto kind : {feature_comparison::cells, feature_comparison::prototypes}) {
     auto contrast = make_contrast(kind, 2);
     (void)contrast(view(), step_request{0, 10}, all_weigh_1);
-    contrast.remember();
+    contrast.remember(progress{0, 10});
     for (const auto& one : streams[0]) one.zero_grad();
     const auto terms = contrast(view(), step_request{1, 10}, only_0_learns());
     BOOST_TEST(item(terms.loss) > 0);
@@ -128,7 +128,7 @@ BOOST_FIXTURE_TEST_CASE(class_means_of_other_patients_alone_are_negatives, featu
   const auto with_queue = [&](const std::vector<std::int64_t>& now) {
     auto contrast = make_contrast(feature_comparison::cells, 4);
     (void)loss(contrast, view());  // of patients 0 and 2
-    contrast.remember();
+    contrast.remember(progress{0, 10});
     return loss(contrast, view({1, 1, 1, 1}, now));
   };
   auto without = make_contrast(feature_comparison::cells);
@@ -144,14 +144,57 @@ BOOST_FIXTURE_TEST_CASE(class_means_of_other_patients_alone_are_negatives, featu
 BOOST_FIXTURE_TEST_CASE(prototypes_say_nothing_before_they_are_seen, features) {
   auto contrast = make_contrast(feature_comparison::prototypes);
   BOOST_TEST(std::fabs(loss(contrast, view())) < 1e-9);
-  contrast.remember();
+  contrast.remember(progress{0, 10});
   const double apart = loss(contrast, view(), 1);
   BOOST_TEST(apart > 1e-2);
   auto other = make_contrast(feature_comparison::prototypes);
   agree(other);
   (void)loss(other, view());
-  other.remember();
+  other.remember(progress{0, 10});
   BOOST_TEST(loss(other, view(), 1) < 0.1 * apart);
+}
+
+BOOST_FIXTURE_TEST_CASE(prototypes_follow_class_means, features) {
+  class_prototypes<B> prototypes(home, 3, 2);
+  const auto follow = [&](const std::vector<double>& means, std::uint32_t t) {
+    prototypes.follow(ctx, constant({3, 2}, means).value(), progress{t, 1000});
+    return to_host(ctx.space(), prototypes.values());
+  };
+  // The first mean as it is; a class without one stays unseen.
+  BOOST_TEST(follow({1, 0, 0.6, 0.8, 0, 0}, 7) == (std::vector<double>{1, 0, 0.6, 0.8, 0, 0}),
+             boost::test_tools::per_element());
+  // At step 1 half of each, at step 999 a hundredth of the new one, brought to length 1.
+  const auto half = follow({0, 1, 0, 0, 0, 1}, 1);
+  BOOST_TEST(half[0] == std::sqrt(0.5), boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(half[1] == std::sqrt(0.5), boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(half[2] == 0.6);
+  BOOST_TEST(half[5] == 1);
+  const auto late = follow({0, 0, 0, 0, 1, 0}, 999);
+  BOOST_TEST(late[4] == 0.01 / std::hypot(0.01, 0.99), boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(late[5] == 0.99 / std::hypot(0.01, 0.99), boost::test_tools::tolerance(1e-12));
+}
+
+// Crops that agree count once: the prototype of two equal crops is that of one.
+BOOST_FIXTURE_TEST_CASE(prototypes_do_not_depend_on_the_number_of_crops, features) {
+  auto contrast = make_contrast(feature_comparison::prototypes);
+  agree(contrast);
+  (void)loss(contrast, view());
+  contrast.remember(progress{0, 10});
+  safetensors_file file;
+  contrast.save(file);
+  const auto rows = file.at("features.prototypes").values<double>("features.prototypes");
+  for (std::size_t r = 0; r < 4; ++r) {
+    double square = 0;
+    for (std::size_t e = 0; e < 32; ++e) square += rows[32 * r + e] * rows[32 * r + e];
+    BOOST_TEST(square == 1, boost::test_tools::tolerance(1e-9));
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(prototypes_of_one_modality_alone_teach_nothing, features) {
+  auto contrast = make_contrast(feature_comparison::prototypes);
+  (void)loss(contrast, view({1, 0, 1, 0}));
+  contrast.remember(progress{0, 10});  // of modality 0 alone
+  BOOST_TEST(std::fabs(loss(contrast, view(), 1)) < 1e-9);
 }
 
 BOOST_FIXTURE_TEST_CASE(what_is_remembered_can_be_saved, features) {
@@ -159,7 +202,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_remembered_can_be_saved, features) {
     auto contrast = make_contrast(kind, 3), other = make_contrast(kind, 3);
     for (std::uint32_t t = 0; t < 3; ++t) {
       (void)loss(contrast, view({1, 1, 1, 1}, {4 * t, 4 * t, 4 * t + 2, 4 * t + 2}), t);
-      contrast.remember();
+      contrast.remember(progress{0, 10});
     }
     safetensors_file file;
     contrast.save(file);
@@ -203,6 +246,10 @@ BOOST_FIXTURE_TEST_CASE(stages_and_networks_that_do_not_fit_are_refused, feature
   BOOST_CHECK_EXCEPTION((void)make(o, 1, network), config_error, says("it compares the branches of modalities"));
   BOOST_REQUIRE(o.values.set("contrast_stages", std::vector<index>{2, 3}));
   BOOST_CHECK_EXCEPTION((void)make(o), config_error, says("feature contrast: stage 3, the network has 2"));
+  for (const auto& stages : {std::vector<index>{2, 2}, {0}, {2, 1}}) {
+    BOOST_REQUIRE(o.values.set("contrast_stages", stages));
+    BOOST_CHECK_EXCEPTION((void)make(o), config_error, says("method.contrastive_mutual_learning.contrast_stages = "));
+  }
   BOOST_REQUIRE(o.values.set("contrast_kind", std::string("features")));
   BOOST_CHECK_EXCEPTION((void)make(o), config_error, says("method.contrastive_mutual_learning.contrast_kind = "));
 }

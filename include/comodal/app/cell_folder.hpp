@@ -35,7 +35,7 @@ struct cell_result {
 struct cell_seconds {
   index steps = 0;        // that were timed
   double training = 0;    // seconds of those steps
-  double prediction = 0;  // seconds of all predictions
+  double prediction = 0;  // seconds of the last prediction
 };
 
 }  // namespace app

@@ -37,6 +37,7 @@ class child_process {
                 const std::filesystem::path& log) {
     posix_spawn_file_actions_t files;
     posix_spawnattr_t attributes;
+    std::signal(SIGCHLD, SIG_DFL);  // where it is ignored, as some parents leave it, nobody learns that a child ended
     ::posix_spawn_file_actions_init(&files);
     ::posix_spawnattr_init(&attributes);
     ::posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -71,8 +72,12 @@ class child_process {
   /// The exit status once it has ended, 128 + the signal's number where a signal ended it; does not wait.
   [[nodiscard]] std::optional<int> status() {
     int status = 0;
-    if (!m_status && ::waitpid(m_id, &status, WNOHANG) == m_id)
+    if (m_status) return m_status;
+    const pid_t ended = ::waitpid(m_id, &status, WNOHANG);
+    if (ended == m_id)
       m_status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    else if (ended < 0 && errno != EINTR)
+      m_status = 1;  // somebody else took the status
     return m_status;
   }
   /// Asks it to stop (SIGTERM).

@@ -237,7 +237,7 @@ template <tensor_backend Backend>
   if (!summary.finished || request.file.empty()) return summary;
   write_text(request.file, request.file.extension() == ".json" ? app_detail::rank_json(summary, request)
                                                                : to_csv(rank_table(summary)));
-  progress.remove();
+  if (summary.failures.empty()) progress.remove();  // else the other cases need not be segmented again
   return summary;
 }
 

@@ -98,8 +98,8 @@ template <tensor_backend Backend>
     result.parameters = cost.parameters;
     result.multiply_adds = cost.multiply_adds;
     app_detail::write_result(at, result);
+    at.tidy(s.options.keep);
   }
-  at.tidy(s.options.keep);
   std::error_code ignored;
   std::filesystem::remove(at.lock_file(), ignored);  // whoever takes it now sees the result
   return cell_state::finished;

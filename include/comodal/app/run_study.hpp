@@ -212,7 +212,6 @@ class study_run {
     for (std::size_t c = 0; c < m_cells.size(); ++c) {
       const auto folder = folder_of(c);
       if (!folder.finished()) continue;
-      folder.tidy(m_request.what.options.keep);
       const auto& cell = m_cells[c];
       finished.push_back({cell.variant, cell.labels, cell.seed, cell.name, read_result(folder), read_seconds(folder)});
     }

@@ -125,7 +125,11 @@ void refuse_other_cell(const app::study& s, const app::study_cell& cell, const c
   cell_keys now = cell_keys::of(s, cell), then{app::experiment::from(raw, names), {}, {}, {}, {}, {}, {}};
   auto begun = then.keys();
   begun.apply(scored);
-  const auto [here, there] = now.keys().first_difference(begun, free_to_differ());
+  auto free = free_to_differ();
+  for (const char* cohort : {"data.folder", "data.splits"}) free.erase(cohort);  // results are those of these cases
+  if (!folder.finished())                                                        // nothing was scored yet
+    free.insert({"cell.images", "cell.labels", "cell.subsets", "cell.unit"});
+  const auto [here, there] = now.keys().first_difference(begun, free);
   if (!here.empty())
     throw config_error(text(file.string(), ": the cell was begun with ", there, ", ", s.file.string(), " has ", here,
                             "; take the same settings, delete the cell's folder, or name a new folder"));

@@ -166,7 +166,7 @@ template <class Named>
 }
 
 inline void refuse_doubles(const std::filesystem::path& file, std::string_view key, std::vector<std::string> names) {
-  if (names.size() > 1 && std::find(names.begin(), names.end(), "") != names.end())
+  if (std::find(names.begin(), names.end(), "") != names.end())
     throw config_error(text(file.string(), ": ", key, ": one is empty"));
   std::sort(names.begin(), names.end());
   const auto twice = std::adjacent_find(names.begin(), names.end());
@@ -202,7 +202,8 @@ inline void check_study(const app::study& s) {
   if (o.unit != "mm" && o.unit != "voxel") refuse("experiment.unit = '", o.unit, "', expected mm or voxel");
   for (const auto& name : o.subsets) expect_known(s.file, "experiment.subsets", name, {"each", "every"});
   refuse_doubles(s.file, "the names of variants", variants);
-  refuse_doubles(s.file, "the names of label sets", sets);
+  if (sets.size() > 1 || !s.label_sets.at(0).labelled.empty())  // else there are none, and the one has no name
+    refuse_doubles(s.file, "the names of label sets", sets);
   std::vector<std::string> seeds;
   for (const index seed : o.seeds) seeds.push_back(std::to_string(seed));
   refuse_doubles(s.file, "experiment.seeds", seeds);

@@ -105,7 +105,7 @@ namespace app {
   notes.emplace_back(
       "Dice x 100 and HD95: mean over seeds of the mean over cases and classes, with the standard deviation between "
       "seeds (-: one seed). Columns \"only M\": Dice from those modalities alone, over the cases that have them.");
-  if (!s.options.baseline.empty()) {
+  if (std::any_of(rows.begin(), rows.end(), [](const auto& row) { return row.difference.has_value(); })) {
     std::string line = text("Difference: Dice x 100 minus that of '", s.options.baseline,
                             "' with the same labels, paired by seed and case, with a 95 % bootstrap interval (",
                             study_resamples, " resamples) over ");

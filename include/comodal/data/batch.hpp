@@ -147,7 +147,7 @@ struct batch_options {
 
   std::array<bool, 3> mirror{false, true, true};         // the axes along which crops may be flipped
   std::array<bool, 3> resampled_axes{true, true, true};  // along which crops are scaled, and may lose resolution
-  bool joint = false;          // intensity changes are drawn once per crop for all its modalities, not per modality
+  bool joint = false;          // whether a change happens is drawn once per crop, not per modality
   double mirror_chance = 0.5;  // for each axis of `mirror`
   std::array<double, 3> rotation_degrees{15, 0,
                                          0};  // largest rotation about each axis: here in the plane of the slices

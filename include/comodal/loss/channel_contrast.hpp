@@ -5,8 +5,7 @@
 #ifndef COMODAL_LOSS_CHANNEL_CONTRAST_HPP
 #define COMODAL_LOSS_CHANNEL_CONTRAST_HPP
 
-#include <comodal/autograd/reduction.hpp>
-#include <comodal/autograd/structure.hpp>
+#include <comodal/loss/feature_losses.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -19,7 +18,7 @@ struct channel_pairs_body {
   T *self, *partner;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index a = i / (2 * channels), b = i % (2 * channels);
-    self[i] = a == b ? T(-1e4) : T(0);
+    self[i] = a == b ? T(excluded_logit) : T(0);
     partner[i] = a - b == channels || b - a == channels ? T(1) : T(0);
   }
 };
@@ -46,10 +45,8 @@ struct channel_contrast {
     const auto units = concat<Backend>({l2_normalize(a, 1, 1e-6), l2_normalize(b, 1, 1e-6)}, 2);
     const auto alike = scale(matmul(units, units, ops::transposed::a), 1 / temperature);  // (N, 2C, 2C)
     const auto others = alike + a.home().constant(self);
-    const auto most = detach(max(others, 2));
-    const auto total = log(sum(exp(others - most), {2})) + most;
     const auto positive = sum(alike * a.home().constant(partner), {2});
-    return reshape(mean(total - positive, {1, 2}), {samples});
+    return reshape(mean(log_sum_exp(others) - positive, {1, 2}), {samples});
   }
 };
 

@@ -89,7 +89,7 @@ class area_similarity_mutual_learning : public averaged_student<Backend> {
     expect_branches(setup.options(), base::student().modalities(), options_type::name);
   }
 
-  [[nodiscard]] batch_views views() const { return {.box_mix = false, .partial_labels = true}; }
+  [[nodiscard]] batch_views views() const { return {.box_mix = false, .least_unlabelled = 2, .partial_labels = true}; }
 
   [[nodiscard]] named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
     expect_unlabelled(batch, "area-similarity mutual learning");

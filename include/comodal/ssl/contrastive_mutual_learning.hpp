@@ -136,7 +136,7 @@ class contrastive_mutual_learning {
     home().backward(loss);
 
     if (contrasts_maps()) m_queue.push(teacher.maps, teacher.counts, crops.weak.cases);
-    if (m_features) m_features->remember();
+    if (m_features) m_features->remember(request);
     judge(sums, input.present, is_labelled);
     for (index m = 0; m < static_cast<index>(sums.size()); ++m)
       values.emplace_back(m == 0 ? "reliability.fused" : text("reliability.branch", m - 1), m_reliability.value(m));

@@ -23,7 +23,7 @@ struct contrastive_mutual_learning_options {
   double consensus = 0.5;                // weight of the consensus with the teacher
   double contrast = 0.1;                 // weight of the contrast between modalities
   std::string contrast_kind = "map";     // or feature: of features at drawn cells; prototype: of prototypes of classes
-  std::vector<index> contrast_stages;    // feature, prototype: stages that are compared, 1 the finest; none: from 2 on
+  std::vector<index> contrast_stages{};  // feature, prototype: stages that are compared, 1 the finest; none: from 2 on
   index positions = 256;                 // feature, prototype: cells that are drawn per crop and stage
   double temperature = 0.1;              // of the contrast
   index queue = 32;                      // maps of earlier steps that serve as negatives
@@ -78,7 +78,10 @@ COMODAL_ONCE void contrastive_mutual_learning_options::check() const {
   expect_between(key("contrast"), contrast, 0, 1000);
   expect_one_of(key("contrast_kind"), contrast_kind, {"map", "feature", "prototype"});
   expect_between(key("positions"), static_cast<double>(positions), 1, 65536);
-  expect_above(key("temperature"), temperature, 0, 1000);
+  expect_between(key("temperature"), temperature, 0.001, 1000);
+  for (std::size_t i = 0; i < contrast_stages.size(); ++i)
+    expect_option(contrast_stages[i] >= 1 && (i == 0 || contrast_stages[i] > contrast_stages[i - 1]),
+                  key("contrast_stages"), contrast_stages[i], "rising numbers from 1, the finest stage");
   expect_between(key("queue"), static_cast<double>(queue), 0, 65536);
   expect_between(key("pool"), static_cast<double>(pool), 1, 64);
   expect_one_of(key("similarity"), similarity, {"soft_dice", "cosine", "iou"});

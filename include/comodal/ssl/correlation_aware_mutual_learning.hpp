@@ -46,7 +46,7 @@ struct correlation_aware_mutual_learning_options : consistency_options {
     check_consistency_options(*this);
     expect_above(key("sharpen"), sharpen, 0, 100);
     expect_between(key("correlation"), correlation, 0, 1000);
-    expect_above(key("temperature"), temperature, 0, 1000);
+    expect_between(key("temperature"), temperature, 0.001, 1000);
     expect_between(key("positions"), static_cast<double>(positions), 1, 65536);
     expect_between(key("memory"), static_cast<double>(memory), 1, 65536);
   }

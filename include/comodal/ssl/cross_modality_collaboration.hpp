@@ -40,7 +40,7 @@ struct cross_modality_collaboration_options {
     check_teacher_options(*this);
     expect_between(text("method.", name, ".channel_contrast"), channel_contrast, 0, 1000);
     expect_between(text("method.", name, ".overlap"), overlap, 0, 1000);
-    expect_above(text("method.", name, ".temperature"), temperature, 0, 1000);
+    expect_between(text("method.", name, ".temperature"), temperature, 0.001, 1000);
   }
 };
 

@@ -65,7 +65,7 @@ class feature_contrast {
   }
 
   /// Takes the class means of the last step into queue and prototypes. Call it once per step, after the backward pass.
-  void remember() {
+  void remember(const progress& at) {
     auto& ctx = home().ctx();
     if (m_means.empty()) return;
     const no_grad_scope<Backend> quiet(home());
@@ -73,7 +73,7 @@ class feature_contrast {
     if (m_options.kind == feature_comparison::cells)
       m_queue.push(ctx, all.value(), m_patients);
     else
-      m_prototypes.follow(ctx, reshape(sum(all, {0}), {all.extent(1), all.extent(2)}).value());
+      m_prototypes.follow(ctx, l2_normalize(reshape(sum(all, {0}), {all.extent(1), all.extent(2)}), 1).value(), at);
     m_means.clear();
   }
   /// Waits for the device.
@@ -190,7 +190,10 @@ class feature_contrast {
     const auto x = matmul(own, a, ops::transposed::b) * sharp + out,
                y = matmul(partner, b, ops::transposed::b) * sharp + out;
     const auto log_m = x - log_sum_exp(x), log_n = y - log_sum_exp(y);
-    return sum(detach(softmax(y, 1)) * (detach(log_n) - log_m), {1});
+    // Where no class has been seen in both, nothing is said.
+    const auto any =
+        constant_function(ssl_detail::positive{}, sum(constant_function(ssl_detail::enough{-1}, out), {1}));
+    return sum(detach(softmax(y, 1)) * (detach(log_n) - log_m), {1}) * any;
   }
   // Cross-entropy of the unit means of m's classes with n's prototypes, over the classes that both have: a scalar.
   [[nodiscard]] variable<Backend> class_loss(const variable<Backend>& own, const variable<Backend>& weight,

@@ -7,6 +7,7 @@
 
 #include <comodal/autograd/arithmetic.hpp>
 #include <comodal/autograd/structure.hpp>
+#include <comodal/nn/averaging.hpp>
 #include <comodal/nn/state.hpp>
 #include <comodal/ssl/parts/negative_queue.hpp>
 
@@ -22,7 +23,7 @@ namespace ssl_detail {
 template <class T>
 struct follow_prototypes_body {
   index width;
-  double decay;
+  device_scalar decay;
   const T* means;
   T* prototypes;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
@@ -34,7 +35,7 @@ struct follow_prototypes_body {
       known += static_cast<double>(to[e]) * static_cast<double>(to[e]);
     }
     if (seen == 0) return;
-    const double keep = known == 0 ? 0 : decay;
+    const double keep = known == 0 ? 0 : decay.value();
     for (index e = 0; e < width; ++e) {
       const double v = keep * static_cast<double>(to[e]) + (1 - keep) * static_cast<double>(mean[e]);
       length += v * v;
@@ -145,8 +146,8 @@ class feature_queue {
   patients_of_samples<Backend> m_patients;
 };
 
-/// Unit vectors that follow class means over steps: p <- 0.99 p + 0.01 mean, brought to length 1; the first mean is
-/// taken as it is. A row of zeros has not been seen.
+/// Unit vectors that follow class means over steps: p <- d p + (1 - d) mean, brought to length 1, with d = min(1 - 1 /
+/// (t + 1), 0.99) at step t; the first mean is taken as it is. A row of zeros has not been seen.
 template <tensor_backend Backend>
 class class_prototypes {
  public:
@@ -155,11 +156,12 @@ class class_prototypes {
   class_prototypes(tape<Backend>& home, index rows, index width)
       : m_values(ops::full(home.ctx(), {rows, width}, typename Backend::scalar_type(0))) {}
   [[nodiscard]] const tensor_of<Backend>& values() const { return m_values; }  // (rows, width)
-  /// @param means (rows, width) of this step; a row of zeros changes nothing
-  void follow(context<Backend>& ctx, const tensor_of<Backend>& means) {
+  /// @param means (rows, width) of this step, of length 1; a row of zeros changes nothing
+  void follow(context<Backend>& ctx, const tensor_of<Backend>& means, const progress& at) {
     using T = typename Backend::scalar_type;
     ops::each(ctx, m_values.shape()[0],
-              ssl_detail::follow_prototypes_body<T>{m_values.shape()[1], decay, means.data(), m_values.data()});
+              ssl_detail::follow_prototypes_body<T>{m_values.shape()[1], device_value(ctx, ema_factor(at, decay)),
+                                                    means.data(), m_values.data()});
   }
   /// Waits for the device.
   void save(context<Backend>& ctx, safetensors_file& file) const {

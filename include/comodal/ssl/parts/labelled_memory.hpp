@@ -25,8 +25,8 @@ struct remember_body {
   T* memory;            // (C, entries, width)
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const index e = i % width, row = i / width, n = row / places, place = row % places;
-    if (cells[row] < 0) return;
     const index c = place / share, j = n * share + place % share;
+    if (cells[row] < 0 || j >= entries) return;  // no two of these write to the same entry
     const index at = (static_cast<index>(*step) * written + j) % entries;
     memory[(c * entries + at) * width + e] = embeddings[i];
   }
