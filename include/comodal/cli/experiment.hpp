@@ -61,7 +61,7 @@ int run_one(const app::study& s, const std::vector<app::study_cell>& cells, cons
     throw config_error(
         text(s.file.string(), ": there is no cell '", name, "'; did you mean '", nearest_name(name, known), "'?"));
   const app::study_cell& cell = cells[static_cast<std::size_t>(found - known.begin())];
-  app::check_cells(s, {cell}, folder, names, console_observer());
+  app::check_cells(s, {cell}, folder, names, cli::console_observer());
   const auto state = app::run_cell(s, cell, folder, names, cli::interruptible_observer());
   if (state == app::cell_state::finished) return 0;
   std::printf(state == app::cell_state::busy ? "%s: another process has this cell\n"
