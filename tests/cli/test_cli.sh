@@ -172,7 +172,7 @@ cmp whole16/model.safetensors broken16/model.safetensors || fail "the resumed ru
 echo "a run whose settings have the names of 0.1.0 goes on"
 killed old_names "[ -e old_names/checkpoint.safetensors ]"
 sed 's/^learning_rate/rate/; s/^weight_decay/decay/; s/^patch_size/patch/; s/^kernel_size/filters/; s/^ema_decay/ema/
-  /^\[method.contrastive_mutual_learning\]$/d; /^disagree /d' old_names/experiment.toml >old.toml
+  /^\[method.contrastive_mutual_learning\]$/d; /^disagree /d; /^contrast_kind /d; /^contrast_stages /d; /^positions /d' old_names/experiment.toml >old.toml
 grep -q "^ema = 0.99" old.toml || fail "the old names are not there"
 cp old.toml old_names/experiment.toml
 refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, --resume was given .* = 0.9;" \
