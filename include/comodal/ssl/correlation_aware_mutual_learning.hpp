@@ -8,6 +8,7 @@
 #include <comodal/loss/feature_losses.hpp>
 #include <comodal/loss/sharpened_consistency.hpp>
 #include <comodal/ssl/parts/averaged_student.hpp>
+#include <comodal/ssl/parts/constant_function.hpp>
 #include <comodal/ssl/parts/labelled_memory.hpp>
 #include <comodal/ssl/parts/ramp.hpp>
 #include <comodal/ssl/parts/teacher_options.hpp>
