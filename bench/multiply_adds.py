@@ -4,7 +4,8 @@
   python3 bench/multiply_adds.py MODEL.safetensors I J K
 
 Reads names and shapes of the file, no weights. A weight (KD, KH, KW, in, out) of stage s is used once per voxel of that
-stage; one of an up-convolution (in, out, with the stride as filter) once per voxel of the next coarser one. The backward
+stage; one of an up-convolution (in, out, with the stride as filter) once per voxel of the next
+coarser one. The backward
 pass takes twice as many again. Norms, activations and the like are left out.
 """
 
@@ -36,7 +37,8 @@ def main():
         parameters += size
         if not path.endswith("weight") or len(array["shape"]) != 5:
             continue
-        # stream.M.S..., branch.M.S..., stream.S... (shared), fusion.S..., decoder.S..., encoder.S...; a stem is of stage 0
+        # stream.M.S..., branch.M.S..., stream.S... (shared), fusion.S..., decoder.S..., encoder.S...
+        # A stem is of stage 0.
         part, numbers = path.split(".")[0], re.findall(r"(?<=\.)\d+(?=\.)", path)
         own = part == "branch" or (part == "stream" and not plan["model"]["shared_encoder"])
         stem = ".stem." in path
