@@ -98,9 +98,11 @@ class host_threads_scope {
 };
 
 /// Restarts the program with OMP_WAIT_POLICY=passive, so that threads sleep while they wait: threads that spin slow
-/// each other down many times over where other programs use the same cores. OpenMP reads the variable while the program
-/// is loaded, so it cannot be set later. Call it first in `main`. It returns without a restart where the user has
-/// chosen (OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME is set), and outside Linux.
+/// each other down many times over where other programs use the same cores. GNU's OpenMP spins for some microseconds
+/// first (GOMP_SPINCOUNT=300): between the short loops of a small volume, falling asleep and being woken costs more.
+/// OpenMP reads the variables while the program is loaded, so they cannot be set later. Call it first in `main`. It
+/// returns without a restart where the user has chosen (OMP_WAIT_POLICY, GOMP_SPINCOUNT or KMP_BLOCKTIME is set), and
+/// outside Linux.
 /// @param arguments `argv` of `main`
 inline void let_waiting_threads_sleep([[maybe_unused]] char** arguments) {
 #if defined(_OPENMP) && defined(__linux__)
@@ -108,7 +110,7 @@ inline void let_waiting_threads_sleep([[maybe_unused]] char** arguments) {
     if (std::getenv(name) != nullptr) return;
   std::error_code failure;
   const auto program = std::filesystem::read_symlink("/proc/self/exe", failure);
-  if (failure || setenv("OMP_WAIT_POLICY", "passive", 1) != 0) return;
+  if (failure || setenv("OMP_WAIT_POLICY", "passive", 1) != 0 || setenv("GOMP_SPINCOUNT", "300", 1) != 0) return;
   execv(program.c_str(), arguments);  // comes back only if it failed: then threads spin
 #endif
 }
