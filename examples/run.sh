@@ -2,12 +2,12 @@
 # The main job, from nothing to a report: installs what is missing, builds, makes a phantom cohort, trains "supervised only" and
 # "contrastive mutual learning" for the same number of steps, predicts, evaluates, and prints a table and the report's path.
 #   sh examples/run.sh [folder]        default folder: runs/phantom
-# SEED, STEPS, GRID and SPACING may be set in the environment; a second run rebuilds nothing and takes a folder of its own. The 500 steps
-# fit into 15 minutes; with STEPS=1500 it shows what unlabelled cases are worth (bench/history/2026-11-27-phantom-1500-steps.md).
+# SEED, STEPS, GRID and SPACING may be set in the environment; a second run rebuilds nothing and takes a folder of its own. The 2000 steps
+# are enough for unlabelled cases to help (bench/history/2026-11-28-demo.md); 500 are not.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 seed=${SEED:-1}
-steps=${STEPS:-500}
+steps=${STEPS:-2000}
 grid=${GRID:-[48, 48, 32]}
 spacing=${SPACING:-[3.0, 3.0, 4.0]}
 out=${1:-$top/runs/phantom}
