@@ -131,6 +131,10 @@ BOOST_FIXTURE_TEST_CASE(a_cell_that_fails_is_a_line_and_the_others_are_run, labo
   BOOST_TEST(summary.finished == 4);
   BOOST_REQUIRE(summary.failures.size() == 2u);
   BOOST_TEST(summary.failures[0].starts_with("cell 3 of 6: wild; seed 1: failed: the loss is "), summary.failures[0]);
+  // The tiny heads have no necrotic core.
+  std::erase_if(warnings, [](const std::string& words) {
+    return words.find("no labelled case has a voxel") != std::string::npos;
+  });
   BOOST_TEST(warnings == summary.failures, boost::test_tools::per_element());
   for (const char* name : {"run/model.safetensors", "predictions/phantom_5000.nii.gz"})
     BOOST_TEST(fs::exists(work / "out/cells/supervised-seed1" / name), name);
@@ -163,7 +167,7 @@ BOOST_FIXTURE_TEST_CASE(a_cell_that_another_has_is_left_alone, laboratory) {
   const fs::path folder = work / "out/cells" / cells[0].name;
   fs::create_directories(folder);
   {
-    const app_detail::cell_lock other(folder / "lock");
+    const file_lock other(folder / "lock");
     BOOST_TEST((app::run_cell(asked.what, cells[0], asked.folder, names, watch()) == app::cell_state::busy));
     BOOST_TEST(!fs::exists(folder / "cell.toml"));
   }

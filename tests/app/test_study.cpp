@@ -268,13 +268,13 @@ BOOST_FIXTURE_TEST_CASE(a_result_is_read_as_it_was_written, desk) {
 BOOST_FIXTURE_TEST_CASE(a_lock_is_given_once, desk) {
   const app_detail::cell_folder folder{work.path()};
   {
-    const app_detail::cell_lock first(folder.lock_file());
+    const file_lock first(folder.lock_file());
     BOOST_TEST(first.taken());
-    BOOST_TEST(!app_detail::cell_lock(folder.lock_file()).taken());
+    BOOST_TEST(!file_lock(folder.lock_file()).taken());
     BOOST_TEST(app_detail::is_locked(folder));
   }
   BOOST_TEST(!app_detail::is_locked(folder));
-  BOOST_CHECK_THROW((void)app_detail::cell_lock(work / "absent/lock"), io_error);
+  BOOST_CHECK_THROW((void)file_lock(work / "absent/lock"), io_error);
 }
 
 int wait_for(app_detail::child_process& child) {

@@ -169,7 +169,8 @@ BOOST_FIXTURE_TEST_CASE(uncertainty_is_written_judged_and_ranked_by, study) {
   const auto [least, most] = std::minmax_element(map.values.begin(), map.values.end());
   BOOST_TEST((*least >= 0 && *most > 0 && *most <= 1));
 
-  const auto judged = app::evaluate({{work / "p"}, labels, {}, true}).uncertainty.at(0);
+  const auto judged =
+      app::evaluate({.predictions = {work / "p"}, .labels = labels, .uncertainty = true}).uncertainty.at(0);
   BOOST_REQUIRE(judged.cases.size() == 3u);
   BOOST_TEST(judged.without_map == list{"phantom_5001"}, boost::test_tools::per_element());
   BOOST_TEST(judged.correlated == 3);
@@ -267,8 +268,8 @@ BOOST_FIXTURE_TEST_CASE(what_cannot_be_done_is_said_before_a_volume_is_read, stu
   refuses(ranking("nowhere/list.csv"), "cannot be written: there is no folder");
   refuses({model, work / "nowhere"}, "there is no such folder of images");
   (void)predict("p", false, false);
-  BOOST_CHECK_EXCEPTION((void)app::evaluate({{work / "p"}, labels, {}, true}), io_error,
-                        says("p: has no uncertainty map; run `predict` with --uncertainty"));
+  BOOST_CHECK_EXCEPTION((void)app::evaluate({.predictions = {work / "p"}, .labels = labels, .uncertainty = true}),
+                        io_error, says("p: has no uncertainty map; run `predict` with --uncertainty"));
   write_model("early");
   refuses(ranking(), "rank: the model has no branches (model.fusion = \"early\")");
   BOOST_CHECK_EXCEPTION((void)predict("q", false, true), config_error, says("uncertainty: the model has no branches"));

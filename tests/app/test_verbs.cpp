@@ -8,7 +8,9 @@
 
 #include <nn/support.hpp>
 
+#include <chrono>
 #include <fstream>
+#include <thread>
 
 namespace comodal::tests {
 
@@ -166,6 +168,266 @@ BOOST_FIXTURE_TEST_CASE(a_case_that_fails_is_a_line_and_the_others_go_on, job) {
   BOOST_TEST(result.failures[0].find("phantom_5000_0001.nii.gz: ") != std::string::npos, result.failures[0]);
   BOOST_TEST(result.cases == std::vector<std::string>{"phantom_5001"}, boost::test_tools::per_element());
   BOOST_TEST(cases.progress.back().done == 2);
+}
+
+// A trained model, its images, and a folder for masks.
+struct predict_job : job {
+  predict_job() {
+    e.train.steps = 1;
+    e.validation.clear();
+    (void)app::train(e, work / "run", false, names);
+  }
+  [[nodiscard]] app::predict_request request() const {
+    return {work / "run/model.safetensors", work / "cohort/imagesTs", work / "p"};
+  }
+  // A case of the images to predict.
+  [[nodiscard]] case_files of_id(const std::string& id) const {
+    std::vector<finding> ignored;
+    for (auto& one : read_nnunet_images(work / "cohort/imagesTs", 4, ".nii.gz", ignored))
+      if (one.id == id) return one;
+    return {};
+  }
+  [[nodiscard]] std::vector<std::string> recorded() const { return app_detail::read_predictions(work / "p").cases; }
+};
+
+const std::vector<std::string> both{"phantom_5000", "phantom_5001"};
+
+BOOST_FIXTURE_TEST_CASE(what_is_finished_is_recorded_case_by_case, predict_job) {
+  seen stop;
+  stop.cancel_at = 1;
+  const auto first = app::predict<B>(request(), names, stop.watch());
+  BOOST_TEST(!first.finished);
+  BOOST_TEST(recorded() == std::vector<std::string>{both[0]}, boost::test_tools::per_element());
+
+  auto rest = request();
+  rest.keep = true;
+  const auto written = fs::last_write_time(work / "p/phantom_5000.nii.gz");
+  const auto second = app::predict<B>(rest, names);
+  BOOST_TEST(second.cases == std::vector<std::string>{both[1]}, boost::test_tools::per_element());
+  BOOST_TEST(second.left == std::vector<std::string>{both[0]}, boost::test_tools::per_element());
+  BOOST_TEST(recorded() == both, boost::test_tools::per_element());
+  BOOST_TEST((fs::last_write_time(work / "p/phantom_5000.nii.gz") == written));
+
+  // A mask that is gone, and images that were changed, are done again.
+  fs::remove(work / "p/phantom_5001.nii.gz");
+  BOOST_TEST(app::predict<B>(rest, names).cases == std::vector<std::string>{both[1]}, boost::test_tools::per_element());
+  const auto image = work / "cohort/imagesTs/phantom_5000_0001.nii.gz";
+  fs::last_write_time(image, fs::last_write_time(image) + std::chrono::seconds(2));
+  BOOST_TEST(app::predict<B>(rest, names).cases == std::vector<std::string>{both[0]}, boost::test_tools::per_element());
+
+  // Other settings make other masks: nothing of the earlier ones counts, and they cannot be continued.
+  rest.step = 1;
+  BOOST_CHECK_EXCEPTION((void)app::predict<B>(rest, names), config_error, says("which cannot be continued"));
+  rest.keep = false;
+  rest.cases = {both[0]};
+  seen told;
+  BOOST_TEST(app::predict<B>(rest, names, told.watch()).cases == rest.cases, boost::test_tools::per_element());
+  BOOST_REQUIRE_EQUAL(told.warnings.size(), 1);
+  BOOST_TEST(told.warnings[0].find("masks of 2 cases are of another model or other options and no longer count") !=
+             std::string::npos);
+  std::ofstream(work / "p/predictions.json") << "{";
+  rest.keep = true;
+  BOOST_CHECK_EXCEPTION((void)app::predict<B>(rest, names), io_error, says("is not valid JSON"));
+  // Without `keep` all is done anew.
+  BOOST_TEST(app::predict<B>(request(), names).cases == both, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(single_cases_and_single_images_can_be_named, predict_job) {
+  auto one = request();
+  one.cases = {both[1]};
+  BOOST_TEST(app::predict<B>(one, names).cases == one.cases, boost::test_tools::per_element());
+  one.cases = {"phantom_5002"};
+  BOOST_CHECK_EXCEPTION((void)app::predict<B>(one, names), config_error,
+                        says("has no case 'phantom_5002'; did you mean"));
+  one = request();
+  one.images = work / "cohort/imagesTs/phantom_5000_0002.nii.gz";
+  BOOST_TEST(app::predict<B>(one, names).cases == std::vector<std::string>{both[0]}, boost::test_tools::per_element());
+  BOOST_TEST(recorded() == both, boost::test_tools::per_element());
+  one.images = work / "cohort/labelsTs/phantom_5000.nii.gz";
+  fs::create_directories(work / "cohort/labelsTs");
+  std::ofstream(work / "cohort/labelsTs/x.nii.gz") << "";
+  one.images = work / "cohort/labelsTs/x.nii.gz";
+  BOOST_CHECK_EXCEPTION((void)app::predict<B>(one, names), io_error, says("an image named CASE_0000.nii.gz"));
+  one.images = work / "cohort";
+  BOOST_CHECK_EXCEPTION((void)app::predict<B>(one, names), io_error, says("is a data set; name one of its folders"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_fault_of_one_case_is_recorded_and_mended, predict_job) {
+  fs::copy(work / "cohort/imagesTs", work / "images");
+  const auto extra = work / "images/phantom_5000_0007.nii.gz";
+  fs::copy(work / "images/phantom_5000_0000.nii.gz", extra);
+  auto of = request();
+  of.images = work / "images";
+  const auto result = app::predict<B>(of, names);
+  BOOST_REQUIRE_EQUAL(result.failures.size(), 1);
+  BOOST_TEST(result.failures[0].find("has modality number 0007") != std::string::npos, result.failures[0]);
+  BOOST_TEST(result.cases == std::vector<std::string>{both[1]}, boost::test_tools::per_element());
+  BOOST_TEST(app_detail::read_predictions(work / "p").failed.at(both[0]) == result.failures[0]);
+  fs::remove(extra);
+  of.keep = true;
+  BOOST_TEST(app::predict<B>(of, names).cases == std::vector<std::string>{both[0]}, boost::test_tools::per_element());
+  BOOST_TEST(app_detail::read_predictions(work / "p").failed.empty());
+}
+
+BOOST_FIXTURE_TEST_CASE(several_processes_share_a_folder, predict_job) {
+  (void)app::predict<B>(request(), names);
+  const auto description = app_detail::read_predictions(work / "p");
+  auto other = description;
+  other.recipe = "another model";
+  {
+    // Another process at work with the same recipe: what it has finished, and the case that it holds, are left to it.
+    const app_detail::prediction_folder first(work / "p", description, {both[0]}, false);
+    auto held = first.take(of_id(both[0]));
+    BOOST_REQUIRE(held != nullptr);
+    auto other_case = request();
+    other_case.cases = {both[1]};
+    BOOST_TEST(app::predict<B>(other_case, names).left == other_case.cases, boost::test_tools::per_element());
+    // The process that holds a case fails: the other one, which waits for it, segments it.
+    std::thread failing([&] {
+      std::this_thread::sleep_for(std::chrono::milliseconds(300));
+      held.reset();
+    });
+    const auto second = app::predict<B>(request(), names);
+    failing.join();
+    BOOST_TEST(second.cases == std::vector<std::string>{both[0]}, boost::test_tools::per_element());
+    BOOST_TEST(second.left == std::vector<std::string>{both[1]}, boost::test_tools::per_element());
+    BOOST_CHECK_EXCEPTION(app_detail::prediction_folder(work / "p", other, both, false), config_error,
+                          says("another `predict` with another model or other options writes to this folder now"));
+  }
+  const app_detail::prediction_folder now(work / "p", other, both, false);  // alone: the folder is its own
+  BOOST_TEST(recorded().empty());
+  BOOST_TEST((now.take(of_id(both[0])) != nullptr));
+}
+
+BOOST_FIXTURE_TEST_CASE(names_of_any_bytes_lose_nothing, predict_job) {
+  fs::create_directories(work / "images");
+  const std::string odd = "M\xfcller\\01\n";
+  for (const char* m : {"_0000.nii.gz", "_0001.nii.gz", "_0002.nii.gz", "_0003.nii.gz"})
+    fs::copy(work / "cohort/imagesTs" / (both[0] + m), work / "images" / (odd + m));
+  auto of = request();
+  of.images = work / "images";
+  BOOST_TEST(app::predict<B>(of, names).cases == std::vector<std::string>{odd}, boost::test_tools::per_element());
+  of.keep = true;
+  BOOST_TEST(app::predict<B>(of, names).left == std::vector<std::string>{odd}, boost::test_tools::per_element());
+  fs::create_directories(work / "labels");
+  fs::copy(work / "cohort/labelsTs" / (both[0] + ".nii.gz"), work / "labels" / (odd + ".nii.gz"));
+  BOOST_TEST(app::evaluate({.predictions = {work / "p"}, .labels = work / "labels"}).methods[0].scores.size() == 3u);
+}
+
+// Masks of another tool: no predictions.json, classes from a dataset.json, some cases only, a folder that is not ours.
+BOOST_FIXTURE_TEST_CASE(masks_of_anybody_are_scored, job) {
+  const fs::path truth = work / "cohort/labelsTs", rater = work / "rater", out = work / "tables";
+  fs::create_directories(rater);
+  fs::copy(truth / "phantom_5000.nii.gz", rater);
+  std::ofstream(rater / "._phantom_5000.nii.gz") << "Mac OS X";
+  seen warned;
+  const auto perfect = app::evaluate({.predictions = {rater}, .labels = truth, .out = out}, warned.watch());
+  for (const auto& one : perfect.methods[0].scores) BOOST_TEST(one.dice == 1.0);
+  BOOST_REQUIRE_EQUAL(warned.warnings.size(), 1);
+  BOOST_TEST(warned.warnings[0].find("has no mask of 1 of 2 labelled cases, which are not scored: phantom_5001") !=
+             std::string::npos);
+  BOOST_TEST(fs::exists(out / "scores.csv"));
+  std::ofstream(rater / "summary.json") << "{\"foreground_mean\": {}}";  // nnU-Net's
+  BOOST_CHECK_EXCEPTION((void)app::evaluate({.predictions = {rater}, .labels = truth}), config_error,
+                        says("of another program; name a folder for the tables with --out"));
+  fs::remove(rater / "summary.json");
+  BOOST_TEST(!fs::exists(rater / "scores.csv"));
+  BOOST_CHECK_EXCEPTION((void)app::evaluate({.predictions = {rater}, .labels = truth, .complete = true}), io_error,
+                        says("has no mask of 1 of 2 labelled cases: phantom_5001"));
+  app::report({.runs = {rater}, .labels = truth, .images = work / "cohort/imagesTs", .file = work / "r.html"});
+  BOOST_TEST(fs::file_size(work / "r.html") > 1000u);
+
+  fs::rename(work / "cohort/dataset.json", work / "elsewhere.json");
+  BOOST_CHECK_EXCEPTION((void)app::evaluate({.predictions = {rater}, .labels = truth}), io_error,
+                        says("name a dataset.json with --dataset"));
+  BOOST_TEST(
+      app::evaluate({.predictions = {rater}, .labels = truth, .dataset = work / "elsewhere.json"}).methods.size() ==
+      1u);
+  fs::rename(rater / "phantom_5000.nii.gz", rater / "case_1.nii.gz");
+  fs::copy(work / "elsewhere.json", rater / "dataset.json");
+  BOOST_CHECK_EXCEPTION((void)app::evaluate({.predictions = {rater}, .labels = truth}), io_error,
+                        says("no mask has a label in"));
+  fs::remove(rater / "case_1.nii.gz");
+  BOOST_CHECK_EXCEPTION((void)app::evaluate({.predictions = {rater}, .labels = truth}), io_error,
+                        says("it holds no mask"));
+}
+
+BOOST_FIXTURE_TEST_CASE(what_nothing_teaches_is_told_or_refused, job) {
+  e.train.steps = 1;
+  for (const auto& file : visible_entries(work / "cohort/labelsTr")) {  // a class that no label has
+    auto label = read_nifti_labels(file);
+    for (auto& v : label.values) v = v == 3 ? 0 : v;
+    write_nifti_labels(file, label, file);
+  }
+  seen told;
+  (void)app::train(e, work / "first", false, names, told.watch());
+  BOOST_TEST(std::any_of(told.warnings.begin(), told.warnings.end(), [](const std::string& words) {
+    return words.find("no labelled case has a voxel of class 'enhancing rim', so that nothing teaches it") !=
+           std::string::npos;
+  }));
+  // A modality that only unlabelled cases have is told, one that no case has is refused.
+  const auto remove = [&](const std::string& what) {
+    for (const auto& file : visible_entries(work / "cohort/imagesTr"))
+      if (file.filename().string().find(what) != std::string::npos) fs::remove(file);
+  };
+  for (const std::string id : {"phantom_0000", "phantom_0001", "phantom_0002"}) remove(id + "_0001.");
+  seen second;
+  (void)app::train(e, work / "second", false, names, second.watch());
+  BOOST_TEST(
+      second.warnings[0].find("no labelled training case has the modality 'T1': only unlabelled cases teach it") !=
+          std::string::npos,
+      second.warnings[0]);
+  remove("_0001.");
+  BOOST_CHECK_EXCEPTION((void)app::train(e, work / "third", false, names), config_error,
+                        says("no training case has the modality 'T1'"));
+  BOOST_TEST(!fs::exists(work / "third"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_run_has_one_writer_and_its_own_cases, job) {
+  seen first;
+  first.cancel_at = 4;
+  (void)app::train(e, work / "run", false, names, first.watch());
+  {
+    const file_lock other(work / "run/.lock");
+    BOOST_CHECK_EXCEPTION((void)app::train(e, work / "run", true, names), config_error,
+                          says("another training writes to this folder now"));
+  }
+  const auto image = work / "cohort/imagesTr/phantom_0000_0001.nii.gz";
+  auto v = read_nifti(image);
+  v.values[100] += 1;
+  write_nifti(image, v, read_nifti_header(image));
+  BOOST_CHECK_EXCEPTION((void)app::train(e, work / "run", true, names), io_error,
+                        says("case phantom_0000 has changed its images or label since the run was begun"));
+}
+
+BOOST_FIXTURE_TEST_CASE(a_patch_larger_than_every_case_is_told, job) {
+  e.train.steps = 1;
+  e.batch.patch_size = {8, 64, 16};
+  seen told;
+  (void)app::train(e, work / "run", false, names, told.watch());
+  BOOST_REQUIRE(!told.warnings.empty());
+  BOOST_TEST(
+      told.warnings.back().find("batch.patch_size is larger than every case along j (64 of ") != std::string::npos,
+      told.warnings.back());
+}
+
+BOOST_FIXTURE_TEST_CASE(folds_of_nnunet_are_read, job) {
+  std::ofstream(work / "cohort/splits_final.json")
+      << R"([{"train": ["phantom_0000"], "val": ["phantom_0001", "phantom_0002"]}, {"train": ["phantom_0001"], "val": []}])";
+  e.validation.clear();
+  e.fold = 0;
+  const cohort first = e.read_cohort(names);
+  BOOST_TEST(first.labelled.size() == 1u);
+  BOOST_TEST(first.validation.size() == 2u);
+  BOOST_TEST(first.unlabelled.size() == 2u);
+  e.fold = 1;
+  BOOST_TEST(e.read_cohort(names).labelled[0].files.id == "phantom_0001");
+  BOOST_TEST(e.read_cohort(names).unlabelled.size() == 4u);
+  e.fold = 2;
+  BOOST_CHECK_EXCEPTION((void)e.read_cohort(names), config_error, says("has no fold 2; it has 2 folds"));
+  e.fold = 0;
+  e.labelled = {"phantom_0000"};
+  BOOST_CHECK_EXCEPTION(e.check(names), config_error, says("leave data.labelled and data.validation out"));
 }
 
 BOOST_FIXTURE_TEST_CASE(nothing_is_written_for_an_experiment_that_makes_no_sense, job) {

@@ -57,10 +57,13 @@ OMP_NUM_THREADS=1000 "$comodal" info >out.txt
 [ "$(sed -n 's/^host threads //p' out.txt)" -le "$(n=$(nproc); echo $((n > 8 ? n : 8)))" ] || { cat out.txt >&2; fail "1000 threads are used"; }
 # waits CHOICE: OpenMP was loaded with this policy.
 waits() { grep "OMP_WAIT_POLICY" out.txt | tail -1 | grep -qi "= '$1'" || { cat out.txt >&2; fail "OMP_WAIT_POLICY is not $1"; }; }
-env -u OMP_WAIT_POLICY OMP_DISPLAY_ENV=true "$comodal" info >out.txt 2>&1
+spins() { grep GOMP_SPINCOUNT out.txt | tail -1 | grep -q "= '300'"; }
+env -u OMP_WAIT_POLICY OMP_DISPLAY_ENV=verbose "$comodal" info >out.txt 2>&1
 waits passive
-OMP_WAIT_POLICY=active OMP_DISPLAY_ENV=true "$comodal" info >out.txt 2>&1
+if grep -q GOMP_SPINCOUNT out.txt; then spins || { cat out.txt >&2; fail "threads do not spin for a moment first"; }; fi
+OMP_WAIT_POLICY=active OMP_DISPLAY_ENV=verbose "$comodal" info >out.txt 2>&1
 waits active
+! spins || fail "a choice of the user is changed"
 
 echo "bad input is one line and status 2"
 refuses 2 "did you mean 'train.steps'" "$comodal" train tiny.toml run --train.stesp 3
@@ -90,7 +93,7 @@ refuses 2 "loss.segmentation = 'dice': this program has no segmentation loss of 
 refuses 2 "data.normalise = 'zscore': this program has no normalisation of that name" "$comodal" train tiny.toml wrong --data.normalise '["zscore"]'
 refuses 2 "command line: 'method.mean_teacher.ramp': belongs to the method 'mean_teacher', but method.name = 'contrastive_mutual_learning'" "$comodal" train tiny.toml wrong --method.mean_teacher.ramp 0.5
 refuses 2 "batch.patch_size = 0: expected from 1 to 1024 voxels" "$comodal" train tiny.toml wrong --batch.patch_size '[0, 16, 8]'
-refuses 2 "prefetch.depth = 0: expected at least 1" "$comodal" train tiny.toml wrong --prefetch.depth 0
+refuses 2 "prefetch.depth = 0: expected 1 to 1024" "$comodal" train tiny.toml wrong --prefetch.depth 0
 refuses 2 "model.precision: 'bf61', expected fp32 or bf16" "$comodal" train tiny.toml wrong_too --model.precision bf61
 refuses 2 "is not a whole number" "$comodal" train tiny.toml run --train.steps many
 refuses 2 "model.strides: 0, expected 1 to 64" "$comodal" train tiny.toml run --model.strides '[[0, 2, 2]]'
@@ -99,7 +102,7 @@ refuses 2 "data.normalise: 2 entries for 4 modalities" "$comodal" train tiny.tom
 refuses 2 "data.margin = -20, expected 0 to 8192" "$comodal" train tiny.toml run --data.margin -20
 [ ! -e run ] || fail "a refused run leaves a folder"
 refuses 2 "exists already" "$comodal" phantom cohort
-refuses 2 "is no folder that" "$comodal" evaluate nowhere --labels cohort/labelsTs
+refuses 2 "nowhere: there is no such folder of masks" "$comodal" evaluate nowhere --labels cohort/labelsTs
 
 echo "check reports every bad file in one run, and train refuses with the same words"
 "$comodal" check cohort >/dev/null || fail "a good cohort is refused"
@@ -292,7 +295,9 @@ cp -r cohort/imagesTs cut_images
 for file in cut_images/phantom_5001_*; do head -c 1000 "cohort/imagesTs/${file##*/}" >"$file"; done
 refuses 2 "phantom_5001_.*damaged gzip file" "$comodal" predict again/model.safetensors cut_images again/predictions
 [ -e again/predictions/phantom_5000.nii.gz ] && [ ! -e again/predictions/phantom_5001.nii.gz ] || fail "a case that failed keeps the mask of another run"
-refuses 2 "has no prediction of case phantom_5001" "$comodal" evaluate again/predictions --labels cohort/labelsTs
+refuses 2 "has no mask of 1 of 2 labelled cases: phantom_5001" "$comodal" evaluate again/predictions --labels cohort/labelsTs --complete
+"$comodal" evaluate again/predictions --labels cohort/labelsTs 2>out.txt >/dev/null || fail "a case without a mask keeps the others from being scored"
+grep -q "warning: again/predictions: has no mask of 1 of 2 labelled cases, which are not scored: phantom_5001" out.txt || { cat out.txt >&2; fail "a case that is not scored is not named"; }
 refuses 2 "phantom_500.*, which .predict. did not write" "$comodal" predict whole/model.safetensors cohort/imagesTs cohort/labelsTs
 gunzip -c cohort/labelsTs/phantom_5001.nii.gz >mask
 { head -c 352 mask; tail -c +353 mask | tr '\002' '\011'; } | gzip >undeclared/phantom_5001.nii.gz

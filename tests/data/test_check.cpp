@@ -99,7 +99,7 @@ BOOST_AUTO_TEST_CASE(preparation_refuses_with_the_same_words) {
   for (const finding& f : check_cohort(c))
     if (f.severity == finding::level::error && f.file.parent_path().filename() != "imagesTs" &&
         f.file.filename() != "z.nii.gz")
-      expected += (expected.empty() ? "" : "\n") + to_line(f);
+      expected += (expected.empty() ? "" : "\n") + to_words(f);
   prepare_options options;
   options.labels = c.labels;
   BOOST_CHECK_EXCEPTION(static_cast<void>(prepare_cases(c.labelled, options)), io_error,

@@ -114,7 +114,7 @@ BOOST_AUTO_TEST_CASE(temporary_files_of_a_killed_program_are_not_in_the_way) {
 
 BOOST_AUTO_TEST_CASE(missing_files_are_named) {
   const test::folder folder("file-missing");
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_file(folder / "no")), io_error, test::says("no: cannot be opened"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_file(folder / "no")), io_error, test::says("no: there is no such file"));
   BOOST_CHECK_EXCEPTION(static_cast<void>(read_file(folder.path())), io_error, test::says("is a folder"));
 }
 

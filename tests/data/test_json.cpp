@@ -52,6 +52,22 @@ BOOST_AUTO_TEST_CASE(other_values_are_refused) {
                         test::says("the file has no \"a\""));
 }
 
+BOOST_AUTO_TEST_CASE(a_file_that_is_no_json_is_refused_with_the_place) {
+  const test::folder folder("json");
+  const auto refused = [&](const std::string& bytes, const std::string& words) {
+    test::write_text(folder / "x.json", bytes);
+    BOOST_CHECK_EXCEPTION(static_cast<void>(read_json(folder / "x.json")), io_error, test::says(words));
+  };
+  refused("{\"a\": 1,\n \"b\" 2}", "x.json: is not valid JSON at line 2, column 6; look for a missing");
+  refused("{\"a\": [1, 2", "line 1, column 12: the file ends too early");
+  refused("", "line 1, column 1: the file ends too early");
+  refused("{'a': 1}", "line 1, column 2;");
+  refused("{\"a\": 1e999}", "a number is too large");
+  refused("{\"a\": \"\xfc\"}", "is not valid JSON");
+  refused(std::string(100000, '['), "is not valid JSON at line 1, column 100001: the file ends too early");
+  refused(std::string("\0\0\0", 3), "line 1, column 1;");
+}
+
 BOOST_AUTO_TEST_CASE(classes_travel_through_json) {
   const std::vector<label_class> classes{{"background", {0}}, {"whole", {1, 2}}, {"odd", {300, -1}}};
   BOOST_TEST((label_classes_from(label_classes_to_json(classes), "labels") == classes));

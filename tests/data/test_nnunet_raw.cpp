@@ -74,15 +74,18 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_fit_are_reported) {
   test::write_text(folder / "labelsTr/z.nii.gz", "x");
   const cohort c = read_nnunet_raw(folder.path());
   BOOST_REQUIRE_EQUAL(c.findings.size(), 4);
-  BOOST_CHECK_EQUAL(to_line(c.findings[0]), "error: " + (folder / "imagesTr/a_0002.nii.gz").string() +
-                                                ": has modality number 0002, but 2 modalities are declared");
+  BOOST_CHECK_EQUAL(to_line(c.findings[0]),
+                    "error: " + (folder / "imagesTr/a_0002.nii.gz").string() +
+                        ": has modality number 0002, but 2 modalities are declared, from 0000 on; leave the "
+                        "file out, or declare it");
+  BOOST_CHECK_EQUAL(c.findings[0].case_id, "a");
   BOOST_CHECK_EQUAL(to_line(c.findings[1]), "warning: " + (folder / "imagesTr/notes.txt").string() +
                                                 ": is ignored: not named CASE_0000.nii.gz");
   BOOST_CHECK(c.findings[2].reason.starts_with("\"numTraining\" is 3"));
   BOOST_CHECK(c.findings[3].reason.starts_with("is a label without images"));
   BOOST_CHECK_EQUAL(count_errors(c.findings), 2);
   BOOST_CHECK_EXCEPTION(refuse_errors(c.findings), io_error, [&](const io_error& e) {
-    return e.what() == to_line(c.findings[0]) + "\n" + to_line(c.findings[3]);
+    return e.what() == to_words(c.findings[0]) + "\n" + to_words(c.findings[3]);
   });
 }
 
@@ -125,7 +128,8 @@ BOOST_AUTO_TEST_CASE(dataset_json_is_checked) {
   refused(joined(channels, inner_first, ending + R"(, "regions_class_order": [3, 1, 2])"),
           "voxels of label 1 would be written as 2");
   std::filesystem::remove(folder / "dataset.json");
-  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path())), io_error, test::says("cannot be opened"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(read_nnunet_raw(folder.path())), io_error,
+                        test::says("there is no such file"));
 
   test::write_text(folder / "dataset.json",
                    joined(channels, R"("labels": {"whole": [1, 2, 3], "background": 0, "core": [2, 3], "rim": 3})",

@@ -197,7 +197,7 @@ BOOST_FIXTURE_TEST_CASE(a_turned_axis_is_refused_or_shows, programs) {
     views[1] = views[1].with_grid(turned);
     BOOST_CHECK_EXCEPTION(
         static_cast<void>(prepare_case(case_files{"x", {views.begin(), views.end()}}, plan.prepare)), io_error,
-        test::says("error: case x, modality 1 in memory: is on another grid than case x, modality 0 in memory"));
+        test::says("case x, modality 1 in memory: is on another grid than case x, modality 0 in memory"));
     // Turned in all modalities alike nobody can see it, but the masks above would not have been equal.
     for (auto& view : views) view = view.with_grid(turned);
     const auto one = prepare_case(case_files{"x", {views.begin(), views.end()}}, plan.prepare);

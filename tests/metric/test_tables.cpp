@@ -11,6 +11,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <regex>
 
 using namespace comodal;
 
@@ -64,6 +65,49 @@ BOOST_AUTO_TEST_CASE(csv_has_a_line_a_case_output_and_class) {
   voxels.hd95 = hd95_convention::medpy;
   BOOST_TEST(to_csv(case_table(scores, voxels)).find("hd95_medpy_voxel") != std::string::npos);
   BOOST_TEST(to_csv({{"a"}, {{"say \"x\""}}}) == "a\n\"say \"\"x\"\"\"\n");
+}
+
+BOOST_AUTO_TEST_CASE(no_cell_is_a_formula_to_a_spreadsheet) {
+  const auto cell = [](const std::string& words) { return to_csv({{"a"}, {{words}}}).substr(2); };
+  for (const std::string words : {"=1+1", "=HYPERLINK(0)", "+1+1", "-2+3", "@SUM(1)", "\tx", "\rx"})
+    BOOST_TEST(cell(words).find("'" + words) != std::string::npos, words);
+  for (const std::string words : {"-2.5", "-1e-30", "-inf", "a=1", "case-1", "", "-"})
+    BOOST_TEST(cell(words) == words + "\n", words);
+  BOOST_TEST(cell("=a,b") == "\"'=a,b\"\n");
+}
+
+// As nnU-Net: no score where both masks are empty, means over the other cases, NaN where there are none.
+BOOST_AUTO_TEST_CASE(two_empty_masks_may_have_no_score) {
+  const std::vector<label_class> regions{{"core", {1}}, {"whole", {1, 2}}};
+  score_options options;
+  options.both_empty = empty_masks::nan;
+  label_volume empty = cube(0, false);
+  std::fill(empty.values.begin(), empty.values.end(), std::uint8_t{0});
+  auto scores = score_case(cube(1), cube(0), regions, "case_1", "fused", options);
+  const auto second = score_case(empty, empty, regions, "case_2", "fused", options);
+  for (const auto& s : second) {
+    BOOST_TEST(std::isnan(s.dice));
+    BOOST_TEST(std::isnan(s.hd95));
+    BOOST_TEST((s.presence == mask_presence::both_empty));
+  }
+  const auto of_first = summarise(scores);
+  scores.insert(scores.end(), second.begin(), second.end());
+  const auto all = summarise(scores);
+  for (std::size_t r = 0; r < all.size(); ++r) {
+    BOOST_TEST(all[r].cases == 1);
+    BOOST_TEST(all[r].n_both_empty == 1);
+    BOOST_TEST(all[r].dice.mean == of_first[r].dice.mean);
+  }
+  const std::string json = summary_json(scores, "fused", options);
+  BOOST_TEST(json.find("\"Dice\": NaN") != std::string::npos);
+  const auto only = summary_json(second, "fused", options);
+  BOOST_TEST(only.find("null") == std::string::npos);
+  BOOST_TEST(only.substr(only.find("foreground_mean"), 80).find("\"Dice\": NaN") != std::string::npos);
+  BOOST_TEST(std::isnan(summarise(second)[0].dice.mean));
+  BOOST_TEST(describe_conventions(options).find("both masks empty: no score, left out of means") != std::string::npos);
+  // The whole number counts stay in the mean, as nnU-Net's.
+  const auto parsed = nlohmann::json::parse(std::regex_replace(json, std::regex("NaN"), "null"));
+  BOOST_TEST(parsed["mean"]["1"]["n_ref"].get<double>() == static_cast<double>(scores[0].counts.reference()) / 2);
 }
 
 BOOST_AUTO_TEST_CASE(summary_json_has_nnunets_keys) {

@@ -237,13 +237,13 @@ BOOST_AUTO_TEST_CASE(what_is_not_finite_never_replaces_a_checkpoint) {
   for (const damage kind : {damage::loss, damage::gradient}) {
     const temporary_folder folder;
     run_of_ten_steps run(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 5, kind);
-    BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("at step 5; lower optimiser.learning_rate"));
+    BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("at step 6; lower optimiser.learning_rate"));
     BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
     BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
     // Nor does it where the run is stopped right after.
     run_of_ten_steps stopped(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 4, kind);
     BOOST_CHECK_EXCEPTION((void)stopped.loop.run(run_of_ten_steps::before_step(5)), error,
-                          says("at step 4; lower optimiser.learning_rate"));
+                          says("at step 5; lower optimiser.learning_rate"));
     BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
   }
 }
@@ -259,7 +259,7 @@ BOOST_AUTO_TEST_CASE(the_loss_is_found_by_its_name) {
   }
   const temporary_folder folder;
   run_of_ten_steps damaged(folder, options, 5, damage::loss, returned::others_first);
-  BOOST_CHECK_EXCEPTION((void)damaged.loop.run(), error, says("at step 5; lower optimiser.learning_rate"));
+  BOOST_CHECK_EXCEPTION((void)damaged.loop.run(), error, says("at step 6; lower optimiser.learning_rate"));
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_logs_reads_once_from_the_device) {
@@ -307,7 +307,7 @@ BOOST_AUTO_TEST_CASE(values_that_a_log_cannot_hold_and_steps_without_gradients_a
 BOOST_AUTO_TEST_CASE(the_term_that_is_no_number_is_named) {
   const temporary_folder folder;
   run_of_ten_steps run(folder, {.steps = 10, .log_every = 1}, 3, damage::loss, returned::infinite_other);
-  BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says(" at step 3 ('aux' is -inf); lower optimiser.learning_rate"));
+  BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says(" at step 4 ('aux' is -inf); lower optimiser.learning_rate"));
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_throws_leaves_the_tape_empty) {
@@ -340,7 +340,7 @@ BOOST_AUTO_TEST_CASE(the_folder_of_a_run_is_made_or_refused_before_the_run) {
   write_text(folder / "file", "");
   for (const auto& place : {folder / "file", folder / "file" / "run"})
     BOOST_CHECK_EXCEPTION(run_of_ten_steps(place, run_of_ten_steps::plan()), io_error,
-                          says(place.string() + ": the folder of the run cannot be made"));
+                          says(place.string() + ": this folder cannot be made"));
 }
 
 // Other engines or another processor choose other kernels: the bytes may differ, and somebody should know.
@@ -352,6 +352,7 @@ BOOST_AUTO_TEST_CASE(a_checkpoint_of_other_engines_is_resumed_with_a_warning) {
   safetensors_file content = read_safetensors(file);
   BOOST_TEST(content.metadata.at("comodal.engines") == engine_configuration(run.ctx));
   content.metadata["comodal.engines"] = "engines abacus";
+  content.metadata.erase("comodal.checksum");
   write_safetensors(file, content);
   run_of_ten_steps again(folder, {.steps = 10});
   const std::string warning = again.loop.resume(file);
@@ -369,7 +370,8 @@ BOOST_AUTO_TEST_CASE(damaged_checkpoints_are_refused_in_plain_words) {
   run.guide_by_number(0);
   (void)run.loop.run(run_of_ten_steps::before_step(7));
   const auto file = run.loop.checkpoint_file();
-  const safetensors_file whole = read_safetensors(file);
+  safetensors_file whole = read_safetensors(file);
+  whole.metadata.erase("comodal.checksum");  // else every change were one and the same damage
   const auto refused = [&](const std::string& words, const std::function<void(safetensors_file&)>& damage) {
     auto content = whole;
     damage(content);
@@ -391,6 +393,101 @@ BOOST_AUTO_TEST_CASE(damaged_checkpoints_are_refused_in_plain_words) {
   run_of_ten_steps again(folder, {.steps = 10});
   again.loop.resume(file);
   BOOST_TEST((again.loop.run().best_validation == 0.75));
+}
+
+BOOST_AUTO_TEST_CASE(no_flipped_bit_of_a_checkpoint_is_trained_on) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder, {.steps = 10, .checkpoint_every = 100});
+  run.guide_by_number(0);
+  (void)run.loop.run(run_of_ten_steps::before_step(7));
+  const auto file = run.loop.checkpoint_file();
+  BOOST_TEST(!std::filesystem::exists(folder / "checkpoint.previous.safetensors"));  // it is the first
+  const byte_buffer whole = read_file(file);
+  // Without the key of the check sum all other bytes are as they were written.
+  const std::string_view key = "comodal.checksum";
+  const auto found = std::search(whole.begin(), whole.end(), key.begin(), key.end());
+  const auto from = static_cast<std::size_t>(found - whole.begin()), to = from + key.size();
+  BOOST_REQUIRE(to < whole.size());
+  for (std::size_t at = 8; at < whole.size(); at == from - 1 ? at = to : ++at)
+    for (const unsigned char bit : {1, 16, 128}) {
+      byte_buffer flipped = whole;
+      flipped[at] ^= bit;
+      write_file(file, flipped);
+      run_of_ten_steps again(folder, {.steps = 10});
+      BOOST_REQUIRE_THROW(again.loop.resume(file), error);
+    }
+  write_file(file, whole);
+  BOOST_TEST(run_of_ten_steps(folder, {.steps = 10}).loop.resume(file) == "");
+}
+
+BOOST_AUTO_TEST_CASE(a_damaged_checkpoint_gives_way_to_the_one_before_it) {
+  const temporary_folder whole_folder, folder;
+  const train_options options{.steps = 10, .log_every = 1, .checkpoint_every = 3};
+  run_of_ten_steps whole(whole_folder, options);
+  (void)whole.loop.run();
+  {
+    run_of_ten_steps first(folder, options);
+    (void)first.loop.run(run_of_ten_steps::before_step(8));  // checkpoints of steps 3, 6 and 8
+  }
+  const auto file = folder / "checkpoint.safetensors";
+  BOOST_TEST(run_of_ten_steps::step_of(file) == "8");
+  BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.previous.safetensors") == "6");
+  byte_buffer bytes = read_file(file);
+  bytes.back() ^= 1;
+  write_file(file, bytes);
+  run_of_ten_steps second(folder, options);
+  const std::string warning = second.loop.resume(file);
+  BOOST_TEST(warning.find("is damaged: its check sum is") != std::string::npos, warning);
+  BOOST_TEST(warning.find("goes on from the checkpoint before it") != std::string::npos, warning);
+  BOOST_TEST(second.loop.run().first_step == 6u);
+  for (const char* name : {"model.safetensors", "log.csv", "log.jsonl"})
+    BOOST_TEST(read_file(folder / name) == read_file(whole_folder / name), name);
+  std::filesystem::remove(folder / "checkpoint.previous.safetensors");
+  write_file(file, bytes);
+  BOOST_CHECK_EXCEPTION(run_of_ten_steps(folder, options).loop.resume(file), io_error, says("is damaged"));
+}
+
+BOOST_AUTO_TEST_CASE(other_cases_than_those_of_the_start_are_refused) {
+  const temporary_folder folder;
+  const case_checksums cases{{"a", 17u}, {"b", 4294967295u}};
+  {
+    run_of_ten_steps run(folder);
+    run.loop.cases = cases;
+    (void)run.loop.run(run_of_ten_steps::before_step(4));
+  }
+  const auto resumed = [&](const case_checksums& with) {
+    run_of_ten_steps again(folder);
+    again.loop.cases = with;
+    return again.loop.resume(again.loop.checkpoint_file());
+  };
+  BOOST_TEST(resumed(cases) == "");
+  BOOST_TEST(resumed({}) == "");  // not compared
+  BOOST_CHECK_EXCEPTION(resumed({{"a", 18u}, {"b", 4294967295u}}), io_error,
+                        says("case a has changed its images or label"));
+  BOOST_CHECK_EXCEPTION(resumed({{"a", 17u}}), io_error, says("case b has gone"));
+  BOOST_CHECK_EXCEPTION(resumed({{"a", 17u}, {"b", 4294967295u}, {"c", 1u}}), io_error, says("case c has come"));
+}
+
+BOOST_AUTO_TEST_CASE(steps_count_from_one_and_a_line_without_its_end_is_dropped) {
+  const temporary_folder folder;
+  const auto text_of = [&](const char* name) {
+    const auto bytes = read_file(folder / name);
+    return std::string(bytes.begin(), bytes.end());
+  };
+  {
+    training_log log(folder.path(), 0);
+    log.write({1, {{"loss", 2.5}}});
+    log.write({2, {{"loss", std::nan("")}}});
+    log.finish();
+  }
+  const std::string csv = "step,name,value\n1,loss,2.5\n2,loss,nan\n";
+  BOOST_TEST(text_of("log.csv") == csv);
+  BOOST_TEST(text_of("log.jsonl") == "{\"step\":1,\"loss\":2.5}\n{\"step\":2,\"loss\":null}\n");
+  write_text(folder / "log.csv", csv + "3,loss,0.12");  // killed in the middle of 0.125
+  write_text(folder / "log.jsonl", "{\"step\":1,\"loss\":2.5}\nno JSON\n{\"step\":2}\n{\"step\":3}\n{\"st");
+  training_log(folder.path(), 2).finish();
+  BOOST_TEST(text_of("log.csv") == csv);
+  BOOST_TEST(text_of("log.jsonl") == "{\"step\":1,\"loss\":2.5}\n{\"step\":2}\n");
 }
 
 BOOST_AUTO_TEST_CASE(the_best_on_validation_is_kept) {

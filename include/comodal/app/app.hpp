@@ -10,9 +10,12 @@
 #include <comodal/app/child_process.hpp>
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/experiment.hpp>
+#include <comodal/app/images_to_predict.hpp>
+#include <comodal/app/mask_folder.hpp>
 #include <comodal/app/network_cost.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/app/predict.hpp>
+#include <comodal/app/prediction_folder.hpp>
 #include <comodal/app/predictions.hpp>
 #include <comodal/app/rank.hpp>
 #include <comodal/app/rank_progress.hpp>

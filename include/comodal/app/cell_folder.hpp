@@ -4,16 +4,11 @@
 #ifndef COMODAL_APP_CELL_FOLDER_HPP
 #define COMODAL_APP_CELL_FOLDER_HPP
 
+#include <comodal/core/file_lock.hpp>
 #include <comodal/core/readable_name.hpp>
 #include <comodal/data/json.hpp>
 #include <comodal/metric/score.hpp>
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <unistd.h>
-
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -60,41 +55,16 @@ struct cell_folder {
   /// Removes what only an unfinished cell needs, and weights and masks unless they are kept.
   void tidy(bool keep) const {
     std::error_code ignored;  // another process may do the same
-    std::filesystem::remove(run() / "checkpoint.safetensors", ignored);
+    for (const char* name : {"checkpoint.safetensors", "checkpoint.previous.safetensors"})
+      std::filesystem::remove(run() / name, ignored);
     if (keep) return;
     for (const char* name : {"model.safetensors", "best.safetensors"}) std::filesystem::remove(run() / name, ignored);
     std::filesystem::remove_all(predictions(), ignored);
   }
 };
 
-/// Keeps a cell to one process, on one machine or on a file system that knows flock. The kernel gives the lock back
-/// when the process ends, however it ends.
-class cell_lock {
- public:
-  /// Tries to take the lock, without waiting. @throws io_error if the file cannot be made
-  explicit cell_lock(const std::filesystem::path& file)
-      : m_descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
-    if (m_descriptor < 0) throw io_error(text(file.string(), ": cannot be made (", std::strerror(errno), ")"));
-    m_taken = ::flock(m_descriptor, LOCK_EX | LOCK_NB) == 0;
-    if (m_taken || errno == EWOULDBLOCK) return;
-    const std::string why = std::strerror(errno);
-    ::close(m_descriptor);
-    throw io_error(text(file.string(), ": cannot be locked (", why, "); is this a file system without flock?"));
-  }
-  ~cell_lock() { ::close(m_descriptor); }
-  cell_lock(const cell_lock&) = delete;
-  cell_lock& operator=(const cell_lock&) = delete;
-
-  /// False: another process has it.
-  [[nodiscard]] bool taken() const { return m_taken; }
-
- private:
-  int m_descriptor;
-  bool m_taken = false;
-};
-
 [[nodiscard]] inline bool is_locked(const cell_folder& cell) {
-  return std::filesystem::exists(cell.lock_file()) && !cell_lock(cell.lock_file()).taken();
+  return std::filesystem::exists(cell.lock_file()) && !file_lock(cell.lock_file(), file_lock::kind::shared).taken();
 }
 
 inline void write_result(const cell_folder& cell, const app::cell_result& result) {

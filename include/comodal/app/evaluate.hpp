@@ -4,8 +4,9 @@
 #ifndef COMODAL_APP_EVALUATE_HPP
 #define COMODAL_APP_EVALUATE_HPP
 
+#include <comodal/app/mask_folder.hpp>
 #include <comodal/app/observer.hpp>
-#include <comodal/app/predictions.hpp>
+#include <comodal/data/folder.hpp>
 #include <comodal/metric/summary_json.hpp>
 #include <comodal/metric/tables.hpp>
 #include <comodal/metric/uncertainty_report.hpp>
@@ -15,6 +16,8 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -23,10 +26,13 @@ namespace app {
 
 /// What `evaluate` is asked for.
 struct evaluate_request {
-  std::vector<std::filesystem::path> predictions;  // folders that `predict` wrote
+  std::vector<std::filesystem::path> predictions;  // folders of masks, of `predict` or anybody's
   std::filesystem::path labels;                    // folder of the true masks
   score_options options = {};
-  bool uncertainty = false;  // also judge the uncertainty maps that `predict` wrote
+  std::filesystem::path out = {};      // folder for the tables; empty: each into its folder of masks
+  std::filesystem::path dataset = {};  // dataset.json that names the classes of foreign masks
+  bool complete = false;               // refuse a folder that lacks the mask of a label
+  bool uncertainty = false;            // also judge the uncertainty maps that `predict` wrote
   uncertainty_options uncertainties = {};
 };
 
@@ -61,26 +67,53 @@ inline void add_complete_cases(const predictions& d, std::vector<case_score>& sc
   }
 }
 
-inline std::vector<case_score> score_folder(const std::filesystem::path& folder, const std::filesystem::path& labels,
-                                            const score_options& options) {
-  const predictions d = read_predictions(folder);
+// The cases to score: those with a mask and a label. What lacks one of them is told.
+inline void compare_cases(const mask_folder& masks, const std::map<std::string, std::filesystem::path>& predicted,
+                          const std::map<std::string, std::filesystem::path>& truth,
+                          const std::filesystem::path& labels, bool complete, const app::observer& watch) {
+  std::vector<std::string> missing, unknown;
+  for (const auto& [id, file] : truth)
+    if (!predicted.contains(id)) missing.push_back(id);
+  for (const auto& [id, file] : predicted)
+    if (!truth.contains(id)) unknown.push_back(id);
+  const std::string folder = masks.folder.string();
+  std::vector<std::string> failed;
+  for (const auto& [id, reason] : masks.about.failed) failed.push_back(id);
+  const std::string why = failed.empty() ? "" : text(" (`predict` failed on ", some_of(failed), ")");
+  if (predicted.empty())
+    throw io_error(text(
+        folder, ": there is nothing to score: ", masks.by_predict ? "`predict` finished no case" : "it holds no mask"));
+  if (unknown.size() == predicted.size())
+    throw io_error(text(folder, ": no mask has a label in ", labels.string(), " (masks of ", some_of(unknown, 3),
+                        "; labels of ", some_of(missing, 3), "); both must have the same names"));
+  if (complete && !missing.empty())
+    throw io_error(text(folder, ": has no mask of ", missing.size(), " of ", truth.size(),
+                        " labelled cases: ", some_of(missing), why));
+  if (!missing.empty())
+    watch.warn(text(folder, ": has no mask of ", missing.size(), " of ", truth.size(),
+                    " labelled cases, which are not scored: ", some_of(missing), why));
+  if (!unknown.empty())
+    watch.warn(text(folder, ": ", unknown.size(), " of ", predicted.size(),
+                    " masks have no label and are not scored: ", some_of(unknown)));
+}
+
+inline std::vector<case_score> score_folder(const mask_folder& masks, const std::filesystem::path& labels,
+                                            const score_options& options, bool complete, const app::observer& watch) {
+  const predictions& d = masks.about;
   const auto truth = masks_of(labels);
   std::vector<case_score> scores;
-  for (const std::string& output : d.outputs) {
-    const auto masks = predicted_masks(folder, d, output);
-    if (output == "fused")
-      for (const auto& [id, file] : truth)
-        if (!masks.contains(id))
-          throw io_error(text(folder.string(), ": has no prediction of case ", id, ", whose label is ", file.string()));
-    for (const auto& [id, file] : masks) {
+  bool first = true;
+  for (const std::string& output : d.outputs.empty() ? std::vector<std::string>{"fused"} : d.outputs) {
+    const auto predicted = masks.masks(output);
+    if (std::exchange(first, false)) compare_cases(masks, predicted, truth, labels, complete, watch);
+    for (const auto& [id, file] : predicted) {
       const auto found = truth.find(id);
-      if (found == truth.end()) throw io_error(text(file.string(), ": has no label in ", labels.string()));
+      if (found == truth.end()) continue;
       const auto one =
           score_case(read_mask(file, d.labels), read_mask(found->second, d.labels), d.labels, id, output, options);
       scores.insert(scores.end(), one.begin(), one.end());
     }
   }
-  if (scores.empty()) throw io_error(text(folder.string(), ": there is nothing to score: `predict` finished no case"));
   if (d.subsets) add_complete_cases(d, scores);
   return scores;
 }
@@ -102,6 +135,7 @@ inline uncertainty_summary judge_folder(const std::filesystem::path& folder, con
   std::vector<std::string> without;
   voxel_uncertainty pooled;
   for (const auto& [id, file] : predicted_masks(folder, d, "fused")) {
+    if (!truth.contains(id)) continue;
     if (std::find(d.uncertainty.begin(), d.uncertainty.end(), readable_name(id)) == d.uncertainty.end()) {
       without.push_back(id);
       continue;
@@ -127,44 +161,103 @@ inline void write_uncertainty(const std::filesystem::path& folder, const uncerta
 
 // A short name for a folder of predictions: its own, or its parent's if it is called "predictions".
 inline std::string name_of_predictions(const std::filesystem::path& folder) {
-  const std::filesystem::path clean = (folder / "").parent_path();
+  std::error_code failure;
+  auto whole = std::filesystem::weakly_canonical(folder, failure);
+  if (failure) whole = folder;
+  const std::filesystem::path clean = (whole / "").parent_path();
   const auto named = clean.filename() == "predictions" ? clean.parent_path() : clean;
   return readable_name(named.filename().string());
 }
 
-inline void write_scores(const std::filesystem::path& folder, const std::vector<case_score>& scores,
-                         const std::filesystem::path& labels, const score_options& options) {
-  write_case_csv(folder / "scores.csv", scores, options);
-  const std::string ending = volume_ending(labels);
-  write_summary_json(folder / "summary.json", scores, "fused", options, [&](const std::string& id) {
-    return scored_files{(folder / (id + ".nii.gz")).string(), (labels / (id + ending)).string()};
-  });
+// Tables of another program must not be replaced by ours: nnU-Net's summary.json has the same name.
+inline void refuse_foreign_tables(const std::filesystem::path& folder) {
+  const auto starts = [](const std::filesystem::path& file, std::string_view words) {
+    const auto bytes = read_file(file);
+    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()).starts_with(words);
+  };
+  const auto summary = folder / "summary.json", scores = folder / "scores.csv";
+  bool ours = !std::filesystem::exists(scores) || starts(scores, "case,output,class,");
+  if (std::filesystem::exists(summary)) {
+    const auto bytes = read_file(summary);
+    ours = ours &&
+           std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()).find("\"hd95_convention\"") !=
+               std::string_view::npos;
+  }
+  if (!ours)
+    throw config_error(
+        text(folder.string(),
+             ": holds a summary.json or scores.csv of another program; name a folder for the tables with --out"));
+}
+
+// Where the tables of a folder go. @throws config_error if those of another would stand there
+inline std::filesystem::path tables_folder(const app::evaluate_request& request, const std::filesystem::path& folder) {
+  if (request.out.empty()) {
+    refuse_foreign_tables(folder);
+    return folder;
+  }
+  make_folder(request.out);
+  if (request.predictions.size() == 1) return request.out;
+  const std::string name = name_of_predictions(folder);
+  for (const auto& other : request.predictions)
+    if (&other != &folder && name_of_predictions(other) == name)
+      throw config_error(text("out: two folders of masks are called '", name,
+                              "', so that one's tables would replace the other's; score them one by one"));
+  make_folder(request.out / name);
+  return request.out / name;
+}
+
+inline void write_scores(const mask_folder& masks, const std::filesystem::path& to,
+                         const std::vector<case_score>& scores, const std::filesystem::path& labels,
+                         const score_options& options) {
+  const std::string output = scores.front().output;
+  const auto predicted = masks.masks(output), truth = masks_of(labels);
+  try {
+    write_case_csv(to / "scores.csv", scores, options);
+    write_summary_json(to / "summary.json", scores, output, options, [&](const std::string& id) {
+      return scored_files{predicted.at(id).string(), truth.at(id).string()};
+    });
+  } catch (const io_error& failure) {
+    throw io_error(text(failure.what(), "; name another folder for the tables with --out"));
+  }
 }
 
 }  // namespace app_detail
 
 namespace app {
 
-/// Scores folders of masks against labels, and writes `scores.csv` and `summary.json` into each; if uncertainty is
-/// asked for, `uncertainty.csv` and `uncertainty.json`, too.
-/// @throws io_error for a folder that `predict` did not write, or wrote without the uncertainty that is asked for; a
-/// case without a prediction or without a label; a mask with an undeclared label
+/// Scores folders of masks against labels, and writes `scores.csv` and `summary.json`; if uncertainty is asked for,
+/// `uncertainty.csv` and `uncertainty.json`, too. Cases without a mask or without a label are not scored; that is a
+/// warning, or an error if `complete` is asked for.
+/// @throws io_error for a folder without masks, or whose classes nobody knows, or without the uncertainty that is asked
+/// for; a mask with an undeclared label, or on another grid than its label
 [[nodiscard]] inline evaluate_summary evaluate(const evaluate_request& request, const observer& watch = {}) {
-  if (request.predictions.empty()) throw config_error("evaluate: no folder of predictions, expected at least one");
+  if (request.predictions.empty()) throw config_error("evaluate: no folder of masks, expected at least one");
   evaluate_summary summary;
   for (const auto& folder : request.predictions)
     if (request.uncertainty) app_detail::expect_uncertainty(folder);
   for (const auto& folder : request.predictions) {
+    const auto masks = app_detail::read_mask_folder(folder, request.labels, request.dataset);
+    const auto tables = app_detail::tables_folder(request, folder);
     summary.methods.push_back(
-        {app_detail::name_of_predictions(folder), app_detail::score_folder(folder, request.labels, request.options)});
-    app_detail::write_scores(folder, summary.methods.back().scores, request.labels, request.options);
+        {app_detail::name_of_predictions(folder),
+         app_detail::score_folder(masks, request.labels, request.options, request.complete, watch)});
+    app_detail::write_scores(masks, tables, summary.methods.back().scores, request.labels, request.options);
     if (request.uncertainty) {
       summary.uncertainty.push_back(app_detail::judge_folder(folder, request.labels, request.uncertainties));
-      app_detail::write_uncertainty(folder, summary.uncertainty.back(), request.uncertainties);
+      app_detail::write_uncertainty(tables, summary.uncertainty.back(), request.uncertainties);
     }
     watch.show(
         {"folder", 0, static_cast<index>(summary.methods.size()), static_cast<index>(request.predictions.size())});
   }
+  const auto cases_of = [](const method_scores& m) {
+    std::set<std::string> ids;
+    for (const auto& s : m.scores) ids.insert(s.case_id);
+    return ids;
+  };
+  for (const auto& one : summary.methods)
+    if (cases_of(one) != cases_of(summary.methods[0]))
+      watch.warn(text(one.name, " and ", summary.methods[0].name,
+                      " are not scored on the same cases: their means cannot be compared"));
   summary.table = summary.methods.size() == 1 ? summary_table(summary.methods[0].scores, request.options)
                                               : comparison_table(summary.methods, request.options);
   return summary;

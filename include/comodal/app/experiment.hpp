@@ -44,6 +44,7 @@ struct experiment {
       labelled;  // names of lists in `splits` (without it: case ids) whose labels train; empty: all that have one
   std::vector<std::string> validation;         // the same: labelled cases kept apart to validate on
   std::vector<std::string> exclude;            // the same: cases to leave out
+  index fold = -1;                             // of nnU-Net's splits_final.json (or `splits`), from 0; -1: none
   std::vector<std::string> normalise{"head"};  // head, nonzero, ct or none: one, or one per modality
   index margin = 4;                            // voxels around the head box
   // [compute]
@@ -131,6 +132,11 @@ struct experiment {
     names.check_network_names(network);
     names.check_optimiser_name(optimiser);
     for (const auto& name : normalise) (void)names.normalisations.at(name);
+    if (fold < -1) throw config_error(text("data.fold = ", fold, ", expected 0 or more, or -1: none"));
+    if (fold >= 0 && (!labelled.empty() || !validation.empty()))
+      throw config_error(
+          text("data.fold = ", fold,
+               " names the labelled and the validation cases; leave data.labelled and data.validation out"));
     if (margin < 0 || margin > 8192) throw config_error(text("data.margin = ", margin, ", expected 0 to 8192 voxels"));
     method.values.check();
     visit_loss_choices(losses, [](std::string_view, const named_options& chosen) { chosen.values.check(); });
@@ -150,9 +156,17 @@ struct experiment {
     const auto listing = names.readers.list(folder);
     const auto lists = splits.empty() ? std::filesystem::path() : std::filesystem::path(folder) / splits;
     cohort_split split;
-    if (!labelled.empty()) split.labelled = split_ids(lists, labelled);
-    split.validation = split_ids(lists, validation);
-    split.exclude = split_ids(lists, exclude);
+    if (fold >= 0) {
+      auto [train, kept_apart] =
+          read_fold(lists.empty() ? std::filesystem::path(folder) / "splits_final.json" : lists, fold);
+      split.labelled = std::move(train);
+      split.validation = std::move(kept_apart);
+      split.exclude = exclude;  // ids: such a file has no other lists
+    } else {
+      if (!labelled.empty()) split.labelled = split_ids(lists, labelled);
+      split.validation = split_ids(lists, validation);
+      split.exclude = split_ids(lists, exclude);
+    }
     if (!partial.empty()) split.partial = read_partial_labels(std::filesystem::path(folder) / partial);
     return apply_split(listing, split);
   }
@@ -180,6 +194,7 @@ struct experiment {
     s.bind("data.labelled", labelled);
     s.bind("data.validation", validation);
     s.bind("data.exclude", exclude);
+    s.bind("data.fold", fold, "of splits_final.json, from 0; -1: none");
     s.bind("data.normalise", normalise);
     s.bind("data.margin", margin);
     s.bind("model.preset", network_preset, app_detail::preset_comment(network_preset_names()));

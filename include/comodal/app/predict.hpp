@@ -4,16 +4,18 @@
 #ifndef COMODAL_APP_PREDICT_HPP
 #define COMODAL_APP_PREDICT_HPP
 
+#include <comodal/app/images_to_predict.hpp>
 #include <comodal/app/observer.hpp>
-#include <comodal/app/predictions.hpp>
+#include <comodal/app/prediction_folder.hpp>
 #include <comodal/app/segmenter.hpp>
 #include <comodal/core/readable_name.hpp>
 #include <comodal/core/runtime.hpp>
-#include <comodal/data/cohort_json.hpp>
-#include <comodal/data/nnunet_raw.hpp>
+#include <comodal/metric/tables.hpp>
+#include <comodal/nn/checksum.hpp>
 
 #include <algorithm>
 #include <filesystem>
+#include <new>
 #include <set>
 #include <string>
 #include <vector>
@@ -25,12 +27,14 @@ namespace app {
 /// What `predict` is asked for.
 struct predict_request {
   std::filesystem::path model;           // model.safetensors of a run
-  std::filesystem::path images;          // folder of CASE_0000.nii.gz, CASE_0001.nii.gz ...
+  std::filesystem::path images;          // folder of CASE_0000.nii.gz, CASE_0001.nii.gz ..., or one of these
   std::filesystem::path folder;          // to write the masks to
   bool branches = false;                 // also the branch of each modality, in branch_NAME/
   bool only = false;                     // also the fused output from each modality alone, in only_NAME/
   bool subsets = false;                  // from every set of modalities but that of all, in only_NAME_+_NAME/
   bool uncertainty = false;              // also how far the branches disagree, in uncertainty/
+  std::vector<std::string> cases = {};   // ids of those to segment; empty: all
+  bool keep = false;                     // leave out cases that an earlier run with the same settings has finished
   std::string weights = {};              // which weights of the model; empty: its default
   double step = 0.5;                     // distance between windows, as a fraction of their size
   std::vector<std::string> mirror = {};  // average over flips along these axes: i, j, k
@@ -43,6 +47,7 @@ struct predict_summary {
   std::vector<std::string> cases;        // that are segmented
   std::vector<std::string> uncertainty;  // of them, those with an uncertainty map: two modalities or more
   std::vector<std::string> failures;     // one line per case that is not
+  std::vector<std::string> left;         // cases that were finished before, or by another process
   bool finished = true;                  // false: cancelled
 };
 
@@ -53,32 +58,6 @@ namespace app_detail {
 // Why a case of one modality has no uncertainty.
 inline constexpr const char* no_disagreement =
     "has one modality, so that no branch can disagree with another; it gets no uncertainty";
-
-// Volumes that no `predict` wrote may be somebody's labels or images.
-inline void refuse_foreign_volumes(const std::filesystem::path& folder) {
-  if (!std::filesystem::is_directory(folder) || std::filesystem::exists(folder / "predictions.json")) return;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
-    if (name.ends_with(".nii.gz") || name.ends_with(".nii"))
-      throw config_error(text(folder.string(), ": holds ", name, ", which `predict` did not write; name a new folder"));
-  }
-}
-
-// The cases of a folder of images.
-inline std::vector<case_files> images_to_predict(const std::filesystem::path& folder, std::size_t modalities,
-                                                 const app::observer& watch) {
-  if (!std::filesystem::is_directory(folder))
-    throw io_error(text(folder.string(), ": there is no such folder of images"));
-  std::vector<finding> findings;
-  const std::string ending = volume_ending(folder);
-  auto cases = read_nnunet_images(folder, modalities, ending, findings);
-  watch.warn(findings);
-  refuse_errors(findings);
-  if (cases.empty())
-    throw io_error(text(folder.string(), ": holds no image CASE_0000", ending, " ... CASE_",
-                        modality_number(modalities - 1), ending));
-  return cases;
-}
 
 // Two outputs in one folder would overwrite each other.
 inline void refuse_equal_folders(const std::vector<std::string>& modalities, bool subsets) {
@@ -112,11 +91,17 @@ inline window_options windows_of(double step, const std::vector<std::string>& mi
   return windows;
 }
 
-// What an earlier run left of a case.
+// Removes what an earlier run left of a case, half-written files too. @throws io_error if something cannot be removed
 inline void remove_outputs(const std::filesystem::path& folder, const model_plan& plan, const std::string& id) {
   const std::string file = id + ".nii.gz";
-  for (const auto& name : output_names(plan.modalities)) std::filesystem::remove(folder / folder_of(name) / file);
-  std::filesystem::remove(folder / uncertainty_folder / file);
+  std::vector<std::filesystem::path> places{folder / uncertainty_folder};
+  for (const auto& name : output_names(plan.modalities)) places.push_back(folder / folder_of(name));
+  for (const auto& place : places) {
+    remove_partial_files(place, file);
+    std::error_code failure;
+    std::filesystem::remove(place / file, failure);
+    if (failure) throw io_error(text((place / file).string(), ": cannot be removed (", failure.message(), ")"));
+  }
 }
 
 // Reads and prepares a case for a model. @param warnings gets what is worth a look
@@ -128,41 +113,72 @@ inline case_data case_for(const case_files& files, const model_plan& plan, std::
   return one;
 }
 
+// What decides the bytes of a mask, and which masks there are.
+inline std::string recipe_of(const app::predict_request& request, const safetensors_file& model) {
+  std::string words = text(COMODAL_VERSION, " model ", checksum_of(model), " weights '", request.weights, "' step ",
+                           detail::exact(request.step), " mirror");
+  for (const auto& axis : request.mirror) words += " " + axis;
+  if (request.branches) words += " branches";
+  if (request.only) words += " only";
+  if (request.subsets) words += " subsets";
+  if (request.uncertainty) words += " uncertainty";
+  return words;
+}
+
+// The outputs that a case has got.
+struct written_case {
+  std::vector<std::string> outputs;
+  bool uncertain = false;
+};
+
 // Segments one case and writes its masks. @param warnings gets what is worth a look
 template <tensor_backend Backend>
-void predict_one(app::segmenter<Backend>& segment, const case_files& files, const app::predict_request& request,
-                 const window_options& windows, app::predict_summary& summary, std::vector<std::string>& warnings) {
+written_case predict_one(app::segmenter<Backend>& segment, const case_files& files, const app::predict_request& request,
+                         const window_options& windows, std::vector<std::string>& warnings) {
   const model_plan& plan = segment.plan();
-  remove_outputs(request.folder, plan, files.id);
   const case_data one = case_for(files, plan, warnings);
   const std::string file = one.id + ".nii.gz";
   const output_choice wanted{.branches = request.branches,
                              .only = request.only,
                              .subsets = request.subsets,
                              .uncertainty = request.uncertainty};
-  bool uncertain = false;
+  written_case written;
   segment(one, wanted, windows, [&](const case_output& result) {
     const std::filesystem::path folder = request.folder / folder_of(result.name);
-    std::filesystem::create_directories(folder);
+    make_folder(folder);
     write_nifti_labels(folder / file, restore(result.labels, one.preparation), one.header);
-    auto& outputs = summary.outputs;
-    if (std::find(outputs.begin(), outputs.end(), result.name) == outputs.end()) outputs.push_back(result.name);
+    written.outputs.push_back(result.name);
     if (!result.uncertainty) return;
-    std::filesystem::create_directories(request.folder / uncertainty_folder);
+    make_folder(request.folder / uncertainty_folder);
     write_nifti(request.folder / uncertainty_folder / file, restore(*result.uncertainty, one.preparation), one.header);
-    uncertain = true;
+    written.uncertain = true;
   });
-  summary.cases.push_back(one.id);
-  if (uncertain) summary.uncertainty.push_back(one.id);
-  if (request.uncertainty && !uncertain) warnings.push_back(text(readable_name(one.id), ": ", no_disagreement));
+  if (request.uncertainty && !written.uncertain) warnings.push_back(text(readable_name(one.id), ": ", no_disagreement));
+  return written;
 }
 
-// Tables list outputs in one order, whichever case had which first.
-inline void order_outputs(std::vector<std::string>& outputs, const std::vector<std::string>& modalities) {
-  const auto names = output_names(modalities);
-  const auto place = [&](const std::string& name) { return std::find(names.begin(), names.end(), name); };
-  std::sort(outputs.begin(), outputs.end(),
-            [&](const std::string& a, const std::string& b) { return place(a) < place(b); });
+// Calls `work`; what keeps a case from being segmented becomes a line, so that the others go on. Too little memory for
+// one volume may be enough for the next.
+template <class Work>
+std::string failure_of(const case_files& files, const Work& work) {
+  constexpr const char* memory =
+      "; its volume is too large for the memory of this machine: use one with more, or cut the volume";
+  try {
+    work();
+    return {};
+  } catch (const out_of_memory_error& failure) {
+    return text(files.id, ": ", failure.what(), memory);
+  } catch (const std::bad_alloc&) {
+    return text(files.id, ": out of memory", memory);
+  } catch (const device_error&) {
+    throw;  // a device that fails fails for the next case, too
+  } catch (const io_error& failure) {
+    return failure.what();  // names its file
+  } catch (const error& failure) {
+    return text(files.id, ": ", failure.what());
+  } catch (const std::filesystem::filesystem_error& failure) {
+    return text(failure.path1().string(), ": ", failure.code().message());
+  }
 }
 
 }  // namespace app_detail
@@ -170,9 +186,10 @@ inline void order_outputs(std::vector<std::string>& outputs, const std::vector<s
 namespace app {
 
 /// Segments every case of a folder. Masks lie on the grid of the case's own images. A case that cannot be used is a
-/// line in `failures`; the others go on. What stands in the folder from another model or run is not to be taken for
-/// this one's: not after a failure, not after a kill.
-/// @throws io_error, config_error for a model or folders that cannot be used; device_error if memory runs out
+/// line in `failures`; the others go on. What is finished is recorded in `predictions.json` case by case; what stands
+/// in the folder from another model or other settings is not to be taken for this run's. Several processes may share a
+/// folder: each takes cases that no other has.
+/// @throws io_error, config_error for a model or folders that cannot be used
 template <tensor_backend Backend>
 [[nodiscard]] predict_summary predict(const predict_request& request,
                                       const registry<Backend>& names = registry<Backend>::built_in(),
@@ -184,38 +201,66 @@ template <tensor_backend Backend>
   const model_plan& plan = segment.plan();
   const auto windows = app_detail::windows_of(request.step, request.mirror, plan);
   app_detail::check_request(request, plan);
-  const auto cases = app_detail::images_to_predict(request.images, plan.modalities.size(), watch);
-  app_detail::refuse_foreign_volumes(request.folder);
-
-  std::filesystem::create_directories(request.folder);
-  app_detail::predictions description{request.model.string(), {}, plan.modalities, {}, plan.labels};
+  const auto images = app_detail::images_to_predict(request.images, plan.modalities.size(), request.cases, watch);
+  std::vector<std::string> ids;
+  for (const auto& files : images.cases) ids.push_back(files.id);
+  app_detail::predictions description{readable_name(request.model.string()), {}, plan.modalities, {}, plan.labels};
   description.subsets = request.subsets;
-  app_detail::write_predictions(request.folder, description);
+  description.recipe = app_detail::recipe_of(request, read_model_file(request.model));
+  const app_detail::prediction_folder folder(request.folder, description, ids, request.keep, watch);
+  const auto order = app_detail::output_names(plan.modalities);
+
   predict_summary summary;
+  std::set<std::string> outputs;
+  const auto segment_case = [&](const case_files& files) {
+    std::vector<std::string> warnings;  // told behind the case: what an observer throws is no failure of it
+    const auto fault = std::find_if(images.faults.begin(), images.faults.end(),
+                                    [&](const finding& one) { return one.case_id == files.id; });
+    const std::string failure = app_detail::failure_of(files, [&] {
+      app_detail::remove_outputs(request.folder, plan, files.id);
+      if (fault != images.faults.end()) throw io_error(to_words(*fault));
+      const auto written = app_detail::predict_one(segment, files, request, windows, warnings);
+      folder.record(files, written.outputs, written.uncertain, order);
+      summary.cases.push_back(files.id);
+      if (written.uncertain) summary.uncertainty.push_back(files.id);
+      outputs.insert(written.outputs.begin(), written.outputs.end());
+    });
+    if (!failure.empty()) {
+      summary.failures.push_back(failure);
+      folder.record_failure(files.id, failure);
+    }
+    for (const auto& words : warnings) watch.warn(words);
+  };
+  // Cases that another process has now come last: it may have failed.
+  std::vector<const case_files*> later;
   index done = 0;
-  for (const auto& files : cases) {
+  const auto all = static_cast<index>(images.cases.size());
+  for (const auto& files : images.cases) {
     if (watch.stops()) {
       summary.finished = false;
       break;
     }
-    std::vector<std::string> warnings;  // told behind the case: what an observer throws is no failure of it
-    try {
-      app_detail::predict_one(segment, files, request, windows, summary, warnings);
-    } catch (const device_error&) {
-      throw;  // memory that is short here is short for the next case, too
-    } catch (const io_error& failure) {
-      summary.failures.emplace_back(failure.what());  // names its file
-    } catch (const error& failure) {
-      summary.failures.push_back(text(files.id, ": ", failure.what()));
+    if (const auto held = folder.take(files)) {
+      segment_case(files);
+    } else if (folder.finished(files)) {
+      summary.left.push_back(files.id);
+    } else {
+      later.push_back(&files);
+      continue;
     }
-    for (const auto& words : warnings) watch.warn(words);
-    watch.show({"case", 0, ++done, static_cast<index>(cases.size())});
+    watch.show({"case", 0, ++done, all});
   }
-  app_detail::order_outputs(summary.outputs, plan.modalities);
-  description.outputs = summary.outputs;
-  description.cases = summary.cases;
-  description.uncertainty = summary.uncertainty;
-  app_detail::write_predictions(request.folder, description);
+  for (const case_files* files : later) {
+    if (watch.stops()) summary.finished = false;
+    if (!summary.finished) break;
+    if (const auto held = folder.take(*files, true))
+      segment_case(*files);
+    else
+      summary.left.push_back(files->id);
+    watch.show({"case", 0, ++done, all});
+  }
+  for (const auto& name : order)
+    if (outputs.contains(name)) summary.outputs.push_back(name);
   return summary;
 }
 

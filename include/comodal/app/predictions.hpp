@@ -29,8 +29,11 @@ struct predictions {
   std::string model;
   std::vector<std::string> outputs, modalities, cases;
   std::vector<label_class> labels;
-  std::vector<std::string> uncertainty = {};  // cases that have an uncertainty map
-  bool subsets = false;                       // outputs from all sets of modalities were asked for
+  std::vector<std::string> uncertainty = {};       // cases that have an uncertainty map
+  bool subsets = false;                            // outputs from all sets of modalities were asked for
+  std::string recipe = {};                         // everything that decides the bytes of a mask
+  std::map<std::string, std::string> failed = {};  // cases that could not be segmented, and why
+  std::map<std::string, std::string> images = {};  // of finished cases, what their images were: `stamp_of`
 };
 
 /// The most modalities that all sets are asked for of: 255 sets.
@@ -63,18 +66,19 @@ inline constexpr const char* uncertainty_folder = "uncertainty";
 [[nodiscard]] inline std::string modality_number(std::size_t m) { return std::to_string(10000 + m).substr(1); }
 
 inline void write_predictions(const std::filesystem::path& folder, const predictions& of) {
-  const auto readable = [](std::vector<std::string> names) {
-    for (auto& name : names) name = readable_name(name);
-    return names;
-  };
-  nlohmann::ordered_json description{{"model", readable_name(of.model)},
+  nlohmann::ordered_json description{{"model", of.model},
                                      {"outputs", of.outputs},
                                      {"modalities", of.modalities},
-                                     {"cases", readable(of.cases)},
-                                     {"uncertainty", readable(of.uncertainty)},
-                                     {"subsets", of.subsets}};
+                                     {"cases", of.cases},
+                                     {"uncertainty", of.uncertainty},
+                                     {"subsets", of.subsets},
+                                     {"recipe", of.recipe},
+                                     {"failed", nlohmann::ordered_json::object()}};
+  for (const auto& [id, reason] : of.failed) description["failed"][id] = reason;
+  description["images"] = of.images;
   description["labels"] = label_classes_to_json(of.labels);
-  write_text(folder / "predictions.json", description.dump(2) + "\n");
+  constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;  // names of modalities come from anywhere
+  write_text(folder / "predictions.json", description.dump(2, ' ', false, replace) + "\n");
 }
 
 /// @throws io_error if the folder was not written by `predict`, or its description is damaged
@@ -82,9 +86,8 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
   const std::filesystem::path file = folder / "predictions.json";
   if (!std::filesystem::is_regular_file(file))
     throw io_error(text(folder.string(), ": is no folder that `predict` wrote (it has no predictions.json)"));
-  const auto bytes = read_file(file);
+  const auto j = read_json(file);
   try {
-    const auto j = nlohmann::json::parse(bytes.begin(), bytes.end());
     const std::string what = "the description";
     predictions d{json_value<std::string>(j, "model", what), json_value<std::vector<std::string>>(j, "outputs", what),
                   json_value<std::vector<std::string>>(j, "modalities", what),
@@ -93,22 +96,29 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
     for (const auto& c : d.labels) check_label_values(c);
     if (j.contains("uncertainty")) d.uncertainty = json_value<std::vector<std::string>>(j, "uncertainty", what);
     if (j.contains("subsets")) d.subsets = json_value<bool>(j, "subsets", what);
+    if (j.contains("recipe")) d.recipe = json_value<std::string>(j, "recipe", what);
+    if (j.contains("images"))
+      for (const auto& one : j["images"].items()) d.images[one.key()] = json_value<std::string>(one.value(), "images");
+    if (j.contains("failed"))
+      for (const auto& one : j["failed"].items())
+        d.failed[one.key()] = json_value<std::string>(one.value(), "a reason");
     return d;
   } catch (const std::exception& failure) {
     throw io_error(text(file.string(), ": is damaged or of another version (", failure.what(), ")"));
   }
 }
 
-/// The masks of a folder by case, sorted; all .nii.gz, or all .nii. @throws io_error if there is no such folder
+/// The masks of a folder by case, sorted; all .nii.gz, or all .nii; hidden files are none.
+/// @throws io_error if there is no such folder
 [[nodiscard]] inline std::map<std::string, std::filesystem::path> masks_of(const std::filesystem::path& folder) {
   if (!std::filesystem::is_directory(folder))
     throw io_error(text(folder.string(), ": there is no such folder of masks"));
   const std::string ending = volume_ending(folder);
   std::map<std::string, std::filesystem::path> masks;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const std::string name = entry.path().filename().string();
+  for (const auto& file : visible_entries(folder)) {
+    const std::string name = file.filename().string();
     if (name.size() > ending.size() && name.ends_with(ending))
-      masks[name.substr(0, name.size() - ending.size())] = entry.path();
+      masks[name.substr(0, name.size() - ending.size())] = file;
   }
   return masks;
 }

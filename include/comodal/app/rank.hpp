@@ -177,22 +177,15 @@ void rank_one(app::segmenter<Backend>& segment, const case_files& files, const w
   }
   if (const auto known = progress.find(files)) return place_case(summary, files.id, modalities, *known);
   std::vector<std::string> warnings;
-  std::optional<std::string> failed;
-  try {
+  const std::string failed = failure_of(files, [&] {
     const auto uncertainty = uncertainty_of(segment, files, windows, warnings);
     place_case(summary, files.id, modalities, uncertainty);
     progress.add(files, uncertainty);
-  } catch (const device_error&) {
-    throw;  // memory that is short here is short for the next case, too
-  } catch (const io_error& failure) {
-    failed = failure.what();  // names its file
-  } catch (const error& failure) {
-    failed = text(files.id, ": ", failure.what());
-  }
+  });
   for (const auto& words : warnings) watch.warn(words);
-  if (!failed) return;
-  summary.failures.push_back(*failed);
-  summary.apart.push_back({files.id, modalities, *failed});
+  if (failed.empty()) return;
+  summary.failures.push_back(failed);
+  summary.apart.push_back({files.id, modalities, failed});
 }
 
 }  // namespace app_detail

@@ -7,6 +7,7 @@
 #include <comodal/core/random.hpp>
 #include <comodal/core/readable_name.hpp>
 #include <comodal/data/cohort.hpp>
+#include <comodal/data/file_stamp.hpp>
 #include <comodal/data/json.hpp>
 #include <comodal/metric/uncertainty.hpp>
 
@@ -70,19 +71,6 @@ class rank_progress {
   }
 
  private:
-  // Size and time of every file of a case.
-  static std::string stamp_of(const case_files& files) {
-    std::string stamp;
-    for (const auto& image : files.images) {
-      stamp += ";";
-      if (image.path.empty()) continue;
-      std::error_code ignored;
-      stamp += text(std::filesystem::file_size(image.path, ignored), " ",
-                    std::filesystem::last_write_time(image.path, ignored).time_since_epoch().count());
-    }
-    return stamp;
-  }
-
   std::filesystem::path m_file;
   nlohmann::json m_content;
 };

@@ -5,6 +5,7 @@
 #define COMODAL_APP_REPORT_HPP
 
 #include <comodal/app/evaluate.hpp>
+#include <comodal/app/images_to_predict.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/report/curves.hpp>
 #include <comodal/report/html.hpp>
@@ -20,12 +21,13 @@ namespace app {
 
 /// What `report` is asked for.
 struct report_request {
-  std::vector<std::filesystem::path> runs;  // folders, each with log.jsonl and predictions/
+  std::vector<std::filesystem::path> runs;  // folders of runs with log.jsonl and predictions/, or of masks
   std::filesystem::path labels, images;     // folders of the true masks, and of the images that were predicted
   std::filesystem::path file;               // the HTML file
   std::string title = "comodal";
   int cases = 3;  // with pictures
   score_options options = {};
+  std::filesystem::path dataset = {};  // dataset.json that names the classes of foreign masks
 };
 
 }  // namespace app
@@ -41,7 +43,13 @@ inline curve_plot plot_of(const std::vector<series>& log, const std::string& tit
   return plot;
 }
 
+// Where the masks of a run are; somebody's folder of masks is one itself.
+inline std::filesystem::path masks_of_run(const std::filesystem::path& run) {
+  return std::filesystem::is_directory(run / "predictions") ? run / "predictions" : run;
+}
+
 inline void add_curves(html_report& html, const std::filesystem::path& run) {
+  if (!std::filesystem::exists(run / "log.jsonl")) return;
   const auto log = read_json_lines(run / "log.jsonl", "step");
   const auto add = [&](const curve_plot& plot) {
     if (!plot.curves.empty()) html.curve(draw_curves(plot));
@@ -60,12 +68,25 @@ inline void add_curves(html_report& html, const std::filesystem::path& run) {
   add(plot_of(log, "Learning rate", "rate", {"rate"}));
 }
 
-inline void add_pictures(html_report& html, const std::filesystem::path& folder, const app::report_request& request) {
-  const predictions d = read_predictions(folder);
+// How many modalities the images of a folder have, by their numbers.
+inline std::size_t image_modalities(const std::filesystem::path& images) {
+  std::size_t count = 0;
+  for (const auto& file : visible_entries(images)) {
+    const std::string name = file.filename().string(), id = case_of_image(file);
+    if (!id.empty()) count = std::max(count, static_cast<std::size_t>(std::stoul(name.substr(id.size() + 1, 4))) + 1);
+  }
+  return count;
+}
+
+inline void add_pictures(html_report& html, const mask_folder& masks, const app::report_request& request) {
+  predictions d = masks.about;
+  if (!masks.by_predict)  // nobody says what its modalities are called
+    for (std::size_t m = 0; m < image_modalities(request.images); ++m) d.modalities.push_back(modality_number(m));
   const std::string ending = volume_ending(request.images);
   const auto truths = masks_of(request.labels);
   int drawn = 0;
-  for (const auto& [id, file] : predicted_masks(folder, d, "fused")) {
+  for (const auto& [id, file] : masks.masks("fused")) {
+    if (!truths.contains(id)) continue;
     if (drawn++ == request.cases) break;
     std::vector<image_volume> images(d.modalities.size());
     overlay_case one;
@@ -113,9 +134,12 @@ inline void report(const report_request& request, const observer& watch = {}) {
     throw config_error(text("report: ", request.cases, " cases with pictures, expected 0 or more"));
   html_report html(request.title);
   std::vector<method_scores> methods;
-  for (const auto& run : request.runs)
+  std::vector<app_detail::mask_folder> masks;
+  for (const auto& run : request.runs) {
+    masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run), request.labels, request.dataset));
     methods.push_back({readable_name((run / "").parent_path().filename().string()),
-                       app_detail::score_folder(run / "predictions", request.labels, request.options)});
+                       app_detail::score_folder(masks.back(), request.labels, request.options, false, watch)});
+  }
   if (methods.size() > 1) {
     html.heading("Comparison");
     html.table(comparison_table(methods, request.options));
@@ -126,7 +150,7 @@ inline void report(const report_request& request, const observer& watch = {}) {
     html.heading(methods[r].name);
     html.scores(methods[r].scores, request.options);
     app_detail::add_curves(html, run);
-    app_detail::add_pictures(html, run / "predictions", request);
+    app_detail::add_pictures(html, masks[r], request);
     app_detail::add_settings(html, run);
     watch.show({"run", 0, static_cast<index>(r + 1), static_cast<index>(request.runs.size())});
   }

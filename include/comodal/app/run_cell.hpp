@@ -81,8 +81,11 @@ template <tensor_backend Backend>
   expect_runtime();
   const host_threads_scope threads(s.options.threads);
   const app_detail::cell_folder at{folder / "cells" / cell.name};
-  std::filesystem::create_directories(at.path);
-  const app_detail::cell_lock lock(at.lock_file());
+  make_folder(at.path);
+  const file_lock lock(at.lock_file());
+  if (!lock.works())
+    throw io_error(text(at.lock_file().string(),
+                        ": this file system knows no locks (flock), which keep cells apart; use another folder"));
   if (!lock.taken()) return cell_state::busy;
   app_detail::refuse_other_cell(s, cell, at, names);
   if (!at.finished()) {
@@ -90,7 +93,10 @@ template <tensor_backend Backend>
     cell_result result;
     if (!app_detail::train_cell(cell, at, names, watch, result)) return cell_state::stopped;
     if (!app_detail::predict_cell(s, cell, at, names, watch)) return cell_state::stopped;
-    const auto scores = evaluate({{at.predictions()}, scored_labels(s, cell.settings), app_detail::scores_of(s)});
+    const auto scores = evaluate({.predictions = {at.predictions()},
+                                  .labels = scored_labels(s, cell.settings),
+                                  .options = app_detail::scores_of(s),
+                                  .complete = true});
     result.scores = scores.methods[0].scores;
     const auto model = at.run() / "model.safetensors";
     context<Backend> ctx;

@@ -190,7 +190,7 @@ class study_run {
   }
   void start(std::size_t c) {
     const auto folder = folder_of(c);
-    std::filesystem::create_directories(folder.path);
+    make_folder(folder.path);
     auto words = m_request.words;
     words.push_back(m_cells[c].name);
     begins(c);

@@ -7,7 +7,9 @@
 #include <comodal/app/toml_value.hpp>
 #include <comodal/core/any_options.hpp>
 #include <comodal/core/nearest_name.hpp>
+#include <comodal/core/readable_name.hpp>
 #include <comodal/core/renamed_options.hpp>
+#include <comodal/data/file.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -15,6 +17,7 @@
 #include <iterator>
 #include <map>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -46,7 +49,7 @@ namespace app_detail {
   if (name == "epochs" || name == "max_epochs" || name == "iterations")
     return "the length of a run is 'train.steps', the number of updates";
   if (name == "seed" || name == "random_seed") return "the key is 'train.seed'";
-  if (name == "fold") return "the cases of a fold are named by 'data.labelled', 'data.validation' and 'data.splits'";
+  if (name == "fold") return "the key is 'data.fold'";
   if (name == "device" || name == "gpu")
     return "the device is that of the Kokkos that the program was built with; `info` names it";
   return {};
@@ -61,15 +64,28 @@ class raw_settings {
  public:
   /// Reads a file. @throws config_error if it is missing or no TOML
   void read_file(const std::filesystem::path& file) {
-    if (!std::filesystem::is_regular_file(file))
-      throw config_error(text(file.string(), ": there is no such experiment file"));
+    if (!std::filesystem::exists(file)) throw config_error(text(file.string(), ": there is no such experiment file"));
+    std::string words;
+    try {
+      const auto bytes = comodal::read_file(file);
+      words.assign(bytes.begin(), bytes.end());
+    } catch (const io_error& failure) {
+      throw config_error(failure.what());
+    }
+    if (app_detail::nesting_of(words) > app_detail::deepest_nesting)
+      throw config_error(text(file.string(), ": is nested deeper than ", app_detail::deepest_nesting,
+                              " levels, expected tables of keys"));
+    std::istringstream in(words);
     toml::value root;
     try {
-      root = toml::parse(file);
-    } catch (const std::exception& failure) {
-      std::string words = failure.what();
-      std::replace(words.begin(), words.end(), '\n', ' ');
-      throw config_error(text(file.string(), ": is no valid TOML: ", words));
+      root = toml::parse(in, file.string());
+    } catch (const toml::exception& failure) {
+      throw config_error(text(file.string(), ":", failure.location().line(), ": is no valid TOML: '",
+                              readable_name(failure.location().line_str()),
+                              "'; expected lines like [train], steps = 100 or name = \"adamw\", each key once"));
+    } catch (const std::exception&) {
+      throw config_error(
+          text(file.string(), ": is no valid TOML; expected lines like [train], steps = 100 or name = \"adamw\""));
     }
     read_table(root, "", file.string());
   }
@@ -139,7 +155,13 @@ class raw_settings {
   }
   /// Takes the values of a TOML table below the key `prefix`. @param file for messages
   void read_table(const toml::value& table, const std::string& prefix, const std::string& file) {
-    for (const auto& [name, value] : table.as_table()) {
+    std::vector<const toml::table::value_type*> in_order;  // of the file
+    for (const auto& one : table.as_table()) in_order.push_back(&one);
+    std::sort(in_order.begin(), in_order.end(), [](const auto* a, const auto* b) {
+      return std::pair(a->second.location().line(), a->first) < std::pair(b->second.location().line(), b->first);
+    });
+    for (const auto* one : in_order) {
+      const auto& [name, value] = *one;
       const std::string key = prefix.empty() ? name : text(prefix, ".", name);
       if (value.is_table() && !value.as_table().empty())
         read_table(value, key, file);
@@ -193,10 +215,18 @@ class settings {
   /// Keys below `prefix` are refused with `sentence`, unless they are bound.
   void refuse(const std::string& prefix, const std::string& sentence) { m_refused[prefix] = sentence; }
 
-  /// Takes all values. @throws config_error naming place and key for what is unknown or of the wrong kind
+  /// Takes all values. @throws config_error naming place and key for what is unknown or of the wrong kind, a line for
+  /// each
   void apply(const raw_settings& raw) const {
-    for (const auto& one : raw.entries())
-      if (!is_empty_section(one)) find(one.key, one.where).set(one.value, one.where);
+    std::string lines;
+    std::set<std::string> told;  // of tables that do not belong here, once each
+    for (const auto& one : raw.entries()) try {
+        if (const auto table = refused_table(one.key); !table.empty() && !told.insert(table).second) continue;
+        if (!is_empty_section(one)) find(one.key, one.where).set(one.value, one.where);
+      } catch (const config_error& failure) {
+        lines += (lines.empty() ? "" : "\n") + std::string(failure.what());
+      }
+    if (!lines.empty()) throw config_error(lines);
   }
 
   /// The whole experiment as TOML, every key with its value.
@@ -252,11 +282,19 @@ class settings {
                                                [&](const std::string& key) { return key.starts_with(one.key + "."); });
   }
 
+  // The table that `refuse` named and a key is in; empty if there is none.
+  [[nodiscard]] std::string refused_table(const std::string& key) const {
+    if (m_keys.contains(key)) return {};
+    for (const auto& [prefix, sentence] : m_refused)
+      if (key == prefix || key.starts_with(prefix + ".")) return prefix;
+    return {};
+  }
+
   const bound& find(const std::string& key, const std::string& where) const {
     const auto found = m_keys.find(key);
     if (found != m_keys.end()) return found->second;
-    for (const auto& [prefix, sentence] : m_refused)
-      if (key == prefix || key.starts_with(prefix + ".")) throw config_error(text(where, ": '", key, "': ", sentence));
+    if (const auto table = refused_table(key); !table.empty())
+      throw config_error(text(where, ": '", key, "': ", m_refused.at(table)));
     if (const auto now = renamed_to(key); !now.empty())
       throw config_error(text(where, ": there is no key '", key, "'; it is called '", now, "' now"));
     if (const auto words = app_detail::synonym_of(key); !words.empty())

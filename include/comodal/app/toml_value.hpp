@@ -11,9 +11,14 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <sstream>
 #include <string>
+#include <string_view>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -35,7 +40,7 @@ template <class T>
   if constexpr (std::is_same_v<T, bool>)
     return "true or false";
   else if constexpr (std::is_integral_v<T>)
-    return "a whole number";
+    return sizeof(T) == 8 ? "a whole number of at most 18 digits" : "a whole number";
   else if constexpr (std::is_floating_point_v<T>)
     return "a number";
   else if constexpr (std::is_enum_v<T>) {
@@ -50,6 +55,44 @@ template <class T>
     return "a list, each " + kind_of<typename T::value_type>();
 }
 
+// False for a whole number that 64 bits do not hold: the parser cuts it to the largest or the smallest that they do.
+[[nodiscard]] inline bool is_whole(const toml::value& value) {
+  return value.is_integer() && value.as_integer() != std::numeric_limits<std::int64_t>::max() &&
+         value.as_integer() != std::numeric_limits<std::int64_t>::min();
+}
+
+// How deep brackets and dotted keys of a TOML text are nested. The parser calls itself for each, and the stack ends.
+[[nodiscard]] inline std::size_t nesting_of(std::string_view words) {
+  std::size_t deepest = 0, depth = 0, dots = 0;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    const char c = words[i];
+    if (c == '#') {
+      i = std::min(words.find('\n', i), words.size());
+    } else if (c == '"' || c == '\'') {
+      const std::string_view triple = words.substr(i, 3);
+      const bool many = triple.size() == 3 && triple[1] == c && triple[2] == c;
+      for (i += many ? 3 : 1; i < words.size(); ++i) {
+        if (c == '"' && words[i] == '\\')
+          ++i;
+        else if (words[i] == c && (!many || words.substr(i, 3) == triple))
+          break;
+        else if (!many && words[i] == '\n')
+          break;
+      }
+      if (many) i += 2;
+    } else if (c == '[' || c == '{') {
+      deepest = std::max(deepest, ++depth);
+    } else if (c == ']' || c == '}') {
+      depth -= depth > 0 ? 1 : 0;
+    } else if (c == '.') {
+      deepest = std::max(deepest, ++dots);
+    }
+    if (c == '\n' || c == '=' || c == ',') dots = 0;
+  }
+  return deepest;
+}
+inline constexpr std::size_t deepest_nesting = 32;
+
 // Reads a TOML value into `out`; false if it is of another kind.
 template <class T>
 [[nodiscard]] bool read_value(const toml::value& value, T& out) {
@@ -57,14 +100,13 @@ template <class T>
     if (value.is_boolean()) out = value.as_boolean();
     return value.is_boolean();
   } else if constexpr (std::is_integral_v<T>) {
-    if (value.is_integer()) out = static_cast<T>(value.as_integer());
-    return value.is_integer();
+    if (!is_whole(value) || !std::in_range<T>(value.as_integer())) return false;
+    out = static_cast<T>(value.as_integer());
+    return true;
   } else if constexpr (std::is_floating_point_v<T>) {
-    if (value.is_floating())
-      out = value.as_floating();
-    else if (value.is_integer())
-      out = static_cast<T>(value.as_integer());
-    return value.is_floating() || value.is_integer();
+    if (!value.is_floating() && !is_whole(value)) return false;
+    out = value.is_floating() ? static_cast<T>(value.as_floating()) : static_cast<T>(value.as_integer());
+    return true;
   } else if constexpr (std::is_enum_v<T>) {
     if (!value.is_string()) return false;
     const auto names = choice_names(T{});
@@ -122,6 +164,7 @@ template <class T>
 
 // A word of a command line as TOML has it, or else the word itself.
 [[nodiscard]] inline toml::value parse_word(const std::string& word) {
+  if (nesting_of(word) > deepest_nesting) return toml::value(word);
   try {
     std::istringstream in("x = " + word + "\n");
     return toml::parse(in, "command line").at("x");

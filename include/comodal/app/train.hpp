@@ -7,12 +7,15 @@
 #include <comodal/app/experiment.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/app/training_cases.hpp>
+#include <comodal/core/file_lock.hpp>
 #include <comodal/core/runtime.hpp>
+#include <comodal/data/folder.hpp>
 #include <comodal/infer/predict_case.hpp>
 #include <comodal/metric/score.hpp>
 #include <comodal/train/memory_budget.hpp>
 #include <comodal/train/trainer.hpp>
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -106,11 +109,10 @@ class training {
     m_watch.warn(m_cohort.findings);
     refuse_errors(m_cohort.findings);
     if (m_cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
-    const bool exists = std::filesystem::exists(m_folder) && !std::filesystem::is_empty(m_folder);
-    if (exists && !resume)
-      throw config_error(text(m_folder.string(), ": exists already; name a new folder, or continue with --resume"));
+    if (!resume) refuse_used_folder();
+    expect_writable(m_folder);
     m_begun = resume && std::filesystem::exists(settings_file());
-    if (resume && !m_begun && std::filesystem::exists(m_folder / "checkpoint.safetensors"))
+    if (resume && !m_begun && train_detail::has_checkpoint(m_folder / "checkpoint.safetensors"))
       throw config_error(text(settings_file().string(),
                               ": is missing beside a checkpoint, so nobody can tell what the "
                               "run was begun with; name a new folder"));
@@ -127,6 +129,7 @@ class training {
     const batch_views views = make_method(home, m_e.network).views();
     refuse_few_unlabelled(views);
     refuse_partial_labels(views);
+    refuse_absent_modalities(views);
   }
 
   app::train_summary run(bool resume) {
@@ -134,7 +137,9 @@ class training {
     const batch_views views = method->views();
     refuse_few_unlabelled(views);
     refuse_partial_labels(views);
+    refuse_absent_modalities(views);
     const training_cases cases(m_cohort, m_prepare, views.has_unlabelled(), m_watch);
+    if (const std::string words = cases.patch_warning(m_e.batch.patch_size); !words.empty()) m_watch.warn(words);
     const auto seed = static_cast<std::uint64_t>(m_e.train.seed);
     batch_maker<> maker(m_e.batch, cases.labelled_crops(), cases.unlabelled_crops(), seed, views);
     if (m_e.train.memory > 0) {
@@ -145,13 +150,18 @@ class training {
       if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), true, m_names);
     }
     if (m_watch.stops()) return {};  // before the first step there is nothing to keep
-    if (m_processes.writes()) std::filesystem::create_directories(m_folder);
+    std::optional<file_lock> lock;
+    if (m_processes.writes()) take_folder(resume, lock);
     const model_plan plan = plan_of(cases, seed);
     comodal::trainer<Backend> trainer(*method, m_e.optimiser, maker, m_e.prefetch, m_e.train, plan, m_folder, m_names,
                                       m_processes);
+    trainer.cases = cases.checksums();
     set_functions(trainer, *method, cases, plan);
-    if (resume && std::filesystem::exists(trainer.checkpoint_file()))
+    if (resume && train_detail::has_checkpoint(trainer.checkpoint_file())) {
       if (const std::string words = trainer.resume(trainer.checkpoint_file()); !words.empty()) m_watch.warn(words);
+    } else if (m_begun) {
+      m_watch.warn(text(m_folder.string(), ": has no checkpoint; the run begins anew"));
+    }
     if (m_processes.writes()) write_text(settings_file(), m_e.keys().resolved());
     m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ", host_threads(), " threads, ",
                       m_e.train.steps, " steps"));
@@ -160,7 +170,43 @@ class training {
   }
 
  private:
+  void refuse_used_folder() const {
+    if (!std::filesystem::exists(m_folder)) return;
+    if (!std::filesystem::is_directory(m_folder) || !visible_entries(m_folder).empty())
+      throw config_error(text(m_folder.string(), ": exists already; name a new folder, or continue with --resume"));
+  }
+  // Makes the folder, and keeps it to this process until the run ends.
+  void take_folder(bool resume, std::optional<file_lock>& lock) const {
+    make_folder(m_folder);
+    lock.emplace(m_folder / ".lock");
+    if (!lock->taken())
+      throw config_error(text(m_folder.string(),
+                              ": another training writes to this folder now; wait for its end, or name a new folder"));
+    if (!lock->works())
+      m_watch.warn(
+          text(m_folder.string(), ": the file system knows no locks; see to it that no other training writes here"));
+    if (!resume) refuse_used_folder();  // another one may have come and gone while volumes were read
+    remove_partial_files(m_folder);
+  }
   // Before a volume is read.
+  void refuse_absent_modalities(const batch_views& views) const {
+    std::string lines;
+    for (std::size_t m = 0; m < m_cohort.modalities.size(); ++m) {
+      const auto has = [&](const auto& one) { return one.files.present(m); };
+      if (std::any_of(m_cohort.labelled.begin(), m_cohort.labelled.end(), has)) continue;
+      const bool unlabelled =
+          views.has_unlabelled() && std::any_of(m_cohort.unlabelled.begin(), m_cohort.unlabelled.end(), has);
+      const std::string what = text(m_e.folder, ": no ", unlabelled ? "labelled " : "",
+                                    "training case has the modality '", m_cohort.modalities[m], "'");
+      if (unlabelled)
+        m_watch.warn(what + ": only unlabelled cases teach it");
+      else
+        lines += text(lines.empty() ? "" : "\n", what,
+                      ", so that nothing would teach it; take it out of the data set's modalities, or train on cases "
+                      "that have it");
+    }
+    if (!lines.empty()) throw config_error(lines);
+  }
   void refuse_few_unlabelled(const batch_views& views) const {
     if (!views.has_unlabelled()) return;
     const index wanted = m_e.batch.unlabelled, there = static_cast<index>(m_cohort.unlabelled.size());
@@ -235,6 +281,7 @@ class training {
           masks.push_back(coarse_mask(segment(*one, 1, "")));  // a coarse mask needs no overlap
         return masks;
       };
+    trainer.warning = [this](const std::string& words) { m_watch.warn(words); };
     trainer.progress = [this](const train_progress& at) {
       m_watch.show({"step", at.first, at.done, at.steps, {{"loss", at.loss}, {"rate", at.rate}}});
     };

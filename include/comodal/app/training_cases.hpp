@@ -6,11 +6,15 @@
 
 #include <comodal/app/experiment.hpp>
 #include <comodal/app/observer.hpp>
+#include <comodal/core/readable_name.hpp>
 #include <comodal/data/ct_statistics.hpp>
 #include <comodal/data/training_grid.hpp>
+#include <comodal/train/checkpoint_file.hpp>
 #include <comodal/train/memory_budget.hpp>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,9 +38,19 @@ class training_cases {
       }
     watch.tell(text("reading ", data.labelled.size(), " labelled, ", data.unlabelled.size(), " unlabelled and ",
                     data.validation.size(), " validation cases"));
-    m_labelled = prepare_cases(data.labelled, m_prepare);
-    read_unlabelled(data, unlabelled);
-    m_validation = prepare_cases(data.validation, m_prepare);
+    std::string lines;  // of all lists: one bad file does not hide the next
+    const auto read = [&](const auto& work) {
+      try {
+        work();
+      } catch (const io_error& failure) {
+        lines += (lines.empty() ? "" : "\n") + std::string(failure.what());
+      }
+    };
+    read([&] { m_labelled = prepare_cases(data.labelled, m_prepare); });
+    read([&] { read_unlabelled(data, unlabelled); });
+    read([&] { m_validation = prepare_cases(data.validation, m_prepare); });
+    if (!lines.empty()) throw io_error(lines);
+    warn_of_untaught_classes(data, watch);
     for (const labelled_case& one : data.labelled) m_annotated.push_back(one.annotated);
     m_regions = !data.region_order.empty();
     std::vector<const case_data*> all;
@@ -59,6 +73,30 @@ class training_cases {
   [[nodiscard]] const std::vector<const case_data*>& unlabelled() const { return m_unlabelled; }
   [[nodiscard]] const std::vector<labelled_case_data>& validation() const { return m_validation; }
 
+  /// Check sums of the cases that are trained on, by readable id.
+  [[nodiscard]] case_checksums checksums() const {
+    case_checksums sums;
+    for (const auto& one : m_labelled) sums[readable_name(one.data.id)] = one.data.checksum;
+    for (const auto& one : m_only_unlabelled) sums[readable_name(one.id)] = one.checksum;
+    return sums;
+  }
+  /// Words where a crop is larger than every case along an axis; else empty.
+  [[nodiscard]] std::string patch_warning(const extent3& patch) const {
+    std::array<index, 3> largest{};
+    const auto look = [&](const case_data& one) {
+      for (std::size_t a = 0; a < 3; ++a) largest[a] = std::max(largest[a], one.preparation.prepared().size[a]);
+    };
+    for (const auto& one : m_labelled) look(one.data);
+    for (const auto& one : m_only_unlabelled) look(one);
+    std::string axes;
+    for (std::size_t a = 0; a < 3; ++a)
+      if (patch[2 - a] > largest[a])
+        axes += text(axes.empty() ? "" : ", ", "ijk"[a], " (", patch[2 - a], " of ", largest[a], " voxels)");
+    if (axes.empty()) return {};
+    return text("batch.patch_size is larger than every case along ", axes,
+                ": crops are padded there, which takes time and memory and teaches nothing; make it smaller");
+  }
+
   /// What crops are cut from; this object must outlive them.
   [[nodiscard]] std::vector<labelled_training_case> labelled_crops() const {
     std::vector<labelled_training_case> out;
@@ -78,6 +116,21 @@ class training_cases {
 
  private:
   static std::vector<volume_view> views_of(const case_data& one) { return {one.images.begin(), one.images.end()}; }
+
+  // Few labels may lack a class; then its masks mean nothing, and somebody should know.
+  void warn_of_untaught_classes(const cohort& data, const app::observer& watch) const {
+    std::array<bool, 256> seen{};
+    for (const auto& one : m_labelled)
+      for (const std::uint8_t v : one.label.values) seen[v] = true;
+    for (std::size_t c = 1; c < data.labels.size(); ++c) {
+      const label_class& k = data.labels[c];
+      if (std::any_of(k.values.begin(), k.values.end(), [&](int v) { return seen[static_cast<std::size_t>(v)]; }))
+        continue;
+      watch.warn(text(data.source, ": no labelled case has a voxel of class '", k.name,
+                      "', so that nothing teaches it and its masks mean nothing; take it out of the data set's labels, "
+                      "or train on a case that has it"));
+    }
+  }
 
   // A case that is labelled in part is in memory already.
   void read_unlabelled(const cohort& data, bool wanted) {

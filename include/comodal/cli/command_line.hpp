@@ -11,6 +11,9 @@
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <functional>
 #include <optional>
@@ -56,7 +59,11 @@ class command_line {
       std::optional<runtime> scope;  // other commands need no device
       if (computes == needs::runtime) scope.emplace();
       use_host_threads(0);
-      return call();
+      const int status = call();
+      // A full disk behind stdout must not look like success.
+      if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
+      std::fprintf(stderr, "comodal: the output cannot be written (%s)\n", std::strerror(errno));
+      return status == 0 ? 1 : status;
     }
     return 2;
   }
@@ -138,8 +145,12 @@ class command_line {
     auto* c = add("predict", "segment a folder of images; masks have the inputs' own grids", needs::runtime,
                   [this](CLI::App&) { return cli::predict(m_predict, m_names); });
     c->add_option("model", m_predict.model, "model.safetensors of a run")->required();
-    c->add_option("images", m_predict.images, "folder of CASE_0000.nii.gz, CASE_0001.nii.gz ...")->required();
+    c->add_option("images", m_predict.images,
+                  "folder of CASE_0000.nii.gz, CASE_0001.nii.gz ..., or one of these images")
+        ->required();
     c->add_option("folder", m_predict.folder, "folder to write the masks to")->required();
+    c->add_option("--cases", m_predict.cases, "segment these cases only")->delimiter(',');
+    c->add_flag("--continue", m_predict.keep, "leave out cases that are finished; the folder says which");
     c->add_flag("--branches", m_predict.branches, "also the branch of each modality, in branch_NAME/");
     c->add_flag("--only", m_predict.only, "also the fused output from each modality alone, in only_NAME/");
     c->add_flag("--subsets", m_predict.subsets,
@@ -153,16 +164,24 @@ class command_line {
     c->add_option("--threads", m_predict.threads, "number of threads; 0: all cores")->check(CLI::NonNegativeNumber);
   }
   void add_evaluate() {
-    auto* c = add("evaluate", "score predictions against labels; several folders are compared", needs::nothing,
-                  [this](CLI::App&) {
-                    m_evaluate.options = cli::options_of(m_unit, m_hd95);
-                    return cli::evaluate(m_evaluate);
-                  });
-    c->add_option("predictions", m_evaluate.predictions, "folders that `predict` wrote")->required();
+    auto* c =
+        add("evaluate", "score masks against labels; several folders are compared", needs::nothing, [this](CLI::App&) {
+          m_evaluate.options = cli::options_of(m_unit, m_hd95, m_both_empty);
+          return cli::evaluate(m_evaluate);
+        });
+    c->add_option("predictions", m_evaluate.predictions, "folders of masks: of `predict`, nnU-Net, a rater ...")
+        ->required();
     c->add_option("--labels", m_evaluate.labels, "folder of the true masks")->required();
     c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
     c->add_option("--hd95", m_hd95, "convention of the 95 % Hausdorff distance")
         ->check(CLI::IsMember({"monai", "medpy", "pymic"}));
+    c->add_option("--both-empty", m_both_empty,
+                  "Dice where both masks are empty: 1, or nan and left out of means as nnU-Net does")
+        ->check(CLI::IsMember({"1", "nan"}));
+    c->add_option("--out", m_evaluate.out, "folder for scores.csv and summary.json; without it, that of the masks");
+    c->add_option("--dataset", m_evaluate.dataset,
+                  "dataset.json with the classes of masks that `predict` did not write");
+    c->add_flag("--complete", m_evaluate.complete, "refuse a folder that lacks the mask of a label");
     c->add_flag("--uncertainty", m_evaluate.uncertainty,
                 "also compare the uncertainty maps of `predict --uncertainty` with the errors");
   }
@@ -185,21 +204,25 @@ class command_line {
   void add_report() {
     auto* c =
         add("report", "one HTML file with curves, tables and pictures of runs", needs::nothing, [this](CLI::App&) {
-          m_report.options = cli::options_of(m_unit, m_hd95);
+          m_report.options = cli::options_of(m_unit, m_hd95, m_both_empty);
           return cli::report(m_report);
         });
-    c->add_option("runs", m_report.runs, "run folders, each with log.jsonl and predictions/")->required();
+    c->add_option("runs", m_report.runs, "run folders, each with log.jsonl and predictions/; or folders of masks")
+        ->required();
     c->add_option("--labels", m_report.labels, "folder of the true masks")->required();
     c->add_option("--images", m_report.images, "folder of the images that were predicted")->required();
     c->add_option("--out", m_report.file, "the HTML file")->required();
     c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
+    c->add_option("--dataset", m_report.dataset, "dataset.json with the classes of masks that `predict` did not write");
     c->add_option("--title", m_report.title, "heading of the report");
     c->add_option("--cases", m_report.cases, "number of cases with pictures")->check(CLI::NonNegativeNumber);
   }
   void add_benchmark() {
     auto* c =
         add("benchmark", "time a training step, or the prediction of a volume, on synthetic volumes", needs::runtime,
-            [this](CLI::App& at) { return cli::benchmark(m_benchmark, at.remaining(), m_names); });
+            [this](CLI::App& at) {
+              return cli::with_smaller_crops([&] { return cli::benchmark(m_benchmark, at.remaining(), m_names); });
+            });
     c->add_option("--config", m_benchmark.config, "experiment file; without it, the defaults");
     c->add_option("--work", m_benchmark.work, "work to time")->check(CLI::IsMember({"train", "predict"}));
     c->add_option("--precision", m_benchmark.precision, "precision of the network's maps (model.precision)")
@@ -235,7 +258,7 @@ class command_line {
   app::rank_request m_rank;
   app::report_request m_report;
   cli::benchmark_arguments m_benchmark;
-  std::string m_unit = "mm", m_hd95 = "monai";
+  std::string m_unit = "mm", m_hd95 = "monai", m_both_empty = "1";
 };
 
 }  // namespace cli_detail

@@ -37,19 +37,31 @@ int guarded(const std::string& program, const Command& command) {
     std::fprintf(stderr, "%s: %s\n", program.c_str(), words);
     return status;
   };
-  constexpr const char* smaller = "; use a smaller batch.patch_size or fewer crops per step";
   try {
     return command();
-  } catch (const out_of_memory_error& failure) {
-    return failed((std::string(failure.what()) + smaller).c_str(), 1);
   } catch (const device_error& failure) {
     return failed(failure.what(), 1);
   } catch (const error& failure) {
     return failed(failure.what(), 2);
   } catch (const std::bad_alloc&) {
-    return failed((std::string("out of memory") + smaller).c_str(), 1);
+    return failed("out of memory; use a machine with more, or smaller volumes", 1);
+  } catch (const std::filesystem::filesystem_error& failure) {
+    return failed(text(failure.path1().string(), ": ", failure.code().message()).c_str(), 2);
   } catch (const std::exception& failure) {
     return failed(failure.what(), 1);
+  }
+}
+
+/// Calls what trains; memory that runs out is told with what to do about it.
+template <class Work>
+auto with_smaller_crops(const Work& work) {
+  constexpr const char* smaller = "; use a smaller batch.patch_size or fewer crops per step";
+  try {
+    return work();
+  } catch (const out_of_memory_error& failure) {
+    throw out_of_memory_error(text(failure.what(), smaller));
+  } catch (const std::bad_alloc&) {
+    throw out_of_memory_error(text("out of memory", smaller));
   }
 }
 
@@ -73,7 +85,8 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   auto e = app::read_experiment(arguments.config, overrides, names);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   auto watch = interruptible_observer();
-  const auto [result, parameters, pool, begun] = app::train(e, arguments.folder, arguments.resume, names, watch);
+  const auto [result, parameters, pool, begun] =
+      with_smaller_crops([&] { return app::train(e, arguments.folder, arguments.resume, names, watch); });
   watch = {};  // clears the progress line
   if (!begun) {
     std::printf("stopped on request before the first step; nothing was written\n");
@@ -107,15 +120,20 @@ int predict(const app::predict_request& request, const registry<Backend>& names)
   std::printf("%s: %zu cases, outputs:", request.folder.c_str(), summary.cases.size());
   for (const auto& name : summary.outputs) std::printf("%s %s", &name == &summary.outputs[0] ? "" : ",", name.c_str());
   std::printf("\n");
+  if (!summary.left.empty())
+    std::printf("%zu cases left out: finished before, or by another process\n", summary.left.size());
   if (request.uncertainty) std::printf("uncertainty maps: %zu cases\n", summary.uncertainty.size());
-  if (!summary.finished) std::printf("stopped on request; the same command segments all cases anew\n");
+  if (!summary.finished) std::printf("stopped on request; the same command with --continue segments the other cases\n");
   if (summary.failures.empty()) return summary.finished ? 0 : 1;
   throw io_error(lines_of(summary.failures));
 }
 
-/// The options of scores by the names of a unit (mm, voxel) and of a convention (monai, medpy, pymic).
-[[nodiscard]] inline score_options options_of(const std::string& unit, const std::string& hd95) {
+/// The options of scores by the names of a unit (mm, voxel), of a convention (monai, medpy, pymic), and of the scores
+/// of two empty masks (1, nan).
+[[nodiscard]] inline score_options options_of(const std::string& unit, const std::string& hd95,
+                                              const std::string& both_empty) {
   score_options options;
+  options.both_empty = both_empty == "nan" ? empty_masks::nan : empty_masks::perfect;
   options.unit = unit == "voxel" ? length_unit::voxel : length_unit::mm;
   options.hd95 = hd95 == "medpy"   ? hd95_convention::medpy
                  : hd95 == "pymic" ? hd95_convention::pymic
@@ -124,7 +142,7 @@ int predict(const app::predict_request& request, const registry<Backend>& names)
 }
 
 inline int evaluate(const app::evaluate_request& request) {
-  const auto summary = app::evaluate(request);
+  const auto summary = app::evaluate(request, warning_observer());
   std::printf("%s%s\n", to_text(summary.table).c_str(), describe_conventions(request.options).c_str());
   for (std::size_t f = 0; f < summary.uncertainty.size(); ++f) {
     const auto& one = summary.uncertainty[f];
@@ -150,7 +168,7 @@ int rank(const app::rank_request& request, const registry<Backend>& names) {
 }
 
 inline int report(const app::report_request& request) {
-  app::report(request, console_observer());
+  app::report(request, warning_observer());
   std::printf("%s\n", request.file.c_str());
   return 0;
 }

@@ -20,26 +20,30 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace cli {
 
-/// One line on stderr that is rewritten in place: units, values, time left. Silent when stderr is no terminal.
+/// Units, values and time left on stderr: one line that is rewritten in place on a terminal, else one line each time.
 class progress_line {
  public:
-  progress_line() : m_visible(::isatty(STDERR_FILENO) == 1), m_start(std::chrono::steady_clock::now()) {}
+  progress_line() : m_terminal(::isatty(STDERR_FILENO) == 1), m_start(clock::now()) {}
   ~progress_line() { clear(); }
   progress_line(const progress_line&) = delete;
   progress_line& operator=(const progress_line&) = delete;
 
   void show(const app::work_progress& at) {
-    if (!m_visible || at.done <= at.first) return;
-    const double passed = std::chrono::duration<double>(std::chrono::steady_clock::now() - m_start).count();
+    if (at.done <= at.first) return;
+    const double passed = std::chrono::duration<double>(clock::now() - m_start).count();
     const auto here = static_cast<double>(at.done - at.first), rest = static_cast<double>(at.total - at.done);
-    const int left = static_cast<int>(passed / here * rest);
-    constexpr int width = 30;
-    std::string bar(static_cast<std::size_t>(width), '.');
-    std::fill_n(bar.begin(), static_cast<int>(at.done * width / std::max<index>(at.total, 1)), '#');
-    std::fprintf(stderr, "\r\033[K[%s] %ld/%ld", bar.c_str(), static_cast<long>(at.done), static_cast<long>(at.total));
-    for (const auto& [name, value] : at.values) std::fprintf(stderr, "  %s %.5g", name.c_str(), value);
-    std::fprintf(stderr, "  %.2f s per %s  %d:%02d left  ", passed / here, at.unit.c_str(), left / 60, left % 60);
-    m_shown = true;
+    std::string words = text(at.unit, " ", at.done, " of ", at.total);
+    for (const auto& [name, value] : at.values) words += text(", ", name, " ", value);
+    words += text(", ", rounded(passed / here), " s per ", at.unit, ", ", clock_time(passed / here * rest), " left");
+    if (m_terminal) {
+      constexpr int width = 30;
+      std::string bar(static_cast<std::size_t>(width), '.');
+      std::fill_n(bar.begin(), static_cast<int>(at.done * width / std::max<index>(at.total, 1)), '#');
+      std::fprintf(stderr, "\r\033[K[%s] %s  ", bar.c_str(), words.c_str());
+    } else {
+      std::fprintf(stderr, "%s\n", words.c_str());
+    }
+    m_shown = m_terminal;
   }
   /// Leaves the line free for other output.
   void clear() {
@@ -48,11 +52,28 @@ class progress_line {
   }
 
  private:
-  bool m_visible, m_shown = false;
-  std::chrono::steady_clock::time_point m_start;
+  using clock = std::chrono::steady_clock;
+
+  static std::string rounded(double seconds) {
+    char words[32];
+    std::snprintf(words, sizeof words, seconds < 10 ? "%.2f" : "%.0f", seconds);
+    return words;
+  }
+  static std::string clock_time(double seconds) {
+    const auto whole = static_cast<long>(std::min(seconds, 3.6e9));
+    char words[48];
+    if (whole >= 3600)
+      std::snprintf(words, sizeof words, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+    else
+      std::snprintf(words, sizeof words, "%ld:%02ld", whole / 60, whole % 60);
+    return words;
+  }
+
+  bool m_terminal, m_shown = false;
+  clock::time_point m_start;
 };
 
-/// Warnings and notes on stderr, a progress line where it is a terminal. The line is cleared with the last copy.
+/// Warnings, notes and progress on stderr. A line that is rewritten is cleared with the last copy.
 [[nodiscard]] inline app::observer console_observer() {
   const auto line = std::make_shared<progress_line>();
   const auto print = [line](const char* kind, const std::string& words) {
@@ -63,6 +84,13 @@ class progress_line {
           [print](const std::string& words) { print("", words); },
           [line](const app::work_progress& at) { line->show(at); },
           {}};
+}
+
+/// Warnings on stderr, for verbs that take seconds.
+[[nodiscard]] inline app::observer warning_observer() {
+  auto watch = console_observer();
+  watch.progress = {};
+  return watch;
 }
 
 /// While it lives, the first Ctrl-C or SIGTERM does not end the process but is remembered; a second one ends it.

@@ -14,6 +14,7 @@
 #include <comodal/core/context_base.hpp>
 #include <comodal/core/engines.hpp>
 #include <comodal/core/error.hpp>
+#include <comodal/core/file_lock.hpp>
 #include <comodal/core/generic.hpp>
 #include <comodal/core/host_tasks.hpp>
 #include <comodal/core/kokkos.hpp>

@@ -17,6 +17,9 @@ struct box {
   [[nodiscard]] std::array<index, 3> size() const {
     return {last[0] - first[0], last[1] - first[1], last[2] - first[2]};
   }
+  [[nodiscard]] bool contains(index i, index j, index k) const {
+    return i >= first[0] && i < last[0] && j >= first[1] && j < last[1] && k >= first[2] && k < last[2];
+  }
   [[nodiscard]] bool empty() const { return last[0] <= first[0] || last[1] <= first[1] || last[2] <= first[2]; }
   friend bool operator==(const box&, const box&) = default;
 };

@@ -9,7 +9,11 @@
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/preparation.hpp>
 
+#include <zlib.h>
+
+#include <array>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,6 +59,7 @@ struct case_data {
   std::vector<image_volume> images;  // one per modality, on `preparation.prepared()`; without values where absent
   std::vector<bool> present;         // one per modality
   std::vector<finding> warnings;     // what is worth a look in its files, and a normalisation that does not suit them
+  std::uint32_t checksum = 0;        // CRC-32 of the values of its images, before any preparation, and of its label
 };
 
 /// The prepared images and label of a case.
@@ -69,13 +74,45 @@ inline const normalisation& normalisation_of(const prepare_options& options, std
   return options.normalise[options.normalise.size() == 1 ? 0 : modality];
 }
 
-// The mask that intensities are measured in, and the box that is kept of it.
-inline std::pair<label_volume, box> find_head(const std::vector<image_volume>& images, const geometry& grid,
-                                              bool stripped, index margin) {
+// The mask that intensities are measured in, the box that is kept of it, and what is lost outside.
+struct found_head {
+  label_volume mask;
+  box kept;
+  std::string lost;  // in words; empty: nothing of size
+};
+
+// Says where parts of the body of at least three thousandths of the largest lie outside a box.
+inline std::string parts_outside(const label_volume& mask, const mask_islands& islands, const box& kept) {
+  const label_volume parts = drop_islands(mask, islands, 0.003);
+  const auto& size = mask.geometry.size;
+  index outside = 0;
+  std::array<index, 3> first{};
+  for (index k = 0; k < size[2]; ++k)
+    for (index j = 0; j < size[1]; ++j)
+      for (index i = 0; i < size[0]; ++i)
+        if (parts.at(i, j, k) != 0 && !kept.contains(i, j, k) && outside++ == 0) first = {i, j, k};
+  if (outside == 0) return {};
+  const double ml = static_cast<double>(outside) * std::abs(determinant(mask.geometry.affine)) / 1000;
+  return text("a part of the body apart from the rest, ", outside, " voxels (", ml, " ml), about voxel (", first[0],
+              ", ", first[1], ", ", first[2],
+              ") of the volume in RAS+ orientation, lies outside the box that is kept: it is not segmented");
+}
+
+inline found_head find_head(const std::vector<image_volume>& images, const geometry& grid, bool stripped,
+                            index margin) {
   label_volume mask = stripped ? nonzero_mask(images) : head_mask(images);
   // Specks of ghosting and noise outside the head belong to the mask, but would stretch the box to the whole volume.
-  const box found = bounding_box(stripped ? mask : drop_islands(mask, 0.1));
-  return {std::move(mask), found.empty() ? whole(grid) : grown(found, margin, grid)};
+  const mask_islands islands = stripped ? mask_islands{} : find_islands(mask);
+  const box found = bounding_box(stripped ? mask : drop_islands(mask, islands, 0.02));
+  const box kept = found.empty() ? whole(grid) : grown(found, margin, grid);
+  std::string lost = stripped ? "" : parts_outside(mask, islands, kept);
+  return {std::move(mask), kept, std::move(lost)};
+}
+
+template <class Scalar>
+std::uint32_t checksum_with(std::uint32_t sum, const volume<Scalar>& v) {
+  return static_cast<std::uint32_t>(
+      crc32_z(sum, reinterpret_cast<const unsigned char*>(v.values.data()), v.values.size() * sizeof(Scalar)));
 }
 
 case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options);
@@ -95,11 +132,13 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
     c.present[m] = files.present(m);
     stripped &= normalisation_of(options, m).skull_stripped;
     if (!c.present[m]) continue;
+    c.checksum = checksum_with(c.checksum + static_cast<std::uint32_t>(m), loaded.images[m]);
     // One affine for all: they agree up to the tolerance of `same_grid`.
     loaded.images[m].geometry = c.preparation.original();
     loaded.images[m] = c.preparation.image(std::move(loaded.images[m]), m);
   }
-  const auto [mask, kept] = find_head(loaded.images, c.preparation.prepared(), stripped, options.margin);
+  const auto [mask, kept, lost] = find_head(loaded.images, c.preparation.prepared(), stripped, options.margin);
+  if (!lost.empty()) c.warnings.push_back({finding::level::warning, files.id, lost});
   normalise_step normalised{std::vector<intensity_scaling>(count)};
   for (std::size_t m = 0; m < count; ++m) {
     if (!c.present[m]) continue;
@@ -123,7 +162,7 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
 }  // namespace detail
 
 /// Reads, verifies, reorients, normalises and crops the images of a case. The head box is the bounding box of the head
-/// mask without islands of less than a tenth of the head (of the voxels that are not 0 where all modalities are
+/// mask without islands of less than a fiftieth of the head (of the voxels that are not 0 where all modalities are
 /// normalised by `nonzero`) and a margin; it never depends on a label.
 /// @throws io_error with the lines of everything that is wrong with the files; config_error for options that do not fit
 [[nodiscard]] inline case_data prepare_case(const case_files& files, const prepare_options& options) {
@@ -142,6 +181,7 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
   refuse_errors(loaded.findings);
   labelled_case_data out{detail::prepared_images(one.files, std::move(loaded), options), {}};
   const std::size_t all = foreground_voxels(label);
+  out.data.checksum = detail::checksum_with(out.data.checksum, label);
   label.geometry = out.data.preparation.original();
   out.label = out.data.preparation.label(std::move(label));
   const std::size_t kept = foreground_voxels(out.label);

@@ -5,6 +5,7 @@
 #define COMODAL_DATA_DATA_HPP
 
 #include <comodal/data/annotated_classes.hpp>
+#include <comodal/data/append_file.hpp>
 #include <comodal/data/augment.hpp>
 #include <comodal/data/augment_presets.hpp>
 #include <comodal/data/batch.hpp>
@@ -21,7 +22,10 @@
 #include <comodal/data/cut_crop.hpp>
 #include <comodal/data/distance_transform.hpp>
 #include <comodal/data/file.hpp>
+#include <comodal/data/file_stamp.hpp>
 #include <comodal/data/finding.hpp>
+#include <comodal/data/folder.hpp>
+#include <comodal/data/foreign_file.hpp>
 #include <comodal/data/geometry.hpp>
 #include <comodal/data/image_source.hpp>
 #include <comodal/data/intensities.hpp>
@@ -34,6 +38,7 @@
 #include <comodal/data/nifti_header.hpp>
 #include <comodal/data/nnunet_raw.hpp>
 #include <comodal/data/normalise.hpp>
+#include <comodal/data/outliers.hpp>
 #include <comodal/data/partial_labels.hpp>
 #include <comodal/data/phantom.hpp>
 #include <comodal/data/phantom_acquisition.hpp>

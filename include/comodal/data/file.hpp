@@ -8,6 +8,7 @@
 
 #include <zlib.h>
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -29,13 +30,30 @@ namespace comodal::inline COMODAL_CONFIG {
 /// The bytes of a file or a message.
 using byte_buffer = std::vector<unsigned char>;
 
+/// Says in words why a path is no file that can be read: missing, a link to nothing, a folder, a pipe.
+/// @throws io_error unless it is a regular file, or a link to one; a pipe is never opened
+inline void expect_regular_file(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  std::error_code failure;
+  const auto kind = fs::status(path, failure).type();
+  if (kind == fs::file_type::regular) return;
+  std::error_code unknown;
+  if (kind == fs::file_type::not_found && fs::is_symlink(path, unknown))
+    throw io_error(text(path.string(), ": is a link to ", fs::read_symlink(path, unknown).string(),
+                        ", which does not exist; fetch its content (git annex, DataLad), or copy the file here"));
+  if (kind == fs::file_type::not_found) throw io_error(text(path.string(), ": there is no such file"));
+  if (kind == fs::file_type::directory) throw io_error(text(path.string(), ": is a folder, expected a file"));
+  if (kind == fs::file_type::none || kind == fs::file_type::unknown)
+    throw io_error(text(path.string(), ": cannot be opened (", failure.message(), ")"));
+  throw io_error(text(path.string(), ": is a pipe, a socket or a device, expected a file"));
+}
+
 /// Reads a file as it is. @throws io_error if it is missing, no regular file or unreadable
 [[nodiscard]] byte_buffer read_file(const std::filesystem::path& path);
 #if COMODAL_BODIES
 COMODAL_ONCE byte_buffer read_file(const std::filesystem::path& path) {
+  expect_regular_file(path);
   std::error_code failure;
-  if (std::filesystem::is_directory(path, failure))
-    throw io_error(text(path.string(), ": is a folder, expected a file"));
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
   if (!file) throw io_error(text(path.string(), ": cannot be opened (", std::strerror(errno), ")"));
   const auto size = std::filesystem::file_size(path, failure);
@@ -139,8 +157,26 @@ COMODAL_ONCE byte_buffer gunzip(std::span<const unsigned char> packed, const std
   return out;
 }
 
-/// Writes a file in one step: to a temporary file beside it, synced, then renamed. A reader sees the old file or the
-/// new one.
+/// Bytes of memory that this machine has; 0 if nobody can tell.
+[[nodiscard]] inline double machine_memory() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES), size = ::sysconf(_SC_PAGE_SIZE);
+  return pages > 0 && size > 0 ? static_cast<double>(pages) * static_cast<double>(size) : 0;
+}
+
+namespace data_detail {
+
+// Brings a renamed entry to the disk, where the file system can do that.
+inline void sync_folder(const std::filesystem::path& folder) {
+  const int opened = ::open(folder.empty() ? "." : folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (opened < 0) return;
+  (void)::fsync(opened);
+  ::close(opened);
+}
+
+}  // namespace data_detail
+
+/// Writes a file in one step: to a temporary file `NAME.partial-...` beside it, synced, then renamed, and the folder is
+/// synced. A reader sees the old file or the new one, after a power failure too.
 /// @throws io_error if the folder is missing or the disk refuses; the temporary file is removed
 void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes);
 #if COMODAL_BODIES
@@ -160,7 +196,7 @@ COMODAL_ONCE void write_file(const std::filesystem::path& path, std::span<const 
   int reason = good ? 0 : errno;
   if (std::fclose(file) != 0 && good) good = false, reason = errno;
   if (good && std::rename(partial.c_str(), path.c_str()) != 0) good = false, reason = errno;
-  if (good) return;
+  if (good) return data_detail::sync_folder(path.parent_path());
   std::remove(partial.c_str());
   throw io_error(text(path.string(), ": cannot be written (", std::strerror(reason), ")"));
 }

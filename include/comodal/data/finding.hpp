@@ -26,9 +26,12 @@ struct finding {
   friend bool operator==(const finding&, const finding&) = default;
 };
 
-/// The finding as one line: "error: FILE: reason". `check` prints it, and `train` refuses with it.
+/// The finding in words: "FILE: reason".
+[[nodiscard]] inline std::string to_words(const finding& f) { return text(f.file.string(), ": ", f.reason); }
+
+/// The finding as one line: "error: FILE: reason".
 [[nodiscard]] inline std::string to_line(const finding& f) {
-  return text(f.severity == finding::level::error ? "error: " : "warning: ", f.file.string(), ": ", f.reason);
+  return (f.severity == finding::level::error ? "error: " : "warning: ") + to_words(f);
 }
 
 /// The finding that an exception about a file stands for: its message, without the file's name in front.
@@ -45,13 +48,12 @@ struct finding {
                                                 [](const finding& f) { return f.severity == finding::level::error; }));
 }
 
-/// Does nothing without errors among the findings. @throws io_error with every error's line otherwise
+/// Does nothing without errors among the findings. @throws io_error with the words of every error otherwise
 inline void refuse_errors(const std::vector<finding>& findings) {
   std::string lines;
   for (const finding& f : findings) {
     if (f.severity != finding::level::error) continue;
-    if (!lines.empty()) lines += '\n';
-    lines += to_line(f);
+    lines += (lines.empty() ? "" : "\n") + to_words(f);
   }
   if (!lines.empty()) throw io_error(lines);
 }

@@ -10,10 +10,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <concepts>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <string>
 #include <string_view>
@@ -27,8 +29,16 @@ namespace comodal::inline COMODAL_CONFIG {
   const byte_buffer bytes = read_file(path);
   try {
     return nlohmann::ordered_json::parse(bytes.begin(), bytes.end());
-  } catch (const nlohmann::json::exception& failure) {
-    throw io_error(text(path.string(), ": is not valid JSON (", failure.what(), ")"));
+  } catch (const nlohmann::json::parse_error& failure) {
+    const auto read = std::min<std::size_t>(bytes.size(), failure.byte == 0 ? 0 : failure.byte - 1);
+    const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(read);
+    const auto line = 1 + std::count(bytes.begin(), end, '\n');
+    const auto start = std::find(std::make_reverse_iterator(end), bytes.rend(), '\n').base();
+    throw io_error(text(path.string(), ": is not valid JSON at line ", line, ", column ", end - start + 1,
+                        read >= bytes.size() ? ": the file ends too early" : "",
+                        "; look for a missing quotation mark, comma or bracket there"));
+  } catch (const nlohmann::json::exception&) {
+    throw io_error(text(path.string(), ": is not valid JSON: a text in it is no UTF-8, or a number is too large"));
   }
 }
 

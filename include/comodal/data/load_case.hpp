@@ -6,6 +6,7 @@
 
 #include <comodal/data/cohort.hpp>
 #include <comodal/data/nifti.hpp>
+#include <comodal/data/outliers.hpp>
 
 #include <algorithm>
 #include <array>
@@ -35,8 +36,8 @@ inline std::string header_warning(const nifti_header& h) {
   return "";
 }
 
-inline void inspect_values(const image_volume& image, const std::filesystem::path& file,
-                           std::vector<finding>& findings) {
+// Says what is wrong with the values of an image, and replaces those far outside the range of the others.
+inline void inspect_values(image_volume& image, const std::filesystem::path& file, std::vector<finding>& findings) {
   std::size_t nans = 0, infinities = 0;
   bool constant = true;
   for (const float v : image.values) {
@@ -47,11 +48,15 @@ inline void inspect_values(const image_volume& image, const std::filesystem::pat
   if (nans + infinities > 0)
     findings.push_back(
         {finding::level::error, file,
-         text("holds ", nans, " NaN and ", infinities, " infinite values among ", image.values.size(), " voxels")});
+         text("holds ", nans, " NaN and ", infinities, " infinite values among ", image.values.size(),
+              " voxels; give them the value of the background (0 in MR, -1024 in CT), or convert the images again")});
   else if (constant)
     findings.push_back(
         {finding::level::warning, file,
          text("is constant: every voxel is ", image.values.front(), "; leave the file out if the modality is absent")});
+  if (nans + infinities > 0 || constant) return;
+  for (const outlying_voxels& o : replace_outliers(image))
+    findings.push_back({finding::level::warning, file, describe(o)});
 }
 
 // The grid that most modalities have: of equals the first.
@@ -106,7 +111,8 @@ inline label_volume load_labels(const image_source& source, const std::string& n
 
 /// Reads the images of a case, from files or memory. Never throws for what a file or the memory holds.
 /// Errors found: unreadable files, modalities on different grids, NaN and infinite values, no modality at all.
-/// Warnings: constant images, qform and sform that disagree or are both missing.
+/// Warnings: constant images, qform and sform that disagree or are both missing, voxels far outside the range of an
+/// image, which are replaced (`replace_outliers`).
 [[nodiscard]] loaded_images load_images(const case_files& files);
 #if COMODAL_BODIES
 COMODAL_ONCE loaded_images load_images(const case_files& files) {

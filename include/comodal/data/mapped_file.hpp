@@ -4,7 +4,7 @@
 #ifndef COMODAL_DATA_MAPPED_FILE_HPP
 #define COMODAL_DATA_MAPPED_FILE_HPP
 
-#include <comodal/core/error.hpp>
+#include <comodal/data/file.hpp>
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -26,6 +26,7 @@ class mapped_file {
  public:
   /// @throws io_error if the file cannot be opened or mapped, or is no regular file
   explicit mapped_file(const std::filesystem::path& path) {
+    expect_regular_file(path);
     const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
     if (file < 0) throw io_error(text(path.string(), ": cannot be opened (", std::strerror(errno), ")"));
     struct stat status{};

@@ -120,24 +120,29 @@ void for_neighbours(index at, const std::array<index, 3>& size, index row, index
   return out;
 }
 
-/// The mask without its small islands: of the components that are connected along axes, those of at least `share` of
-/// the largest one's voxels stay. @throws config_error for a share outside 0 to 1
-[[nodiscard]] inline label_volume drop_islands(const label_volume& mask, double share) {
-  if (!(share >= 0 && share <= 1)) throw config_error(text("drop_islands: share ", share, ", expected 0 to 1"));
+/// The components of a mask, connected along axes.
+struct mask_islands {
+  std::vector<std::int32_t> of_voxel;  // from 1 on; 0: background
+  std::vector<index> voxels;           // of each component; of 0 none are counted
+
+  [[nodiscard]] index largest() const { return *std::max_element(voxels.begin(), voxels.end()); }
+};
+
+[[nodiscard]] inline mask_islands find_islands(const label_volume& mask) {
   const auto& size = mask.geometry.size;
   const index row = size[0], plane = size[0] * size[1];
-  std::vector<std::int32_t> component(mask.values.size());  // 0: none yet
-  std::vector<index> voxels{0}, open;
+  mask_islands found{std::vector<std::int32_t>(mask.values.size()), {0}};
+  std::vector<index> open;
   const auto visit = [&](index at) {
     const auto i = static_cast<std::size_t>(at);
-    if (mask.values[i] == 0 || component[i] != 0) return;
-    component[i] = static_cast<std::int32_t>(voxels.size() - 1);
-    ++voxels.back();
+    if (mask.values[i] == 0 || found.of_voxel[i] != 0) return;
+    found.of_voxel[i] = static_cast<std::int32_t>(found.voxels.size() - 1);
+    ++found.voxels.back();
     open.push_back(at);
   };
   for (std::size_t start = 0; start < mask.values.size(); ++start) {
-    if (mask.values[start] == 0 || component[start] != 0) continue;
-    voxels.push_back(0);
+    if (mask.values[start] == 0 || found.of_voxel[start] != 0) continue;
+    found.voxels.push_back(0);
     visit(static_cast<index>(start));
     while (!open.empty()) {
       const index at = open.back();
@@ -145,11 +150,21 @@ void for_neighbours(index at, const std::array<index, 3>& size, index row, index
       detail::for_neighbours(at, size, row, plane, visit);
     }
   }
-  const double least = share * static_cast<double>(*std::max_element(voxels.begin(), voxels.end()));
+  return found;
+}
+
+/// The mask without its small islands: those of at least `share` of the largest one's voxels stay.
+/// @throws config_error for a share outside 0 to 1
+[[nodiscard]] inline label_volume drop_islands(const label_volume& mask, const mask_islands& islands, double share) {
+  if (!(share >= 0 && share <= 1)) throw config_error(text("drop_islands: share ", share, ", expected 0 to 1"));
+  const double least = share * static_cast<double>(islands.largest());
   label_volume out = mask;
   for (std::size_t i = 0; i < out.values.size(); ++i)
-    if (static_cast<double>(voxels[static_cast<std::size_t>(component[i])]) < least) out.values[i] = 0;
+    if (static_cast<double>(islands.voxels[static_cast<std::size_t>(islands.of_voxel[i])]) < least) out.values[i] = 0;
   return out;
+}
+[[nodiscard]] inline label_volume drop_islands(const label_volume& mask, double share) {
+  return drop_islands(mask, find_islands(mask), share);
 }
 
 /// The mask with its holes: background that no path along axes connects to the border of the grid becomes 1

@@ -6,6 +6,7 @@
 #define COMODAL_DATA_NIFTI_HPP
 
 #include <comodal/data/file.hpp>
+#include <comodal/data/foreign_file.hpp>
 #include <comodal/data/mapped_file.hpp>
 #include <comodal/data/nifti_header.hpp>
 #include <comodal/data/volume_view.hpp>
@@ -36,14 +37,26 @@ inline double claimed_bytes(const nifti_header& h) {
   return static_cast<double>(h.offset) + voxels;
 }
 
+// Refuses a volume that this machine cannot hold, as packed bytes may claim any size.
+inline void expect_memory_for(double bytes, const std::string& name) {
+  if (const double memory = machine_memory(); memory > 0 && bytes > memory)
+    throw io_error(text(name, ": its header asks for ", static_cast<std::int64_t>(bytes / (1 << 30)),
+                        " GiB of voxels, this machine has ", static_cast<std::int64_t>(memory / (1 << 30)),
+                        " GiB of memory; the header is damaged, or the volume must be cut"));
+}
+
 // Unpacks as many bytes as the header asks for: a small file that unpacks to something huge takes no more memory.
 inline byte_buffer unpacked_nifti(const byte_buffer& packed, const std::string& name) {
   std::size_t most = 4096;  // enough to say what it is, if it is no NIfTI file
+  double claimed = 0;
+  const byte_buffer front = gunzip_front(packed, 544);
   try {
-    const double claimed = claimed_bytes(parse_nifti_header(gunzip_front(packed, 544), name));
+    claimed = claimed_bytes(parse_nifti_header(front, name));
     most = claimed < 1e18 ? static_cast<std::size_t>(claimed) : std::numeric_limits<std::size_t>::max();
   } catch (const error&) {  // said by the caller, after the stream was verified
   }
+  if (is_gzip(front)) throw io_error(text(name, ": is gzip-compressed twice; unpack it once (gunzip)"));
+  expect_memory_for(claimed, name);
   return gunzip(packed, name, most);
 }
 
@@ -52,6 +65,7 @@ byte_buffer nifti_bytes(const std::filesystem::path& path);
 #if COMODAL_BODIES
 COMODAL_ONCE byte_buffer nifti_bytes(const std::filesystem::path& path) {
   byte_buffer bytes = read_file(path);
+  if (const auto words = foreign_file(bytes); !words.empty()) throw io_error(text(path.string(), ": ", words));
   if (!ends_with_gz(path)) {
     if (is_gzip(bytes)) throw io_error(text(path.string(), ": is gzip-compressed but not named .nii.gz; rename it"));
     return bytes;
@@ -237,10 +251,8 @@ byte_buffer nifti_encoded(const volume<Scalar>& v, const nifti_header& like) {
           raw.session_error = 0;
           raw.regular = 0;
         }
-        if (like.volumes > 1) {  // the result is one volume
-          raw.dim[0] = 3;
-          for (int axis = 4; axis < 8; ++axis) raw.dim[axis] = 1;
-        }
+        if (raw.dim[0] > 3) raw.dim[0] = 3;  // a result is one volume, without a time axis
+        for (int axis = 4; axis < 8; ++axis) raw.dim[axis] = 1;
         raw.datatype = std::same_as<Scalar, float> ? DT_FLOAT32 : DT_UINT8;
         raw.bitpix = 8 * sizeof(Scalar);
         raw.scl_slope = 1;

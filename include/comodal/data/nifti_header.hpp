@@ -9,6 +9,8 @@
 
 #include <nifti2_io.h>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <limits>
@@ -70,6 +72,48 @@ Raw raw_header(std::span<const unsigned char> bytes, bool swapped, const std::st
   return raw;
 }
 
+// The NIfTI library takes 0 for an origin or a direction that is no number, and 1 mm for a voxel size that is none:
+// wrong millimetres. Fields that the grid does not come from are not looked at.
+template <class Raw>
+void check_geometry_fields(const Raw& raw, const std::string& name) {
+  const auto damaged = [&](const std::string& field, double value, const char* expected) {
+    throw geometry_error(text(name, ": damaged header, ", field, " is ", value, ", expected ", expected,
+                              "; repair the header, or convert the images again"));
+  };
+  constexpr double far = 1e9;  // mm, or whatever the unit is
+  const auto expect_place = [&](const std::string& field, double value) {
+    if (!(std::abs(value) <= far)) damaged(field, value, "a finite number of at most 1e9");
+  };
+  if (raw.sform_code < 0 || raw.sform_code > 5) damaged("sform_code", raw.sform_code, "0 to 5");
+  if (raw.sform_code > 0)
+    for (int c = 0; c < 4; ++c) {
+      expect_place(text("srow_x[", c, "]"), raw.srow_x[c]);
+      expect_place(text("srow_y[", c, "]"), raw.srow_y[c]);
+      expect_place(text("srow_z[", c, "]"), raw.srow_z[c]);
+    }
+  if (raw.sform_code <= 0 && (raw.qform_code < 0 || raw.qform_code > 5))
+    damaged("qform_code", raw.qform_code, "0 to 5");
+  if (raw.sform_code <= 0 && raw.qform_code > 0) {
+    const double b = raw.quatern_b, c = raw.quatern_c, d = raw.quatern_d, sign = raw.pixdim[0];
+    for (const double part : {b, c, d})
+      if (!(std::abs(part) <= 1 + 1e-4)) damaged("a quaternion", part, "-1 to 1");
+    if (b * b + c * c + d * d > 1 + 1e-3)
+      damaged("the quaternion's squared length", b * b + c * c + d * d, "1 at most");
+    // Minus one turns the third axis around; what else converters leave there (0, a number of axes) does not.
+    if (sign != -1 && !(sign >= 0 && sign <= 7)) damaged("pixdim[0]", sign, "-1 or 1");
+    expect_place("qoffset_x", raw.qoffset_x);
+    expect_place("qoffset_y", raw.qoffset_y);
+    expect_place("qoffset_z", raw.qoffset_z);
+  }
+  for (int a = 1; a <= std::min<int>(3, static_cast<int>(raw.dim[0])) && raw.sform_code <= 0; ++a)
+    if (const double size = raw.pixdim[a]; !(size >= 0 && size <= 1e6) || (size == 0 && raw.dim[a] > 1))
+      damaged(text("pixdim[", a, "]"), size, "a voxel size above 0 and up to 1e6");
+  if (!std::isfinite(raw.scl_inter) && std::isfinite(raw.scl_slope) && raw.scl_slope != 0)
+    throw io_error(text(name, ": damaged header, scl_inter is ", raw.scl_inter, " beside a scl_slope of ",
+                        raw.scl_slope,
+                        ", so that nobody knows the values; repair the header, or convert the images again"));
+}
+
 template <class Raw>
 void interpret(nifti_header& h, Raw raw, const std::string& name) {
   constexpr bool second = sizeof(Raw) == sizeof(nifti_2_header);
@@ -81,13 +125,21 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
         text(name, ": has no NIfTI magic (an ANALYZE file?), so its orientation is unknown; convert it to NIfTI"));
   if (raw.dim[0] < 1 || raw.dim[0] > 7)
     throw io_error(text(name, ": damaged header, dim[0] is ", raw.dim[0], ", expected 1 to 7"));
-  double volumes = 1;
+  double volumes = 1, voxels = 1;
   for (int a = 1; a <= raw.dim[0]; ++a) {
+    if (a > 1 && raw.dim[a] == 0) raw.dim[a] = 1;  // as the NIfTI library reads it
     const index extent = raw.dim[a];
     if (extent < 1 || extent > std::numeric_limits<std::int32_t>::max())
-      throw io_error(text(name, ": damaged header, dim[", a, "] is ", extent));
-    if (a > 3) volumes *= static_cast<double>(extent);
+      throw io_error(
+          text(name, ": damaged header, dim[", a, "] is ", extent, ", expected 1 or more; copy the file again"));
+    (a > 3 ? volumes : voxels) *= static_cast<double>(extent);
   }
+  if (voxels >= 2147483648.0)
+    throw io_error(text(name, ": its header asks for ", voxels,
+                        " voxels, expected fewer than 2^31; the header is damaged, or the volume must be resampled"));
+  check_geometry_fields(raw, name);
+  for (int a = 1; a <= 3; ++a)  // an axis of one voxel may have no size
+    if (raw.pixdim[a] == 0 && (a > raw.dim[0] || raw.dim[a] == 1)) raw.pixdim[a] = 1;
   int bytes = 0, swap = 0;
   nifti_datatype_sizes(raw.datatype, &bytes, &swap);
   const bool scalar = raw.datatype != DT_RGB24 && raw.datatype != DT_RGBA32 && raw.datatype != DT_COMPLEX64 &&
@@ -115,6 +167,10 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
   h.sform_code = n->sform_code;
   const geometry q = grid_of(*n, n->qto_xyz);
   h.grid = n->sform_code > 0 ? grid_of(*n, n->sto_xyz) : q;
+  for (const double size : h.grid.spacing())
+    if (size != 0 && !(size >= 1e-6 && size <= 1e6))
+      throw geometry_error(text(name, ": damaged header, a voxel of ", size,
+                                " mm, expected 1e-6 to 1e6 mm; repair the header, or convert the images again"));
   if (!invertible(h.grid.affine))
     throw geometry_error(text(name, ": its ", n->sform_code > 0 ? "sform" : "qform",
                               " is singular, the axes span no volume; repair the header"));

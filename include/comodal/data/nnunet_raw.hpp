@@ -6,6 +6,7 @@
 #define COMODAL_DATA_NNUNET_RAW_HPP
 
 #include <comodal/data/cohort_reader.hpp>
+#include <comodal/data/folder.hpp>
 #include <comodal/data/json.hpp>
 #include <comodal/data/split.hpp>
 
@@ -116,16 +117,6 @@ inline std::vector<int> region_order(const nlohmann::ordered_json& json, const s
   return order;
 }
 
-inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::path& folder) {
-  std::vector<std::filesystem::path> files;
-  std::error_code failure;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, failure))
-    if (!entry.path().filename().string().starts_with('.')) files.push_back(entry.path());
-  if (failure) throw io_error(text(folder.string(), ": cannot be listed (", failure.message(), ")"));
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 }  // namespace detail
 
 /// The cases of a folder of images CASE_0000.nii.gz, CASE_0001.nii.gz, ... (imagesTr, imagesTs, or what `predict` is
@@ -140,7 +131,7 @@ inline std::vector<std::filesystem::path> sorted_files(const std::filesystem::pa
 COMODAL_ONCE std::vector<case_files> read_nnunet_images(const std::filesystem::path& folder, std::size_t modalities,
                                                         const std::string& ending, std::vector<finding>& findings) {
   std::map<std::string, case_files> cases;
-  for (const auto& file : detail::sorted_files(folder)) {
+  for (const auto& file : visible_entries(folder)) {
     const std::string name = file.filename().string();
     const std::size_t tail = 5 + ending.size();
     const bool fits = name.size() > tail && name.ends_with(ending) && name[name.size() - tail] == '_';
@@ -149,16 +140,19 @@ COMODAL_ONCE std::vector<case_files> read_nnunet_images(const std::filesystem::p
       findings.push_back({finding::level::warning, file, text("is ignored: not named CASE_0000", ending)});
       continue;
     }
-    const auto channel = static_cast<std::size_t>(std::stoi(digits));
-    if (channel >= modalities) {
-      findings.push_back({finding::level::error, file,
-                          text("has modality number ", digits, ", but ", modalities, " modalities are declared")});
-      continue;
-    }
+    std::size_t channel = 0;
+    for (const char digit : digits) channel = 10 * channel + static_cast<std::size_t>(digit - '0');
     const std::string id = name.substr(0, name.size() - tail);
     case_files& entry = cases[id];
     entry.id = id;
     entry.images.resize(modalities);
+    if (channel >= modalities) {
+      findings.push_back({finding::level::error, file,
+                          text("has modality number ", digits, ", but ", modalities,
+                               " modalities are declared, from 0000 on; leave the file out, or declare it"),
+                          id});
+      continue;
+    }
     entry.images[channel] = file;
   }
   std::vector<case_files> out;
@@ -171,7 +165,7 @@ COMODAL_ONCE std::vector<case_files> read_nnunet_images(const std::filesystem::p
 /// that has both
 [[nodiscard]] inline std::string volume_ending(const std::filesystem::path& folder) {
   std::filesystem::path packed, plain;
-  for (const auto& file : detail::sorted_files(folder)) {
+  for (const auto& file : visible_entries(folder)) {
     if (file.filename().string().ends_with(".nii.gz")) packed = file;
     if (file.filename().string().ends_with(".nii")) plain = file;
   }
@@ -189,7 +183,7 @@ inline std::map<std::string, std::filesystem::path> nnunet_labels(const std::fil
                                                                   std::vector<finding>& findings) {
   std::map<std::string, std::filesystem::path> labels;
   if (!std::filesystem::is_directory(folder)) return labels;
-  for (const auto& label : sorted_files(folder)) {
+  for (const auto& label : visible_entries(folder)) {
     const std::string name = label.filename().string();
     if (name.ends_with(ending) && name.size() > ending.size())
       labels[name.substr(0, name.size() - ending.size())] = label;

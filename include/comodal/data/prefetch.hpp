@@ -38,7 +38,7 @@ void visit_prefetch_options(Options& o, Visit&& visit) {
 inline void check(const prefetch_options& o) {
   if (o.threads < 0 || o.threads > 1024)
     throw config_error(text("prefetch.threads = ", o.threads, ": expected 0 to 1024"));
-  if (o.depth < 1) throw config_error(text("prefetch.depth = ", o.depth, ": expected at least 1"));
+  if (o.depth < 1 || o.depth > 1024) throw config_error(text("prefetch.depth = ", o.depth, ": expected 1 to 1024"));
 }
 
 /// The batches of the steps `first`, `first` + 1, ... of a maker: a type with a member type `batch_type` and

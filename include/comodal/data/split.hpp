@@ -180,6 +180,25 @@ COMODAL_ONCE cohort apply_split(const cohort_listing& listing, const cohort_spli
   }
 }
 
+/// The cases of a fold of nnU-Net's `splits_final.json`: a list of {"train": [ids], "val": [ids]}.
+struct cohort_fold {
+  std::vector<std::string> train, validation;
+};
+
+/// Reads one fold, from 0 on. @throws io_error if the file is no such list; config_error if it has no such fold
+[[nodiscard]] inline cohort_fold read_fold(const std::filesystem::path& path, index fold) {
+  const auto json = read_json(path);
+  if (!json.is_array())
+    throw io_error(
+        text(path.string(), R"(: expected a list of folds, [{"train": ["case", ...], "val": ["case", ...]}, ...])"));
+  if (fold < 0 || fold >= static_cast<index>(json.size()))
+    throw config_error(text(path.string(), ": has no fold ", fold, "; it has ", json.size(), " folds, from 0 on"));
+  const auto& one = json[static_cast<std::size_t>(fold)];
+  const std::string what = text(path.string(), ": fold ", fold);
+  return {json_value<std::vector<std::string>>(one, "train", what),
+          json_value<std::vector<std::string>>(one, "val", what)};
+}
+
 /// The ids that `names` stand for: names of lists in a file of named lists, or ids if `lists` is empty.
 /// @throws as `read_split`
 [[nodiscard]] inline std::vector<std::string> split_ids(const std::filesystem::path& lists,

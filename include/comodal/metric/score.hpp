@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,12 +33,19 @@ enum class mask_presence {
   return names[static_cast<int>(p)];
 }
 
-/// What the distances of a score mean.
+/// What the scores of a case are in which there is nothing to find and nothing was found.
+enum class empty_masks {
+  perfect,  ///< Dice, IoU and surface Dice 1, distances 0
+  nan,      ///< none (NaN), and means leave the case out, as nnU-Net's do
+};
+
+/// What the numbers of a score mean.
 struct score_options {
   hd95_convention hd95 = hd95_convention::monai;
   assd_convention assd = assd_convention::pooled;
   length_unit unit = length_unit::mm;
   double tolerance = 2;  // of the surface Dice, in `unit`
+  empty_masks both_empty = empty_masks::perfect;
 };
 
 /// One class or region of one output of one case. Distances in the options' unit; volumes in ml, or in voxels where
@@ -93,6 +101,8 @@ COMODAL_ONCE std::vector<case_score> score_case(const volume_view& prediction, c
     if (s.counts.both_empty()) {
       s.presence = mask_presence::both_empty;
       s.surface_dice = 1;
+      if (options.both_empty == empty_masks::nan)
+        s.dice = s.iou = s.surface_dice = s.hd95 = s.assd = std::numeric_limits<double>::quiet_NaN();
     } else if (s.counts.one_empty()) {
       s.presence = s.counts.predicted() == 0 ? mask_presence::missed : mask_presence::false_alarm;
       s.hd95 = s.assd = image_diagonal(g, options.unit);
@@ -109,8 +119,7 @@ COMODAL_ONCE std::vector<case_score> score_case(const volume_view& prediction, c
 }
 #endif
 
-/// One class or region of one output over all cases. Every case counts, those with empty masks by the policy of
-/// `mask_presence`.
+/// One class or region of one output over the cases that have a score: all, but for `empty_masks::nan`.
 struct score_summary {
   std::string output;
   label_class region;
@@ -132,21 +141,27 @@ COMODAL_ONCE std::vector<score_summary> summarise(const std::vector<case_score>&
     std::vector<double> dices, ious, hd95s, assds, surfaces;
     for (const case_score& s : scores) {
       if (s.output != r.output || s.region.name != r.region.name) continue;
-      dices.push_back(s.dice);
-      ious.push_back(s.iou);
-      hd95s.push_back(s.hd95);
-      assds.push_back(s.assd);
-      surfaces.push_back(s.surface_dice);
+      if (!std::isnan(s.dice)) {
+        ++r.cases;
+        dices.push_back(s.dice);
+        ious.push_back(s.iou);
+        hd95s.push_back(s.hd95);
+        assds.push_back(s.assd);
+        surfaces.push_back(s.surface_dice);
+      }
       r.n_both_empty += s.presence == mask_presence::both_empty;
       r.n_missed += s.presence == mask_presence::missed;
       r.n_false_alarm += s.presence == mask_presence::false_alarm;
     }
-    r.cases = static_cast<index>(dices.size());
-    r.dice = describe(dices);
-    r.iou = describe(ious);
-    r.hd95 = describe(hd95s);
-    r.assd = describe(assds);
-    r.surface_dice = describe(surfaces);
+    const auto nothing = std::numeric_limits<double>::quiet_NaN();
+    const auto of = [&](const std::vector<double>& values) {
+      return values.empty() ? mean_deviation{nothing, nothing} : describe(values);
+    };
+    r.dice = of(dices);
+    r.iou = of(ious);
+    r.hd95 = of(hd95s);
+    r.assd = of(assds);
+    r.surface_dice = of(surfaces);
   }
   return result;
 }

@@ -9,9 +9,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cmath>
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -40,16 +42,37 @@ using ordered_json = nlohmann::ordered_json;
           {"presence", name_of(s.presence)}};
 }
 
-/// Means of the numbers of some metric records, key by key.
-[[nodiscard]] inline ordered_json mean_metrics(const std::vector<ordered_json>& records) {
+/// Means of the numbers of some metric records, key by key. @param skip_nan leaves out what is no number
+[[nodiscard]] inline ordered_json mean_metrics(const std::vector<ordered_json>& records, bool skip_nan) {
   ordered_json mean = ordered_json::object();
   for (const auto& [key, first] : records.front().items()) {
     if (!first.is_number()) continue;
-    double sum = 0;
-    for (const ordered_json& r : records) sum += r.at(key).get<double>();
-    mean[key] = sum / static_cast<double>(records.size());
+    double sum = 0, count = 0;
+    for (const ordered_json& r : records) {
+      const double value = r.at(key).get<double>();
+      if (skip_nan && std::isnan(value)) continue;
+      sum += value;
+      ++count;
+    }
+    mean[key] = sum / count;
   }
   return mean;
+}
+
+// Python writes NaN, which no JSON number is; so does nnU-Net, and Python reads it.
+inline constexpr const char* nan_mark = "\x01NaN\x01";
+
+inline void mark_nan(ordered_json& value) {
+  if (value.is_number_float() && std::isnan(value.get<double>())) value = nan_mark;
+  if (value.is_structured())
+    for (auto& one : value) mark_nan(one);
+}
+[[nodiscard]] inline std::string dump_with_nan(ordered_json whole) {
+  mark_nan(whole);
+  std::string words = whole.dump(4);
+  const std::string mark = ordered_json(nan_mark).dump();
+  for (std::size_t at = 0; (at = words.find(mark, at)) != std::string::npos;) words.replace(at, mark.size(), "NaN");
+  return words;
 }
 
 }  // namespace detail
@@ -57,8 +80,8 @@ using ordered_json = nlohmann::ordered_json;
 /// One output's scores in the layout of nnU-Net's `summary.json`: `foreground_mean` (mean over classes), `mean` by
 /// label value or region, `metric_per_case` (metrics Dice, IoU, TP, FP, FN, TN, n_pred, n_ref by label; files), and
 /// beside them HD95, ASSD, NSD and an object `comodal` with conventions, unit and counts of empty masks. Where nnU-Net
-/// writes NaN (both masks empty), this has the policy's value, and `presence` says so. Files stand there as readable
-/// names.
+/// writes NaN (both masks empty), this has the policy's value, which may be NaN, too, and `presence` says so. Files
+/// stand there as readable names.
 /// @param files the files of a case by its id; without it, the case's id stands for both
 /// @throws config_error if there are no scores of that output
 [[nodiscard]] std::string summary_json(const std::vector<case_score>& scores, const std::string& output = "fused",
@@ -93,7 +116,7 @@ COMODAL_ONCE std::string summary_json(const std::vector<case_score>& scores, con
     std::vector<ordered_json> records;
     for (const case_score& c : chosen)
       if (c.region.name == s.region.name) records.push_back(detail::case_metrics(c));
-    mean[label_key(s.region)] = detail::mean_metrics(records);
+    mean[label_key(s.region)] = detail::mean_metrics(records, true);
     means.push_back(mean[label_key(s.region)]);
     counts[label_key(s.region)] = {{"name", s.region.name},
                                    {"cases", s.cases},
@@ -102,7 +125,7 @@ COMODAL_ONCE std::string summary_json(const std::vector<case_score>& scores, con
                                    {"n_false_alarm", s.n_false_alarm}};
   }
   ordered_json whole;
-  whole["foreground_mean"] = detail::mean_metrics(means);
+  whole["foreground_mean"] = detail::mean_metrics(means, false);
   whole["mean"] = std::move(mean);
   whole["metric_per_case"] = std::move(per_case);
   whole["comodal"] = {{"output", output},
@@ -112,7 +135,7 @@ COMODAL_ONCE std::string summary_json(const std::vector<case_score>& scores, con
                       {"nsd_tolerance", options.tolerance},
                       {"conventions", describe_conventions(options)},
                       {"counts", std::move(counts)}};
-  return whole.dump(4) + "\n";
+  return detail::dump_with_nan(std::move(whole)) + "\n";
 }
 #endif
 

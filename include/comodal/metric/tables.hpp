@@ -49,7 +49,13 @@ namespace detail {
   return static_cast<std::size_t>(std::count_if(s.begin(), s.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
 
-[[nodiscard]] inline std::string csv_cell(const std::string& cell) {
+// A text that begins like a formula would be one to a spreadsheet; a quotation mark before it says that it is text.
+[[nodiscard]] inline std::string csv_cell(const std::string& written) {
+  double number = 0;
+  const auto end = written.data() + written.size();
+  const bool formula = written.size() > 1 && std::string_view("=+-@\t\r").find(written[0]) != std::string_view::npos &&
+                       std::from_chars(written.data(), end, number).ptr != end;
+  const std::string cell = formula ? "'" + written : written;
   if (cell.find_first_of(",\"\n\r") == std::string::npos) return cell;
   std::string out = "\"";
   for (const char c : cell) out.append(c == '"' ? 2 : 1, c);
@@ -62,7 +68,9 @@ namespace detail {
 [[nodiscard]] inline std::string describe_conventions(const score_options& o) {
   return text("HD95 ", name_of(o.hd95), ", ASSD ", name_of(o.assd), ", surface Dice at ", detail::exact(o.tolerance),
               " ", name_of(o.unit), ", distances in ", name_of(o.unit),
-              "; both masks empty: Dice 1, distance 0; one empty: Dice 0, distance the image diagonal");
+              o.both_empty == empty_masks::perfect ? "; both masks empty: Dice 1, distance 0"
+                                                   : "; both masks empty: no score, left out of means",
+              "; one empty: Dice 0, distance the image diagonal");
 }
 
 /// The table as aligned plain text: the first two columns to the left, the others to the right.

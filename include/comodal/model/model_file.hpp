@@ -7,6 +7,7 @@
 #include <comodal/core/renamed_options.hpp>
 #include <comodal/data/cohort_json.hpp>
 #include <comodal/model/model_plan.hpp>
+#include <comodal/nn/checksum.hpp>
 #include <comodal/nn/state.hpp>
 
 #include <algorithm>
@@ -41,7 +42,9 @@ inline constexpr int model_file_format = 2;
 /// @throws io_error if it is missing, damaged or younger than this program
 [[nodiscard]] inline safetensors_file read_model_file(const std::filesystem::path& file) {
   safetensors_file content = read_safetensors(file);
-  if (format_of(content, file) > 1) return content;
+  const int format = format_of(content, file);
+  verify_checksum(content, file.string());
+  if (format > 1) return content;
   std::map<std::string, named_array> arrays;
   for (auto& [name, array] : content.arrays) {
     std::string now = name;
@@ -182,8 +185,8 @@ COMODAL_ONCE unresolved_plan plan_from(const std::string& words, int format) {
   const auto checked = [&](const auto& read) {
     try {
       return read();
-    } catch (const nlohmann::json::exception& failure) {
-      throw io_error(text(file.string(), ": its plan is damaged (", failure.what(), "); copy the file again"));
+    } catch (const nlohmann::json::exception&) {
+      throw io_error(text(file.string(), ": its plan is damaged (it is no JSON); copy the file again"));
     } catch (const error& failure) {
       throw io_error(text(file.string(), ": its plan is damaged or of another version (", failure.what(),
                           "); copy the file again, or use the program that wrote it"));

@@ -84,7 +84,8 @@ COMODAL_ONCE void network_options::check() const {
     throw config_error(text("model.decoder_convolutions = ", decoder_convolutions, ", expected 1 to 64"));
   for (const auto& list : {stream_channels, fused_channels})
     for (const index c : list)
-      if (c < 1) throw config_error(text("model: ", c, " channels, expected 1 or more"));
+      if (c < 1)
+        throw config_error(text("model.stream_channels, model.fused_channels: ", c, " channels, expected 1 or more"));
   for (const auto& stride : depth_first(strides, "strides"))
     for (const index v : stride)
       if (v < 1 || v > 64) throw config_error(text("model.strides: ", v, ", expected 1 to 64"));

@@ -5,6 +5,7 @@
 #define COMODAL_NN_NN_HPP
 
 #include <comodal/nn/averaging.hpp>
+#include <comodal/nn/checksum.hpp>
 #include <comodal/nn/feature_dropout.hpp>
 #include <comodal/nn/forward_request.hpp>
 #include <comodal/nn/layers.hpp>

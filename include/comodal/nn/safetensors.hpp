@@ -201,6 +201,7 @@ safetensors_file parse_safetensors(std::uint64_t total, const std::string& name,
 safetensors_file read_safetensors(const std::filesystem::path& path);
 #if COMODAL_BODIES
 COMODAL_ONCE safetensors_file read_safetensors(const std::filesystem::path& path) {
+  expect_regular_file(path);
   std::ifstream in(path, std::ios::binary);
   std::error_code failure;
   const std::uint64_t total = std::filesystem::file_size(path, failure);

@@ -51,22 +51,19 @@ inline void check(const optimiser_options& o) {
   const auto below_one = [](std::string_view key, double value) {
     expect_option(value >= 0 && value < 1, text("optimiser.", key), value, "0 or more and less than 1");
   };
-  const auto positive = [](std::string_view key, double value) {
-    expect_option(value > 0 && std::isfinite(value), text("optimiser.", key), value, "a finite number above 0");
-  };
-  const auto not_negative = [](std::string_view key, double value) {
-    expect_option(value >= 0 && std::isfinite(value), text("optimiser.", key), value, "a finite number, 0 or more");
+  const auto above_zero = [](std::string_view key, double value, double high) {
+    expect_option(value > 0 && value <= high, text("optimiser.", key), value, text("above 0 and up to ", high));
   };
   if (o.schedule != "polynomial" && o.schedule != "cosine" && o.schedule != "constant")
     throw config_error(text("optimiser.schedule = '", o.schedule, "', expected polynomial, cosine or constant"));
-  positive("learning_rate", o.learning_rate);
+  above_zero("learning_rate", o.learning_rate, 1e38);  // a float holds it
   below_one("momentum", o.momentum);
-  not_negative("weight_decay", o.weight_decay);
+  within("weight_decay", o.weight_decay, 0, 1000);
   below_one("beta1", o.beta1);
   below_one("beta2", o.beta2);
-  positive("epsilon", o.epsilon);
-  not_negative("clip", o.clip);
-  not_negative("power", o.power);
+  above_zero("epsilon", o.epsilon, 1);
+  within("clip", o.clip, 0, 1e6);
+  within("power", o.power, 0, 100);
   within("warm_up", o.warm_up, 0, 1);
 }
 

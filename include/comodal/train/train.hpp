@@ -4,6 +4,7 @@
 #ifndef COMODAL_TRAIN_TRAIN_HPP
 #define COMODAL_TRAIN_TRAIN_HPP
 
+#include <comodal/train/checkpoint_file.hpp>
 #include <comodal/train/guides.hpp>
 #include <comodal/train/log.hpp>
 #include <comodal/train/memory_budget.hpp>

@@ -45,7 +45,8 @@ inline void check(const train_options& o) {
   expect_option(o.log_every >= 1, "train.log_every", o.log_every, "1 or more");
   expect_option(o.validate_every >= 0, "train.validate_every", o.validate_every, "0 (never) or more");
   expect_option(o.checkpoint_every >= 1, "train.checkpoint_every", o.checkpoint_every, "1 or more");
-  expect_option(o.memory >= 0 && std::isfinite(o.memory), "train.memory", o.memory, "GiB, 0 (no limit) or more");
+  expect_option(o.seed >= 0, "train.seed", o.seed, "0 or more");
+  expect_option(o.memory >= 0 && o.memory <= 1e6, "train.memory", o.memory, "GiB, 0 (no limit) to 1e6");
 }
 
 /// How far a run is, after a step that is logged.

@@ -7,9 +7,10 @@
 
 #include <comodal/core/communicator.hpp>
 #include <comodal/data/batch_maker.hpp>
+#include <comodal/data/folder.hpp>
 #include <comodal/data/prefetch.hpp>
-#include <comodal/model/model_file.hpp>
 #include <comodal/ssl/any_method.hpp>
+#include <comodal/train/checkpoint_file.hpp>
 #include <comodal/train/guides.hpp>
 #include <comodal/train/log.hpp>
 #include <comodal/train/metadata.hpp>
@@ -25,7 +26,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -67,12 +67,7 @@ class trainer {
     train_detail::refuse_unreadable_plan(m_plan);
     if constexpr (requires { maker.set_views(method.views()); }) maker.set_views(method.views());
     if constexpr (requires { maker.set_share(0, 1); }) maker.set_share(m_processes.rank(), m_processes.size());
-    if (!m_processes.writes()) return;
-    std::error_code failure;
-    std::filesystem::create_directories(m_folder, failure);
-    if (failure || !std::filesystem::is_directory(m_folder))
-      throw io_error(text(m_folder.string(), ": the folder of the run cannot be made",
-                          failure ? ": " + failure.message() : ": a file stands in its place"));
+    if (m_processes.writes()) make_folder(m_folder);
   }
 
   validate_function validate;
@@ -81,31 +76,26 @@ class trainer {
   case_predictor predict;
   /// Called after each step that is logged.
   std::function<void(const train_progress&)> progress;
+  /// Called with what is worth a look while the run goes on.
+  std::function<void(const std::string&)> warning;
+  /// Of the training cases by readable id: kept in checkpoints, and a resumed run with others is refused. Empty: they
+  /// are not compared.
+  case_checksums cases;
 
   /// The number of scalars that are trained.
   [[nodiscard]] index trained_count() const { return m_optimisers.count(); }
   [[nodiscard]] std::filesystem::path checkpoint_file() const { return m_folder / "checkpoint.safetensors"; }
 
-  /// Goes back to the state of a checkpoint. @return a warning where engines or processor are others than at its time,
-  /// so that the last bits may differ; else empty. @throws io_error if it is damaged, or belongs to another network or
-  /// run length
+  /// Goes back to the state of a checkpoint; where it is damaged, to that of the one before it. @return a warning of
+  /// that, or where engines or processor are others than at its time, so that the last bits may differ; else empty.
+  /// @throws io_error if both are damaged, or it belongs to another network, run length or other cases
   std::string resume(const std::filesystem::path& file) {
-    const safetensors_file content = read_model_file(file);
-    const auto entry = [&](const std::string& name) {
-      const auto found = content.metadata.find(name);
-      if (found == content.metadata.end())
-        throw io_error(text(file.string(), ": is no checkpoint (it has no ", name, ")"));
-      return train_detail::whole_number(file, *found);
-    };
-    if (entry("comodal.steps") != m_options.steps || entry("comodal.seed") != m_options.seed)
-      throw io_error(text(file.string(), ": belongs to a run of ", entry("comodal.steps"), " steps with seed ",
-                          entry("comodal.seed"), ", this one has ", m_options.steps, " and ", m_options.seed,
-                          "; use the same settings or another folder"));
+    std::string warnings;
+    const safetensors_file content = train_detail::read_checkpoint(file, warnings);
+    const std::uint32_t step = train_detail::step_of(file, content, m_options);
     train_detail::refuse_other_run(m_plan, file, content);
-    const index step = entry("comodal.step");
-    if (step < 0 || step > m_options.steps)
-      throw io_error(text(file.string(), ": comodal.step = ", step, " of ", m_options.steps, "; the file is damaged"));
-    m_step = static_cast<std::uint32_t>(step);
+    train_detail::refuse_other_cases(cases, file, content);
+    m_step = step;
     for (const auto& [name, store] : saved_stores()) load_parameters(*store, name + "/", content);
     m_optimisers.load(content);
     m_method->load(content);
@@ -113,8 +103,9 @@ class trainer {
       m_best = train_detail::hexadecimal_number(file, *found);
     if (auto masks = train_detail::guides_of(file, content); !masks.empty()) set_guides(std::move(masks));
     const auto then = content.metadata.find("comodal.engines");
-    if (then == content.metadata.end() || then->second == engines()) return {};
-    return text(file.string(), ": was written with ", then->second, ", this program has ", engines(),
+    if (then == content.metadata.end() || then->second == engines()) return warnings;
+    return text(warnings, warnings.empty() ? "" : "\n", file.string(), ": was written with ", then->second,
+                ", this program has ", engines(),
                 "; the run continues, but its last bits may differ from those of an unbroken one");
   }
 
@@ -124,11 +115,13 @@ class trainer {
   train_result run(const std::function<bool()>& stop = [] { return false; }) {
     const auto start = std::chrono::steady_clock::now();
     training_log log(m_folder, m_step, m_processes.writes());
+    log.warning = warning;
     for (const auto& [name, store] : saved_stores()) m_processes.broadcast(ctx(), store->values());
     prefetcher<Maker> batches(*m_maker, m_step, m_prefetch);
     train_result result;
     result.first_step = m_step;
     const auto ended = [&](bool finished) {
+      log.finish();
       result.steps_done = m_step;
       result.finished = finished;
       result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -217,7 +210,7 @@ class trainer {
     for (const auto& [name, value] : values) scalars.push_back(value);
     for (const auto& norm : norms) scalars.push_back(slice(norm, 0, 0, 1));
     const auto numbers = items(scalars);
-    log_row row{m_step - 1, {{"rate", rate}}};
+    log_row row{m_step, {{"rate", rate}}};
     for (std::size_t i = 0; i < values.size(); ++i) row.values.emplace_back(values[i].first, numbers[i]);
     for (std::size_t i = 0; i < norms.size(); ++i) row.values.emplace_back(norm_name(i), numbers[values.size() + i]);
     return row;
@@ -275,7 +268,7 @@ class trainer {
   }
 
   void validate_now(training_log& log) {
-    log_row row{m_step - 1, {}};
+    log_row row{m_step, {}};
     const auto scores = validate();
     for (const auto& [name, value] : scores) row.values.emplace_back("validation." + name, value);
     log.write(row);
@@ -309,7 +302,7 @@ class trainer {
     return file;
   }
   void save_model(const std::filesystem::path& file) const {
-    if (m_processes.writes()) write_safetensors(file, weights());
+    if (m_processes.writes()) write_checked_safetensors(file, weights());
   }
 
   [[nodiscard]] std::string engines() const { return engine_configuration(ctx()); }
@@ -326,7 +319,8 @@ class trainer {
     file.metadata["comodal.seed"] = std::to_string(m_options.seed);
     file.metadata["comodal.engines"] = engines();
     if (m_best) file.metadata["comodal.best"] = text(std::hexfloat, *m_best);
-    write_safetensors(checkpoint_file(), file);
+    train_detail::save_cases(cases, file);
+    train_detail::write_checkpoint(checkpoint_file(), std::move(file));
   }
 
   any_method<Backend>* m_method;

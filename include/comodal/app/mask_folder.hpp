@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Folders of masks by anybody: `predict`, nnU-Net, another tool, a second rater.
+#ifndef COMODAL_APP_MASK_FOLDER_HPP
+#define COMODAL_APP_MASK_FOLDER_HPP
+
+#include <comodal/app/predictions.hpp>
+#include <comodal/data/nnunet_raw.hpp>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app_detail {
+
+/// A folder of masks, and what its values mean.
+struct mask_folder {
+  std::filesystem::path folder;
+  predictions about;
+  bool by_predict = false;
+
+  /// The masks of an output by case. Those that `predict` did not record are left from another run.
+  [[nodiscard]] std::map<std::string, std::filesystem::path> masks(const std::string& output) const {
+    return by_predict ? predicted_masks(folder, about, output) : masks_of(folder);
+  }
+};
+
+/// The name of the only output of a folder that `predict` did not write.
+inline constexpr const char* foreign_output = "masks";
+
+/// @param dataset dataset.json that names the classes; empty: that in the folder, beside it, or beside the labels
+/// @throws io_error for a folder without masks, or one that neither `predict` wrote nor a dataset.json describes
+[[nodiscard]] inline mask_folder read_mask_folder(const std::filesystem::path& folder,
+                                                  const std::filesystem::path& labels,
+                                                  const std::filesystem::path& dataset = {}) {
+  if (!std::filesystem::is_directory(folder))
+    throw io_error(text(folder.string(), ": there is no such folder of masks"));
+  if (std::filesystem::exists(folder / "predictions.json")) {
+    mask_folder own{folder, read_predictions(folder), true};
+    if (!dataset.empty() && detail::label_classes(read_json(dataset), dataset.string()) != own.about.labels)
+      throw config_error(
+          text(dataset.string(), ": has other classes than those that `predict` wrote to ", folder.string()));
+    return own;
+  }
+  const auto above = [](const std::filesystem::path& path) { return (path / "").parent_path().parent_path(); };
+  const std::array<std::filesystem::path, 4> places{dataset, folder / "dataset.json", above(labels) / "dataset.json",
+                                                    above(folder) / "dataset.json"};
+  for (const auto& file : places) {
+    if (file.empty() || (file != dataset && !std::filesystem::is_regular_file(file))) continue;
+    predictions about;
+    about.outputs = {foreign_output};
+    about.labels = detail::label_classes(read_json(file), file.string());
+    return {folder, std::move(about), false};
+  }
+  throw io_error(text(folder.string(),
+                      ": has neither predictions.json (of `predict`) nor dataset.json, so that nobody knows its "
+                      "classes; name a dataset.json with --dataset"));
+}
+
+/// A list of names for a message, cut short.
+[[nodiscard]] inline std::string some_of(const std::vector<std::string>& names, std::size_t most = 5) {
+  std::string list;
+  for (std::size_t i = 0; i < names.size() && i < most; ++i) list += (i == 0 ? "" : ", ") + readable_name(names[i]);
+  return names.size() > most ? text(list, " and ", names.size() - most, " more") : list;
+}
+
+}  // namespace app_detail
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
