@@ -108,8 +108,11 @@ void add_datasets(list& all) {
   all.call("twice", {"--data.labelled", "[\"a\"]", "--data.validation", "[\"a\"]"},
            {"case a is listed both as labelled and as validation"});
 
+  all.call("nothing names them", {"--data.splits", "lists.json"}, {"has lists that nothing names; set data.fold"});
+
   all.kind("folds of nnU-Net", train)
-      .call("no file", {"--data.fold", "0"}, {"splits_final.json: there is no such file"})
+      .call("no file", {"--data.fold", "0"},
+            {"splits_final.json: there is no such file, which data.fold needs; name it with data.splits"})
       .call("object", {"--data.fold", "0"}, {"expected a list of folds"},
             [](const fs::path& here) { put(here / "DATA/splits_final.json", "{}"); })
       .call("no such fold", {"--data.fold", "5"}, {"has no fold 5; it has 1 folds, from 0 on"},

@@ -119,6 +119,12 @@ void add_options(list& all) {
       .call("value missing", {"train", "HERE/tiny.toml", "OUT", "--train.steps"}, {"--train.steps: a value is missing"})
       .call("word too many", {"train", "HERE/tiny.toml", "OUT", "more"}, {"'more': not expected here"})
       .call("step of windows", {"predict", "MODEL", "DATA/imagesTs", "OUT", "--step", "7"}, {"--step"})
+      .call("step that is no number", {"predict", "MODEL", "DATA/imagesTs", "OUT", "--step", "nan"},
+            {"'nan', expected a number from 0.05 to 1"})
+      .call("threads", {"predict", "MODEL", "DATA/imagesTs", "OUT", "--threads", "-1"},
+            {"'-1', expected a number from 0 to 1e+06"})
+      .call("memory", {"train", "HERE/tiny.toml", "OUT", "--memory", "nan"},
+            {"'nan', expected a number from 0 to 1e+06"})
       .call("axis", {"predict", "MODEL", "DATA/imagesTs", "OUT", "--mirror", "q"}, {"--mirror"})
       .call("convention", {"evaluate", "DATA/labelsTr", "--labels", "DATA/labelsTr", "--hd95", "mine"}, {"--hd95"});
   all.kind("folders that are none", {})

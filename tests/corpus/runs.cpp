@@ -85,6 +85,17 @@ void add_runs(list& all) {
               fs::remove(packed);
             })
       .call("no such case", {"DATA/imagesTs", "OUT", "--cases", "e,g"}, {"has no case 'g'; did you mean '"})
+      .call("other modalities", {"DATA/imagesTs", "OUT"},
+            {"the images beside it have the modalities T2, T1, the model expects T1, T2 in this order"},
+            [](const fs::path& here) {
+              replace(here / "DATA/dataset.json", "\"T1\"", "\"T0\"");
+              replace(here / "DATA/dataset.json", "\"T2\"", "\"T1\"");
+              replace(here / "DATA/dataset.json", "\"T0\"", "\"T2\"");
+            })
+      .call("image and another case", {"DATA/imagesTs/e_0000.nii.gz", "OUT", "--cases", "f"},
+            {"is an image of case e; name its folder to segment others"})
+      .call("no such image", {"DATA/imagesTs/e.nii.gz", "OUT"},
+            {"there is no such folder of images, and no such image"})
       .call("weights", {"DATA/imagesTs", "OUT", "--weights", "teacher"}, {"has no weights 'teacher', but: "})
       .call("somebody's masks", {"DATA/imagesTs", "DATA/labelsTr"},
             {"which `predict` did not write; name a new folder"});
@@ -167,6 +178,8 @@ void add_runs(list& all) {
            [](const fs::path& here) { own_masks(here), fs::resize_file(here / "masks/e.nii.gz", 100); })
       .add("damaged description", {"predictions.json: is not valid JSON at line 1"},
            [](const fs::path& here) { own_masks(here), put(here / "masks/predictions.json", "{"); })
+      .call("labels of a data set", {"--out", "OUT"}, {"it is the folder of a run; name its folder predictions"},
+            [](const fs::path& here) { fs::create_directories(here / "masks/predictions"); })
       .call("no such labels", {"--labels", "HERE/nowhere"}, {"--labels"},
             [](const fs::path& here) { own_masks(here); });
 
@@ -205,6 +218,16 @@ void add_runs(list& all) {
            [](const fs::path& here) {
              change(here / "run/log.csv", [](byte_buffer& b) { b.insert(b.end(), {'2', ',', 'l', 'o', 's', 's'}); });
            })
+      .call("folder of any bytes", {"--data.folder", "HERE/f\xe9"}, {"step 2 of 2"},
+            [](const fs::path& here) {
+              fs::copy(here / "DATA", here / "f\xe9", fs::copy_options::recursive);
+              change(here / "run/experiment.toml", [&](byte_buffer& b) {
+                std::string words(b.begin(), b.end());
+                const auto at = words.find("folder = \"");
+                words.replace(at, words.find('\n', at) - at, "folder = \"f\\\\xE9\"");
+                b = bytes_of(words);
+              });
+            })
       .add("no log", {"step 2 of 2"},
            [](const fs::path& here) { fs::remove(here / "run/log.csv"), fs::remove(here / "run/log.jsonl"); });
 

@@ -81,8 +81,11 @@ inline void compare_cases(const mask_folder& masks, const std::map<std::string, 
   for (const auto& [id, reason] : masks.about.failed) failed.push_back(id);
   const std::string why = failed.empty() ? "" : text(" (`predict` failed on ", some_of(failed), ")");
   if (predicted.empty())
-    throw io_error(text(
-        folder, ": there is nothing to score: ", masks.by_predict ? "`predict` finished no case" : "it holds no mask"));
+    throw io_error(text(folder, ": there is nothing to score: ",
+                        masks.by_predict ? "`predict` finished no case"
+                        : std::filesystem::is_directory(masks.folder / "predictions")
+                            ? "it is the folder of a run; name its folder predictions"
+                            : "it holds no mask"));
   if (unknown.size() == predicted.size())
     throw io_error(text(folder, ": no mask has a label in ", labels.string(), " (masks of ", some_of(unknown, 3),
                         "; labels of ", some_of(missing, 3), "); both must have the same names"));
@@ -101,6 +104,10 @@ inline std::vector<case_score> score_folder(const mask_folder& masks, const std:
                                             const score_options& options, bool complete, const app::observer& watch) {
   const predictions& d = masks.about;
   const auto truth = masks_of(labels);
+  if (truth.empty())
+    throw io_error(
+        text(labels.string(), ": holds no label (CASE.nii.gz); name the folder of the true masks, such as labelsTs"));
+  if (const std::string words = other_classes(masks, labels); !words.empty()) watch.warn(words);
   std::vector<case_score> scores;
   bool first = true;
   for (const std::string& output : d.outputs.empty() ? std::vector<std::string>{"fused"} : d.outputs) {
@@ -189,6 +196,19 @@ inline void refuse_foreign_tables(const std::filesystem::path& folder) {
              ": holds a summary.json or scores.csv of another program; name a folder for the tables with --out"));
 }
 
+// Means over different cases cannot be compared.
+inline void warn_of_other_cases(const std::vector<method_scores>& methods, const app::observer& watch) {
+  const auto cases_of = [](const method_scores& m) {
+    std::set<std::string> ids;
+    for (const auto& s : m.scores) ids.insert(s.case_id);
+    return ids;
+  };
+  for (const auto& one : methods)
+    if (cases_of(one) != cases_of(methods[0]))
+      watch.warn(text(one.name, " and ", methods[0].name,
+                      " are not scored on the same cases: their means cannot be compared"));
+}
+
 // Where the tables of a folder go. @throws config_error if those of another would stand there
 inline std::filesystem::path tables_folder(const app::evaluate_request& request, const std::filesystem::path& folder) {
   if (request.out.empty()) {
@@ -236,6 +256,7 @@ namespace app {
   for (const auto& folder : request.predictions)
     if (request.uncertainty) app_detail::expect_uncertainty(folder);
   for (const auto& folder : request.predictions) {
+    (void)app_detail::masks_of(request.labels);  // a wrong folder of labels is said first
     const auto masks = app_detail::read_mask_folder(folder, request.labels, request.dataset);
     const auto tables = app_detail::tables_folder(request, folder);
     summary.methods.push_back(
@@ -249,15 +270,7 @@ namespace app {
     watch.show(
         {"folder", 0, static_cast<index>(summary.methods.size()), static_cast<index>(request.predictions.size())});
   }
-  const auto cases_of = [](const method_scores& m) {
-    std::set<std::string> ids;
-    for (const auto& s : m.scores) ids.insert(s.case_id);
-    return ids;
-  };
-  for (const auto& one : summary.methods)
-    if (cases_of(one) != cases_of(summary.methods[0]))
-      watch.warn(text(one.name, " and ", summary.methods[0].name,
-                      " are not scored on the same cases: their means cannot be compared"));
+  app_detail::warn_of_other_cases(summary.methods, watch);
   summary.table = summary.methods.size() == 1 ? summary_table(summary.methods[0].scores, request.options)
                                               : comparison_table(summary.methods, request.options);
   return summary;

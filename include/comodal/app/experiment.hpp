@@ -132,6 +132,10 @@ struct experiment {
     names.check_network_names(network);
     names.check_optimiser_name(optimiser);
     for (const auto& name : normalise) (void)names.normalisations.at(name);
+    if (!splits.empty() && fold < 0 && labelled.empty() && validation.empty() && exclude.empty())
+      throw config_error(text("data.splits = \"", splits,
+                              "\" has lists that nothing names; set data.fold, or data.labelled, data.validation or "
+                              "data.exclude, or leave it out"));
     if (fold < -1) throw config_error(text("data.fold = ", fold, ", expected 0 or more, or -1: none"));
     if (fold >= 0 && (!labelled.empty() || !validation.empty()))
       throw config_error(
@@ -157,8 +161,12 @@ struct experiment {
     const auto lists = splits.empty() ? std::filesystem::path() : std::filesystem::path(folder) / splits;
     cohort_split split;
     if (fold >= 0) {
-      auto [train, kept_apart] =
-          read_fold(lists.empty() ? std::filesystem::path(folder) / "splits_final.json" : lists, fold);
+      const auto file = lists.empty() ? std::filesystem::path(folder) / "splits_final.json" : lists;
+      if (!std::filesystem::exists(file))
+        throw config_error(text(file.string(),
+                                ": there is no such file, which data.fold needs; name it with data.splits (nnU-Net "
+                                "keeps it in nnUNet_preprocessed)"));
+      auto [train, kept_apart] = read_fold(file, fold);
       split.labelled = std::move(train);
       split.validation = std::move(kept_apart);
       split.exclude = exclude;  // ids: such a file has no other lists

@@ -38,6 +38,29 @@ inline std::string case_of_image(const std::filesystem::path& file) {
   return {};
 }
 
+/// Refuses images of a data set whose modalities are not the model's: a number would stand for another sequence.
+/// @param images a folder of images or one image; dataset.json is looked for beside the folder
+/// @throws config_error naming both lists; a dataset.json without a list of modalities says nothing
+inline void refuse_other_modalities(const std::filesystem::path& images, const std::vector<std::string>& expected) {
+  auto folder = std::filesystem::absolute(images);
+  if (std::filesystem::is_regular_file(folder)) folder = folder.parent_path();
+  const auto dataset = (folder / "").parent_path().parent_path() / "dataset.json";
+  std::vector<std::string> found;
+  try {
+    if (std::filesystem::is_regular_file(dataset)) found = detail::channel_names(read_json(dataset), dataset.string());
+  } catch (const io_error&) {
+  }
+  if (found.empty() || found == expected) return;
+  const auto listed = [](const std::vector<std::string>& names) {
+    std::string all;
+    for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
+    return all;
+  };
+  throw config_error(text(dataset.string(), ": the images beside it have the modalities ", listed(found),
+                          ", the model expects ", listed(expected),
+                          " in this order; number the files so, or correct the names in dataset.json"));
+}
+
 /// The cases of a folder of images; of one image, its case with all modalities that lie beside it.
 /// @param ids the cases that are wanted; empty: all
 /// @throws io_error for a folder without images; config_error for an id that it does not have
@@ -50,11 +73,16 @@ inline std::string case_of_image(const std::filesystem::path& file) {
       throw io_error(
           text(images.string(),
                ": expected a folder of images, or an image named CASE_0000.nii.gz (its number is the modality's)"));
+    if (!ids.empty() && ids != std::vector{id})
+      throw config_error(
+          text("cases: ", images.string(), " is an image of case ", id, "; name its folder to segment others"));
     ids = {id};
     folder = images.has_parent_path() ? images.parent_path() : std::filesystem::path(".");
   }
   if (!std::filesystem::is_directory(folder))
-    throw io_error(text(folder.string(), ": there is no such folder of images"));
+    throw io_error(
+        text(folder.string(), ": there is no such folder of images",
+             folder.string().ends_with(".nii") || folder.string().ends_with(".nii.gz") ? ", and no such image" : ""));
   if (std::filesystem::exists(folder / "dataset.json") && std::filesystem::is_directory(folder / "imagesTr"))
     throw io_error(text(folder.string(), ": is a data set; name one of its folders of images, such as ",
                         (folder / "imagesTs").string()));

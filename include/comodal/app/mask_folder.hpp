@@ -62,6 +62,25 @@ inline constexpr const char* foreign_output = "masks";
                       "classes; name a dataset.json with --dataset"));
 }
 
+/// Words where the data set of the labels has other classes than the masks; else empty.
+[[nodiscard]] inline std::string other_classes(const mask_folder& masks, const std::filesystem::path& labels) {
+  const auto file = (std::filesystem::absolute(labels) / "").parent_path().parent_path() / "dataset.json";
+  try {
+    if (!std::filesystem::is_regular_file(file)) return {};
+    const auto theirs = detail::label_classes(read_json(file), file.string());
+    if (theirs == masks.about.labels) return {};
+    const auto listed = [](const std::vector<label_class>& classes) {
+      std::string all;
+      for (const auto& c : classes) all += (all.empty() ? "" : ", ") + c.name;
+      return all;
+    };
+    return text(masks.folder.string(), ": its masks have the classes ", listed(masks.about.labels), ", ", file.string(),
+                " has ", listed(theirs), ": equal values are compared, whatever they are called");
+  } catch (const io_error&) {
+    return {};
+  }
+}
+
 /// A list of names for a message, cut short.
 [[nodiscard]] inline std::string some_of(const std::vector<std::string>& names, std::size_t most = 5) {
   std::string list;

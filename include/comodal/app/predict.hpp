@@ -201,6 +201,7 @@ template <tensor_backend Backend>
   const model_plan& plan = segment.plan();
   const auto windows = app_detail::windows_of(request.step, request.mirror, plan);
   app_detail::check_request(request, plan);
+  app_detail::refuse_other_modalities(request.images, plan.modalities);
   const auto images = app_detail::images_to_predict(request.images, plan.modalities.size(), request.cases, watch);
   std::vector<std::string> ids;
   for (const auto& files : images.cases) ids.push_back(files.id);

@@ -145,7 +145,8 @@ class prediction_folder {
       try {
         earlier = read();
       } catch (const io_error& failure) {
-        if (keep) throw;
+        if (keep)
+          throw io_error(text(failure.what(), "; leave --continue out to do all cases anew, or name a new folder"));
         watch.warn(text(failure.what(), "; what it recorded no longer counts"));
       }
       const bool same = earlier && earlier->recipe == m_recipe;

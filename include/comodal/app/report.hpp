@@ -59,7 +59,7 @@ inline void add_curves(html_report& html, const std::filesystem::path& run) {
   for (const auto& one : log)
     if (one.name.find('.') == std::string::npos && one.name != "rate" && one.name != "gradient_norm")
       losses.push_back(one.name);
-  add(plot_of(log, "Losses", "loss", losses, 9));
+  add(plot_of(log, "Losses (bold: running mean of 9 logged steps)", "loss", losses, 9));
   auto reliability = plot_of(log, "Soft Dice on labelled training crops (running mean)", "soft Dice", {});
   for (const auto& one : log)
     if (one.name.rfind("reliability.", 0) == 0) reliability.curves.push_back({one.name.substr(12), one.x, one.y});
@@ -133,13 +133,21 @@ inline void report(const report_request& request, const observer& watch = {}) {
   if (request.cases < 0)
     throw config_error(text("report: ", request.cases, " cases with pictures, expected 0 or more"));
   html_report html(request.title);
+  std::vector<std::string> warnings;  // stand in the report, too: who reads it did not see the terminal
+  observer told = watch;
+  told.warning = [&](const std::string& words) {
+    warnings.push_back(words);
+    watch.warn(words);
+  };
   std::vector<method_scores> methods;
   std::vector<app_detail::mask_folder> masks;
   for (const auto& run : request.runs) {
     masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run), request.labels, request.dataset));
     methods.push_back({readable_name((run / "").parent_path().filename().string()),
-                       app_detail::score_folder(masks.back(), request.labels, request.options, false, watch)});
+                       app_detail::score_folder(masks.back(), request.labels, request.options, false, told)});
   }
+  app_detail::warn_of_other_cases(methods, told);
+  for (const auto& words : warnings) html.paragraph("Warning: " + readable_name(words));
   if (methods.size() > 1) {
     html.heading("Comparison");
     html.table(comparison_table(methods, request.options));

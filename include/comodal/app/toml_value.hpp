@@ -5,6 +5,7 @@
 #define COMODAL_APP_TOML_VALUE_HPP
 
 #include <comodal/core/error.hpp>
+#include <comodal/core/readable_name.hpp>
 #include <comodal/core/shape.hpp>
 
 #include <toml.hpp>
@@ -152,8 +153,12 @@ template <class T>
   } else if constexpr (std::is_enum_v<T>)
     return "\"" + std::string(choice_names(T{})[static_cast<std::size_t>(value)]) + "\"";
   else if constexpr (std::is_same_v<T, std::string>) {
+    // A folder may have any bytes, TOML may not: such a name is shown, and keys of folders are free to differ.
+    const bool any_bytes = readable_name(value) != value && readable_name(value).find("\\x") != std::string::npos &&
+                           value.find('\\') == std::string::npos;
     std::string out = "\"";
-    for (const char c : value) out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
+    for (const char c : any_bytes ? readable_name(value) : value)
+      out += c == '"' || c == '\\' ? std::string("\\") + c : std::string(1, c);
     return out + "\"";
   } else {
     std::string out = "[";

@@ -117,6 +117,13 @@ class training {
                               ": is missing beside a checkpoint, so nobody can tell what the "
                               "run was begun with; name a new folder"));
     if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), m_e.train.memory <= 0, names);
+    if (!m_cohort.validation.empty() && m_e.train.validate_every == 0)
+      m_watch.warn(text("train.validate_every = 0: the ", m_cohort.validation.size(),
+                        " validation cases are kept apart and not used"));
+    if (m_cohort.validation.empty() && m_e.train.validate_every > 0)
+      m_watch.warn(
+          "train.validate_every: there is no validation case (data.validation, data.fold), so that nothing is "
+          "validated");
     m_prepare = m_e.prepare(m_cohort, names);
     m_context.warn_by([this](const std::string& line) { m_watch.warn(line); });
     m_targets = target_map::of_labels(m_cohort.labels, !m_cohort.region_order.empty());

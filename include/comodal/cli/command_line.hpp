@@ -12,12 +12,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <functional>
 #include <optional>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -83,6 +85,19 @@ class command_line {
   }
 
   enum class needs { nothing, runtime };
+
+  // A number in words of our own: NaN is none.
+  static CLI::Validator number(double low, double high) {
+    return CLI::Validator(
+        [=](const std::string& word) {
+          double value = 0;
+          const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
+          if (failure == std::errc() && end == word.data() + word.size() && value >= low && value <= high)
+            return std::string();
+          return text("'", word, "', expected a number from ", low, " to ", high);
+        },
+        "", "number");
+  }
   struct command {
     CLI::App* words;
     needs computes;
@@ -120,7 +135,7 @@ class command_line {
     c->add_option("folder", m_train.folder, "folder of the run: a new one, or with --resume that of an earlier run")
         ->required();
     c->add_flag("--resume", m_train.resume, "continue from the checkpoint in the folder, if there is one");
-    c->add_option("--memory", m_train.memory, memory_help)->check(CLI::NonNegativeNumber);
+    c->add_option("--memory", m_train.memory, memory_help)->check(number(0, 1e6));
     c->allow_extras();
     c->footer([this] {
       return "Every key can be set by --SECTION.KEY VALUE. Keys and defaults:\n\n" + app::all_keys(m_names);
@@ -158,10 +173,10 @@ class command_line {
     c->add_flag("--uncertainty", m_predict.uncertainty, "also how far the branches disagree, 0 to 1, in uncertainty/");
     c->add_option("--weights", m_predict.weights, "which weights of the model predict: ema, student ...");
     c->add_option("--step", m_predict.step, "distance between windows, as a fraction of their size")
-        ->check(CLI::Range(0.05, 1.0));
+        ->check(number(0.05, 1));
     c->add_option("--mirror", m_predict.mirror, "average over flips along these axes: i, j, k")
         ->check(CLI::IsMember({"i", "j", "k"}));
-    c->add_option("--threads", m_predict.threads, "number of threads; 0: all cores")->check(CLI::NonNegativeNumber);
+    c->add_option("--threads", m_predict.threads, "number of threads; 0: all cores")->check(number(0, 1e6));
   }
   void add_evaluate() {
     auto* c =
@@ -196,10 +211,10 @@ class command_line {
     c->add_option("--out", m_rank.file, "file for the list, .csv or .json");
     c->add_option("--weights", m_rank.weights, "which weights of the model predict: ema, student ...");
     c->add_option("--step", m_rank.step, "distance between windows, as a fraction of their size")
-        ->check(CLI::Range(0.05, 1.0));
+        ->check(number(0.05, 1));
     c->add_option("--mirror", m_rank.mirror, "average over flips along these axes: i, j, k")
         ->check(CLI::IsMember({"i", "j", "k"}));
-    c->add_option("--threads", m_rank.threads, "number of threads; 0: all cores")->check(CLI::NonNegativeNumber);
+    c->add_option("--threads", m_rank.threads, "number of threads; 0: all cores")->check(number(0, 1e6));
   }
   void add_report() {
     auto* c =
@@ -215,7 +230,7 @@ class command_line {
     c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
     c->add_option("--dataset", m_report.dataset, "dataset.json with the classes of masks that `predict` did not write");
     c->add_option("--title", m_report.title, "heading of the report");
-    c->add_option("--cases", m_report.cases, "number of cases with pictures")->check(CLI::NonNegativeNumber);
+    c->add_option("--cases", m_report.cases, "number of cases with pictures")->check(number(0, 1e6));
   }
   void add_benchmark() {
     auto* c =
@@ -227,14 +242,14 @@ class command_line {
     c->add_option("--work", m_benchmark.work, "work to time")->check(CLI::IsMember({"train", "predict"}));
     c->add_option("--precision", m_benchmark.precision, "precision of the network's maps (model.precision)")
         ->check(CLI::IsMember({"fp32", "bf16"}));
-    c->add_option("--modalities", m_benchmark.modalities, "volumes per case")->check(CLI::Range(1, 16));
-    c->add_option("--classes", m_benchmark.classes, "number of classes, background included")->check(CLI::Range(2, 16));
+    c->add_option("--modalities", m_benchmark.modalities, "volumes per case")->check(number(1, 16));
+    c->add_option("--classes", m_benchmark.classes, "number of classes, background included")->check(number(2, 16));
     c->add_option("--volume", m_benchmark.volume, "size in voxels along i, j, k of the volume to predict")
         ->expected(3)
-        ->check(CLI::Range(1, 2048));
-    c->add_option("--steps", m_benchmark.steps, "timed repetitions")->check(CLI::Range(1, 100000));
-    c->add_option("--warm", m_benchmark.warm, "untimed repetitions before them")->check(CLI::Range(1, 100000));
-    c->add_option("--memory", m_benchmark.memory, memory_help)->check(CLI::NonNegativeNumber);
+        ->check(number(1, 2048));
+    c->add_option("--steps", m_benchmark.steps, "timed repetitions")->check(number(1, 100000));
+    c->add_option("--warm", m_benchmark.warm, "untimed repetitions before them")->check(number(1, 100000));
+    c->add_option("--memory", m_benchmark.memory, memory_help)->check(number(0, 1e6));
     c->add_flag("--profile", m_benchmark.profile, "list time and memory by layer and by operation");
     c->add_option("--json", m_benchmark.json, "file to write all measurements to");
     c->allow_extras();
