@@ -2,8 +2,8 @@
 # The main job, from nothing to a report: installs what is missing, builds, makes a phantom cohort, trains "supervised only" and
 # "contrastive mutual learning" for the same number of steps, predicts, evaluates, and prints a table and the report's path.
 #   sh examples/run.sh [folder]        default folder: runs/phantom
-# SEED, STEPS, GRID and SPACING may be set in the environment; a second run rebuilds nothing and takes a folder of its own. The 2000 steps
-# are enough for unlabelled cases to help (bench/history/2026-11-28-demo.md); 500 are not.
+# SEED, STEPS, GRID and SPACING may be set in the environment; a second run rebuilds nothing and takes a folder of its
+# own. The 2000 steps are enough for unlabelled cases to help (bench/history/2026-11-28-demo.md); 500 are not.
 set -eu
 top=$(cd "$(dirname "$0")/.." && pwd)
 seed=${SEED:-1}

@@ -243,10 +243,8 @@ BOOST_FIXTURE_TEST_CASE(single_cases_and_single_images_can_be_named, predict_job
   one.images = work / "cohort/imagesTs/phantom_5000_0002.nii.gz";
   BOOST_TEST(app::predict<B>(one, names).cases == std::vector<std::string>{both[0]}, boost::test_tools::per_element());
   BOOST_TEST(recorded() == both, boost::test_tools::per_element());
-  one.images = work / "cohort/labelsTs/phantom_5000.nii.gz";
-  fs::create_directories(work / "cohort/labelsTs");
-  std::ofstream(work / "cohort/labelsTs/x.nii.gz") << "";
-  one.images = work / "cohort/labelsTs/x.nii.gz";
+  std::ofstream(work / "x.nii.gz") << "";
+  one.images = work / "x.nii.gz";
   BOOST_CHECK_EXCEPTION((void)app::predict<B>(one, names), io_error, says("an image named CASE_0000.nii.gz"));
   one.images = work / "cohort";
   BOOST_CHECK_EXCEPTION((void)app::predict<B>(one, names), io_error, says("is a data set; name one of its folders"));
@@ -413,7 +411,8 @@ BOOST_FIXTURE_TEST_CASE(a_patch_larger_than_every_case_is_told, job) {
 
 BOOST_FIXTURE_TEST_CASE(folds_of_nnunet_are_read, job) {
   std::ofstream(work / "cohort/splits_final.json")
-      << R"([{"train": ["phantom_0000"], "val": ["phantom_0001", "phantom_0002"]}, {"train": ["phantom_0001"], "val": []}])";
+      << R"([{"train": ["phantom_0000"], "val": ["phantom_0001", "phantom_0002"]},)"
+         R"( {"train": ["phantom_0001"], "val": []}])";
   e.validation.clear();
   e.fold = 0;
   const cohort first = e.read_cohort(names);

@@ -295,7 +295,8 @@ cp -r cohort/imagesTs cut_images
 for file in cut_images/phantom_5001_*; do head -c 1000 "cohort/imagesTs/${file##*/}" >"$file"; done
 refuses 2 "phantom_5001_.*damaged gzip file" "$comodal" predict again/model.safetensors cut_images again/predictions
 [ -e again/predictions/phantom_5000.nii.gz ] && [ ! -e again/predictions/phantom_5001.nii.gz ] || fail "a case that failed keeps the mask of another run"
-refuses 2 "has no mask of 1 of 2 labelled cases: phantom_5001" "$comodal" evaluate again/predictions --labels cohort/labelsTs --complete
+refuses 2 "has no mask of 1 of 2 labelled cases: phantom_5001" \
+  "$comodal" evaluate again/predictions --labels cohort/labelsTs --complete
 "$comodal" evaluate again/predictions --labels cohort/labelsTs 2>out.txt >/dev/null || fail "a case without a mask keeps the others from being scored"
 grep -q "warning: again/predictions: has no mask of 1 of 2 labelled cases, which are not scored: phantom_5001" out.txt || { cat out.txt >&2; fail "a case that is not scored is not named"; }
 refuses 2 "phantom_500.*, which .predict. did not write" "$comodal" predict whole/model.safetensors cohort/imagesTs cohort/labelsTs

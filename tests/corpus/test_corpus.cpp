@@ -63,8 +63,8 @@ ending call(const std::vector<std::string>& command, const fs::path& log, bool f
 
 // Two cases with labels a and b, c with one, d without, e and f to predict; 20 x 18 x 12 voxels, two modalities.
 void make_data(const fs::path& root) {
-  put(root / "dataset.json",
-      R"({"channel_names": {"0": "T1", "1": "T2"}, "labels": {"background": 0, "core": 1, "rim": 2}, "file_ending": ".nii.gz"})");
+  put(root / "dataset.json", R"({"channel_names": {"0": "T1", "1": "T2"}, )"
+                             R"("labels": {"background": 0, "core": 1, "rim": 2}, "file_ending": ".nii.gz"})");
   std::uint32_t key = 0;
   for (const std::string id : {"a", "b", "c", "d", "e", "f"}) {
     const bool test = id == "e" || id == "f";
@@ -120,7 +120,6 @@ class session {
         if (word.starts_with(name)) word = here / word;
       command.push_back(word);
     }
-    // DATA stands for the folder that the run was trained on.
     const auto end = call(command, m_work / "log", one.full_output);
     const std::string who = one.kind + ", " + one.name + ": ";
     BOOST_CHECK_MESSAGE(end.in_time, who << "hangs");

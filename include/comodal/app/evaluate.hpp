@@ -252,11 +252,11 @@ namespace app {
 /// for; a mask with an undeclared label, or on another grid than its label
 [[nodiscard]] inline evaluate_summary evaluate(const evaluate_request& request, const observer& watch = {}) {
   if (request.predictions.empty()) throw config_error("evaluate: no folder of masks, expected at least one");
+  (void)app_detail::masks_of(request.labels);  // a wrong folder of labels is said first
   evaluate_summary summary;
   for (const auto& folder : request.predictions)
     if (request.uncertainty) app_detail::expect_uncertainty(folder);
   for (const auto& folder : request.predictions) {
-    (void)app_detail::masks_of(request.labels);  // a wrong folder of labels is said first
     const auto masks = app_detail::read_mask_folder(folder, request.labels, request.dataset);
     const auto tables = app_detail::tables_folder(request, folder);
     summary.methods.push_back(

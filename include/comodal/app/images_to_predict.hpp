@@ -51,13 +51,8 @@ inline void refuse_other_modalities(const std::filesystem::path& images, const s
   } catch (const io_error&) {
   }
   if (found.empty() || found == expected) return;
-  const auto listed = [](const std::vector<std::string>& names) {
-    std::string all;
-    for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
-    return all;
-  };
-  throw config_error(text(dataset.string(), ": the images beside it have the modalities ", listed(found),
-                          ", the model expects ", listed(expected),
+  throw config_error(text(dataset.string(), ": the images beside it have the modalities ", joined(found),
+                          ", the model expects ", joined(expected),
                           " in this order; number the files so, or correct the names in dataset.json"));
 }
 

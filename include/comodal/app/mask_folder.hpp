@@ -69,13 +69,13 @@ inline constexpr const char* foreign_output = "masks";
     if (!std::filesystem::is_regular_file(file)) return {};
     const auto theirs = detail::label_classes(read_json(file), file.string());
     if (theirs == masks.about.labels) return {};
-    const auto listed = [](const std::vector<label_class>& classes) {
-      std::string all;
-      for (const auto& c : classes) all += (all.empty() ? "" : ", ") + c.name;
-      return all;
+    const auto names_of = [](const std::vector<label_class>& classes) {
+      std::vector<std::string> names;
+      for (const auto& c : classes) names.push_back(c.name);
+      return joined(names);
     };
-    return text(masks.folder.string(), ": its masks have the classes ", listed(masks.about.labels), ", ", file.string(),
-                " has ", listed(theirs), ": equal values are compared, whatever they are called");
+    return text(masks.folder.string(), ": its masks have the classes ", names_of(masks.about.labels), ", ",
+                file.string(), " has ", names_of(theirs), ": equal values are compared, whatever they are called");
   } catch (const io_error&) {
     return {};
   }

@@ -129,11 +129,7 @@ class prediction_folder {
     if (!std::filesystem::exists(m_folder / "predictions.json")) return std::nullopt;
     return read_predictions(m_folder);
   }
-  [[nodiscard]] std::unique_ptr<file_lock> turn() const {
-    auto lock = std::make_unique<file_lock>(m_folder / ".predictions.lock");
-    if (!lock->taken()) lock->wait();
-    return lock;
-  }
+  [[nodiscard]] std::unique_ptr<file_lock> turn() const { return file_lock::waiting(m_folder / ".predictions.lock"); }
 
   // Nobody else is at work: the folder gets this recipe. @return true
   bool begin_alone(const predictions& fresh, const std::vector<std::string>& ids, bool keep,

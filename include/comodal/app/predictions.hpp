@@ -59,6 +59,13 @@ inline constexpr std::size_t most_modalities_of_subsets = 8;
   return names;
 }
 
+/// Names in a line: "T1, T2".
+[[nodiscard]] inline std::string joined(const std::vector<std::string>& names) {
+  std::string all;
+  for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
+  return all;
+}
+
 /// The folder of uncertainty maps below that of the predictions.
 inline constexpr const char* uncertainty_folder = "uncertainty";
 

@@ -125,14 +125,9 @@ inline std::vector<case_files> cases_to_rank(const std::filesystem::path& folder
   const cohort data = apply_split(readers.list(folder, "rank"));
   watch.warn(data.findings);
   refuse_errors(data.findings);
-  const auto listed = [](const std::vector<std::string>& names) {
-    std::string all;
-    for (const auto& name : names) all += (all.empty() ? "" : ", ") + name;
-    return all;
-  };
   if (data.modalities != plan.modalities)
-    throw config_error(text(folder.string(), ": has the modalities ", listed(data.modalities), ", the model expects ",
-                            listed(plan.modalities)));
+    throw config_error(text(folder.string(), ": has the modalities ", joined(data.modalities), ", the model expects ",
+                            joined(plan.modalities)));
   if (data.unlabelled.empty())
     throw io_error(text(folder.string(), ": has no unlabelled case; name a folder of images to rank those"));
   std::vector<case_files> cases;
