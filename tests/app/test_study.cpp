@@ -110,7 +110,8 @@ BOOST_FIXTURE_TEST_CASE(wrong_keys_are_refused_with_their_place, desk) {
           "experiment.baseline: there is no 'supervisde'; did you mean 'supervised'?");
   refuses(two + "[train]\nstesp = 3\n", "variant 'supervised': ");
   refuses(two + "[train]\nstesp = 3\n", "study.toml:4: there is no key 'train.stesp'; did you mean 'train.steps'?");
-  refuses(two + "[train]\nsteps = 0\n", "variant 'supervised': train.steps = 0, expected 1 to");
+  refuses(two + "[train]\nsteps = 0\nlog_every = -1\n", "study.toml:4: train.steps = 0, expected 1 to");
+  refuses(two + "[train]\nsteps = 0\nlog_every = -1\n", "\nvariant 'supervised': ");  // both at once
   refuses("[experiment]\nmethods = [\"supervisde\"]\n", "did you mean 'supervised'?");
   refuses(two + "[method.entropy_minimisation]\nentropy = 0.2\n",
           "study.toml:4: 'method.entropy_minimisation.entropy': no variant of the study has the method "

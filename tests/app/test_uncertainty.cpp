@@ -63,7 +63,7 @@ struct study {
     safetensors_file file;
     write_plan(plan, file);
     save_parameters(network.parameters(), "ema/", file);
-    write_safetensors(model, file);
+    write_checked_safetensors(model, file);
   }
   app::predict_summary predict(const std::string& folder, bool subsets, bool uncertainty) {
     app::predict_request request{model, images, work / folder};

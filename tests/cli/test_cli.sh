@@ -302,6 +302,16 @@ grep -q "warning: again/predictions: has no mask of 1 of 2 labelled cases, which
 refuses 2 "phantom_500.*, which .predict. did not write" "$comodal" predict whole/model.safetensors cohort/imagesTs cohort/labelsTs
 gunzip -c cohort/labelsTs/phantom_5001.nii.gz >mask
 { head -c 352 mask; tail -c +353 mask | tr '\002' '\011'; } | gzip >undeclared/phantom_5001.nii.gz
+mkdir -p fold_0/validation fold_1/validation
+for fold in 0 1; do cp whole/predictions/*.nii.gz fold_$fold/validation/; done
+rm fold_1/validation/phantom_5000.nii.gz
+"$comodal" evaluate fold_0/validation fold_1/validation --labels cohort/labelsTs --common --out common >table.txt 2>out.txt
+grep -q "fold_0/validation Dice.*fold_1/validation Dice" table.txt || { cat table.txt >&2; fail "folders of one name are not told apart"; }
+! grep -q "are not scored on the same cases" out.txt || fail "--common scores other cases"
+for fold in 0 1; do
+  grep -q phantom_5001 common/fold_${fold}_validation/scores.csv || fail "a folder of masks has no table"
+  ! grep -q phantom_5000 common/fold_${fold}_validation/scores.csv || fail "--common scores a case that one folder lacks"
+done
 refuses 2 "phantom_5001.nii.gz: holds label 9 in .* voxels; declared are 0, 1, 2, 3" "$comodal" evaluate whole/predictions --labels undeclared
 
 echo "files that are not packed, and voxels of another size"
@@ -337,7 +347,7 @@ grep -q '"precision": "fp32"' steps.json || fail "the JSON file does not say fp3
 grep -q "^cast" profile16.txt || fail "the profile in bf16 has no casts"
 # One map of 3.2 GB, the first that a step makes, in 2.5 GB of addresses (a sanitizer's program does not start in them).
 if sh -c "ulimit -v 2500000; '$comodal' --version" >/dev/null 2>&1; then
-  refuses 1 "out of memory: .* were asked for.*; use a smaller batch.patch_size or fewer crops per step" sh -c "ulimit -v 2500000
+  refuses 1 "out of memory: .* were asked for.*; use a smaller batch.patch_size, fewer crops per step, or fewer channels" sh -c "ulimit -v 2500000
     '$comodal' benchmark --config tiny.toml --modalities 2 --steps 1 --warm 1 --batch.patch_size '[128, 128, 96]' --model.stream_channels '[256, 4]'"
 fi
 refuses 2 "GiB: a step takes at least" "$comodal" train tiny.toml small --memory 0.00001

@@ -32,7 +32,7 @@ void add_datasets(list& all) {
            instead("{\"0\": \"T1\", \"1\": \"T2\"}", "[\"T1\", \"T2\"]"))
       .add("gap", {"without gaps"}, instead("\"1\"", "\"2\""))
       .add("from one", {"without gaps"}, instead("\"0\"", "\"2\""))
-      .add("twice", {"has the same name twice"}, instead("\"T2\"", "\"T1\""))
+      .add("twice", {"\"channel_names\": modalities: 'T1' stands there twice"}, instead("\"T2\"", "\"T1\""))
       .add("number", {"names as values"}, instead("\"T2\"", "2"))
       .add("none", {"\"channel_names\" must be an object"}, instead("{\"0\": \"T1\", \"1\": \"T2\"}", "{}"));
   all.kind("labels in dataset.json", check)
@@ -63,6 +63,35 @@ void add_datasets(list& all) {
       .add("wrong order", {"which is not in the same regions"}, regions("[2, 1]"))
       .add("right", {"0 errors"}, regions("[1, 2]"))
       .ends(0);
+  all.kind("names in dataset.json", check)
+      .add("empty modality", {"a modality has an empty name; name it"}, instead("\"T2\"", "\"\""))
+      .add("empty class", {"a class has an empty name; name it"}, instead("\"rim\"", "\"\""))
+      .add("control sign", {"the modality 'T\\x002': expected letters, digits"}, instead("\"T2\"", "\"T\\u00002\""))
+      .add("two lines", {"the class 'r\\x0Aim': expected letters"}, instead("\"rim\"", "\"r\\nim\""))
+      .add("long", {"xxx...': expected a name of at most 100 bytes"},
+           instead("\"T2\"", "\"" + std::string(101, 'x') + "\""))
+      .add("several faults", {"without gaps", "label \"rim\" is 5", "\"file_ending\" is \".png\""},
+           [](const fs::path& here) {
+             replace(here / "DATA/dataset.json", "\"0\"", "\"2\"");
+             replace(here / "DATA/dataset.json", "\"rim\": 2", "\"rim\": 5");
+             replace(here / "DATA/dataset.json", ".nii.gz", ".png");
+           });
+  all.kind("what a data set declares and lacks", check, 0)
+      .add("modality", {"warning: ", "declares the modality 'T3', which no case of imagesTr has"},
+           instead("\"1\": \"T2\"", "\"1\": \"T2\", \"2\": \"T3\""))
+      .add("modality of tests", {"declares the modality 'T2', which no case of imagesTr has"},
+           [](const fs::path& here) {
+             for (const char* id : {"a", "b", "c", "d"})
+               fs::remove(here / "DATA/imagesTr" / (std::string(id) + "_0001.nii.gz"));
+           })
+      .add("labels", {"labelsTr: holds no label CASE.nii.gz, so that no case is labelled"},
+           [](const fs::path& here) { fs::remove_all(here / "DATA/labelsTr"); })
+      .add("all labels", {"labelsTr: holds no label CASE.nii.gz"},
+           [](const fs::path& here) {
+             for (const char* id : {"a", "b", "c"}) fs::remove(here / "DATA/labelsTr" / (std::string(id) + ".nii.gz"));
+           })
+      .add("number of cases", {"\"numTraining\" is 7, but labelsTr holds 3 labels"},
+           instead("\"file_ending\"", "\"numTraining\": 7, \"file_ending\""));
   all.kind("endings in dataset.json", check);
   for (const std::string ending : {"\".png\"", "\".mha\"", "\".nrrd\"", "\".NII.GZ\"", "7", "\"\""})
     all.add(ending, {"\"file_ending\" is \"", "expected \".nii.gz\" or \".nii\""}, instead("\".nii.gz\"", ending));
@@ -107,6 +136,9 @@ void add_datasets(list& all) {
            {"lists.json: there is no such file"});
   all.call("twice", {"--data.labelled", "[\"a\"]", "--data.validation", "[\"a\"]"},
            {"case a is listed both as labelled and as validation"});
+  all.call("twice in a list", {"--data.labelled", "[\"a\", \"b\", \"a\"]"}, {"labelled: case a is named twice"});
+  named("several faults", {"lists.json: labelled: ", "has no training case z", "case d has no label"},
+        "{\"some\": [\"z\", \"d\"]}");
 
   all.call("nothing names them", {"--data.splits", "lists.json"}, {"has lists that nothing names; set data.fold"});
 
@@ -119,7 +151,8 @@ void add_datasets(list& all) {
             [](const fs::path& here) { put(here / "DATA/splits_final.json", R"([{"train": ["a"], "val": ["b"]}])"); })
       .call("no val", {"--data.fold", "0"}, {"fold 0 has no \"val\""},
             [](const fs::path& here) { put(here / "DATA/splits_final.json", R"([{"train": ["a"]}])"); })
-      .call("other cases", {"--data.fold", "0"}, {"has no training case case_7"},
+      .call("other cases", {"--data.fold", "0"},
+            {"splits_final.json: fold 0: labelled: ", "has no training case case_7"},
             [](const fs::path& here) { put(here / "DATA/splits_final.json", R"([{"train": ["case_7"], "val": []}])"); })
       .call("with lists", {"--data.fold", "0", "--data.labelled", "[\"a\"]"},
             {"leave data.labelled and data.validation out"})

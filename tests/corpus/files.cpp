@@ -98,10 +98,28 @@ void add_files(list& all) {
              const auto file = place(here, first_image);
              comodal::write_file(file, comodal::gunzip(comodal::read_file(file), "x"));
            })
-      .add("packed twice", {"is gzip-compressed twice; unpack it once (gunzip)"}, [](const fs::path& here) {
+      .add("packed twice", {"is gzip-compressed more than once; unpack it until it is a .nii"},
+           [](const fs::path& here) {
+             const auto file = place(here, first_image);
+             comodal::write_file(file, comodal::gzip(comodal::read_file(file)));
+           })
+      .add("packed three times", {"is gzip-compressed more than once"}, [](const fs::path& here) {
         const auto file = place(here, first_image);
-        comodal::write_file(file, comodal::gzip(comodal::read_file(file)));
+        comodal::write_file(file, comodal::gzip(comodal::gzip(comodal::read_file(file))));
       });
+
+  const auto longer = [&](std::size_t count) {
+    return [=](const fs::path& here) {
+      auto bytes = comodal::gunzip(comodal::read_file(place(here, first_image)), "x");
+      bytes.resize(bytes.size() + count);
+      comodal::write_file(place(here, first_image), comodal::gzip(bytes));
+    };
+  };
+  all.kind("more voxels than the header says", check);
+  for (const std::size_t count : {1440, 2000, 5000, 17280, 50000000})
+    all.add(std::to_string(count),
+            {"damaged header, it describes 20 x 18 x 12 voxels of 4 bytes, and the file has more"}, longer(count));
+  all.add("a row", {"0 errors"}, longer(80)).ends(0);
 
   all.kind("pointers of version control", check)
       .add("lfs", {"is a pointer of Git LFS, not the file itself; fetch it (git lfs pull)"},

@@ -123,7 +123,9 @@ void add_headers(list& all) {
   all.kind("slope and intercept", check, 0)
       .add("slope 0", {"0 errors"}, with([](header& h) { h.scl_slope = 0, h.scl_inter = 100; }))
       .add("slope nan", {"0 errors"}, with([=](header& h) { h.scl_slope = nan, h.scl_inter = nan; }))
-      .add("slope inf", {"0 errors"}, with([=](header& h) { h.scl_slope = infinite; }))
+      .add("slope inf", {"damaged header, scl_slope is inf, so that nobody knows the values"},
+           with([=](header& h) { h.scl_slope = infinite; }))
+      .ends(2)
       .add("negative slope", {"0 errors"}, with([](header& h) { h.scl_slope = -1; }))
       .add("intercept nan", {"scl_inter is nan beside a scl_slope of 2"},
            with([=](header& h) { h.scl_slope = 2, h.scl_inter = nan; }))
@@ -136,12 +138,27 @@ void add_headers(list& all) {
       .ends(2);
   all.kind("place of the first voxel", check, 0)
       .add("0", {"0 errors"}, with([](header& h) { h.vox_offset = 0; }))
-      .add("negative", {"0 errors"}, with([](header& h) { h.vox_offset = -100; }))
-      .add("nan", {"0 errors"}, with([=](header& h) { h.vox_offset = nan; }))
+      .add("negative", {"damaged header, vox_offset is -100, expected a whole number from 352 on"},
+           with([](header& h) { h.vox_offset = -100; }))
+      .ends(2)
+      .add("nan", {"damaged header, vox_offset is nan"}, with([=](header& h) { h.vox_offset = nan; }))
+      .ends(2)
+      .add("within the header", {"damaged header, vox_offset is 100"}, with([](header& h) { h.vox_offset = 100; }))
+      .ends(2)
+      .add("a fraction", {"damaged header, vox_offset is 352.5"}, with([](header& h) { h.vox_offset = 352.5F; }))
+      .ends(2)
       .add("behind the end", {"truncated"}, with([](header& h) { h.vox_offset = 1e6f; }))
       .ends(2)
       .add("far behind the end", {"GiB of voxels, this machine has"}, with([](header& h) { h.vox_offset = 1e14f; }))
       .ends(2);
+  all.kind("unused fields that are no numbers", check, 0)
+      .add("time", {"0 errors"}, with([=](header& h) { h.toffset = nan, h.slice_duration = infinite; }))
+      .add("other axes", {"0 errors"}, with([=](header& h) { h.pixdim[4] = nan, h.pixdim[7] = infinite; }))
+      .add("qform without a code", {"0 errors"}, with([=](header& h) {
+             sform(h), h.srow_x[3] = 9, h.srow_y[3] = -5, h.srow_z[3] = 4, h.qform_code = 0, h.quatern_b = nan;
+           }))
+      .add("display", {"0 errors"}, with([=](header& h) { h.cal_max = nan, h.cal_min = nan; }))
+      .add("intent", {"0 errors"}, with([=](header& h) { h.intent_p1 = h.intent_p2 = nan; }));
   all.kind("doubtful forms", check, 0)
       .add("neither", {"has neither qform nor sform: where left and right are is unknown"},
            with([](header& h) { h.sform_code = h.qform_code = 0; }))

@@ -16,6 +16,8 @@ void add_options(list& all) {
       .add("open text", {"is no valid TOML"}, toml("[method]\nname = \"supervised\n"))
       .add("twice", {"is no valid TOML"}, toml("[train]\nsteps = 1\nsteps = 2\n"))
       .add("zeros", {"is no valid TOML"}, toml(std::string(100, '\0')))
+      .add("latin-1", {"tiny.toml:2: is no valid TOML: it has a control character, or a letter that is no UTF-8"},
+           toml("[data]\nfolder = 'M\xfcller'\n"))
       .add("yaml", {"is no valid TOML"}, toml("train:\n  steps: 10\n"))
       .add("json", {"is no valid TOML"}, toml("{\"train\": {\"steps\": 10}}\n"));
   all.kind("experiment files that are none", train)
@@ -106,9 +108,60 @@ void add_options(list& all) {
                                                         {"train.batch_size", "batch.labelled"},
                                                         {"seed", "the key is 'train.seed'"},
                                                         {"fold", "the key is 'data.fold'"},
-                                                        {"device", "the device is that of the Kokkos"}})
+                                                        {"device", "the device is that of the Kokkos"},
+                                                        {"train.num_workers", "the key is 'prefetch.threads'"},
+                                                        {"data.path", "the key is 'data.folder'"},
+                                                        {"data.root", "the key is 'data.folder'"},
+                                                        {"data.num_classes", "the \"labels\" of dataset.json"},
+                                                        {"model.depth", "'model.stream_channels' has entries"},
+                                                        {"model.name", "'model.preset'"},
+                                                        {"loss.name", "'loss.segmentation'"},
+                                                        {"method.alpha", "such as [method.mean_teacher]"},
+                                                        {"augment.rotate", "'augment.rotation_degrees'"},
+                                                        {"train", "'train' is a table: write [train]"}})
     set(key, "3", {"there is no key '" + key + "'", hint});
 
+  all.add("table of tables", {"'train' is a table: write [train]"}, toml("[[train]]\nsteps = 3\n"))
+      .add("long key", {"aaa...'; --help lists all keys"}, toml(std::string(100000, 'a') + " = 1\n"));
+  all.kind("several bad values", train)
+      .add("of one table", {"tiny.toml:2: train.steps = 0, expected", "tiny.toml:3: train.log_every"},
+           toml("[train]\nsteps = 0\nlog_every = -1\n"))
+      .add("of several",
+           {"tiny.toml:2: optimiser.learning_rate = -1", "tiny.toml:4: augment.mix_side", "tiny.toml:6: data.margin"},
+           toml("[optimiser]\nlearning_rate = -1\n[augment]\nmix_side = 7\n[data]\nmargin = -3\n"))
+      .call("file and command line", {"--train.seed", "-4"},
+            {"tiny.toml:2: train.steps = 0", "command line: train.seed = -4"}, toml("[train]\nsteps = 0\n"))
+      .add("of a method", {"tiny.toml:4: method.mean_teacher.ema_decay = 3", "tiny.toml:6: train.steps = 0"},
+           toml("[method]\nname = \"mean_teacher\"\n[method.mean_teacher]\nema_decay = 3\n[train]\nsteps = 0\n"))
+      .add("kinds", {"tiny.toml:2: train.steps is not a whole number", "tiny.toml:3: there is no key 'train.sed'"},
+           toml("[train]\nsteps = \"x\"\nsed = 3\n"));
+  all.kind("sizes that no machine holds", train);
+  set("batch.patch_size", "[1024, 1024, 1024]",
+      {"command line: batch.patch_size: 1.07374e+09 voxels, expected at most 512 x 512 x 512"});
+  const std::string too_large = "GiB of memory; make it smaller";
+  all.call("crops", {"--batch.labelled", "4096", "--batch.patch_size", "[512, 512, 512]"}, {too_large})
+      .call("channels", {"--model.stream_channels", "[60000, 4]", "--batch.patch_size", "[256, 256, 256]"}, {too_large})
+      .call("one axis", {"--batch.unlabelled", "4000", "--batch.patch_size", "[1024, 128, 128]"}, {too_large})
+      .call("of a file", {}, {"tiny.toml:2: batch.patch_size: 1.07374e+09 voxels"},
+            toml("[batch]\npatch_size = [1024, 1024, 1024]\n"));
+  all.kind("values of the command line", {})
+      .call("volume to time", {"benchmark", "--work", "predict", "--volume", "2048", "2048", "2048"},
+            {"--volume: its images and probabilities take 192 GiB"})
+      .call("seed", {"phantom", "OUT", "--seed", "-1"}, {"'-1', expected a whole number"})
+      .call("seed that is no number", {"phantom", "OUT", "--seed", "1e3"}, {"'1e3', expected a whole number"})
+      .call("value of the phantom", {"phantom", "OUT", "--phantom.test", "-3"}, {"command line: phantom.test = -3"})
+      .call("axis twice", {"predict", "MODEL", "DATA/imagesTs", "OUT", "--mirror", "i", "--mirror", "i"},
+            {"mirror: 'i' is named twice"})
+      .call("masks twice", {"evaluate", "DATA/labelsTr", "DATA/labelsTr", "--labels", "DATA/labelsTr"},
+            {"is named twice"});
+  all.kind("names that are empty", {})
+      .call("experiment", {"train", "", "OUT"}, {"expected a name, found an empty one"})
+      .call("folder", {"predict", "MODEL", "DATA/imagesTs", ""}, {"folder: expected a name, found an empty one"})
+      .call("images", {"predict", "MODEL", "", "OUT"}, {"images: expected a name"})
+      .call("labels", {"evaluate", "DATA/labelsTr", "--labels", ""}, {"--labels: expected a name"})
+      .call("data set", {"check", ""}, {"expected a name"})
+      .call("report", {"report", "HERE/run", "--labels", "DATA/labelsTs", "--images", "DATA/imagesTs", "--out", ""},
+            {"--out: expected a name"});
   all.kind("words of the command line", {})
       .call("nothing", {}, {"A subcommand is required"})
       .call("no such command", {"trian", "x"}, {"there is no command 'trian'; did you mean 'train'?"})

@@ -3,8 +3,11 @@
 #include "corpus.hpp"
 
 #include <comodal/core/file_lock.hpp>
+#include <comodal/nn/checksum.hpp>
 
 #include <sys/stat.h>
+
+#include <cmath>
 
 namespace corpus {
 
@@ -70,6 +73,51 @@ void add_runs(list& all) {
         put(here / "mine.safetensors", bytes + header + std::string(4, '\0'));
       });
 
+  const auto content = [](const std::function<void(comodal::safetensors_file&)>& how, bool checked = true) {
+    return [=](const fs::path& here) {
+      auto file = comodal::read_safetensors(here / "MODEL");
+      how(file);
+      if (checked)
+        comodal::write_checked_safetensors(here / "mine.safetensors", file);
+      else
+        comodal::write_safetensors(here / "mine.safetensors", file);
+    };
+  };
+  const auto plan = [=](const std::string& from, const std::string& to) {
+    return content([=](comodal::safetensors_file& f) {
+      auto& words = f.metadata.at("comodal.plan");
+      const auto at = words.find(from);
+      if (at != std::string::npos) words.replace(at, from.size(), to);
+    });
+  };
+  const auto weights = [=](float v) {
+    return content([=](comodal::safetensors_file& f) {
+      for (auto& [name, array] : f.arrays)
+        if (array.dtype == "F32" && array.bytes.size() >= 8) std::memcpy(array.bytes.data() + 4, &v, sizeof v);
+    });
+  };
+  for (const bool shown : {false, true}) {
+    all.kind(shown ? "models that info refuses" : "models that predict refuses",
+             shown ? std::vector<std::string>{"info", "HERE/mine.safetensors"} : predict_mine)
+        .add("no check sum", {"mine.safetensors: has no check sum"},
+             content([](auto& f) { f.metadata.erase("comodal.checksum"); }, false))
+        .add("nan", {"mine.safetensors: array '", "holds NaN or infinite values"}, weights(std::nanf("")))
+        .add("infinite", {"mine.safetensors: array '", "holds NaN or infinite values"}, weights(1e38F * 1e10F))
+        .add("an array less", {"mine.safetensors: the file has no array '"},
+             content([](auto& f) { f.arrays.erase(f.arrays.begin()); }))
+        .add("an array of another type", {"mine.safetensors: array '", "is I64, expected F32"}, content([](auto& f) {
+               for (auto& [name, array] : f.arrays)
+                 if (array.dtype == "F32") array.dtype = "I64", array.bytes.resize(2 * array.bytes.size());
+             }))
+        .add("window", {"mine.safetensors: ", "patch_size"}, plan("[8,16,16]", "[1024,1024,1024]"))
+        .add("another network", {"mine.safetensors: array '", "the network's parameter is"},
+             plan("\"stream_channels\":[2,4]", "\"stream_channels\":[3,4]"))
+        .add("an encoder that nobody has", {"mine.safetensors: ", "this program has no "},
+             plan("\"encoder\":\"", "\"encoder\":\"x"))
+        .add("empty name", {"mine.safetensors: its plan is damaged", "a modality has an empty name"},
+             plan("\"T2\"", "\"\""));
+  }
+
   all.kind("images to predict", {"predict", "MODEL"})
       .call("file of another name", {first_label, "OUT"},
             {"expected a folder of images, or an image named CASE_0000.nii.gz"})
@@ -103,7 +151,7 @@ void add_runs(list& all) {
     return [=](const fs::path& here) { how(here / "DATA/imagesTs/e_0001.nii.gz"); };
   };
   all.kind("a broken case among others", {"predict", "MODEL", "DATA/imagesTs", "OUT"})
-      .add("cut short", {"OUT: 1 cases, outputs: fused", "e_0001.nii.gz: damaged gzip file"},
+      .add("cut short", {"OUT: 1 cases, 1 failed, outputs: fused", "e_0001.nii.gz: damaged gzip file"},
            broken([](const fs::path& f) { fs::resize_file(f, 500); }))
       .add("nan", {"OUT: 1 cases", " NaN and 0 infinite"}, broken([](const fs::path& f) {
              change_values(f, [](auto& v) { v.values[3] = std::numeric_limits<float>::quiet_NaN(); });
@@ -162,7 +210,9 @@ void add_runs(list& all) {
            [](const fs::path& here) { own_masks(here), fs::remove(here / "DATA/dataset.json"); })
       .call("incomplete", {"--complete"}, {"has no mask of 1 of 2 labelled cases: f"},
             [](const fs::path& here) { own_masks(here); })
-      .add("undeclared value", {"holds label 9 in 1 voxels; declared are 0, 1, 2"},
+      .add("undeclared value",
+           {"holds label 9 in 1 voxels; declared are 0, 1, 2 (in ",
+            "dataset.json); correct that file, or name the dataset.json of these masks with --dataset"},
            [](const fs::path& here) {
              own_masks(here);
              change_values(here / "masks/e.nii.gz", [](auto& v) { v.values[0] = 9; });
@@ -188,10 +238,16 @@ void add_runs(list& all) {
       .call("other steps", {"--train.steps", "9"},
             {"the run was begun with train.steps = 2, --resume was given train.steps = 9"})
       .call("other method", {"--method.name", "mean_teacher"}, {"the run was begun with method.name = \"supervised\""})
-      .add("other images", {"case a has changed its images or label since the run was begun"},
+      .add("other images", {"case a has changed its images, their grid or its label since the run was begun"},
            [](const fs::path& here) { change_values(place(here, first_image), [](auto& v) { v.values[50] += 3; }); })
-      .add("other labels", {"case a has changed its images or label"},
+      .add("other labels", {"case a has changed its images, their grid or its label"},
            [](const fs::path& here) { change_values(place(here, first_label), [](auto& v) { v.values[9] = 1; }); })
+      .add("other grid", {"case a has changed its images, their grid or its label"},
+           [](const fs::path& here) {
+             for (const auto& file : {first_image, second_image, first_label})
+               change_header(place(here, file),
+                             [](nifti_1_header& h) { h.srow_z[2] *= 1.001F, h.pixdim[3] *= 1.001F; });
+           })
       .add("a case less", {"has gone since the run was begun"},
            [](const fs::path& here) { fs::remove(here / "DATA/labelsTr/c.nii.gz"); })
       .add("no settings", {"experiment.toml: is missing beside a checkpoint"},
@@ -231,7 +287,28 @@ void add_runs(list& all) {
       .add("no log", {"step 2 of 2"},
            [](const fs::path& here) { fs::remove(here / "run/log.csv"), fs::remove(here / "run/log.jsonl"); });
 
+  const auto write_to = [&](const std::string& name, const std::string& words,
+                            const std::function<void(const fs::path&)>& make) {
+    all.call("rank, " + name, {"rank", "MODEL", "DATA", "--out", "HERE/x.csv"}, {words},
+             [=](const fs::path& here) { make(here / "x.csv"); });
+    all.call("report, " + name,
+             {"report", "HERE/masks", "--labels", "DATA/labelsTs", "--images", "DATA/imagesTs", "--out", "HERE/x.html"},
+             {words}, [=](const fs::path& here) { own_masks(here), make(here / "x.html"); });
+    all.call("benchmark, " + name, {"benchmark", "--config", "HERE/tiny.toml", "--json", "HERE/x.json"}, {words},
+             [=](const fs::path& here) { make(here / "x.json"); });
+  };
+  all.kind("files to write that are none", {});
+  write_to("device", "cannot be written: it is a pipe, a socket or a device; name a file",
+           [](const fs::path& f) { fs::create_symlink("/dev/null", f); });
+  write_to("pipe", "it is a pipe, a socket or a device", [](const fs::path& f) { (void)::mkfifo(f.c_str(), 0600); });
+  write_to("folder", "it is a folder; name a file", [](const fs::path& f) { fs::create_directory(f); });
+  write_to("link to itself", "cannot be written: ", [](const fs::path& f) { fs::create_symlink(f.filename(), f); });
+  write_to("link into nowhere", "there is no folder /nowhere",
+           [](const fs::path& f) { fs::create_symlink("/nowhere/x", f); });
+
   all.kind("output on a full disk", {}, 1)
+      .call("help", {"train", "--help"}, {"the output cannot be written (No space left on device)"})
+      .call("version", {"--version"}, {"the output cannot be written"})
       .call("check", {"check", "DATA"}, {"the output cannot be written (No space left on device)"})
       .call("info", {"info"}, {"the output cannot be written"})
       .call("info of a model", {"info", "MODEL"}, {"the output cannot be written"})

@@ -128,7 +128,8 @@ BOOST_AUTO_TEST_CASE(the_odd_one_out_is_named) {
   BOOST_REQUIRE_EQUAL(findings.size(), 1);
   BOOST_CHECK_EQUAL(findings[0].file.filename().string(), "x_0000.nii");
   BOOST_CHECK_EQUAL(findings[0].reason,
-                    "is on another grid than x_0001.nii: spacing 1 x 1 x 3 mm, expected 1 x 1 x 2 mm");
+                    "is on another grid than x_0001.nii: spacing 1 x 1 x 3 mm, expected 1 x 1 x 2 mm; "
+                    "resample it to that grid first (volumes are not resampled)");
 }
 
 BOOST_AUTO_TEST_CASE(doubtful_headers_are_warnings) {

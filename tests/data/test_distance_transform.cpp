@@ -34,7 +34,15 @@ BOOST_AUTO_TEST_CASE(the_distance_transform_agrees_with_a_search) {
       worst = std::max(worst, std::abs(best - squares[static_cast<std::size_t>(a)]));
     }
     BOOST_TEST(worst < 1e-10);
+    // Where nothing is wanted nothing is promised; elsewhere every bit is the same.
+    std::vector<std::uint8_t> wanted(feature.size());
+    for (auto& w : wanted) w = random.chance(0.01);
+    const std::vector<double> some = squared_distance(feature, size, spacing, wanted);
+    for (std::size_t i = 0; i < wanted.size(); ++i) BOOST_TEST((!wanted[i] || some[i] == squares[i]));
   }
+  const std::vector<std::uint8_t> eight(8), seven(7);
+  BOOST_CHECK_EXCEPTION(static_cast<void>(squared_distance(eight, {2, 2, 2}, {1, 1, 1}, seven)), shape_error,
+                        test::says("7 voxels are wanted of 8"));
   const std::vector<double> none = squared_distance(std::vector<std::uint8_t>(8), {2, 2, 2}, {1, 1, 1});
   BOOST_TEST(std::isinf(none[3]));
   BOOST_CHECK_EXCEPTION(static_cast<void>(squared_distance(std::vector<std::uint8_t>(7), {2, 2, 2}, {1, 1, 1})),

@@ -6,6 +6,8 @@
 
 #include <boost/test/unit_test.hpp>
 
+#include <sys/stat.h>
+
 namespace comodal::tests {
 namespace {
 
@@ -39,22 +41,64 @@ BOOST_AUTO_TEST_CASE(several_members_are_one_file) {
   BOOST_CHECK_EXCEPTION(static_cast<void>(gunzip(packed, "x")), io_error, test::says("foreign bytes"));
 }
 
-BOOST_AUTO_TEST_CASE(no_more_is_kept_than_was_asked_for) {
+BOOST_AUTO_TEST_CASE(a_stream_is_unpacked_as_far_as_was_asked_for_and_a_byte_more) {
   const byte_buffer plain = bytes(300000), packed = gzip(plain);
   for (const std::size_t most : {0UL, 1UL, 540UL, 299999UL, 300000UL, 400000UL}) {
     const byte_buffer kept = gunzip(packed, "x", most);
-    BOOST_TEST((kept == byte_buffer(plain.begin(), plain.begin() + static_cast<long>(std::min(most, plain.size())))));
+    const auto count = static_cast<long>(std::min(most + 1, plain.size()));
+    BOOST_TEST((kept == byte_buffer(plain.begin(), plain.begin() + count)));
   }
+  // Members before the one that matters may be empty, or shorter than what is asked for.
+  byte_buffer members = gzip({});
+  for (const byte_buffer& part : {gzip({plain.data(), 100}), gzip({plain.data() + 100, plain.size() - 100})})
+    members.insert(members.end(), part.begin(), part.end());
+  BOOST_TEST((gunzip_front(members, 540) == byte_buffer(plain.begin(), plain.begin() + 540)));
   BOOST_TEST((gunzip_front(packed, 540) == byte_buffer(plain.begin(), plain.begin() + 540)));
   BOOST_TEST((gunzip_front(packed, 400000) == plain));
   BOOST_TEST(gunzip_front({}, 540).empty());
-  // What is not kept is verified all the same.
+  // What is asked for is verified.
   byte_buffer bad = packed;
   bad[bad.size() - 6] ^= 1;
-  BOOST_CHECK_EXCEPTION(static_cast<void>(gunzip(bad, "x", 10)), io_error, test::says("x: damaged gzip file"));
+  BOOST_CHECK_EXCEPTION(static_cast<void>(gunzip(bad, "x", 300000)), io_error, test::says("x: damaged gzip file"));
   // 64 MiB of zeros: memory for 1000 bytes is enough.
   const byte_buffer bomb = gzip(byte_buffer(std::size_t{1} << 26));
   BOOST_TEST(gunzip(bomb, "x", 1000).capacity() < 100000u);
+}
+
+BOOST_AUTO_TEST_CASE(a_link_is_written_through) {
+  const test::folder work("links");
+  std::filesystem::create_directory(work / "there");
+  std::filesystem::create_symlink("there/file", work / "near");
+  std::filesystem::create_symlink("near", work / "far");
+  write_text(work / "far", "first");  // makes the file
+  write_text(work / "near", "second");
+  BOOST_TEST(std::filesystem::is_symlink(work / "far"));
+  BOOST_TEST(std::filesystem::is_symlink(work / "near"));
+  BOOST_TEST(!std::filesystem::is_symlink(work / "there/file"));
+  const auto found = read_file(work / "there/file");
+  BOOST_TEST(std::string(found.begin(), found.end()) == "second");
+}
+
+BOOST_AUTO_TEST_CASE(only_a_file_is_written) {
+  const test::folder work("outputs");
+  const auto refused = [&](const std::filesystem::path& path, const std::string& words) {
+    BOOST_CHECK_EXCEPTION(write_text(path, "x"), io_error, test::says(words));
+  };
+  std::filesystem::create_symlink("/dev/null", work / "device");
+  std::filesystem::create_symlink("itself", work / "itself");
+  std::filesystem::create_directory(work / "folder");
+  BOOST_REQUIRE(::mkfifo((work / "pipe").c_str(), 0600) == 0);
+  refused("/dev/null", "/dev/null: cannot be written: it is a pipe, a socket or a device; name a file");
+  refused(work / "device", "it is a pipe, a socket or a device");
+  refused(work / "pipe", "it is a pipe, a socket or a device");
+  refused(work / "folder", "it is a folder; name a file");
+  refused(work / "folder/", "it is a folder; name a file");
+  refused(work / "new/", "its name ends in a slash; name a file");
+  refused(work / "none/file", "there is no folder ");
+  refused(work / "itself", "cannot be written: ");
+  refused("", "a file to write has no name");
+  BOOST_TEST(std::filesystem::is_character_file("/dev/null"));
+  BOOST_TEST(std::filesystem::is_fifo(work / "pipe"));
 }
 
 BOOST_AUTO_TEST_CASE(every_truncation_is_found) {

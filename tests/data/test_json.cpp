@@ -90,6 +90,12 @@ BOOST_AUTO_TEST_CASE(classes_that_no_label_map_can_hold_are_refused) {
   bad({{"background", {1}}, {"a", {0}}}, {}, "expected the background, 0,");
   bad({{"background", {0}}, {"a", {1, 2}}}, {}, "label 'a' stands for 2 values, expected one");
   bad({{"background", {0}}, {"a", {1}}, {"b", {1}}}, {}, "label 'b' is 1, which another label is, too");
+  bad({{"background", {0}}, {"a", {1}}, {"a", {2}}}, {}, "labels: two classes are called 'a'");
+  bad({{"background", {0}}, {"", {1}}}, {}, "a class has an empty name; name it");
+  bad({{"background", {0}}, {"a\nb", {1}}}, {}, "the class 'a\\x0Ab': expected letters, digits");
+  bad({{"background", {0}}, {std::string(101, 'a'), {1}}}, {}, "...': expected a name of at most 100 bytes");
+  bad({{"background", {0}}, {"M\xfcller", {1}}}, {}, "the class 'M\\xFCller'");
+  check_labels({{"background", {0}}, {"Größe (T1, 3 mm)/脑", {1}}}, {});
   bad(good, {1}, "region order: 1 label values for 2 regions");
   bad(good, {1, 300}, "region order: 300 is no declared label value");
 }

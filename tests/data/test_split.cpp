@@ -53,6 +53,16 @@ BOOST_AUTO_TEST_CASE(ids_that_cannot_be_are_refused) {
   refused({.validation = {"d"}}, "validation: case d has no label in the list");
   refused({.exclude = {"y"}}, "exclude: the list has no case y");
   refused({.labelled = {{"a"}}, .validation = {"a"}}, "case a is listed both as labelled and as validation");
+  refused({.labelled = {{"a", "b", "a"}}}, "labelled: case a is named twice");
+  refused({.labelled = {{"aa"}}}, "has no training case aa; did you mean 'a'?");
+  // One fault does not hide the next, and each names the file that the ids stand in.
+  refused({.labelled = {{"x", "d"}}, .validation = {"z"}, .source = "lists.json"},
+          "lists.json: validation: the list has no training case z; did you mean 'a'?\nlists.json: labelled: the list "
+          "has no training case x; did you mean 'a'?\nlists.json: labelled: case d has no label in the list");
+  cohort_listing twice = listing();
+  twice.modalities = {"t1", "t2", "t1"};
+  BOOST_CHECK_EXCEPTION(static_cast<void>(apply_split(twice)), config_error,
+                        test::says("modalities: 't1' stands there twice"));
   cohort_listing wild = listing();
   wild.labels[1].values = {300};
   BOOST_CHECK_EXCEPTION(static_cast<void>(apply_split(wild)), config_error,
@@ -61,8 +71,8 @@ BOOST_AUTO_TEST_CASE(ids_that_cannot_be_are_refused) {
 
 BOOST_AUTO_TEST_CASE(names_stand_for_lists_of_ids) {
   const test::folder folder("split");
-  test::write_text(folder / "s.json", R"({"few": ["a", "b"], "kept": ["c"], "broken": [1]})");
-  BOOST_TEST((split_ids(folder / "s.json", {"kept", "few"}) == std::vector<std::string>{"c", "a", "b"}));
+  test::write_text(folder / "s.json", R"({"few": ["a", "b"], "kept": ["c", "b"], "broken": [1]})");
+  BOOST_TEST((split_ids(folder / "s.json", {"kept", "few"}) == std::vector<std::string>{"c", "b", "a"}));
   BOOST_TEST((split_ids({}, {"a", "few"}) == std::vector<std::string>{"a", "few"}));
   BOOST_CHECK_EXCEPTION(static_cast<void>(split_ids(folder / "s.json", {"many"})), config_error,
                         test::says("has no list \"many\"; it has few, kept, broken"));

@@ -6,6 +6,7 @@
 
 #include <comodal/infer/predict_case.hpp>
 #include <comodal/model/make_network.hpp>
+#include <comodal/nn/checksum.hpp>
 
 #include <core/support.hpp>
 #include <data/files.hpp>
@@ -92,7 +93,7 @@ struct programs {
     safetensors_file model;
     write_plan(plan, model);
     save_parameters(network.parameters(), "ema/", model);
-    write_safetensors(folder / "model.safetensors", model);
+    write_checked_safetensors(folder / "model.safetensors", model);
     const auto image = [](std::uint32_t key, const affine3x4& affine) { return test::image(key, affine); };
     const value_scale scale{0.25, -100};
     for (std::uint32_t m = 1; m <= 3; ++m) {

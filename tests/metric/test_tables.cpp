@@ -111,6 +111,46 @@ BOOST_AUTO_TEST_CASE(two_empty_masks_may_have_no_score) {
   BOOST_TEST(parsed["mean"]["1"]["n_ref"].get<double>() == static_cast<double>(scores[0].counts.reference()) / 2);
 }
 
+// Golden values of nnU-Net itself (tests/reference/make_nnunet_summary.py); null stands for its NaN.
+BOOST_AUTO_TEST_CASE(summary_json_has_nnunets_values_where_masks_are_empty) {
+  const auto golden = nlohmann::json::parse(std::ifstream(COMODAL_TEST_DATA "/nnunet_summary.json"));
+  const auto size = golden["size"].get<std::array<comodal::index, 3>>();
+  score_options options;
+  options.both_empty = empty_masks::nan;
+  const auto agrees = [](const nlohmann::json& ours, const nlohmann::json& theirs, const std::string& where) {
+    for (const auto& [metric, value] : theirs.items()) {
+      const bool same = value.is_null() ? ours.at(metric) == "NaN"
+                                        : std::abs(ours.at(metric).get<double>() - value.get<double>()) < 1e-12;
+      BOOST_TEST(same, where << ' ' << metric << ": " << ours.at(metric) << ", nnU-Net has " << value);
+    }
+  };
+  for (const auto& [name, theirs] : golden["summaries"].items()) {
+    std::vector<label_class> regions;
+    for (const auto& [key, values] : theirs["mean"].items())
+      regions.push_back({key, key == "(1, 2)" ? std::vector{1, 2} : std::vector{std::stoi(key)}});
+    std::vector<case_score> scores;
+    for (const auto& one : golden["cases"]) {
+      if (name == "empty" && one["case"] != "neither") continue;
+      label_volume truth = masks::empty(size), found = truth;
+      truth.values = one["truth"].get<std::vector<std::uint8_t>>();
+      found.values = one["found"].get<std::vector<std::uint8_t>>();
+      const auto more = score_case(found, truth, regions, one["case"].get<std::string>(), "fused", options);
+      scores.insert(scores.end(), more.begin(), more.end());
+    }
+    std::string words = summary_json(scores, "fused", options);
+    for (std::size_t at = 0; (at = words.find("NaN", at)) != std::string::npos; at += 5)
+      words.replace(at, 3, "\"NaN\"");
+    const auto ours = nlohmann::json::parse(words);
+    agrees(ours["foreground_mean"], theirs["foreground_mean"], name + " foreground_mean");
+    for (const auto& [key, values] : theirs["mean"].items()) agrees(ours["mean"][key], values, name + " mean " + key);
+    for (const auto& one : theirs["metric_per_case"])
+      for (const auto& mine : ours["metric_per_case"])
+        if (mine["prediction_file"] == one["case"])
+          for (const auto& [key, values] : one["metrics"].items())
+            agrees(mine["metrics"][key], values, text(name, " ", one["case"], " ", key));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(summary_json_has_nnunets_keys) {
   const folder here;
   const auto scores = some_scores();

@@ -67,7 +67,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
       {"/region_order", "[7]", "1 label values for 2 regions"},
       {"/region_order", "[7, 1e300]", "\"region_order\"[1] is 1e+300"},
       {"/modalities", "[]", "0 names, expected 1 to 255"},
-      {"/modalities", "[\"T1\", \"T1\"]", "a name stands there twice"},
+      {"/modalities", "[\"T1\", \"T1\"]", "modalities: 'T1' stands there twice"},
       {"/model/stream_channels", "[4, 1e12]", "\"stream_channels\"[1] is 1000000000000.0, expected an integer"},
       {"/model/stream_channels", "[4, 1000000]", "1000000, expected 65536 at most"},
       {"/model/stream_channels", "[4, -8]", "-8 channels, expected 1 or more"},
@@ -166,7 +166,7 @@ safetensors_file in_format_1(safetensors_file file) {
 
 safetensors_file written(const safetensors_file& content) {
   const test::folder place("model-file");
-  write_safetensors(place / "model", content);
+  write_checked_safetensors(place / "model", content);
   return read_model_file(place / "model");
 }
 

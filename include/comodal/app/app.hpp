@@ -11,6 +11,7 @@
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/experiment.hpp>
 #include <comodal/app/images_to_predict.hpp>
+#include <comodal/app/key_hints.hpp>
 #include <comodal/app/mask_folder.hpp>
 #include <comodal/app/network_cost.hpp>
 #include <comodal/app/observer.hpp>

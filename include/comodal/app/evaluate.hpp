@@ -32,6 +32,7 @@ struct evaluate_request {
   std::filesystem::path out = {};      // folder for the tables; empty: each into its folder of masks
   std::filesystem::path dataset = {};  // dataset.json that names the classes of foreign masks
   bool complete = false;               // refuse a folder that lacks the mask of a label
+  bool common = false;                 // score only the cases of which every folder has a mask
   bool uncertainty = false;            // also judge the uncertainty maps that `predict` wrote
   uncertainty_options uncertainties = {};
 };
@@ -100,8 +101,10 @@ inline void compare_cases(const mask_folder& masks, const std::map<std::string, 
                     " masks have no label and are not scored: ", some_of(unknown)));
 }
 
+// @param only the cases to score; null: all
 inline std::vector<case_score> score_folder(const mask_folder& masks, const std::filesystem::path& labels,
-                                            const score_options& options, bool complete, const app::observer& watch) {
+                                            const score_options& options, bool complete, const app::observer& watch,
+                                            const std::set<std::string>* only = nullptr) {
   const predictions& d = masks.about;
   const auto truth = masks_of(labels);
   if (truth.empty())
@@ -115,12 +118,13 @@ inline std::vector<case_score> score_folder(const mask_folder& masks, const std:
     if (std::exchange(first, false)) compare_cases(masks, predicted, truth, labels, complete, watch);
     for (const auto& [id, file] : predicted) {
       const auto found = truth.find(id);
-      if (found == truth.end()) continue;
+      if (found == truth.end() || (only != nullptr && !only->contains(id))) continue;
       const auto one =
-          score_case(read_mask(file, d.labels), read_mask(found->second, d.labels), d.labels, id, output, options);
+          score_case(read_mask_of(masks, file), read_mask(found->second, d.labels), d.labels, id, output, options);
       scores.insert(scores.end(), one.begin(), one.end());
     }
   }
+  if (scores.empty()) throw io_error(text(masks.folder.string(), ": none of the cases to score has a label"));
   if (d.subsets) add_complete_cases(d, scores);
   return scores;
 }
@@ -135,14 +139,15 @@ inline void expect_uncertainty(const std::filesystem::path& folder) {
 
 // The uncertainty maps of a folder against the labels; every fused mask has one (see `score_folder`).
 inline uncertainty_summary judge_folder(const std::filesystem::path& folder, const std::filesystem::path& labels,
-                                        const uncertainty_options& options) {
+                                        const uncertainty_options& options,
+                                        const std::set<std::string>* only = nullptr) {
   const predictions d = read_predictions(folder);
   const auto truth = masks_of(labels);
   std::vector<uncertainty_score> cases;
   std::vector<std::string> without;
   voxel_uncertainty pooled;
   for (const auto& [id, file] : predicted_masks(folder, d, "fused")) {
-    if (!truth.contains(id)) continue;
+    if (!truth.contains(id) || (only != nullptr && !only->contains(id))) continue;
     if (std::find(d.uncertainty.begin(), d.uncertainty.end(), readable_name(id)) == d.uncertainty.end()) {
       without.push_back(id);
       continue;
@@ -164,16 +169,6 @@ inline void write_uncertainty(const std::filesystem::path& folder, const uncerta
                               const uncertainty_options& options) {
   write_text(folder / "uncertainty.csv", to_csv(uncertainty_table(summary)));
   write_text(folder / "uncertainty.json", uncertainty_json(summary, options));
-}
-
-// A short name for a folder of predictions: its own, or its parent's if it is called "predictions".
-inline std::string name_of_predictions(const std::filesystem::path& folder) {
-  std::error_code failure;
-  auto whole = std::filesystem::weakly_canonical(folder, failure);
-  if (failure) whole = folder;
-  const std::filesystem::path clean = (whole / "").parent_path();
-  const auto named = clean.filename() == "predictions" ? clean.parent_path() : clean;
-  return readable_name(named.filename().string());
 }
 
 // Tables of another program must not be replaced by ours: nnU-Net's summary.json has the same name.
@@ -210,20 +205,35 @@ inline void warn_of_other_cases(const std::vector<method_scores>& methods, const
 }
 
 // Where the tables of a folder go. @throws config_error if those of another would stand there
-inline std::filesystem::path tables_folder(const app::evaluate_request& request, const std::filesystem::path& folder) {
+inline std::filesystem::path tables_folder(const app::evaluate_request& request, const std::filesystem::path& folder,
+                                           std::string name) {
   if (request.out.empty()) {
     refuse_foreign_tables(folder);
+    try {
+      expect_writable(folder);
+    } catch (const io_error& failure) {
+      throw io_error(text(failure.what(), " for the tables with --out"));
+    }
     return folder;
   }
-  make_folder(request.out);
-  if (request.predictions.size() == 1) return request.out;
-  const std::string name = name_of_predictions(folder);
-  for (const auto& other : request.predictions)
-    if (&other != &folder && name_of_predictions(other) == name)
-      throw config_error(text("out: two folders of masks are called '", name,
-                              "', so that one's tables would replace the other's; score them one by one"));
-  make_folder(request.out / name);
-  return request.out / name;
+  std::replace(name.begin(), name.end(), '/', '_');
+  const auto place = request.predictions.size() == 1 ? request.out : request.out / name;
+  make_folder(place);
+  return place;
+}
+
+// Where the tables of all folders go. @throws as above, and where two would share a place
+inline std::vector<std::filesystem::path> tables_folders(const app::evaluate_request& request,
+                                                         const std::vector<std::string>& names) {
+  std::vector<std::filesystem::path> places;
+  for (std::size_t f = 0; f < names.size(); ++f) {
+    auto place = tables_folder(request, request.predictions[f], names[f]);
+    if (std::find(places.begin(), places.end(), place) != places.end())
+      throw config_error(text("out: the tables of ", request.predictions[f].string(),
+                              " and of another folder would stand in ", place.string(), "; score them one by one"));
+    places.push_back(std::move(place));
+  }
+  return places;
 }
 
 inline void write_scores(const mask_folder& masks, const std::filesystem::path& to,
@@ -236,6 +246,8 @@ inline void write_scores(const mask_folder& masks, const std::filesystem::path& 
     write_summary_json(to / "summary.json", scores, output, options, [&](const std::string& id) {
       return scored_files{predicted.at(id).string(), truth.at(id).string()};
     });
+  } catch (const disk_error&) {
+    throw;
   } catch (const io_error& failure) {
     throw io_error(text(failure.what(), "; name another folder for the tables with --out"));
   }
@@ -254,17 +266,26 @@ namespace app {
   if (request.predictions.empty()) throw config_error("evaluate: no folder of masks, expected at least one");
   (void)app_detail::masks_of(request.labels);  // a wrong folder of labels is said first
   evaluate_summary summary;
-  for (const auto& folder : request.predictions)
-    if (request.uncertainty) app_detail::expect_uncertainty(folder);
+  app_detail::refuse_same_folders(request.predictions);
+  std::vector<app_detail::mask_folder> folders;
   for (const auto& folder : request.predictions) {
-    const auto masks = app_detail::read_mask_folder(folder, request.labels, request.dataset);
-    const auto tables = app_detail::tables_folder(request, folder);
+    if (request.uncertainty) app_detail::expect_uncertainty(folder);
+    folders.push_back(app_detail::read_mask_folder(folder, request.labels, request.dataset));
+  }
+  std::set<std::string> common;
+  if (request.common) common = app_detail::common_cases(folders);
+  const auto names = app_detail::names_of_folders(request.predictions);
+  const auto places = app_detail::tables_folders(request, names);
+  for (std::size_t f = 0; f < folders.size(); ++f) {
+    const auto& masks = folders[f];
+    const auto &folder = request.predictions[f], &tables = places[f];
     summary.methods.push_back(
-        {app_detail::name_of_predictions(folder),
-         app_detail::score_folder(masks, request.labels, request.options, request.complete, watch)});
+        {names[f], app_detail::score_folder(masks, request.labels, request.options, request.complete, watch,
+                                            request.common ? &common : nullptr)});
     app_detail::write_scores(masks, tables, summary.methods.back().scores, request.labels, request.options);
     if (request.uncertainty) {
-      summary.uncertainty.push_back(app_detail::judge_folder(folder, request.labels, request.uncertainties));
+      summary.uncertainty.push_back(
+          app_detail::judge_folder(folder, request.labels, request.uncertainties, request.common ? &common : nullptr));
       app_detail::write_uncertainty(tables, summary.uncertainty.back(), request.uncertainties);
     }
     watch.show(

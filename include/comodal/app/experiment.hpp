@@ -11,10 +11,14 @@
 #include <comodal/data/case_data.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/data/split.hpp>
+#include <comodal/model/model_plan.hpp>
 #include <comodal/model/network_presets.hpp>
 #include <comodal/train/train_options.hpp>
 
+#include <algorithm>
+#include <array>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -26,6 +30,13 @@ namespace app_detail {
   std::string list;
   for (const auto& name : names) list += (list.empty() ? "" : ", ") + name;
   return "one of " + list + "; sets all keys of this table that are not set";
+}
+
+// True for a key that the size of a patch and the network have to agree on.
+[[nodiscard]] inline bool is_size(std::string_view key) {
+  constexpr std::array sizes{"batch.patch_size",  "model.stream_channels", "model.fused_channels", "model.strides",
+                             "model.kernel_size", "model.blocks",          "model.checkpointed",   "model.preset"};
+  return std::find(sizes.begin(), sizes.end(), key) != sizes.end();
 }
 
 }  // namespace app_detail
@@ -132,11 +143,11 @@ struct experiment {
     names.check_network_names(network);
     names.check_optimiser_name(optimiser);
     for (const auto& name : normalise) (void)names.normalisations.at(name);
+    if (fold < -1) throw config_error(text("data.fold = ", fold, ", expected 0 or more, or -1: none"));
     if (!splits.empty() && fold < 0 && labelled.empty() && validation.empty() && exclude.empty())
       throw config_error(text("data.splits = \"", splits,
                               "\" has lists that nothing names; set data.fold, or data.labelled, data.validation or "
                               "data.exclude, or leave it out"));
-    if (fold < -1) throw config_error(text("data.fold = ", fold, ", expected 0 or more, or -1: none"));
     if (fold >= 0 && (!labelled.empty() || !validation.empty()))
       throw config_error(
           text("data.fold = ", fold,
@@ -149,6 +160,32 @@ struct experiment {
     comodal::check(prefetch);
     comodal::check(optimiser);
     comodal::check(train);
+  }
+
+  /// An experiment as `from`, checked. Values that make no sense are told together, each with its place.
+  /// @throws config_error with a line for each
+  template <tensor_backend Backend>
+  [[nodiscard]] static experiment checked(raw_settings raw, const registry<Backend>& names) {
+    experiment e = from(raw, names);
+    std::string lines;
+    bool sizes = false;  // one of the values that patch and network have to agree on was told
+    for (;;) try {
+        e.check(names);
+        break;
+      } catch (const config_error& failure) {
+        const auto* at = raw.named_first_in(failure.what());
+        const std::string key = at == nullptr ? "" : at->key;
+        const bool size = app_detail::is_size(key);
+        if (key.empty() && !lines.empty()) break;  // it may be about what stands in for a value, as may a second size
+        if (!(size && sizes))
+          lines += text(lines.empty() ? "" : "\n", at == nullptr ? "" : at->where + ": ", failure.what());
+        if (key.empty()) break;
+        sizes = sizes || size;
+        (void)raw.take([&](const raw_settings::entry& one) { return one.key == key; });
+        e = from(raw, names);
+      }
+    if (!lines.empty()) throw config_error(lines);
+    return e;
   }
 
   /// The cases that the section `data` names. @throws config_error, io_error as the reader that recognises the folder
@@ -167,6 +204,7 @@ struct experiment {
                                 ": there is no such file, which data.fold needs; name it with data.splits (nnU-Net "
                                 "keeps it in nnUNet_preprocessed)"));
       auto [train, kept_apart] = read_fold(file, fold);
+      split.source = text(file.string(), ": fold ", fold);
       split.labelled = std::move(train);
       split.validation = std::move(kept_apart);
       split.exclude = exclude;  // ids: such a file has no other lists
@@ -174,6 +212,7 @@ struct experiment {
       if (!labelled.empty()) split.labelled = split_ids(lists, labelled);
       split.validation = split_ids(lists, validation);
       split.exclude = split_ids(lists, exclude);
+      split.source = lists.string();
     }
     if (!partial.empty()) split.partial = read_partial_labels(std::filesystem::path(folder) / partial);
     return apply_split(listing, split);
@@ -229,20 +268,21 @@ struct experiment {
       if (batch.patch_size[a] % stride[a] != 0)
         throw config_error(text("batch.patch_size: ", batch.patch_size[a], " voxels along ", axes[a],
                                 " are no multiple of the network's total stride ", stride[a]));
+    if (const std::string words = too_many_voxels(batch.patch_size); !words.empty())
+      throw config_error("batch.patch_size: " + words);
+    expect_memory_for(network, batch.patch_size, batch.labelled + batch.unlabelled, "batch.patch_size");
   }
 };
 
 /// The experiment of a file with overrides on top, checked. @param file empty: the defaults
-/// @throws config_error naming file or command line, key and value
+/// @throws config_error naming file or command line, key and value, a line for each that makes no sense
 template <tensor_backend Backend>
 [[nodiscard]] experiment read_experiment(const std::filesystem::path& file, const std::vector<std::string>& overrides,
                                          const registry<Backend>& names) {
   raw_settings raw;
   if (!file.empty()) raw.read_file(file);
   raw.read_overrides(overrides);
-  auto e = experiment::from(raw, names);
-  e.check(names);
-  return e;
+  return experiment::checked(std::move(raw), names);
 }
 
 /// All keys of an experiment file with their defaults, as TOML: those of every method and loss that the program knows.

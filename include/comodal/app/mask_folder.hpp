@@ -11,7 +11,10 @@
 #include <array>
 #include <filesystem>
 #include <map>
+#include <set>
 #include <string>
+#include <system_error>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -23,12 +26,24 @@ struct mask_folder {
   std::filesystem::path folder;
   predictions about;
   bool by_predict = false;
+  std::filesystem::path dataset = {};  // the dataset.json that names the classes of masks by others
 
   /// The masks of an output by case. Those that `predict` did not record are left from another run.
   [[nodiscard]] std::map<std::string, std::filesystem::path> masks(const std::string& output) const {
     return by_predict ? predicted_masks(folder, about, output) : masks_of(folder);
   }
 };
+
+/// A mask of a folder, of its classes only. @throws io_error as `read_mask`, and says where the classes come from
+[[nodiscard]] inline label_volume read_mask_of(const mask_folder& masks, const std::filesystem::path& file) {
+  try {
+    return read_mask(file, masks.about.labels);
+  } catch (const undeclared_label_error& failure) {
+    if (masks.dataset.empty()) throw;
+    throw io_error(text(failure.what(), " (in ", masks.dataset.string(),
+                        "); correct that file, or name the dataset.json of these masks with --dataset"));
+  }
+}
 
 /// The name of the only output of a folder that `predict` did not write.
 inline constexpr const char* foreign_output = "masks";
@@ -54,8 +69,13 @@ inline constexpr const char* foreign_output = "masks";
     if (file.empty() || (file != dataset && !std::filesystem::is_regular_file(file))) continue;
     predictions about;
     about.outputs = {foreign_output};
-    about.labels = detail::label_classes(read_json(file), file.string());
-    return {folder, std::move(about), false};
+    const auto json = read_json(file);
+    about.labels = detail::label_classes(json, file.string());
+    try {
+      about.modalities = detail::channel_names(json, file.string());
+    } catch (const io_error&) {  // nnU-Net writes one without into its results
+    }
+    return {folder, std::move(about), false, file};
   }
   throw io_error(text(folder.string(),
                       ": has neither predictions.json (of `predict`) nor dataset.json, so that nobody knows its "
@@ -86,6 +106,55 @@ inline constexpr const char* foreign_output = "masks";
   std::string list;
   for (std::size_t i = 0; i < names.size() && i < most; ++i) list += (i == 0 ? "" : ", ") + readable_name(names[i]);
   return names.size() > most ? text(list, " and ", names.size() - most, " more") : list;
+}
+
+/// A folder that is named twice, in whatever words.
+inline void refuse_same_folders(const std::vector<std::filesystem::path>& folders) {
+  std::set<std::filesystem::path> seen;
+  for (const auto& folder : folders) {
+    std::error_code failure;
+    const auto whole = (std::filesystem::weakly_canonical(folder, failure) / "").parent_path();
+    if (!failure && !seen.insert(whole).second) throw config_error(text(folder.string(), ": is named twice"));
+  }
+}
+
+/// The cases of which every folder has a mask of its first output. @throws config_error if there is none
+inline std::set<std::string> common_cases(const std::vector<mask_folder>& folders) {
+  std::set<std::string> common;
+  for (const auto& masks : folders) {
+    std::set<std::string> ids;
+    for (const auto& [id, file] : masks.masks(masks.about.outputs.empty() ? "fused" : masks.about.outputs[0]))
+      if (&masks == &folders[0] || common.contains(id)) ids.insert(id);
+    common = std::move(ids);
+  }
+  if (common.empty()) throw config_error("common: there is no case of which every folder has a mask");
+  return common;
+}
+
+/// Short names for folders of masks, in their order: each its own name (its parent's if it is called "predictions"),
+/// with as many of the folders that it lies in as tell it from the others: "fold_0/validation", "fold_1/validation".
+inline std::vector<std::string> names_of_folders(const std::vector<std::filesystem::path>& folders) {
+  std::vector<std::filesystem::path> rest;
+  std::vector<std::string> names;
+  for (const auto& folder : folders) {
+    std::error_code failure;
+    auto whole = std::filesystem::weakly_canonical(folder, failure);
+    if (failure) whole = folder;
+    const std::filesystem::path clean = (whole / "").parent_path();
+    const auto named = clean.filename() == "predictions" ? clean.parent_path() : clean;
+    names.push_back(readable_name(named.filename().string()));
+    rest.push_back(named.parent_path());
+  }
+  for (bool longer = true; std::exchange(longer, false);) {
+    const auto before = names;
+    for (std::size_t i = 0; i < names.size(); ++i) {
+      if (std::count(before.begin(), before.end(), before[i]) < 2 || !rest[i].has_filename()) continue;
+      names[i] = text(readable_name(rest[i].filename().string()), "/", names[i]);
+      rest[i] = rest[i].parent_path();
+      longer = true;
+    }
+  }
+  return names;
 }
 
 }  // namespace app_detail

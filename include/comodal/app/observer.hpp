@@ -24,6 +24,7 @@ struct work_progress {
   index first = 0;                                          // where this call began: a resumed run begins behind 0
   index done = 0, total = 0;                                // units
   std::vector<std::pair<std::string, double>> values = {};  // of the last unit, such as "loss"
+  std::string name = {};                                    // of the last unit, such as a case's id
 };
 
 /// What a caller wants to hear from a verb. Functions that are not set are not called. They are called on the thread of

@@ -86,7 +86,10 @@ inline window_options windows_of(double step, const std::vector<std::string>& mi
   for (const auto& axis : mirror) {
     if (axis != "i" && axis != "j" && axis != "k")
       throw config_error(text("mirror: '", axis, "' is no axis, expected i, j or k"));
-    windows.mirror.push_back(axis == "i" ? 2 : axis == "j" ? 1 : 0);
+    const int number = axis == "i" ? 2 : axis == "j" ? 1 : 0;
+    if (std::find(windows.mirror.begin(), windows.mirror.end(), number) != windows.mirror.end())
+      throw config_error(text("mirror: '", axis, "' is named twice"));
+    windows.mirror.push_back(number);
   }
   return windows;
 }
@@ -172,6 +175,8 @@ std::string failure_of(const case_files& files, const Work& work) {
     return text(files.id, ": out of memory", memory);
   } catch (const device_error&) {
     throw;  // a device that fails fails for the next case, too
+  } catch (const disk_error&) {
+    throw;  // so does a full disk
   } catch (const io_error& failure) {
     return failure.what();  // names its file
   } catch (const error& failure) {
@@ -186,17 +191,18 @@ std::string failure_of(const case_files& files, const Work& work) {
 namespace app {
 
 /// Segments every case of a folder. Masks lie on the grid of the case's own images. A case that cannot be used is a
-/// line in `failures`; the others go on. What is finished is recorded in `predictions.json` case by case; what stands
-/// in the folder from another model or other settings is not to be taken for this run's. Several processes may share a
-/// folder: each takes cases that no other has.
-/// @throws io_error, config_error for a model or folders that cannot be used
+/// line in `failures`; the others go on, unless the disk is full or the device fails. What is finished is recorded in
+/// `predictions.json` case by case; what stands in the folder from another model or other settings is not to be taken
+/// for this run's. Several processes may share a folder: each takes cases that no other has.
+/// @throws io_error, config_error for a model or folders that cannot be used; disk_error, device_error
 template <tensor_backend Backend>
 [[nodiscard]] predict_summary predict(const predict_request& request,
                                       const registry<Backend>& names = registry<Backend>::built_in(),
                                       const observer& watch = {}) {
   expect_runtime();
   const host_threads_scope threads(request.threads);
-  segmenter<Backend> segment(request.model, request.weights, names);
+  const auto content = read_model_file(request.model);
+  segmenter<Backend> segment(request.model, content, request.weights, names);
   segment.warn_by([&](const std::string& line) { watch.warn(line); });
   const model_plan& plan = segment.plan();
   const auto windows = app_detail::windows_of(request.step, request.mirror, plan);
@@ -207,7 +213,7 @@ template <tensor_backend Backend>
   for (const auto& files : images.cases) ids.push_back(files.id);
   app_detail::predictions description{readable_name(request.model.string()), {}, plan.modalities, {}, plan.labels};
   description.subsets = request.subsets;
-  description.recipe = app_detail::recipe_of(request, read_model_file(request.model));
+  description.recipe = app_detail::recipe_of(request, content);
   const app_detail::prediction_folder folder(request.folder, description, ids, request.keep, watch);
   const auto order = app_detail::output_names(plan.modalities);
 
@@ -249,7 +255,7 @@ template <tensor_backend Backend>
       later.push_back(&files);
       continue;
     }
-    watch.show({"case", 0, ++done, all});
+    watch.show({"case", 0, ++done, all, {}, files.id});
   }
   for (const case_files* files : later) {
     if (watch.stops()) summary.finished = false;
@@ -258,7 +264,7 @@ template <tensor_backend Backend>
       segment_case(*files);
     else
       summary.left.push_back(files->id);
-    watch.show({"case", 0, ++done, all});
+    watch.show({"case", 0, ++done, all, {}, files->id});
   }
   for (const auto& name : order)
     if (outputs.contains(name)) summary.outputs.push_back(name);

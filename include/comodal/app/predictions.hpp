@@ -111,7 +111,8 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
         d.failed[one.key()] = json_value<std::string>(one.value(), "a reason");
     return d;
   } catch (const std::exception& failure) {
-    throw io_error(text(file.string(), ": is damaged or of another version (", failure.what(), ")"));
+    throw io_error(text(file.string(), ": is damaged or of another version (", failure.what(),
+                        "); make the masks again with `predict`, or remove it and name the classes with --dataset"));
   }
 }
 
@@ -141,12 +142,17 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
   return masks;
 }
 
+/// A mask that holds a label which nobody declared.
+struct undeclared_label_error : io_error {
+  using io_error::io_error;
+};
+
 /// A mask of declared labels only: another value would count as background. @throws io_error naming the file
 [[nodiscard]] inline label_volume read_mask(const std::filesystem::path& file,
                                             const std::vector<label_class>& classes) {
   auto mask = read_nifti_labels(file);
   if (const auto words = undeclared_labels(mask, classes); !words.empty())
-    throw io_error(text(file.string(), ": ", words.front()));
+    throw undeclared_label_error(text(file.string(), ": ", words.front()));
   return mask;
 }
 

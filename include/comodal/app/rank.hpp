@@ -110,8 +110,7 @@ inline void check_list_file(const std::filesystem::path& file) {
   if (file.empty()) return;
   if (file.extension() != ".csv" && file.extension() != ".json")
     throw config_error(text("rank: '", file.string(), "': expected a file that ends in .csv or .json"));
-  if (const auto folder = file.parent_path(); !folder.empty() && !std::filesystem::is_directory(folder))
-    throw io_error(text(file.string(), ": cannot be written: there is no folder ", folder.string()));
+  (void)output_place(file);
 }
 
 // The unlabelled cases of a data set, or all cases of a folder of images.
@@ -217,7 +216,7 @@ template <tensor_backend Backend>
       break;
     }
     app_detail::rank_one(segment, files, windows, progress, summary, watch);
-    watch.show({"case", 0, ++done, static_cast<index>(cases.size())});
+    watch.show({"case", 0, ++done, static_cast<index>(cases.size()), {}, files.id});
   }
   std::stable_sort(summary.cases.begin(), summary.cases.end(), [](const ranked_case& a, const ranked_case& b) {
     return a.uncertainty.mean > b.uncertainty.mean;  // cases are read by name

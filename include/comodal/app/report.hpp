@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,7 @@ struct report_request {
   int cases = 3;  // with pictures
   score_options options = {};
   std::filesystem::path dataset = {};  // dataset.json that names the classes of foreign masks
+  bool common = false;                 // score only the cases of which every run has a mask
 };
 
 }  // namespace app
@@ -78,15 +80,16 @@ inline std::size_t image_modalities(const std::filesystem::path& images) {
   return count;
 }
 
-inline void add_pictures(html_report& html, const mask_folder& masks, const app::report_request& request) {
+inline void add_pictures(html_report& html, const mask_folder& masks, const app::report_request& request,
+                         const std::set<std::string>& common) {
   predictions d = masks.about;
-  if (!masks.by_predict)  // nobody says what its modalities are called
-    for (std::size_t m = 0; m < image_modalities(request.images); ++m) d.modalities.push_back(modality_number(m));
+  for (std::size_t m = d.modalities.size(); !masks.by_predict && m < image_modalities(request.images); ++m)
+    d.modalities.push_back(modality_number(m));  // nobody says what it is called
   const std::string ending = volume_ending(request.images);
   const auto truths = masks_of(request.labels);
   int drawn = 0;
   for (const auto& [id, file] : masks.masks("fused")) {
-    if (!truths.contains(id)) continue;
+    if (!truths.contains(id) || (request.common && !common.contains(id))) continue;
     if (drawn++ == request.cases) break;
     std::vector<image_volume> images(d.modalities.size());
     overlay_case one;
@@ -132,6 +135,7 @@ inline void report(const report_request& request, const observer& watch = {}) {
   if (request.runs.empty()) throw config_error("report: no run, expected at least one");
   if (request.cases < 0)
     throw config_error(text("report: ", request.cases, " cases with pictures, expected 0 or more"));
+  (void)output_place(request.file);  // said before the work
   html_report html(request.title);
   std::vector<std::string> warnings;  // stand in the report, too: who reads it did not see the terminal
   observer told = watch;
@@ -141,11 +145,15 @@ inline void report(const report_request& request, const observer& watch = {}) {
   };
   std::vector<method_scores> methods;
   std::vector<app_detail::mask_folder> masks;
-  for (const auto& run : request.runs) {
+  app_detail::refuse_same_folders(request.runs);
+  for (const auto& run : request.runs)
     masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run), request.labels, request.dataset));
-    methods.push_back({readable_name((run / "").parent_path().filename().string()),
-                       app_detail::score_folder(masks.back(), request.labels, request.options, false, told)});
-  }
+  std::set<std::string> common;
+  if (request.common) common = app_detail::common_cases(masks);
+  const auto names = app_detail::names_of_folders(request.runs);
+  for (std::size_t r = 0; r < masks.size(); ++r)
+    methods.push_back({names[r], app_detail::score_folder(masks[r], request.labels, request.options, false, told,
+                                                          request.common ? &common : nullptr)});
   app_detail::warn_of_other_cases(methods, told);
   for (const auto& words : warnings) html.paragraph("Warning: " + readable_name(words));
   if (methods.size() > 1) {
@@ -158,7 +166,7 @@ inline void report(const report_request& request, const observer& watch = {}) {
     html.heading(methods[r].name);
     html.scores(methods[r].scores, request.options);
     app_detail::add_curves(html, run);
-    app_detail::add_pictures(html, masks[r], request);
+    app_detail::add_pictures(html, masks[r], request, common);
     app_detail::add_settings(html, run);
     watch.show({"run", 0, static_cast<index>(r + 1), static_cast<index>(request.runs.size())});
   }

@@ -158,6 +158,8 @@ class study_run {
           m_waiting.push_back(c);  // a stopped one: the loop ends
       } catch (const device_error&) {
         throw;  // memory that is short here is short for the next cell, too
+      } catch (const disk_error&) {
+        throw;  // so is a disk
       } catch (const error& failure) {
         failed(c, failure.what());
       }

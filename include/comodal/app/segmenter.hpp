@@ -41,6 +41,16 @@ class segmenter {
   explicit segmenter(const std::filesystem::path& model, const std::string& weights = "",
                      const registry<Backend>& names = registry<Backend>::built_in())
       : segmenter(model, read_model_file(model), weights, names) {}
+  /// The same with a file that is read already.
+  segmenter(const std::filesystem::path& file, const safetensors_file& content, const std::string& weights,
+            const registry<Backend>& names)
+      : m_plan(plan_of_model(content, file, names)), m_network(network_of(file, names)) {
+    try {
+      load_parameters(m_network.parameters(), weights_of(file, weights) + "/", content);
+    } catch (const io_error& failure) {
+      throw io_error(text(file.string(), ": ", failure.what()));
+    }
+  }
   segmenter(const segmenter&) = delete;
   segmenter& operator=(const segmenter&) = delete;
 
@@ -68,12 +78,14 @@ class segmenter {
   }
 
  private:
-  segmenter(const std::filesystem::path& file, const safetensors_file& content, const std::string& weights,
-            const registry<Backend>& names)
-      : m_plan(plan_of_model(content, file, names)),
-        m_network(make_network<Backend>(m_home, m_plan.network, static_cast<index>(m_plan.modalities.size()),
-                                        m_plan.channels(), m_plan.seed, names)) {
-    load_parameters(m_network.parameters(), weights_of(file, weights) + "/", content);
+  [[nodiscard]] any_network<Backend> network_of(const std::filesystem::path& file, const registry<Backend>& names) {
+    try {
+      expect_memory_for(m_plan.network, m_plan.patch_size, 1, "patch_size");
+      return make_network<Backend>(m_home, m_plan.network, static_cast<index>(m_plan.modalities.size()),
+                                   m_plan.channels(), m_plan.seed, names);
+    } catch (const config_error& failure) {
+      throw config_error(text(file.string(), ": ", failure.what()));
+    }
   }
   [[nodiscard]] std::string weights_of(const std::filesystem::path& file, const std::string& weights) const {
     if (weights.empty()) return m_plan.predictors.at(0);
@@ -85,9 +97,9 @@ class segmenter {
     throw config_error(text(file.string(), ": has no weights '", weights, "', but: ", names));
   }
 
-  model_plan m_plan;
   context<Backend> m_context;
   tape<Backend> m_home{m_context};
+  model_plan m_plan;
   any_network<Backend> m_network;
 };
 

@@ -4,9 +4,9 @@
 #ifndef COMODAL_APP_SETTINGS_HPP
 #define COMODAL_APP_SETTINGS_HPP
 
+#include <comodal/app/key_hints.hpp>
 #include <comodal/app/toml_value.hpp>
 #include <comodal/core/any_options.hpp>
-#include <comodal/core/nearest_name.hpp>
 #include <comodal/core/readable_name.hpp>
 #include <comodal/core/renamed_options.hpp>
 #include <comodal/data/file.hpp>
@@ -25,38 +25,6 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-namespace app_detail {
-
-// The part of a key behind its last dot.
-[[nodiscard]] inline std::string_view last_part(std::string_view key) { return key.substr(key.rfind('.') + 1); }
-
-// How far a key is from a known one. A part of its name is as near as one wrong letter (ema: ema_decay); another table
-// counts less than another name.
-[[nodiscard]] inline std::size_t key_distance(std::string_view key, std::string_view known) {
-  const auto name = last_part(key), other = last_part(known);
-  const auto table = key.substr(0, key.size() - name.size()), others = known.substr(0, known.size() - other.size());
-  const bool is_part = name.size() > 2 && name != other && other.find(name) != std::string_view::npos;
-  const std::size_t names = is_part ? 1 : edit_distance(name, other);
-  return 4 * names + (table == others ? 0 : 1 + std::min<std::size_t>(2, edit_distance(table, others)));
-}
-
-// What other programs call an option that has another name here, in any table; empty for all else.
-[[nodiscard]] inline std::string_view synonym_of(std::string_view key) {
-  const std::string_view name = last_part(key);
-  if (name == "batch_size") return "batch.labelled and batch.unlabelled say how many crops of each kind a step has";
-  if (name == "lr" || name == "learning_rate") return "the key is 'optimiser.learning_rate'";
-  if (name == "weight_decay") return "the key is 'optimiser.weight_decay'";
-  if (name == "epochs" || name == "max_epochs" || name == "iterations")
-    return "the length of a run is 'train.steps', the number of updates";
-  if (name == "seed" || name == "random_seed") return "the key is 'train.seed'";
-  if (name == "fold") return "the key is 'data.fold'";
-  if (name == "device" || name == "gpu")
-    return "the device is that of the Kokkos that the program was built with; `info` names it";
-  return {};
-}
-
-}  // namespace app_detail
-
 namespace app {
 
 /// Values of an experiment by key, before anybody knows which keys there are: a file, and overrides on top of it.
@@ -72,22 +40,33 @@ class raw_settings {
     } catch (const io_error& failure) {
       throw config_error(failure.what());
     }
+    read_text(words, file.string());
+  }
+  /// The same from memory. @param name names the text in messages @throws config_error if it is no TOML
+  void read_text(const std::string& words, const std::string& name) {
+    if (constexpr std::size_t most = 1 << 20; words.size() > most)
+      throw config_error(text(name, ": has ", words.size(), " bytes, expected an experiment file of at most ", most));
+    if (const auto bad = app_detail::first_bad_byte(words); bad != std::string::npos)
+      throw config_error(text(name, ":",
+                              1 + std::count(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(bad), '\n'),
+                              ": is no valid TOML: it has a control character, or a letter that is no UTF-8; write it "
+                              "in an editor that saves UTF-8"));
     if (app_detail::nesting_of(words) > app_detail::deepest_nesting)
-      throw config_error(text(file.string(), ": is nested deeper than ", app_detail::deepest_nesting,
-                              " levels, expected tables of keys"));
+      throw config_error(
+          text(name, ": is nested deeper than ", app_detail::deepest_nesting, " levels, expected tables of keys"));
     std::istringstream in(words);
     toml::value root;
     try {
-      root = toml::parse(in, file.string());
+      root = toml::parse(in, name);
     } catch (const toml::exception& failure) {
-      throw config_error(text(file.string(), ":", failure.location().line(), ": is no valid TOML: '",
+      throw config_error(text(name, ":", failure.location().line(), ": is no valid TOML: '",
                               readable_name(failure.location().line_str()),
                               "'; expected lines like [train], steps = 100 or name = \"adamw\", each key once"));
     } catch (const std::exception&) {
       throw config_error(
-          text(file.string(), ": is no valid TOML; expected lines like [train], steps = 100 or name = \"adamw\""));
+          text(name, ": is no valid TOML; expected lines like [train], steps = 100 or name = \"adamw\""));
     }
-    read_table(root, "", file.string());
+    read_table(root, "", name);
   }
   /// Takes `--section.key value` or `--section.key=value` pairs; they win over a file. @throws config_error
   void read_overrides(const std::vector<std::string>& words) {
@@ -138,6 +117,17 @@ class raw_settings {
     std::string where;  // file and line, or "command line"
   };
   [[nodiscard]] const std::vector<entry>& entries() const { return m_entries; }
+  /// The value that decides a key with which a message begins, of the longest such key; null if there is none.
+  [[nodiscard]] const entry* named_first_in(std::string_view message) const {
+    const entry* found = nullptr;
+    for (const entry& one : m_entries) {
+      const bool begins = message.starts_with(one.key) &&
+                          (message.size() == one.key.size() ||
+                           std::string_view(" :[,").find(message[one.key.size()]) != std::string_view::npos);
+      if (begins && (found == nullptr || one.key.size() >= found->key.size())) found = &one;
+    }
+    return found;
+  }
   /// Adds a value on top of all others.
   void add(entry one) { m_entries.push_back(std::move(one)); }
   void add(const raw_settings& others) {
@@ -294,13 +284,10 @@ class settings {
     const auto found = m_keys.find(key);
     if (found != m_keys.end()) return found->second;
     if (const auto table = refused_table(key); !table.empty())
-      throw config_error(text(where, ": '", key, "': ", m_refused.at(table)));
-    if (const auto now = renamed_to(key); !now.empty())
-      throw config_error(text(where, ": there is no key '", key, "'; it is called '", now, "' now"));
-    if (const auto words = app_detail::synonym_of(key); !words.empty())
-      throw config_error(text(where, ": there is no key '", key, "'; ", words));
-    throw config_error(text(where, ": there is no key '", key, "'; did you mean '",
-                            nearest_name(key, m_order, app_detail::key_distance), "'? (--help lists all keys)"));
+      throw config_error(text(where, ": '", app_detail::shown_key(key), "': ", m_refused.at(table)));
+    const std::string_view now = renamed_to(key);
+    throw config_error(text(where, ": there is no key '", app_detail::shown_key(key), "'; ",
+                            now.empty() ? app_detail::hint_for(key, m_order) : text("it is called '", now, "' now")));
   }
 
   std::map<std::string, bound> m_keys;

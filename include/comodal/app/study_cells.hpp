@@ -147,6 +147,8 @@ template <tensor_backend Backend>
 [[nodiscard]] std::vector<study_cell> cells_of(const study& s, const registry<Backend>& names) {
   std::vector<study_cell> cells;
   std::map<std::string, std::string> taken;
+  std::string lines;
+  std::set<std::string> told;
   for (const index seed : s.options.seeds)
     for (std::size_t l = 0; l < s.label_sets.size(); ++l)
       for (std::size_t v = 0; v < s.variants.size(); ++v) {
@@ -161,10 +163,15 @@ template <tensor_backend Backend>
         cell.name += text("-seed", seed);
         cell.title += text("; seed ", seed);
         try {
-          cell.settings = experiment::from(app_detail::settings_of(s, variant, labels, seed), names);
-          cell.settings.check(names);
+          cell.settings = experiment::checked(app_detail::settings_of(s, variant, labels, seed), names);
         } catch (const config_error& failure) {
-          throw config_error(text("variant '", variant.name, "': ", failure.what()));
+          // Of other variants, label sets and seeds it is the same fault.
+          if (told.insert(failure.what()).second) {
+            std::string line = text("variant '", variant.name, "': ", failure.what());
+            for (std::size_t at = 0; (at = line.find('\n', at)) != std::string::npos; ++at)
+              line.insert(at + 1, text("variant '", variant.name, "': "));
+            lines += (lines.empty() ? "" : "\n") + line;
+          }
         }
         if (const auto [at, fresh] = taken.emplace(cell.name, cell.title); !fresh)
           throw config_error(text(s.file.string(), ": '", at->second, "' and '", cell.title,
@@ -172,6 +179,7 @@ template <tensor_backend Backend>
                                   "; give them names that differ in letters or digits"));
         cells.push_back(std::move(cell));
       }
+  if (!lines.empty()) throw config_error(lines);
   return cells;
 }
 

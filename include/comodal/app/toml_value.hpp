@@ -94,6 +94,18 @@ template <class T>
 }
 inline constexpr std::size_t deepest_nesting = 32;
 
+// Where the first byte stands that no TOML text may have: a control character, or one that is no UTF-8; npos if there
+// is none. The parser reads past the end of some such texts.
+[[nodiscard]] inline std::size_t first_bad_byte(std::string_view words) {
+  for (std::size_t i = 0; i < words.size();) {
+    const std::size_t length = core_detail::utf8_length(words.substr(i));
+    const auto c = static_cast<unsigned char>(words[i]);
+    if (length == 0 || (c < 0x20 && c != '\t' && c != '\n' && c != '\r') || c == 0x7F) return i;
+    i += length;
+  }
+  return std::string_view::npos;
+}
+
 // Reads a TOML value into `out`; false if it is of another kind.
 template <class T>
 [[nodiscard]] bool read_value(const toml::value& value, T& out) {
@@ -169,7 +181,7 @@ template <class T>
 
 // A word of a command line as TOML has it, or else the word itself.
 [[nodiscard]] inline toml::value parse_word(const std::string& word) {
-  if (nesting_of(word) > deepest_nesting) return toml::value(word);
+  if (nesting_of(word) > deepest_nesting || first_bad_byte(word) != std::string::npos) return toml::value(word);
   try {
     std::istringstream in("x = " + word + "\n");
     return toml::parse(in, "command line").at("x");

@@ -171,7 +171,8 @@ class training {
     }
     if (m_processes.writes()) write_text(settings_file(), m_e.keys().resolved());
     m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ", host_threads(), " threads, ",
-                      m_e.train.steps, " steps"));
+                      m_e.train.steps, " steps",
+                      trainer.step() == 0 ? "" : text(", continued behind ", trainer.step())));
     const auto result = trainer.run([&] { return m_watch.stops(); });
     return {result, trainer.trained_count(), m_context.pool().statistics().peak, true};
   }
@@ -274,9 +275,11 @@ class training {
           .labels;
     };
     if (!cases.validation().empty())
-      trainer.validate = [&cases, &plan, segment] {
+      trainer.validate = [this, &cases, &plan, segment] {
         const auto fused = [&](const case_data& one) { return segment(one, 0.5, ""); };
-        return validation_scores{{"dice", mean_dice(cases.validation(), plan, fused)}};
+        const double dice = mean_dice(cases.validation(), plan, fused);
+        m_watch.tell(text("validation Dice ", dice));
+        return validation_scores{{"dice", dice}};
       };
     trainer.predict = [&cases, segment](const std::string& weights, std::uint32_t number) {
       return segment(*cases.unlabelled().at(number), 0.5, weights);

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <deque>
 #include <optional>
 #include <string>
@@ -81,6 +82,16 @@ void measure_training(tape<Backend>& home, app::experiment& e, const cli::benchm
   result.loss = item(loss);
 }
 
+// The volume of `--work predict`: its modalities and the probabilities of its classes.
+inline void expect_memory_for_volume(const cli::benchmark_arguments& arguments) {
+  double bytes = 4.0 * (arguments.modalities + arguments.classes);
+  for (const index v : arguments.volume) bytes *= static_cast<double>(v);
+  if (const double memory = machine_memory(); arguments.work == "predict" && memory > 0 && bytes > memory)
+    throw config_error(text("--volume: its images and probabilities take ", std::round(bytes / (1 << 30)),
+                            " GiB, this machine has ", std::round(memory / (1 << 30)),
+                            " GiB of memory; make it smaller"));
+}
+
 // Times the prediction of a volume.
 template <tensor_backend Backend>
 void measure_prediction(tape<Backend>& home, const app::experiment& e, const cli::benchmark_arguments& arguments,
@@ -127,6 +138,8 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   auto e = app::read_experiment(arguments.config, overrides, names);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   if (!arguments.precision.empty()) e.network.precision = arguments.precision;
+  if (!arguments.json.empty()) (void)output_place(arguments.json);  // said before the work
+  cli_detail::expect_memory_for_volume(arguments);
   const host_threads_scope threads(e.threads);
   context<Backend> ctx;
   tape<Backend> home(ctx);

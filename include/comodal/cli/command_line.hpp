@@ -13,10 +13,12 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <functional>
+#include <iostream>
 #include <optional>
 #include <string>
 #include <system_error>
@@ -45,32 +47,50 @@ class command_line {
     add_report();
     add_benchmark();
     add_info();
+    refuse_empty_names();
   }
 
   /// @return the exit status
   int run(int argc, char** argv) {
     if (argc > 0) m_experiment.program = argv[0];
+    int status = 2;
     try {
       m_app.parse(argc, argv);
+      status = run_command();
     } catch (const CLI::ParseError& failure) {
       refuse_unknown_command(argc, argv);
-      return m_app.exit(failure) == 0 ? 0 : 2;
+      status = m_app.exit(failure) == 0 ? 0 : 2;
+      std::cout.flush();  // CLI11 prints help there
     }
+    // A full disk behind stdout must not look like success.
+    if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return status;
+    std::fprintf(stderr, "comodal: the output cannot be written (%s)\n", std::strerror(errno));
+    return status == 0 ? 1 : status;
+  }
+
+ private:
+  int run_command() const {
     for (const auto& [command, computes, call] : m_commands) {
       if (!*command) continue;
       std::optional<runtime> scope;  // other commands need no device
       if (computes == needs::runtime) scope.emplace();
       use_host_threads(0);
-      const int status = call();
-      // A full disk behind stdout must not look like success.
-      if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0) return status;
-      std::fprintf(stderr, "comodal: the output cannot be written (%s)\n", std::strerror(errno));
-      return status == 0 ? 1 : status;
+      return call();
     }
     return 2;
   }
 
- private:
+  // An empty name, as an unset variable of a shell leaves it, would mean the current folder.
+  void refuse_empty_names() {
+    const CLI::Validator named(
+        [](const std::string& word) { return word.empty() ? std::string("expected a name, found an empty one") : ""; },
+        "", "name");
+    for (const auto& one : m_commands)
+      for (const char* name : {"folder", "experiment", "file", "model", "images", "predictions", "runs", "--labels",
+                               "--images", "--out", "--json", "--config", "--dataset", "--folder"})
+        if (auto* option = one.words->get_option_no_throw(name)) option->check(named);
+  }
+
   static constexpr const char* memory_help =
       "limit of the tensor memory of a step in GiB (train.memory); stages are recomputed until it fits. 0: no limit";
 
@@ -98,6 +118,16 @@ class command_line {
         },
         "", "number");
   }
+  static CLI::Validator whole_number() {
+    return CLI::Validator(
+        [](const std::string& word) {
+          std::uint64_t value = 0;
+          const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
+          if (failure == std::errc() && end == word.data() + word.size()) return std::string();
+          return text("'", word, "', expected a whole number from 0 to 2^64 - 1");
+        },
+        "", "whole number");
+  }
   struct command {
     CLI::App* words;
     needs computes;
@@ -115,7 +145,7 @@ class command_line {
                   [this](CLI::App& at) { return cli::phantom(m_phantom, at.remaining()); });
     c->add_option("folder", m_phantom.folder, "folder to write; new or empty")->required();
     c->add_option("--config", m_phantom.config, "TOML file with a table [phantom]");
-    c->add_option("--seed", m_phantom.seed, "decides every case");
+    c->add_option("--seed", m_phantom.seed, "decides every case")->check(whole_number());
     c->add_flag("--easy", m_phantom.easy, "less noise, fewer distractors");
     c->add_flag("--hard", m_phantom.hard, "more noise, more distractors");
     c->add_flag("--copies", m_phantom.copies, "control: all modalities are the same image");
@@ -197,6 +227,7 @@ class command_line {
     c->add_option("--dataset", m_evaluate.dataset,
                   "dataset.json with the classes of masks that `predict` did not write");
     c->add_flag("--complete", m_evaluate.complete, "refuse a folder that lacks the mask of a label");
+    c->add_flag("--common", m_evaluate.common, "score only the cases of which every folder has a mask");
     c->add_flag("--uncertainty", m_evaluate.uncertainty,
                 "also compare the uncertainty maps of `predict --uncertainty` with the errors");
   }
@@ -229,6 +260,7 @@ class command_line {
     c->add_option("--out", m_report.file, "the HTML file")->required();
     c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
     c->add_option("--dataset", m_report.dataset, "dataset.json with the classes of masks that `predict` did not write");
+    c->add_flag("--common", m_report.common, "score only the cases of which every run has a mask");
     c->add_option("--title", m_report.title, "heading of the report");
     c->add_option("--cases", m_report.cases, "number of cases with pictures")->check(number(0, 1e6));
   }

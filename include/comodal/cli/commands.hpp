@@ -30,7 +30,7 @@ namespace comodal::inline COMODAL_CONFIG {
 namespace cli {
 
 /// Calls a command; what it throws becomes one line on stderr, behind the program's name.
-/// @return its exit status; 1 for a failure, 2 for bad input
+/// @return its exit status; 1 for a failure (of the disk, the device, for memory), 2 for bad input
 template <class Command>
 int guarded(const std::string& program, const Command& command) {
   const auto failed = [&](const char* words, int status) {
@@ -40,6 +40,8 @@ int guarded(const std::string& program, const Command& command) {
   try {
     return command();
   } catch (const device_error& failure) {
+    return failed(failure.what(), 1);
+  } catch (const disk_error& failure) {
     return failed(failure.what(), 1);
   } catch (const error& failure) {
     return failed(failure.what(), 2);
@@ -55,7 +57,7 @@ int guarded(const std::string& program, const Command& command) {
 /// Calls what trains; memory that runs out is told with what to do about it.
 template <class Work>
 auto with_smaller_crops(const Work& work) {
-  constexpr const char* smaller = "; use a smaller batch.patch_size or fewer crops per step";
+  constexpr const char* smaller = "; use a smaller batch.patch_size, fewer crops per step, or fewer channels";
   try {
     return work();
   } catch (const out_of_memory_error& failure) {
@@ -117,7 +119,9 @@ int predict(const app::predict_request& request, const registry<Backend>& names)
   auto watch = interruptible_observer();
   const auto summary = app::predict(request, names, watch);
   watch = {};  // clears the progress line
-  std::printf("%s: %zu cases, outputs:", request.folder.c_str(), summary.cases.size());
+  std::printf("%s: %zu cases", request.folder.c_str(), summary.cases.size());
+  if (!summary.failures.empty()) std::printf(", %zu failed", summary.failures.size());
+  std::printf(", outputs:");
   for (const auto& name : summary.outputs) std::printf("%s %s", &name == &summary.outputs[0] ? "" : ",", name.c_str());
   std::printf("\n");
   if (!summary.left.empty())

@@ -5,6 +5,7 @@
 #define COMODAL_CLI_CONSOLE_HPP
 
 #include <comodal/app/observer.hpp>
+#include <comodal/core/readable_name.hpp>
 
 #include <unistd.h>
 
@@ -33,6 +34,7 @@ class progress_line {
     const double passed = std::chrono::duration<double>(clock::now() - m_start).count();
     const auto here = static_cast<double>(at.done - at.first), rest = static_cast<double>(at.total - at.done);
     std::string words = text(at.unit, " ", at.done, " of ", at.total);
+    if (!at.name.empty()) words += text(" (", readable_name(at.name), ")");
     for (const auto& [name, value] : at.values) words += text(", ", name, " ", value);
     words += text(", ", rounded(passed / here), " s per ", at.unit, ", ", clock_time(passed / here * rest), " left");
     if (m_terminal) {

@@ -54,11 +54,13 @@ int info() {
   return 0;
 }
 
-/// Prints what a model file holds. @throws io_error if it is damaged; config_error for a name that the program lacks
+/// Prints what a model file holds. @throws io_error, config_error for a file that `predict` refuses
 template <tensor_backend Backend>
 int info(const std::filesystem::path& model, const registry<Backend>& names) {
   const auto content = read_model_file(model);
   const auto plan = app::plan_of_model(content, model, names);
+  for (const auto& weights : plan.predictors)  // what `predict` would refuse is no model
+    (void)app::segmenter<Backend>(model, content, weights, names);
   index parameters = 0;
   for (const auto& [name, array] : content.arrays)
     if (name.starts_with(plan.predictors.at(0) + "/") && name.find("/optimiser.") == std::string::npos &&

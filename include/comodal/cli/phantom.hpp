@@ -37,8 +37,10 @@ struct phantom_arguments {
 
 /// Makes a cohort. @return the exit status @throws config_error for a folder that is not empty and for bad keys
 inline int phantom(const phantom_arguments& arguments, const std::vector<std::string>& overrides) {
-  if (std::filesystem::exists(arguments.folder) && !std::filesystem::is_empty(arguments.folder))
-    throw config_error(text(arguments.folder.string(), ": exists already and is not empty; name a new folder"));
+  if (std::error_code none;
+      std::filesystem::exists(arguments.folder, none) &&
+      (!std::filesystem::is_directory(arguments.folder, none) || !std::filesystem::is_empty(arguments.folder, none)))
+    throw config_error(text(arguments.folder.string(), ": exists already and is no empty folder; name a new folder"));
   if (arguments.easy && arguments.hard) throw config_error("--easy and --hard exclude each other");
   phantom_options options;
   if (arguments.easy) make_easy(options);
@@ -48,6 +50,12 @@ inline int phantom(const phantom_arguments& arguments, const std::vector<std::st
   if (!arguments.config.empty()) raw.read_file(arguments.config);
   raw.read_overrides(overrides);
   keys.apply(raw);
+  try {
+    check(options);
+  } catch (const config_error& failure) {
+    const auto* at = raw.named_first_in(failure.what());
+    throw config_error(text(at == nullptr ? "" : at->where + ": ", failure.what()));
+  }
   if (arguments.copies) options.copies = true;
   write_phantom_cohort(arguments.folder, options, arguments.seed);
   write_text(arguments.folder / "phantom.toml",

@@ -39,6 +39,12 @@ class io_error : public error {
   using error::error;
 };
 
+/// A disk that does not take what is written: full, over its quota, failing. No fault of the input.
+class disk_error : public io_error {
+ public:
+  using io_error::io_error;
+};
+
 /// An experiment file, option or argument that makes no sense.
 class config_error : public error {
  public:

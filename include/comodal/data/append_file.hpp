@@ -5,6 +5,7 @@
 #define COMODAL_DATA_APPEND_FILE_HPP
 
 #include <comodal/core/error.hpp>
+#include <comodal/data/file.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -26,7 +27,7 @@ class append_file {
   /// @throws io_error if the file cannot be opened or made
   explicit append_file(std::filesystem::path path)
       : m_path(std::move(path)), m_descriptor(::open(m_path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0666)) {
-    if (m_descriptor < 0) throw io_error(text(m_path.string(), ": cannot be written (", std::strerror(errno), ")"));
+    if (m_descriptor < 0) data_detail::refuse_write(m_path, errno);
     if (const off_t end = ::lseek(m_descriptor, 0, SEEK_END); end > 0) m_size = end;
   }
   ~append_file() { ::close(m_descriptor); }

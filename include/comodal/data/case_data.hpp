@@ -59,7 +59,7 @@ struct case_data {
   std::vector<image_volume> images;  // one per modality, on `preparation.prepared()`; without values where absent
   std::vector<bool> present;         // one per modality
   std::vector<finding> warnings;     // what is worth a look in its files, and a normalisation that does not suit them
-  std::uint32_t checksum = 0;        // CRC-32 of the values of its images, before any preparation, and of its label
+  std::uint32_t checksum = 0;        // CRC-32 of its grid and the values of its images, as read, and of its label
 };
 
 /// The prepared images and label of a case.
@@ -115,6 +115,12 @@ std::uint32_t checksum_with(std::uint32_t sum, const volume<Scalar>& v) {
       crc32_z(sum, reinterpret_cast<const unsigned char*>(v.values.data()), v.values.size() * sizeof(Scalar)));
 }
 
+inline std::uint32_t checksum_of(const geometry& grid) {
+  const uLong sum = crc32_z(0, reinterpret_cast<const unsigned char*>(grid.size.data()), sizeof grid.size);
+  return static_cast<std::uint32_t>(
+      crc32_z(sum, reinterpret_cast<const unsigned char*>(grid.affine.data()), sizeof grid.affine));
+}
+
 case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options);
 #if COMODAL_BODIES
 COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options) {
@@ -127,6 +133,7 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
               .present = std::vector<bool>(count),
               .warnings = std::move(loaded.findings)};
   c.preparation.add(orient_step{});
+  c.checksum = checksum_of(loaded.header.grid);
   bool stripped = true;
   for (std::size_t m = 0; m < count; ++m) {
     c.present[m] = files.present(m);

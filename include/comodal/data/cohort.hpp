@@ -4,6 +4,7 @@
 #ifndef COMODAL_DATA_COHORT_HPP
 #define COMODAL_DATA_COHORT_HPP
 
+#include <comodal/core/readable_name.hpp>
 #include <comodal/data/finding.hpp>
 #include <comodal/data/image_source.hpp>
 
@@ -11,7 +12,9 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
+#include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -105,6 +108,29 @@ struct cohort {
   }
 };
 
+/// Checks the name of a modality or a class: files and folders are called after it. @param what "modality", "class"
+/// @throws config_error if it is empty, longer than 100 bytes, or no text of one line
+inline void check_name(std::string_view what, const std::string& name) {
+  if (name.empty()) throw config_error(text("a ", what, " has an empty name; name it"));
+  std::size_t kept = std::min<std::size_t>(name.size(), 100);
+  while (kept < name.size() && kept > 0 && (static_cast<unsigned char>(name[kept]) & 0xC0) == 0x80) --kept;
+  if (kept < name.size())
+    throw config_error(
+        text("the ", what, " '", readable_name(name.substr(0, kept)), "...': expected a name of at most 100 bytes"));
+  if (const std::string shown = readable_name(name); shown != name)
+    throw config_error(
+        text("the ", what, " '", shown, "': expected letters, digits and signs on one line, without \\"));
+}
+
+/// Checks the names of modalities. @throws config_error as `check_name`, and for a name that stands there twice
+inline void check_modalities(const std::vector<std::string>& names) {
+  for (const auto& name : names) check_name("modality", name);
+  for (std::size_t m = 0; m < names.size(); ++m)
+    if (std::find(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(m), names[m]) !=
+        names.begin() + static_cast<std::ptrdiff_t>(m))
+      throw config_error(text("modalities: '", names[m], "' stands there twice"));
+}
+
 /// Checks the label values of a class. @throws config_error if there is none, or one is not from 0 to 255
 inline void check_label_values(const label_class& c) {
   if (c.values.empty()) throw config_error(text("class '", c.name, "' has no label values"));
@@ -117,11 +143,16 @@ inline void check_label_values(const label_class& c) {
 /// @param region_order empty for exclusive classes; else the label value that each region is written as
 /// @throws config_error if there is no class beside the background, 0; for a value that is not from 0 to 255; for an
 /// exclusive class without exactly one value, or one whose value another class has; for a region order of another
-/// length, or with a value that no class has
+/// length, or with a value that no class has; as `check_name`, and for a name that two classes have
 void check_labels(const std::vector<label_class>& classes, const std::vector<int>& region_order);
 #if COMODAL_BODIES
 COMODAL_ONCE void check_labels(const std::vector<label_class>& classes, const std::vector<int>& region_order) {
-  for (const label_class& c : classes) check_label_values(c);
+  std::set<std::string> names;
+  for (const label_class& c : classes) {
+    check_name("class", c.name);
+    check_label_values(c);
+    if (!names.insert(c.name).second) throw config_error(text("labels: two classes are called '", c.name, "'"));
+  }
   if (classes.size() < 2 || classes[0].values != std::vector{0})
     throw config_error(text("labels: ", classes.size(), " classes, expected the background, 0, and at least one more"));
   if (!region_order.empty() && region_order.size() != classes.size() - 1)

@@ -66,18 +66,28 @@ class line_transform {
 /// @param feature one byte per voxel, first axis fastest, `size[0] * size[1] * size[2]` of them
 /// @param size voxels along the axes
 /// @param spacing voxel sizes in mm along the axes (1, 1, 1 gives voxels)
-/// @throws shape_error if the number of bytes is wrong, geometry_error for a spacing that is not positive
+/// @param wanted one byte per voxel: where the distance is asked for; elsewhere it is any number. Empty: everywhere
+/// @throws shape_error if a number of bytes is wrong, geometry_error for a spacing that is not positive
 [[nodiscard]] inline std::vector<double> squared_distance(std::span<const std::uint8_t> feature,
                                                           const std::array<index, 3>& size,
-                                                          const std::array<double, 3>& spacing) {
+                                                          const std::array<double, 3>& spacing,
+                                                          std::span<const std::uint8_t> wanted = {}) {
   const index nx = size[0], ny = size[1], nz = size[2];
   if (static_cast<index>(feature.size()) != nx * ny * nz)
     throw shape_error(text("distance transform: ", feature.size(), " voxels for ", nx, " x ", ny, " x ", nz));
+  if (!wanted.empty() && wanted.size() != feature.size())
+    throw shape_error(text("distance transform: ", wanted.size(), " voxels are wanted of ", feature.size()));
   for (const double s : spacing)
     if (!(s > 0)) throw geometry_error(text("distance transform: spacing ", s, " mm, expected a positive number"));
   std::vector<double> squares(feature.size());
-  for (std::size_t i = 0; i < feature.size(); ++i)
-    squares[i] = feature[i] ? 0.0 : std::numeric_limits<double>::infinity();
+
+  // The columns along the last axis that are asked for, and the planes that they lie in: later axes need no others.
+  std::vector<std::uint8_t> column(static_cast<std::size_t>(nx * ny), wanted.empty()),
+      plane(static_cast<std::size_t>(nx), wanted.empty());
+  for (std::size_t i = 0; i < wanted.size(); ++i)
+    if (wanted[i]) column[i % column.size()] = 1;
+  for (std::size_t i = 0; i < column.size(); ++i)
+    if (column[i]) plane[i % plane.size()] = 1;
 
   const std::array<index, 3> stride{1, nx, nx * ny};
   for (std::size_t axis = 0; axis < 3; ++axis) {
@@ -87,9 +97,20 @@ class line_transform {
     constexpr index run = 64;  // lines per task
     host_slices((lines + run - 1) / run, lines * size[axis], [&](index t) {
       detail::line_transform line(size[axis]);
-      for (index l = t * run; l < std::min(lines, (t + 1) * run); ++l)
+      for (index l = t * run; l < std::min(lines, (t + 1) * run); ++l) {
+        if (axis == 0) {
+          const auto row = feature.subspan(static_cast<std::size_t>(l * nx), static_cast<std::size_t>(nx));
+          bool any = false;
+          for (const std::uint8_t f : row) any |= f != 0;
+          std::transform(row.begin(), row.end(), squares.begin() + l * nx,
+                         [](std::uint8_t f) { return f ? 0.0 : std::numeric_limits<double>::infinity(); });
+          if (!any) continue;
+        }
+        if (axis == 1 && !plane[static_cast<std::size_t>(l % nx)]) continue;
+        if (axis == 2 && !column[static_cast<std::size_t>(l)]) continue;
         line(squares.data() + l % size[a] * stride[a] + l / size[a] * stride[b], size[axis], stride[axis],
              spacing[axis]);
+      }
     });
   }
   return squares;

@@ -72,7 +72,8 @@ COMODAL_ONCE byte_buffer read_file(const std::filesystem::path& path) {
 
 /// Unpacks a whole gzip stream, all its members, and verifies check sum and length of each (RFC 1952).
 /// @param name names the stream in messages
-/// @param most bytes to keep: what follows is unpacked and verified, but takes no memory
+/// @param most bytes that are expected: of a stream with more, the first `most` + 1 are returned, and nothing is
+/// verified
 /// @throws io_error if the stream ends early, is damaged, or is followed by something else
 [[nodiscard]] byte_buffer gunzip(std::span<const unsigned char> packed, const std::string& name,
                                  std::size_t most = std::numeric_limits<std::size_t>::max());
@@ -89,19 +90,20 @@ COMODAL_ONCE byte_buffer gunzip(std::span<const unsigned char> packed, const std
   constexpr std::size_t at_once = std::numeric_limits<uInt>::max();
   const unsigned char* tail = packed.data() + packed.size() - 4;
   const std::size_t claimed = tail[0] | tail[1] << 8 | tail[2] << 16 | static_cast<std::size_t>(tail[3]) << 24;
-  byte_buffer out(std::min({claimed, packed.size() * 1032, most}) + 64), beyond;
+  const std::size_t end = most == std::numeric_limits<std::size_t>::max() ? most : most + 1;
+  byte_buffer out(std::min(std::min(claimed, packed.size() * 1032) + 64, end));
   std::size_t in = 0, made = 0;
   for (;;) {
-    if (made == out.size() && made < most) out.resize(most - made > made ? made * 2 : most);
-    if (made >= most && beyond.empty()) beyond.resize(65536);
+    if (made == out.size()) out.resize(end - made > made ? made * 2 : end);
     z.next_in = const_cast<unsigned char*>(packed.data()) + in;
     z.avail_in = static_cast<uInt>(std::min(at_once, packed.size() - in));
-    z.next_out = made < most ? out.data() + made : beyond.data();
-    z.avail_out = static_cast<uInt>(made < most ? std::min(at_once, out.size() - made) : beyond.size());
+    z.next_out = out.data() + made;
+    z.avail_out = static_cast<uInt>(std::min(at_once, out.size() - made));
     const uInt in_before = z.avail_in, out_before = z.avail_out;
     const int state = inflate(&z, Z_NO_FLUSH);
     in += in_before - z.avail_in;
     made += out_before - z.avail_out;
+    if (made > most) break;
     if (state == Z_STREAM_END) {
       while (in < packed.size() && packed[in] == 0) ++in;
       if (in == packed.size()) break;
@@ -113,7 +115,7 @@ COMODAL_ONCE byte_buffer gunzip(std::span<const unsigned char> packed, const std
       throw damaged(z.msg ? z.msg : "it cannot be unpacked");
     }
   }
-  out.resize(std::min(made, most));
+  out.resize(made);
   return out;
 }
 #endif
@@ -128,7 +130,10 @@ COMODAL_ONCE byte_buffer gunzip(std::span<const unsigned char> packed, const std
   z.avail_in = static_cast<uInt>(std::min<std::size_t>(packed.size(), std::numeric_limits<uInt>::max()));
   z.next_out = out.data();
   z.avail_out = static_cast<uInt>(count);
-  for (int state = Z_OK; state == Z_OK && z.avail_in > 0 && z.avail_out > 0;) state = inflate(&z, Z_NO_FLUSH);
+  for (int state = Z_OK; state == Z_OK && z.avail_in > 0 && z.avail_out > 0;) {
+    state = inflate(&z, Z_NO_FLUSH);
+    if (state == Z_STREAM_END && is_gzip({z.next_in, z.avail_in})) state = inflateReset(&z);  // the next member
+  }
   out.resize(count - z.avail_out);
   return out;
 }
@@ -175,30 +180,71 @@ inline void sync_folder(const std::filesystem::path& folder) {
 
 }  // namespace data_detail
 
+/// Where a file that is written stands: behind links, which stay what they are.
+/// @throws io_error if no file can be written there: something else than a file is in its place, or the folder is
+/// missing
+[[nodiscard]] std::filesystem::path output_place(const std::filesystem::path& path);
+#if COMODAL_BODIES
+COMODAL_ONCE std::filesystem::path output_place(const std::filesystem::path& path) {
+  namespace fs = std::filesystem;
+  const auto refuse = [&](const auto&... why) { throw io_error(text(path.string(), ": cannot be written: ", why...)); };
+  if (path.empty()) throw io_error("a file to write has no name; name a file");
+  std::error_code failure, none;
+  const auto kind = fs::status(path, failure).type();
+  if (kind == fs::file_type::directory) refuse("it is a folder; name a file");
+  if (kind != fs::file_type::regular && kind != fs::file_type::not_found)
+    refuse(kind == fs::file_type::none ? failure.message() + "; name another place"
+                                       : "it is a pipe, a socket or a device; name a file");
+  fs::path place = path;
+  for (int links = 0; links < 40 && fs::is_symlink(place, none); ++links) {
+    const auto target = fs::read_symlink(place, none);
+    place = target.is_absolute() ? target : place.parent_path() / target;
+  }
+  if (!place.has_filename()) refuse("its name ends in a slash; name a file");
+  const auto folder = place.has_parent_path() ? place.parent_path() : fs::path(".");
+  if (!fs::is_directory(folder, none))
+    refuse("there is no folder ", folder.string(), "; make it, or name another place");
+  return place;
+}
+#endif
+
+namespace data_detail {
+
+// What a failed write is: a disk's fault, or a place that cannot be written.
+[[noreturn]] inline void refuse_write(const std::filesystem::path& path, int reason) {
+  const std::string words = text(path.string(), ": cannot be written (", std::strerror(reason), ")");
+  if (reason == ENOSPC || reason == EDQUOT || reason == EIO || reason == EFBIG)
+    throw disk_error(text(words, reason == EIO ? "" : "; make room, and call it again"));
+  throw io_error(words + "; name another place");
+}
+
+}  // namespace data_detail
+
 /// Writes a file in one step: to a temporary file `NAME.partial-...` beside it, synced, then renamed, and the folder is
-/// synced. A reader sees the old file or the new one, after a power failure too.
-/// @throws io_error if the folder is missing or the disk refuses; the temporary file is removed
+/// synced. A reader sees the old file or the new one, after a power failure too. A link is written through.
+/// @throws io_error as `output_place`; disk_error if the disk refuses. The temporary file is removed
 void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes);
 #if COMODAL_BODIES
 COMODAL_ONCE void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes) {
   static std::atomic<unsigned> number{0};
+  const std::filesystem::path place = output_place(path);
   std::filesystem::path partial;
   std::FILE* file = nullptr;
   // A killed program leaves its temporary file behind, and in a container the next one may have the same process
   // number.
   for (int tries = 0; !file && (tries == 0 || (errno == EEXIST && tries < 1000)); ++tries) {
-    partial = text(path.string(), ".partial-", ::getpid(), "-", number++);
+    partial = text(place.string(), ".partial-", ::getpid(), "-", number++);
     file = std::fopen(partial.c_str(), "wbx");
   }
-  if (!file) throw io_error(text(path.string(), ": cannot be written (", std::strerror(errno), ")"));
+  if (!file) data_detail::refuse_write(path, errno);
   bool good = bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
   good = good && std::fflush(file) == 0 && ::fsync(::fileno(file)) == 0;
   int reason = good ? 0 : errno;
   if (std::fclose(file) != 0 && good) good = false, reason = errno;
-  if (good && std::rename(partial.c_str(), path.c_str()) != 0) good = false, reason = errno;
-  if (good) return data_detail::sync_folder(path.parent_path());
+  if (good && std::rename(partial.c_str(), place.c_str()) != 0) good = false, reason = errno;
+  if (good) return data_detail::sync_folder(place.parent_path());
   std::remove(partial.c_str());
-  throw io_error(text(path.string(), ": cannot be written (", std::strerror(reason), ")"));
+  data_detail::refuse_write(path, reason);
 }
 #endif
 

@@ -25,6 +25,8 @@ inline void make_folder(const std::filesystem::path& folder) {
   std::filesystem::create_directories(folder, failure);
   std::error_code unknown;
   if (std::filesystem::is_directory(folder, unknown)) return;
+  if (failure == std::errc::no_space_on_device || failure == std::errc::io_error || failure.value() == EDQUOT)
+    throw disk_error(text(folder.string(), ": this folder cannot be made (", failure.message(), "); make room"));
   throw io_error(text(folder.string(), ": this folder cannot be made (",
                       failure ? failure.message() : "a file stands in its place", "); name another place"));
 }

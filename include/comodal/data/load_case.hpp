@@ -147,7 +147,8 @@ COMODAL_ONCE loaded_images load_images(const case_files& files) {
   for (std::size_t r = 0; r < readable.size(); ++r)
     if (const std::string how = grid_difference(grids[r], grids[common]); !how.empty())
       c.findings.push_back({finding::level::error, files.name(readable[r]),
-                            text("is on another grid than ", c.reference.filename().string(), ": ", how)});
+                            text("is on another grid than ", c.reference.filename().string(), ": ", how,
+                                 "; resample it to that grid first (volumes are not resampled)")});
   return c;
 }
 #endif
@@ -223,8 +224,9 @@ COMODAL_ONCE loaded_images load_images(const case_files& files) {
   }
   if (!c.reference.empty())
     if (const std::string how = grid_difference(label.geometry, c.grid); !how.empty())
-      c.findings.push_back(
-          {finding::level::error, name, text("is on another grid than ", c.reference.filename().string(), ": ", how)});
+      c.findings.push_back({finding::level::error, name,
+                            text("is on another grid than ", c.reference.filename().string(), ": ", how,
+                                 "; look whether it belongs to that image, or resample it to that grid")});
   for (const std::string& words : undeclared_labels(label, classes))
     c.findings.push_back({finding::level::error, name, words});
   for (const std::string& words : unannotated_labels(label, classes, labelled.annotated, labelled.files.id))

@@ -45,17 +45,26 @@ inline void expect_memory_for(double bytes, const std::string& name) {
                         " GiB of memory; the header is damaged, or the volume must be cut"));
 }
 
-// Unpacks as many bytes as the header asks for: a small file that unpacks to something huge takes no more memory.
+// Bytes behind the voxels that mean nothing: fewer than a slice of the header's, and than a page.
+inline double padding_of(const nifti_header& h) {
+  return std::min(4096.0, static_cast<double>(h.grid.size[0]) * static_cast<double>(h.grid.size[1]) *
+                                  static_cast<double>(h.value_bytes) -
+                              1);
+}
+
+// Unpacks as many bytes as the header asks for, and enough to see that there are more: a small file that unpacks to
+// something huge takes neither memory nor time.
 inline byte_buffer unpacked_nifti(const byte_buffer& packed, const std::string& name) {
   std::size_t most = 4096;  // enough to say what it is, if it is no NIfTI file
   double claimed = 0;
   const byte_buffer front = gunzip_front(packed, 544);
   try {
-    claimed = claimed_bytes(parse_nifti_header(front, name));
-    most = claimed < 1e18 ? static_cast<std::size_t>(claimed) : std::numeric_limits<std::size_t>::max();
-  } catch (const error&) {  // said by the caller, after the stream was verified
+    const nifti_header h = parse_nifti_header(front, name);
+    claimed = claimed_bytes(h);
+    most = claimed < 1e18 ? static_cast<std::size_t>(claimed + padding_of(h)) : most;
+  } catch (const error&) {  // said by the caller
   }
-  if (is_gzip(front)) throw io_error(text(name, ": is gzip-compressed twice; unpack it once (gunzip)"));
+  if (is_gzip(front)) throw io_error(text(name, ": is gzip-compressed more than once; unpack it until it is a .nii"));
   expect_memory_for(claimed, name);
   return gunzip(packed, name, most);
 }
@@ -109,9 +118,14 @@ inline scalar_type scalar_type_of_nifti(int datatype) {
   }
 }
 
-// Refuses a file that is shorter than its header says.
+// Refuses a file that is shorter or longer than its header says.
 inline void check_length(const nifti_header& h, std::size_t bytes, const std::string& name) {
-  if (static_cast<double>(bytes) >= claimed_bytes(h)) return;
+  const double surplus = static_cast<double>(bytes) - claimed_bytes(h);
+  if (surplus > padding_of(h))
+    throw io_error(text(name, ": damaged header, it describes ", listed(h.grid.size, " x "), " voxels of ",
+                        h.value_bytes, " bytes", h.volumes > 1 ? text(" in ", h.volumes, " volumes") : "",
+                        ", and the file has more behind them; copy the file again, or repair the header"));
+  if (surplus >= 0) return;
   const double found = static_cast<double>(bytes) - static_cast<double>(h.offset);
   throw io_error(text(name, ": truncated, ", static_cast<std::int64_t>(std::max(found, 0.0)),
                       " bytes of voxels, expected ", h.volumes > 1 ? text(h.volumes, " volumes of ") : "",
@@ -242,6 +256,7 @@ byte_buffer nifti_encoded(const volume<Scalar>& v, const nifti_header& like) {
                 "NIfTI files are written as float or uint8");
   return std::visit(
       [&](auto raw) {
+        replace_no_numbers(raw, like.grid);
         constexpr bool second = std::same_as<decltype(raw), nifti_2_header>;
         constexpr std::size_t offset = second ? 544 : 352;
         if constexpr (!second) {
@@ -290,8 +305,8 @@ template <class Scalar>
 }
 
 /// Writes a volume, float or label map, on the grid of a header: sizes, qform, sform, codes, voxel sizes and units are
-/// exactly the header's; type, scaling, description and intent are the result's own, and extensions are not carried
-/// over. The name ends in .nii or .nii.gz. Written in one step.
+/// exactly the header's, but for fields that are no numbers; type, scaling, description and intent are the result's
+/// own, and extensions are not carried over. The name ends in .nii or .nii.gz. Written in one step.
 /// @throws geometry_error if the volume is not on that grid; io_error for another ending or a file that cannot be
 /// written
 template <class Scalar>

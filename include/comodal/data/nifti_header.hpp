@@ -44,8 +44,11 @@ struct nifti_header {
 
 namespace detail {
 
+// The millimetres of a unit of space.
+inline double mm_of(int unit) { return unit == NIFTI_UNITS_METER ? 1e3 : unit == NIFTI_UNITS_MICRON ? 1e-3 : 1; }
+
 inline geometry grid_of(const nifti_image& n, const nifti_dmat44& m) {
-  const double mm = n.xyz_units == NIFTI_UNITS_METER ? 1e3 : n.xyz_units == NIFTI_UNITS_MICRON ? 1e-3 : 1;
+  const double mm = mm_of(n.xyz_units);
   geometry g;
   g.size = {n.nx, std::max<index>(n.ny, 1), std::max<index>(n.nz, 1)};
   for (std::size_t r = 0; r < 3; ++r)
@@ -65,7 +68,8 @@ inline bool looks_like_text(std::span<const unsigned char> bytes) {
 template <class Raw>
 Raw raw_header(std::span<const unsigned char> bytes, bool swapped, const std::string& name) {
   if (bytes.size() < sizeof(Raw))
-    throw io_error(text(name, ": truncated, ", bytes.size(), " bytes are less than a NIfTI header"));
+    throw io_error(
+        text(name, ": truncated, ", bytes.size(), " bytes are less than a NIfTI header; copy or download it again"));
   Raw raw;
   std::memcpy(&raw, bytes.data(), sizeof raw);
   if (swapped) swap_nifti_header(&raw, sizeof(Raw) == 348 ? 1 : 2);
@@ -108,10 +112,44 @@ void check_geometry_fields(const Raw& raw, const std::string& name) {
   for (int a = 1; a <= std::min<int>(3, static_cast<int>(raw.dim[0])) && raw.sform_code <= 0; ++a)
     if (const double size = raw.pixdim[a]; !(size >= 0 && size <= 1e6) || (size == 0 && raw.dim[a] > 1))
       damaged(text("pixdim[", a, "]"), size, "a voxel size above 0 and up to 1e6");
+  if (std::isinf(raw.scl_slope))
+    throw io_error(text(name, ": damaged header, scl_slope is ", raw.scl_slope,
+                        ", so that nobody knows the values; repair the header, or convert the images again"));
   if (!std::isfinite(raw.scl_inter) && std::isfinite(raw.scl_slope) && raw.scl_slope != 0)
     throw io_error(text(name, ": damaged header, scl_inter is ", raw.scl_inter, " beside a scl_slope of ",
                         raw.scl_slope,
                         ", so that nobody knows the values; repair the header, or convert the images again"));
+}
+
+// Fields that the grid does not come from may hold no numbers; a result does not inherit those.
+template <class Raw>
+void replace_no_numbers(Raw& raw, const geometry& grid) {
+  const auto expect = [](auto& field, double otherwise) {
+    const bool good = std::isfinite(field);
+    if (!good) field = static_cast<std::remove_reference_t<decltype(field)>>(otherwise);
+    return good;
+  };
+  const auto spacing = grid.spacing();
+  const double unit = mm_of(XYZT_TO_SPACE(raw.xyzt_units));
+  for (int a = 1; a <= 7; ++a) expect(raw.pixdim[a], a <= 3 ? spacing[static_cast<std::size_t>(a - 1)] / unit : 1);
+  expect(raw.slice_duration, 0), expect(raw.toffset, 0);
+  for (int c = 0; c < 4; ++c) expect(raw.srow_x[c], 0), expect(raw.srow_y[c], 0), expect(raw.srow_z[c], 0);
+  bool qform = expect(raw.pixdim[0], 1);
+  for (auto* field : {&raw.quatern_b, &raw.quatern_c, &raw.quatern_d, &raw.qoffset_x, &raw.qoffset_y, &raw.qoffset_z})
+    qform = expect(*field, 0) && qform;
+  if (!qform) raw.qform_code = 0;
+}
+
+// Where the voxels begin. NIfTI-1 files may say 0 for the first place behind the header.
+template <class Raw>
+std::size_t first_voxel(const Raw& raw, const std::string& name) {
+  constexpr std::size_t least = sizeof(Raw) == sizeof(nifti_2_header) ? 544 : 352;
+  const auto place = static_cast<double>(raw.vox_offset);
+  if (place == 0) return least;
+  if (!(place >= least && place < 1e15) || place != std::floor(place))
+    throw io_error(text(name, ": damaged header, vox_offset is ", place, ", expected a whole number from ", least,
+                        " on; repair the header, or convert the images again"));
+  return static_cast<std::size_t>(place);
 }
 
 template <class Raw>
@@ -124,7 +162,8 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
     throw io_error(
         text(name, ": has no NIfTI magic (an ANALYZE file?), so its orientation is unknown; convert it to NIfTI"));
   if (raw.dim[0] < 1 || raw.dim[0] > 7)
-    throw io_error(text(name, ": damaged header, dim[0] is ", raw.dim[0], ", expected 1 to 7"));
+    throw io_error(text(name, ": damaged header, dim[0] is ", raw.dim[0],
+                        ", expected 1 to 7; repair the header, or convert the images again"));
   double volumes = 1, voxels = 1;
   for (int a = 1; a <= raw.dim[0]; ++a) {
     if (a > 1 && raw.dim[a] == 0) raw.dim[a] = 1;  // as the NIfTI library reads it
@@ -146,7 +185,7 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
                       raw.datatype != DT_COMPLEX128 && raw.datatype != DT_COMPLEX256 && raw.datatype != DT_FLOAT128;
   if (bytes == 0 || !scalar)
     throw io_error(text(name, ": datatype ", raw.datatype, " (", nifti_datatype_string(raw.datatype),
-                        ") cannot be used; expected integers or floats of 8 to 64 bits"));
+                        ") cannot be used; expected integers or floats of 8 to 64 bits; convert the images"));
 
   nifti_image* made;
   if constexpr (second)
@@ -160,20 +199,18 @@ void interpret(nifti_header& h, Raw raw, const std::string& name) {
   h.datatype = raw.datatype;
   h.value_bytes = static_cast<std::size_t>(bytes);
   if (n->scl_slope != 0) h.slope = n->scl_slope, h.inter = n->scl_inter;
-  constexpr double least = second ? 544 : 352, most = 1e15;
-  h.offset = static_cast<std::size_t>(
-      raw.vox_offset > least && raw.vox_offset < most ? static_cast<double>(raw.vox_offset) : least);
+  h.offset = first_voxel(raw, name);
   h.qform_code = n->qform_code;
   h.sform_code = n->sform_code;
   const geometry q = grid_of(*n, n->qto_xyz);
   h.grid = n->sform_code > 0 ? grid_of(*n, n->sto_xyz) : q;
-  for (const double size : h.grid.spacing())
-    if (size != 0 && !(size >= 1e-6 && size <= 1e6))
-      throw geometry_error(text(name, ": damaged header, a voxel of ", size,
-                                " mm, expected 1e-6 to 1e6 mm; repair the header, or convert the images again"));
   if (!invertible(h.grid.affine))
     throw geometry_error(text(name, ": its ", n->sform_code > 0 ? "sform" : "qform",
                               " is singular, the axes span no volume; repair the header"));
+  for (const double size : h.grid.spacing())
+    if (!(size >= 1e-6 && size <= 1e6))
+      throw geometry_error(text(name, ": damaged header, a voxel of ", size,
+                                " mm, expected 1e-6 to 1e6 mm; repair the header, or convert the images again"));
   if (n->sform_code > 0 && n->qform_code > 0) h.conflict = grid_difference(q, h.grid, 1e-2);
 }
 
@@ -202,7 +239,8 @@ COMODAL_ONCE nifti_header parse_nifti_header(std::span<const unsigned char> byte
     detail::interpret(h, detail::raw_header<nifti_2_header>(bytes, h.swapped, name), name);
   else
     throw io_error(text(name, ": is not a NIfTI file (",
-                        bytes.size() < 4 ? "it is empty or nearly so" : "its first bytes are no NIfTI header", ")"));
+                        bytes.size() < 4 ? "it is empty or nearly so" : "its first bytes are no NIfTI header",
+                        "); convert the images to NIfTI, or copy the file again"));
   return h;
 }
 #endif

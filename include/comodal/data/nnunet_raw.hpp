@@ -39,8 +39,11 @@ inline std::vector<std::string> channel_names(const nlohmann::ordered_json& json
     throw io_error(
         text(name,
              ": \"channel_names\" must be an object with the keys \"0\", \"1\", ... without gaps and names as values"));
-  if (std::set<std::string>(names.begin(), names.end()).size() != names.size())
-    throw io_error(text(name, ": \"channel_names\" has the same name twice"));
+  try {
+    check_modalities(names);
+  } catch (const config_error& failure) {
+    throw io_error(text(name, ": \"channel_names\": ", failure.what()));
+  }
   return names;
 }
 
@@ -53,6 +56,11 @@ inline std::vector<label_class> label_classes(const nlohmann::ordered_json& json
     // Not a structured binding: clang before 19 cannot capture one in a unit with OpenMP.
     const auto& label = entry.key();
     const auto& value = entry.value();
+    try {
+      check_name("class", label);
+    } catch (const config_error& failure) {
+      throw io_error(text(name, ": \"labels\": ", failure.what()));
+    }
     label_class c{label, {}};
     const auto add = [&](const nlohmann::ordered_json& number) {
       if (!number.is_number_integer() || number.get<std::int64_t>() < 0 || number.get<std::int64_t>() > 255)
@@ -204,16 +212,32 @@ COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder)
   const auto json = read_json(file);
   cohort_listing c;
   c.source = folder.string();
-  c.modalities = detail::channel_names(json, file.string());
-  c.labels = detail::label_classes(json, file.string());
-  if (c.has_regions()) c.region_order = detail::region_order(json, c.labels, file.string());
-  if (json.contains("dataset"))
-    throw io_error(text(file.string(),
-                        ": lists its files under \"dataset\", which is not read; put them into imagesTr and labelsTr"));
   const std::string ending =
       json.contains("file_ending") && json["file_ending"].is_string() ? json["file_ending"].get<std::string>() : "";
-  if (ending != ".nii.gz" && ending != ".nii")
-    throw io_error(text(file.string(), ": \"file_ending\" is \"", ending, "\", expected \".nii.gz\" or \".nii\""));
+  std::string lines;  // one fault does not hide the next
+  const auto read = [&](const auto& part) {
+    try {
+      part();
+    } catch (const error& failure) {
+      lines += (lines.empty() ? "" : "\n") + std::string(failure.what());
+    }
+  };
+  read([&] { c.modalities = detail::channel_names(json, file.string()); });
+  read([&] {
+    c.labels = detail::label_classes(json, file.string());
+    if (c.has_regions()) c.region_order = detail::region_order(json, c.labels, file.string());
+  });
+  read([&] {
+    if (json.contains("dataset"))
+      throw io_error(
+          text(file.string(),
+               ": lists its files under \"dataset\", which is not read; put them into imagesTr and labelsTr"));
+  });
+  read([&] {
+    if (ending != ".nii.gz" && ending != ".nii")
+      throw io_error(text(file.string(), ": \"file_ending\" is \"", ending, "\", expected \".nii.gz\" or \".nii\""));
+  });
+  if (!lines.empty()) throw io_error(lines);
 
   auto images = read_nnunet_images(folder / "imagesTr", c.modalities.size(), ending, c.findings);
   if (images.empty()) throw io_error(text((folder / "imagesTr").string(), ": holds no image named CASE_0000", ending));
@@ -223,6 +247,13 @@ COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder)
     c.findings.push_back(
         {finding::level::warning, file,
          text("\"numTraining\" is ", json["numTraining"].dump(), ", but labelsTr holds ", labels.size(), " labels")});
+  for (std::size_t m = 0; m < c.modalities.size(); ++m)
+    if (std::none_of(images.begin(), images.end(), [&](const case_files& f) { return f.present(m); }))
+      c.findings.push_back({finding::level::warning, file,
+                            text("declares the modality '", c.modalities[m], "', which no case of imagesTr has")});
+  if (labels.empty())
+    c.findings.push_back({finding::level::warning, folder / "labelsTr",
+                          text("holds no label CASE", ending, ", so that no case is labelled")});
   if (std::filesystem::is_directory(folder / "imagesTs"))
     c.test = read_nnunet_images(folder / "imagesTs", c.modalities.size(), ending, c.findings);
   for (const auto& [id, label] : labels)

@@ -25,6 +25,7 @@ struct cohort_split {
   std::vector<std::string> validation{};  // ids kept apart, with their labels
   std::vector<std::string> exclude{};     // ids left out, test cases too
   partial_labels partial{};               // cases of which not all classes are annotated
+  std::string source{};                   // the file that the ids stand in, for messages; empty: none
 };
 
 namespace data_detail {
@@ -40,25 +41,40 @@ inline const listed_case* find_case(const cohort_listing& listing, const std::st
 }
 
 inline void check_split(const cohort_listing& listing, const cohort_split& split) {
+  std::string lines;
+  const auto refuse = [&](const auto&... words) {
+    lines += text(lines.empty() ? "" : "\n", split.source, split.source.empty() ? "" : ": ", words...);
+  };
   const auto is_test = [&](const std::string& id) {
     return std::any_of(listing.test.begin(), listing.test.end(), [&](const case_files& f) { return f.id == id; });
   };
   for (const auto& id : split.exclude)
     if (!find_case(listing, id) && !is_test(id))
-      throw config_error(text("exclude: ", listing.source, " has no case ", id));
+      lines += text(lines.empty() ? "" : "\n", "exclude: ", listing.source, " has no case ", id);
+  std::vector<std::string> known;
+  for (const auto& one : listing.training)
+    if (!one.label.empty()) known.push_back(one.files.id);
   const auto labels_needed = [&](const std::vector<std::string>& ids, const char* list) {
-    for (const auto& id : ids) {
+    for (std::size_t i = 0; i < ids.size(); ++i) {
+      const std::string& id = ids[i];
       const listed_case* const found = find_case(listing, id);
-      if (!found) throw config_error(text(list, ": ", listing.source, " has no training case ", id));
-      if (found->label.empty()) throw config_error(text(list, ": case ", id, " has no label in ", listing.source));
+      if (!found)
+        refuse(list, ": ", listing.source, " has no training case ", id,
+               known.empty() ? "" : text("; did you mean '", nearest_name(id, known), "'?"));
+      else if (found->label.empty())
+        refuse(list, ": case ", id, " has no label in ", listing.source);
+      else if (std::find(ids.begin(), ids.begin() + static_cast<std::ptrdiff_t>(i), id) !=
+               ids.begin() + static_cast<std::ptrdiff_t>(i))
+        refuse(list, ": case ", id, " is named twice");
     }
   };
   labels_needed(split.validation, "validation");
-  if (!split.labelled) return;
-  labels_needed(*split.labelled, "labelled");
-  for (const auto& id : *split.labelled)
-    if (contains(split.validation, id))
-      throw config_error(text("case ", id, " is listed both as labelled and as validation"));
+  if (split.labelled) {
+    labels_needed(*split.labelled, "labelled");
+    for (const auto& id : *split.labelled)
+      if (contains(split.validation, id)) refuse("case ", id, " is listed both as labelled and as validation");
+  }
+  if (!lines.empty()) throw config_error(lines);
 }
 
 // The names of the classes, without the background.
@@ -130,12 +146,14 @@ inline void check_all_annotated(const cohort& c, const std::string& source) {
 }  // namespace data_detail
 
 /// The cohort that a split makes of the cases of a listing. Findings about excluded cases are left out.
-/// @throws config_error for an id that the listing does not have, or that has no label where one is needed; for labels
-/// that no label map can hold (`check_labels`); for partial labels with unknown cases or classes, an empty list, a case
-/// without a label or one to validate on, and for a class that no labelled case has, a line for each
+/// @throws config_error for ids that the listing does not have, that have no label where one is needed, or that a list
+/// names twice, a line for each; for labels that no label map can hold (`check_labels`, `check_modalities`); for
+/// partial labels with unknown cases or classes, an empty list, a case without a label or one to validate on, and for a
+/// class that no labelled case has, a line for each
 [[nodiscard]] cohort apply_split(const cohort_listing& listing, const cohort_split& split = {});
 #if COMODAL_BODIES
 COMODAL_ONCE cohort apply_split(const cohort_listing& listing, const cohort_split& split) {
+  check_modalities(listing.modalities);
   if (!listing.labels.empty()) check_labels(listing.labels, listing.region_order);
   data_detail::check_split(listing, split);
   data_detail::check_partial_labels(listing, split);
@@ -199,15 +217,16 @@ struct cohort_fold {
           json_value<std::vector<std::string>>(one, "val", what)};
 }
 
-/// The ids that `names` stand for: names of lists in a file of named lists, or ids if `lists` is empty.
+/// The ids that `names` stand for: names of lists in a file of named lists, each id of theirs once, or ids if `lists`
+/// is empty.
 /// @throws as `read_split`
 [[nodiscard]] inline std::vector<std::string> split_ids(const std::filesystem::path& lists,
                                                         const std::vector<std::string>& names) {
   if (lists.empty()) return names;
   std::vector<std::string> ids;
   for (const std::string& name : names) {
-    const auto list = read_split(lists, name);
-    ids.insert(ids.end(), list.begin(), list.end());
+    for (auto& id : read_split(lists, name))
+      if (!data_detail::contains(ids, id)) ids.push_back(std::move(id));
   }
   return ids;
 }

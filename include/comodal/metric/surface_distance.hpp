@@ -6,6 +6,7 @@
 #ifndef COMODAL_METRIC_SURFACE_DISTANCE_HPP
 #define COMODAL_METRIC_SURFACE_DISTANCE_HPP
 
+#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/distance_transform.hpp>
 #include <comodal/metric/overlap.hpp>
 #include <comodal/metric/statistics.hpp>
@@ -107,7 +108,7 @@ struct box3 {
                                                             const std::vector<std::uint8_t>& to,
                                                             const std::array<index, 3>& size,
                                                             const std::array<double, 3>& spacing) {
-  const std::vector<double> squares = squared_distance(to, size, spacing);
+  const std::vector<double> squares = squared_distance(to, size, spacing, from);
   std::vector<double> distances;
   for (std::size_t i = 0; i < from.size(); ++i)
     if (from[i]) distances.push_back(std::sqrt(squares[i]));
@@ -144,8 +145,12 @@ COMODAL_ONCE surface_distances measure_surfaces(const volume_view& prediction, c
   if (box.empty()) return result;
   std::array<index, 3> size{};
   for (std::size_t x = 0; x < 3; ++x) size[x] = box.last[x] - box.first[x] + 2;
-  const auto p = detail::border_voxels(detail::padded_mask(prediction, set, box, size), size);
-  const auto r = detail::border_voxels(detail::padded_mask(reference, set, box, size), size);
+  std::array<std::vector<std::uint8_t>, 2> borders;
+  host_tasks(2, [&](index i) {
+    const volume_view& mask = i == 0 ? prediction : reference;
+    borders[static_cast<std::size_t>(i)] = detail::border_voxels(detail::padded_mask(mask, set, box, size), size);
+  });
+  const auto& [p, r] = borders;
   result.prediction_surface = std::count(p.begin(), p.end(), 1);
   result.reference_surface = std::count(r.begin(), r.end(), 1);
   if (result.prediction_surface == 0 || result.reference_surface == 0) return result;

@@ -7,9 +7,10 @@
 #include <comodal/data/case_data.hpp>
 #include <comodal/model/network_options.hpp>
 
+#include <algorithm>
 #include <cmath>
-#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -34,6 +35,13 @@ struct model_plan {
   [[nodiscard]] index channels() const { return static_cast<index>(has_regions() ? labels.size() - 1 : labels.size()); }
 };
 
+/// Words where a crop or a window has more voxels than any network is given; else empty. @param patch (D, H, W)
+[[nodiscard]] inline std::string too_many_voxels(const extent3& patch) {
+  double voxels = 1;
+  for (const index v : patch) voxels *= static_cast<double>(v);
+  return voxels > 512.0 * 512 * 512 ? text(voxels, " voxels, expected at most 512 x 512 x 512") : std::string();
+}
+
 namespace model_detail {
 
 // Numbers of a network that no computer could hold, before they are multiplied with each other.
@@ -53,6 +61,7 @@ inline void check_bounds(const network_options& network) {
 
 // The window must be a multiple of the network's total stride, which is multiplied up only as far as it divides.
 inline void check_patch(const extent3& patch, const network_options& network) {
+  if (const std::string words = too_many_voxels(patch); !words.empty()) throw config_error("patch_size: " + words);
   for (std::size_t a = 0; a < 3; ++a) {
     if (patch[a] < 1 || patch[a] > 1024)
       throw config_error(text("patch_size: ", patch[a], " voxels, expected 1 to 1024 along each axis"));
@@ -70,6 +79,22 @@ inline void check_patch(const extent3& patch, const network_options& network) {
 
 }  // namespace model_detail
 
+/// Refuses crops of which no more than the first maps of the network, or one modality, would fill the memory of this
+/// machine. @param crops at once @param key of the size, for the message
+/// @throws config_error naming the key and both sizes
+inline void expect_memory_for(const network_options& network, const extent3& patch, index crops, std::string_view key) {
+  double bytes = network.precision == "fp32" ? 12 : 6;  // input, convolved and normalised maps live at once
+  for (const index v : patch) bytes *= static_cast<double>(v);
+  bytes *= static_cast<double>(std::max<index>(network.stream_channels.empty() ? 1 : network.stream_channels[0], 1)) *
+           static_cast<double>(crops);
+  const double memory = machine_memory(), gib = 1 << 30;
+  if (memory > 0 && bytes > memory)
+    throw config_error(text(key, " = [", patch[2], ", ", patch[1], ", ", patch[0],
+                            "]: the first maps of the network take ", std::round(bytes / gib), " GiB for ", crops,
+                            crops == 1 ? " crop" : " crops", ", this machine has ", std::round(memory / gib),
+                            " GiB of memory; make it smaller"));
+}
+
 /// Checks that a prediction can be made with the plan: labels, network, preparation and window are in range and fit
 /// each other. @throws config_error that names what does not
 void check(const model_plan& plan);
@@ -77,8 +102,7 @@ void check(const model_plan& plan);
 COMODAL_ONCE void check(const model_plan& plan) {
   const std::size_t count = plan.modalities.size();
   if (count < 1 || count > 255) throw config_error(text("modalities: ", count, " names, expected 1 to 255"));
-  if (std::set<std::string>(plan.modalities.begin(), plan.modalities.end()).size() != count)
-    throw config_error("modalities: a name stands there twice");
+  check_modalities(plan.modalities);
   check_labels(plan.labels, plan.region_order);
   if (plan.predictors.empty()) throw config_error("predictors: no name, expected at least one");
   model_detail::check_bounds(plan.network);

@@ -56,11 +56,15 @@ inline void write_checked_safetensors(const std::filesystem::path& path, safeten
   write_safetensors(path, content);
 }
 
-/// Compares the check sum of a file, if it has one, with its content. @param name names the file in messages
-/// @throws io_error if they differ
+/// Compares the check sum of a file with its content. @param name names the file in messages
+/// @throws io_error if they differ, or it has none
 inline void verify_checksum(const safetensors_file& content, const std::string& name) {
   const auto found = content.metadata.find(nn_detail::checksum_key);
-  if (found != content.metadata.end() && found->second != checksum_of(content))
+  if (found == content.metadata.end())
+    throw io_error(text(name,
+                        ": has no check sum (comodal.checksum in its metadata): another program or an older comodal "
+                        "wrote it, or it is damaged; take the file that the training wrote, or train again"));
+  if (found->second != checksum_of(content))
     throw io_error(text(name, ": is damaged: its check sum is ", found->second, ", its content has ",
                         checksum_of(content), "; copy the file again, or take another"));
 }

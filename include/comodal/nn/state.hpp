@@ -7,6 +7,9 @@
 #include <comodal/nn/parameters.hpp>
 #include <comodal/nn/safetensors.hpp>
 
+#include <algorithm>
+#include <cmath>
+
 namespace comodal::inline COMODAL_CONFIG {
 
 /// Adds every parameter to `file` as `prefix` + its name.
@@ -17,7 +20,7 @@ void save_parameters(const parameter_store<Backend>& from, const std::string& pr
 }
 
 /// Replaces every parameter by the array `prefix` + its name. @throws io_error if one is missing or has another shape
-/// or type
+/// or type, or holds values that are no numbers
 template <tensor_backend Backend>
 void load_parameters(const parameter_store<Backend>& to, const std::string& prefix, const safetensors_file& file) {
   for (const auto& p : to.all()) {
@@ -28,8 +31,12 @@ void load_parameters(const parameter_store<Backend>& to, const std::string& pref
     if (!(found->second.shape == p.value.shape()))
       throw io_error(text("array '", name, "' is ", found->second.shape.to_string(), ", the network's parameter is ",
                           p.value.shape().to_string()));
-    p.value.assign(
-        p.value.ctx().make(p.value.shape(), found->second.template values<typename Backend::scalar_type>(name)));
+    const auto values = found->second.template values<typename Backend::scalar_type>(name);
+    if (!std::all_of(values.begin(), values.end(), [](auto v) { return std::isfinite(v); }))
+      throw io_error(text("array '", name,
+                          "' holds NaN or infinite values: its training diverged; train again with a "
+                          "lower optimiser.learning_rate"));
+    p.value.assign(p.value.ctx().make(p.value.shape(), values));
   }
 }
 

@@ -85,7 +85,7 @@ inline void write_checkpoint(const std::filesystem::path& file, safetensors_file
 
 /// Puts the check sums of a run's cases into a checkpoint.
 inline void save_cases(const case_checksums& cases, safetensors_file& file) {
-  if (!cases.empty()) file.metadata["comodal.cases"] = nlohmann::json(cases).dump(-1, ' ', true);
+  if (!cases.empty()) file.metadata["comodal.case_checksums"] = nlohmann::json(cases).dump(-1, ' ', true);
 }
 
 /// Refuses to go on with other cases than those that a checkpoint was made with.
@@ -93,7 +93,7 @@ inline void save_cases(const case_checksums& cases, safetensors_file& file) {
 /// @throws io_error naming the first that is new, missing, or has other images
 inline void refuse_other_cases(const case_checksums& cases, const std::filesystem::path& file,
                                const safetensors_file& content) {
-  const auto found = content.metadata.find("comodal.cases");
+  const auto found = content.metadata.find("comodal.case_checksums");
   if (cases.empty() || found == content.metadata.end()) return;
   const auto other = [&](const std::string& id, const char* how) {
     return io_error(text(file.string(), ": case ", id, " ", how,
@@ -102,11 +102,12 @@ inline void refuse_other_cases(const case_checksums& cases, const std::filesyste
   };
   const auto then = nlohmann::json::parse(found->second, nullptr, false);
   if (!then.is_object())
-    throw io_error(text(file.string(), ": comodal.cases is no list of cases; the file is damaged"));
+    throw io_error(text(file.string(), ": comodal.case_checksums is no list of cases; the file is damaged"));
   for (const auto& [id, sum] : cases) {
     const auto before = then.find(id);
     if (before == then.end()) throw other(id, "has come");
-    if (json_value<std::uint32_t>(*before, "comodal.cases") != sum) throw other(id, "has changed its images or label");
+    if (json_value<std::uint32_t>(*before, "comodal.case_checksums") != sum)
+      throw other(id, "has changed its images, their grid or its label");
   }
   for (const auto& one : then.items())
     if (!cases.contains(one.key())) throw other(one.key(), "has gone");

@@ -69,7 +69,7 @@ class training_log {
   /// @throws io_error if rows are still not written
   void finish() {
     for (auto* file : {&m_json, &m_csv})
-      if (*file && !(*file)->flush()) throw io_error(text((*file)->problem(), "; the last rows of the log are lost"));
+      if (*file && !(*file)->flush()) throw disk_error(text((*file)->problem(), "; the last rows of the log are lost"));
   }
 
  private:

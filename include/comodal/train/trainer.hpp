@@ -84,6 +84,8 @@ class trainer {
 
   /// The number of scalars that are trained.
   [[nodiscard]] index trained_count() const { return m_optimisers.count(); }
+  /// Steps that are done.
+  [[nodiscard]] std::uint32_t step() const { return m_step; }
   [[nodiscard]] std::filesystem::path checkpoint_file() const { return m_folder / "checkpoint.safetensors"; }
 
   /// Goes back to the state of a checkpoint; where it is damaged, to that of the one before it. @return a warning of
