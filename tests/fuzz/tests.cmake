@@ -1,0 +1,18 @@
+# Fuzzers of what reads files, under the address and undefined-behaviour sanitizers, where COMODAL_FUZZ is on; only Clang has libFuzzer.
+# tests/fuzz/run.sh builds and runs them.
+if(NOT CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  message(FATAL_ERROR "comodal: COMODAL_FUZZ needs Clang, which has libFuzzer: sh tests/fuzz/run.sh")
+endif()
+add_custom_target(fuzzers)
+foreach(_name nifti model toml predict)
+  add_executable(fuzz_${_name} fuzz/${_name}.cpp)
+  target_link_libraries(fuzz_${_name} PRIVATE comodal::comodal)
+  target_compile_options(fuzz_${_name} PRIVATE -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all)
+  target_link_options(fuzz_${_name} PRIVATE -fsanitize=fuzzer,address,undefined)
+  comodal_warn(fuzz_${_name})
+  add_dependencies(fuzzers fuzz_${_name})
+endforeach()
+target_link_libraries(fuzz_toml PRIVATE comodal::cli)
+add_executable(fuzz_seeds EXCLUDE_FROM_ALL fuzz/make_seeds.cpp)
+target_link_libraries(fuzz_seeds PRIVATE comodal::cli)
+comodal_warn(fuzz_seeds)
