@@ -36,13 +36,15 @@ struct memory_statistics {
 template <execution_space Space>
 struct kokkos_memory {
   using memory_space = typename Space::memory_space;
-  /// Null where the system has no more; `why` is then the first sentence of what Kokkos says.
+  /// Null where the system has no more; `why` is then the first sentence of what Kokkos says, unless it says no more
+  /// than that.
   [[nodiscard]] std::byte* allocate(std::size_t bytes, std::string& why) {
     try {  // Kokkos 3 throws std::runtime_error, later ones std::bad_alloc
       return static_cast<std::byte*>(Kokkos::kokkos_malloc<memory_space>("comodal::memory_pool", bytes));
     } catch (const std::exception& failure) {
       why = failure.what();
       why.resize(std::min({why.size(), why.find('\n'), why.find(".  ")}));
+      if (why.starts_with("Kokkos failed to allocate memory for label")) why.clear();
       return nullptr;
     }
   }
