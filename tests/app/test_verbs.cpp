@@ -226,7 +226,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_finished_is_recorded_case_by_case, predict_job) 
   BOOST_REQUIRE_EQUAL(told.warnings.size(), 1);
   BOOST_TEST(told.warnings[0].find("masks of 2 cases are of another model or other options and no longer count") !=
              std::string::npos);
-  std::ofstream(work / "p/predictions.json") << "{";
+  std::ofstream(work / "p/predictions.json") << "{\"outputs\": [";
   rest.keep = true;
   BOOST_CHECK_EXCEPTION((void)app::predict<B>(rest, names), io_error, says("is not valid JSON"));
   // Without `keep` all is done anew.

@@ -76,6 +76,17 @@ void add_datasets(list& all) {
              replace(here / "DATA/dataset.json", "\"rim\": 2", "\"rim\": 5");
              replace(here / "DATA/dataset.json", ".nii.gz", ".png");
            });
+  all.kind("keys and values of dataset.json", check)
+      .add("a label twice", {"has the key \"core\" twice in one object; leave one out"}, instead("\"rim\"", "\"core\""))
+      .add("a modality twice", {"has the key \"1\" twice in one object"},
+           instead("\"1\": \"T2\"", "\"1\": \"T2\", \"1\": \"T3\""))
+      .add("background in a region", {"label \"whole\" has 0, the background, in its list"},
+           instead("\"rim\": 2", "\"rim\": 2, \"whole\": [0, 1, 2]"))
+      .add("a value twice in a region", {"label \"whole\" has 1 twice in its list"},
+           instead("\"rim\": 2", "\"rim\": 2, \"whole\": [1, 2, 1]"))
+      .add("no ending", {"has no \"file_ending\"; expected"}, instead("\"file_ending\"", "\"ending\""))
+      .add("a list", {"dataset.json: is no object; expected"}, json("[]"))
+      .add("nothing", {"dataset.json: is no object; expected"}, json("null"));
   all.kind("what a data set declares and lacks", check, 0)
       .add("modality", {"warning: ", "declares the modality 'T3', which no case of imagesTr has"},
            instead("\"1\": \"T2\"", "\"1\": \"T2\", \"2\": \"T3\""))

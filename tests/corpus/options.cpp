@@ -133,8 +133,12 @@ void add_options(list& all) {
             {"tiny.toml:2: train.steps = 0", "command line: train.seed = -4"}, toml("[train]\nsteps = 0\n"))
       .add("of a method", {"tiny.toml:4: method.mean_teacher.ema_decay = 3", "tiny.toml:6: train.steps = 0"},
            toml("[method]\nname = \"mean_teacher\"\n[method.mean_teacher]\nema_decay = 3\n[train]\nsteps = 0\n"))
-      .add("kinds", {"tiny.toml:2: train.steps is not a whole number", "tiny.toml:3: there is no key 'train.sed'"},
-           toml("[train]\nsteps = \"x\"\nsed = 3\n"));
+      .add("kinds and values",
+           {"tiny.toml:2: train.steps is not a whole number", "tiny.toml:3: there is no key 'train.sed'",
+            "tiny.toml:4: train.log_every = -2"},
+           toml("[train]\nsteps = \"x\"\nsed = 3\nlog_every = -2\n"))
+      .add("zero byte", {"tiny.toml:2: data.folder is not a text in quotes"}, toml("[data]\nfolder = \"a\\u0000b\"\n"))
+      .call("control characters", {"--data.labelled", "[\"a\\u001b[31m\"]"}, {"has no training case a\\x1B[31m"});
   all.kind("sizes that no machine holds", train);
   set("batch.patch_size", "[1024, 1024, 1024]",
       {"command line: batch.patch_size: 1.07374e+09 voxels, expected at most 512 x 512 x 512"});
@@ -152,7 +156,7 @@ void add_options(list& all) {
       .call("value of the phantom", {"phantom", "OUT", "--phantom.test", "-3"}, {"command line: phantom.test = -3"})
       .call("axis twice", {"predict", "MODEL", "DATA/imagesTs", "OUT", "--mirror", "i", "--mirror", "i"},
             {"mirror: 'i' is named twice"})
-      .call("masks twice", {"evaluate", "DATA/labelsTr", "DATA/labelsTr", "--labels", "DATA/labelsTr"},
+      .call("masks twice", {"evaluate", "DATA/labelsTr", "DATA/labelsTr", "--labels", "DATA/labelsTs"},
             {"is named twice"});
   all.kind("names that are empty", {})
       .call("experiment", {"train", "", "OUT"}, {"expected a name, found an empty one"})

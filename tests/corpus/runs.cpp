@@ -178,7 +178,8 @@ void add_runs(list& all) {
                                                                    {"formula", "=1+1"},
                                                                    {"backslash", "a\\xFCb"},
                                                                    {"dots", "a.nii.b"},
-                                                                   {"long", std::string(200, 'x')}})
+                                                                   {"long", std::string(200, 'x')},
+                                                                   {"longest", std::string(240, 'x')}})
     all.add(name, {"OUT: 1 cases, outputs: fused"}, [id](const fs::path& here) {
       fs::create_directory(here / "named");
       for (const char* m : {"_0000.nii.gz", "_0001.nii.gz"})
@@ -297,6 +298,39 @@ void add_runs(list& all) {
     all.call("benchmark, " + name, {"benchmark", "--config", "HERE/tiny.toml", "--json", "HERE/x.json"}, {words},
              [=](const fs::path& here) { make(here / "x.json"); });
   };
+  all.kind("files that another program wrote", {})
+      .call("html",
+            {"report", "HERE/masks", "--labels", "DATA/labelsTs", "--images", "DATA/imagesTs", "--out", "HERE/x.html"},
+            {"x.html: is a file that `report` did not write; name another"},
+            [](const fs::path& here) { own_masks(here), put(here / "x.html", "<html>mine</html>"); })
+      .call(
+          "an experiment file for a report",
+          {"report", "HERE/masks", "--labels", "DATA/labelsTs", "--images", "DATA/imagesTs", "--out", "HERE/tiny.toml"},
+          {"tiny.toml': expected a file that ends in .html"}, [](const fs::path& here) { own_masks(here); })
+      .call("dataset.json", {"rank", "MODEL", "DATA", "--out", "DATA/dataset.json"},
+            {"dataset.json: is a file that `rank` did not write"})
+      .call("csv", {"rank", "MODEL", "DATA", "--out", "HERE/x.csv"}, {"x.csv: is a file that `rank` did not write"},
+            [](const fs::path& here) { put(here / "x.csv", "case,score\n"); })
+      .call("progress", {"rank", "MODEL", "DATA", "--out", "HERE/x.csv"}, {"x.csv.progress: is a file that `rank`"},
+            [](const fs::path& here) { put(here / "x.csv.progress", "mine"); })
+      .call("times", {"benchmark", "--config", "HERE/tiny.toml", "--json", "DATA/dataset.json"},
+            {"dataset.json: is a file that `benchmark` did not write"})
+      .call("tables", {"evaluate", "HERE/masks", "--labels", "DATA/labelsTs", "--out", "HERE/tables"},
+            {"tables: holds a summary.json or scores.csv of another program"},
+            [](const fs::path& here) { own_masks(here), put(here / "tables/scores.csv", "mine\n"); })
+      .call("description", {"predict", "MODEL", "DATA/imagesTs", "OUT"},
+            {"predictions.json: is a file that `predict` did not write"},
+            [](const fs::path& here) { put(here / "OUT/predictions.json", "{\"mine\": 1}"); })
+      .call("masks of a branch", {"predict", "MODEL", "DATA/imagesTs", "OUT", "--branches"},
+            {"branch_T1: holds e.nii.gz, which `predict` did not write"},
+            [](const fs::path& here) { put(here / "OUT/branch_T1/e.nii.gz", "mine"); })
+      .call("a data set", {"predict", "MODEL", "DATA/imagesTs", "DATA"},
+            {"DATA: is a data set; name a folder of its own"})
+      .call("a run", {"predict", "MODEL", "DATA/imagesTs", "HERE/run"},
+            {"run: is the folder of a run; name a folder of its own for the masks, such as"})
+      .call("scored against themselves", {"evaluate", "DATA/labelsTs", "--labels", "HERE/DATA/labelsTs"},
+            {"its masks would be scored against themselves"});
+
   all.kind("files to write that are none", {});
   write_to("device", "cannot be written: it is a pipe, a socket or a device; name a file",
            [](const fs::path& f) { fs::create_symlink("/dev/null", f); });
@@ -314,8 +348,8 @@ void add_runs(list& all) {
       .call("info of a model", {"info", "MODEL"}, {"the output cannot be written"})
       .call("train", {"train", "HERE/tiny.toml", "OUT", "--data.folder", "DATA"}, {"the output cannot be written"})
       .call("predict", {"predict", "MODEL", "DATA/imagesTs", "OUT"}, {"the output cannot be written"})
-      .call("evaluate", {"evaluate", "DATA/labelsTs", "--labels", "DATA/labelsTs", "--out", "OUT"},
-            {"the output cannot be written"});
+      .call("evaluate", {"evaluate", "HERE/masks", "--labels", "DATA/labelsTs", "--out", "OUT"},
+            {"the output cannot be written"}, [](const fs::path& here) { own_masks(here); });
   for (auto& one : all.inputs)
     if (one.kind == "output on a full disk") one.full_output = true;
 }

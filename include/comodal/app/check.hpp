@@ -25,7 +25,7 @@ namespace app {
   try {
     return check_cohort(apply_split(readers.list(folder, "folder")));
   } catch (const std::exception& failure) {
-    return {finding_of(folder, failure)};
+    return findings_of(folder, failure);
   }
 }
 

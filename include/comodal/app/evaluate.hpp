@@ -101,6 +101,18 @@ inline void compare_cases(const mask_folder& masks, const std::map<std::string, 
                     " masks have no label and are not scored: ", some_of(unknown)));
 }
 
+// The scores of a mask; a mask on another grid is named.
+inline std::vector<case_score> score_files(const mask_folder& masks, const std::filesystem::path& mask,
+                                           const std::filesystem::path& truth, const std::string& id,
+                                           const std::string& output, const score_options& options) {
+  const auto& labels = masks.about.labels;
+  try {
+    return score_case(read_mask_of(masks, mask), read_mask(truth, labels), labels, id, output, options);
+  } catch (const geometry_error& failure) {
+    throw geometry_error(text(mask.string(), ": ", failure.what(), " (", truth.string(), ")"));
+  }
+}
+
 // @param only the cases to score; null: all
 inline std::vector<case_score> score_folder(const mask_folder& masks, const std::filesystem::path& labels,
                                             const score_options& options, bool complete, const app::observer& watch,
@@ -119,8 +131,7 @@ inline std::vector<case_score> score_folder(const mask_folder& masks, const std:
     for (const auto& [id, file] : predicted) {
       const auto found = truth.find(id);
       if (found == truth.end() || (only != nullptr && !only->contains(id))) continue;
-      const auto one =
-          score_case(read_mask_of(masks, file), read_mask(found->second, d.labels), d.labels, id, output, options);
+      const auto one = score_files(masks, file, found->second, id, output, options);
       scores.insert(scores.end(), one.begin(), one.end());
     }
   }
@@ -218,7 +229,8 @@ inline std::filesystem::path tables_folder(const app::evaluate_request& request,
   }
   std::replace(name.begin(), name.end(), '/', '_');
   const auto place = request.predictions.size() == 1 ? request.out : request.out / name;
-  make_folder(place);
+  expect_writable(place);
+  if (std::filesystem::is_directory(place)) refuse_foreign_tables(place);
   return place;
 }
 
@@ -264,7 +276,7 @@ namespace app {
 /// for; a mask with an undeclared label, or on another grid than its label
 [[nodiscard]] inline evaluate_summary evaluate(const evaluate_request& request, const observer& watch = {}) {
   if (request.predictions.empty()) throw config_error("evaluate: no folder of masks, expected at least one");
-  (void)app_detail::masks_of(request.labels);  // a wrong folder of labels is said first
+  app_detail::look_at_labels(request.labels, request.predictions, watch);  // a wrong folder of labels is said first
   evaluate_summary summary;
   app_detail::refuse_same_folders(request.predictions);
   std::vector<app_detail::mask_folder> folders;
@@ -282,6 +294,7 @@ namespace app {
     summary.methods.push_back(
         {names[f], app_detail::score_folder(masks, request.labels, request.options, request.complete, watch,
                                             request.common ? &common : nullptr)});
+    make_folder(tables);
     app_detail::write_scores(masks, tables, summary.methods.back().scores, request.labels, request.options);
     if (request.uncertainty) {
       summary.uncertainty.push_back(

@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -166,8 +167,16 @@ struct experiment {
   /// @throws config_error with a line for each
   template <tensor_backend Backend>
   [[nodiscard]] static experiment checked(raw_settings raw, const registry<Backend>& names) {
-    experiment e = from(raw, names);
     std::string lines;
+    experiment e;
+    try {
+      e = from(raw, names);
+    } catch (const settings_error& failure) {  // the values of the others are looked at, too
+      lines = failure.what();
+      const std::set<std::string> refused(failure.keys.begin(), failure.keys.end());
+      (void)raw.take([&](const raw_settings::entry& one) { return refused.contains(one.key); });
+      e = from(raw, names);
+    }
     bool sizes = false;  // one of the values that patch and network have to agree on was told
     for (;;) try {
         e.check(names);

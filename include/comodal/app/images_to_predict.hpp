@@ -7,6 +7,7 @@
 #include <comodal/app/observer.hpp>
 #include <comodal/app/predictions.hpp>
 #include <comodal/core/nearest_name.hpp>
+#include <comodal/core/readable_name.hpp>
 #include <comodal/data/nnunet_raw.hpp>
 
 #include <algorithm>
@@ -98,8 +99,8 @@ inline void refuse_other_modalities(const std::filesystem::path& images, const s
   for (const auto& one : found.cases) known.push_back(one.id);
   for (const auto& id : ids)
     if (!known.empty() && std::find(known.begin(), known.end(), id) == known.end())
-      throw config_error(
-          text("cases: ", folder.string(), " has no case '", id, "'; did you mean '", nearest_name(id, known), "'?"));
+      throw config_error(text("cases: ", folder.string(), " has no case '", readable_name(id), "'; did you mean '",
+                              readable_name(nearest_name(id, known)), "'?"));
   const auto unwanted = [&](const std::string& id) { return std::find(ids.begin(), ids.end(), id) == ids.end(); };
   std::erase_if(found.cases, [&](const case_files& one) { return unwanted(one.id); });
   std::erase_if(found.faults, [&](const finding& one) { return unwanted(one.case_id); });

@@ -4,6 +4,7 @@
 #ifndef COMODAL_APP_MASK_FOLDER_HPP
 #define COMODAL_APP_MASK_FOLDER_HPP
 
+#include <comodal/app/observer.hpp>
 #include <comodal/app/predictions.hpp>
 #include <comodal/data/nnunet_raw.hpp>
 
@@ -114,7 +115,8 @@ inline void refuse_same_folders(const std::vector<std::filesystem::path>& folder
   for (const auto& folder : folders) {
     std::error_code failure;
     const auto whole = (std::filesystem::weakly_canonical(folder, failure) / "").parent_path();
-    if (!failure && !seen.insert(whole).second) throw config_error(text(folder.string(), ": is named twice"));
+    if (!failure && !seen.insert(whole).second)
+      throw config_error(text(folder.string(), ": is named twice; name each folder once"));
   }
 }
 
@@ -155,6 +157,20 @@ inline std::vector<std::string> names_of_folders(const std::vector<std::filesyst
     }
   }
   return names;
+}
+
+/// Looks at a folder of true masks. @throws io_error if there is none; config_error if its masks are to be scored
+inline void look_at_labels(const std::filesystem::path& labels, const std::vector<std::filesystem::path>& folders,
+                           const app::observer& watch) {
+  (void)masks_of(labels);
+  std::error_code none;
+  for (const auto& folder : folders)
+    if (std::filesystem::equivalent(labels, folder, none))
+      throw config_error(text(labels.string(),
+                              ": its masks would be scored against themselves; name the true masks, "
+                              "such as labelsTs, with --labels"));
+  if (std::filesystem::exists(labels / "predictions.json"))
+    watch.warn(text(labels.string(), ": holds masks that `predict` wrote; they are taken for the truth"));
 }
 
 }  // namespace app_detail

@@ -25,12 +25,37 @@ namespace app_detail {
 
 /// Volumes that no `predict` wrote may be somebody's labels or images. @throws config_error if the folder holds such
 inline void refuse_foreign_volumes(const std::filesystem::path& folder) {
-  if (!std::filesystem::is_directory(folder) || std::filesystem::exists(folder / "predictions.json")) return;
   for (const auto& file : visible_entries(folder)) {
     const std::string name = file.filename().string();
     if (name.ends_with(".nii.gz") || name.ends_with(".nii"))
       throw config_error(text(folder.string(), ": holds ", name, ", which `predict` did not write; name a new folder"));
   }
+}
+
+/// Refuses a folder that is something else than one of predictions: a data set, a run, somebody's volumes or
+/// description. @param places below the folder that are written to @throws config_error naming what is there
+inline void refuse_foreign_folder(const std::filesystem::path& folder, const std::vector<std::string>& places) {
+  namespace fs = std::filesystem;
+  std::error_code none;
+  if (!fs::is_directory(folder, none)) return;
+  const auto has = [&](const char* name) { return fs::exists(folder / name, none); };
+  if (has("dataset.json") && has("imagesTr"))
+    throw config_error(text(folder.string(), ": is a data set; name a folder of its own for the masks"));
+  if (has("experiment.toml") && has("log.csv"))
+    throw config_error(text(folder.string(),
+                            ": is the folder of a run; name a folder of its own for the masks, such as ",
+                            (folder / "predictions").string()));
+  if (has("predictions.json")) {
+    const auto bytes = read_file(folder / "predictions.json");
+    const std::string_view words(reinterpret_cast<const char*>(bytes.data()), bytes.size());
+    if (!words.empty() && words.find("\"outputs\"") == std::string_view::npos)
+      throw config_error(
+          text((folder / "predictions.json").string(), ": is a file that `predict` did not write; name a new folder"));
+    return;
+  }
+  refuse_foreign_volumes(folder);
+  for (const auto& place : places)
+    if (fs::is_directory(folder / place, none)) refuse_foreign_volumes(folder / place);
 }
 
 /// One process's hold on a folder of predictions. Processes that segment with the same model and options share the
@@ -45,7 +70,10 @@ class prediction_folder {
   prediction_folder(std::filesystem::path folder, const predictions& fresh, const std::vector<std::string>& ids,
                     bool keep, const app::observer& watch = {})
       : m_folder(std::move(folder)), m_recipe(fresh.recipe) {
-    refuse_foreign_volumes(m_folder);
+    std::vector<std::string> places{uncertainty_folder};
+    for (const auto& name : output_names(fresh.modalities))
+      if (name != "fused") places.push_back(folder_of(name));
+    refuse_foreign_folder(m_folder, places);
     make_folder(m_folder);
     while (!(m_alive.emplace(m_folder / ".predict.lock").taken() ? begin_alone(fresh, ids, keep, watch) : join())) {
     }

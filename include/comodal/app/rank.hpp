@@ -110,7 +110,9 @@ inline void check_list_file(const std::filesystem::path& file) {
   if (file.empty()) return;
   if (file.extension() != ".csv" && file.extension() != ".json")
     throw config_error(text("rank: '", file.string(), "': expected a file that ends in .csv or .json"));
-  (void)output_place(file);
+  refuse_foreign_output(
+      file, file.extension() == ".csv" ? "rank,case,uncertainty," : "mean disagreement of the branches", "rank");
+  refuse_foreign_output(file.string() + ".progress", "{", "rank");
 }
 
 // The unlabelled cases of a data set, or all cases of a folder of images.

@@ -135,7 +135,9 @@ inline void report(const report_request& request, const observer& watch = {}) {
   if (request.runs.empty()) throw config_error("report: no run, expected at least one");
   if (request.cases < 0)
     throw config_error(text("report: ", request.cases, " cases with pictures, expected 0 or more"));
-  (void)output_place(request.file);  // said before the work
+  if (request.file.extension() != ".html" && request.file.extension() != ".htm")
+    throw config_error(text("report: '", request.file.string(), "': expected a file that ends in .html"));
+  refuse_foreign_output(request.file, html_report::first_words, "report");  // said before the work
   html_report html(request.title);
   std::vector<std::string> warnings;  // stand in the report, too: who reads it did not see the terminal
   observer told = watch;
@@ -146,6 +148,7 @@ inline void report(const report_request& request, const observer& watch = {}) {
   std::vector<method_scores> methods;
   std::vector<app_detail::mask_folder> masks;
   app_detail::refuse_same_folders(request.runs);
+  app_detail::look_at_labels(request.labels, request.runs, told);
   for (const auto& run : request.runs)
     masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run), request.labels, request.dataset));
   std::set<std::string> common;

@@ -164,6 +164,14 @@ class raw_settings {
   std::vector<entry> m_entries;
 };
 
+/// Entries that are refused, each a line of the message, and their keys.
+class settings_error : public config_error {
+ public:
+  settings_error(const std::string& lines, std::vector<std::string> refused)
+      : config_error(lines), keys(std::move(refused)) {}
+  std::vector<std::string> keys;
+};
+
 /// All keys of an experiment file with the options behind them.
 class settings {
  public:
@@ -205,18 +213,20 @@ class settings {
   /// Keys below `prefix` are refused with `sentence`, unless they are bound.
   void refuse(const std::string& prefix, const std::string& sentence) { m_refused[prefix] = sentence; }
 
-  /// Takes all values. @throws config_error naming place and key for what is unknown or of the wrong kind, a line for
+  /// Takes all values. @throws settings_error naming place and key for what is unknown or of the wrong kind, a line for
   /// each
   void apply(const raw_settings& raw) const {
     std::string lines;
+    std::vector<std::string> refused;
     std::set<std::string> told;  // of tables that do not belong here, once each
     for (const auto& one : raw.entries()) try {
         if (const auto table = refused_table(one.key); !table.empty() && !told.insert(table).second) continue;
         if (!is_empty_section(one)) find(one.key, one.where).set(one.value, one.where);
       } catch (const config_error& failure) {
         lines += (lines.empty() ? "" : "\n") + std::string(failure.what());
+        refused.push_back(one.key);
       }
-    if (!lines.empty()) throw config_error(lines);
+    if (!lines.empty()) throw settings_error(lines, std::move(refused));
   }
 
   /// The whole experiment as TOML, every key with its value.

@@ -191,27 +191,55 @@ inline void refuse_other_methods(const app::study& s) {
                                 "', but: ", list, "; leave it out, or add a variant"));
 }
 
-inline void check_study(const app::study& s) {
+// Calls parts of a check one by one, so that one fault does not hide the next.
+class gathered_faults {
+ public:
+  template <class Part>
+  void look(const Part& part) {
+    try {
+      part();
+    } catch (const config_error& failure) {
+      add(failure.what());
+    }
+  }
+  [[nodiscard]] bool any() const { return !m_lines.empty(); }
+  void add(const std::string& line) { m_lines += (m_lines.empty() ? "" : "\n") + line; }
+  /// @throws config_error with the lines of all faults, if there was one
+  void refuse() const {
+    if (!m_lines.empty()) throw config_error(m_lines);
+  }
+
+ private:
+  std::string m_lines;
+};
+
+inline void check_study(const app::study& s, gathered_faults& faults) {
   const auto& o = s.options;
-  const auto refuse = [&](const auto&... words) { throw config_error(text(s.file.string(), ": ", words...)); };
+  const auto refuse = [&](const auto&... words) { faults.add(text(s.file.string(), ": ", words...)); };
   const auto variants = names_of(s.variants), sets = names_of(s.label_sets);
-  if (variants.empty()) refuse("experiment.methods is empty; name a method, or add a table [[experiment.variants]]");
+  if (variants.empty() && !faults.any())
+    refuse("experiment.methods is empty; name a method, or add a table [[experiment.variants]]");
   if (o.seeds.empty()) refuse("experiment.seeds is empty, expected at least one seed");
   if (o.processes < 0) refuse("experiment.processes = ", o.processes, ", expected 0 (one per core) or more");
   if (o.threads < 1) refuse("experiment.threads = ", o.threads, ", expected 1 or more");
   if (o.unit != "mm" && o.unit != "voxel") refuse("experiment.unit = '", o.unit, "', expected mm or voxel");
-  for (const auto& name : o.subsets) expect_known(s.file, "experiment.subsets", name, {"each", "every"});
-  refuse_doubles(s.file, "the names of variants", variants);
+  for (const auto& name : o.subsets)
+    faults.look([&] { expect_known(s.file, "experiment.subsets", name, {"each", "every"}); });
+  faults.look([&] { refuse_doubles(s.file, "the names of variants", variants); });
   if (sets.size() > 1 || !s.label_sets.at(0).labelled.empty())  // else there are none, and the one has no name
-    refuse_doubles(s.file, "the names of label sets", sets);
+    faults.look([&] { refuse_doubles(s.file, "the names of label sets", sets); });
   std::vector<std::string> seeds;
   for (const index seed : o.seeds) seeds.push_back(std::to_string(seed));
-  refuse_doubles(s.file, "experiment.seeds", seeds);
-  if (!o.baseline.empty()) expect_known(s.file, "experiment.baseline", o.baseline, variants);
+  for (const index seed : o.seeds)
+    if (seed < 0) refuse("experiment.seeds: ", seed, ", expected 0 or more");
+  faults.look([&] { refuse_doubles(s.file, "experiment.seeds", seeds); });
+  if (!o.baseline.empty()) faults.look([&] { expect_known(s.file, "experiment.baseline", o.baseline, variants); });
   for (const auto& variant : s.variants)
     for (const auto& name : variant.label_sets)
-      expect_known(s.file, text("label_sets of the variant '", variant.name, "'"), name,
-                   s.label_sets[0].name.empty() ? std::vector<std::string>{} : sets);
+      faults.look([&] {
+        expect_known(s.file, text("label_sets of the variant '", variant.name, "'"), name,
+                     s.label_sets[0].name.empty() ? std::vector<std::string>{} : sets);
+      });
 }
 
 }  // namespace app_detail
@@ -239,11 +267,14 @@ namespace app {
   visit_study_options(s.options,
                       [&](std::string_view name, auto& value, auto) { known.bind(text("experiment.", name), value); });
   known.refuse("experiment.seed", "a study has several seeds; list them in experiment.seeds");
-  known.apply(keys);
+  app_detail::gathered_faults faults;
+  faults.look([&] { known.apply(keys); });
 
   for (const auto& list : sets)
-    for (const auto& table : app_detail::tables_of(list, file))
-      s.label_sets.push_back(app_detail::read_label_set(table));
+    faults.look([&] {
+      for (const auto& table : app_detail::tables_of(list, file))
+        faults.look([&] { s.label_sets.push_back(app_detail::read_label_set(table)); });
+    });
   const bool has_label_sets = !s.label_sets.empty();
   if (!has_label_sets) s.label_sets.emplace_back();
   for (const auto& name : s.options.methods) {
@@ -251,12 +282,17 @@ namespace app {
     s.variants.back().changes.add(settings_entry{"method.name", toml::value(name), file.string()});
   }
   for (const auto& list : variants)
-    for (const auto& table : app_detail::tables_of(list, file))
-      s.variants.push_back(app_detail::read_variant(table, file, has_label_sets));
-  if (!s.options.base.empty()) s.base.read_file(file.parent_path() / s.options.base);
-  app_detail::refuse_axes(s.shared, has_label_sets);
-  app_detail::refuse_axes(s.overrides, has_label_sets);
-  app_detail::check_study(s);
+    faults.look([&] {
+      for (const auto& table : app_detail::tables_of(list, file))
+        faults.look([&] { s.variants.push_back(app_detail::read_variant(table, file, has_label_sets)); });
+    });
+  faults.look([&] {
+    if (!s.options.base.empty()) s.base.read_file(file.parent_path() / s.options.base);
+  });
+  faults.look([&] { app_detail::refuse_axes(s.shared, has_label_sets); });
+  faults.look([&] { app_detail::refuse_axes(s.overrides, has_label_sets); });
+  app_detail::check_study(s, faults);
+  faults.refuse();
   app_detail::refuse_other_methods(s);
   return s;
 }

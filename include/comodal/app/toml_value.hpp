@@ -128,8 +128,9 @@ template <class T>
     out = static_cast<T>(found - names.begin());
     return true;
   } else if constexpr (std::is_same_v<T, std::string>) {
-    if (value.is_string()) out = value.as_string().str;
-    return value.is_string();
+    const bool is_text = value.is_string() && value.as_string().str.find('\0') == std::string::npos;  // no name has it
+    if (is_text) out = value.as_string().str;
+    return is_text;
   } else {
     if (!value.is_array()) return false;
     const auto& list = value.as_array();

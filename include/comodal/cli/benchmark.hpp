@@ -138,7 +138,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   auto e = app::read_experiment(arguments.config, overrides, names);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   if (!arguments.precision.empty()) e.network.precision = arguments.precision;
-  if (!arguments.json.empty()) (void)output_place(arguments.json);  // said before the work
+  if (!arguments.json.empty()) refuse_foreign_output(arguments.json, "\"program\": \"comodal", "benchmark");
   cli_detail::expect_memory_for_volume(arguments);
   const host_threads_scope threads(e.threads);
   context<Backend> ctx;

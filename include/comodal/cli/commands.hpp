@@ -34,7 +34,7 @@ namespace cli {
 template <class Command>
 int guarded(const std::string& program, const Command& command) {
   const auto failed = [&](const char* words, int status) {
-    std::fprintf(stderr, "%s: %s\n", program.c_str(), words);
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), printable(words).c_str());
     return status;
   };
   try {
@@ -69,7 +69,7 @@ auto with_smaller_crops(const Work& work) {
 
 inline int check(const std::filesystem::path& folder, const reader_registry& readers) {
   const auto findings = app::check_data(folder, readers);
-  for (const auto& one : findings) std::printf("%s\n", to_line(one).c_str());
+  for (const auto& one : findings) std::printf("%s\n", printable(to_line(one)).c_str());
   const auto errors = count_errors(findings), warnings = findings.size() - errors;
   std::printf("%s: %zu error%s, %zu warning%s\n", folder.c_str(), errors, errors == 1 ? "" : "s", warnings,
               warnings == 1 ? "" : "s");
@@ -87,8 +87,13 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   auto e = app::read_experiment(arguments.config, overrides, names);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   auto watch = interruptible_observer();
-  const auto [result, parameters, pool, begun] =
-      with_smaller_crops([&] { return app::train(e, arguments.folder, arguments.resume, names, watch); });
+  const auto [result, parameters, pool, begun] = with_smaller_crops([&] {
+    try {
+      return app::train(e, arguments.folder, arguments.resume, names, watch);
+    } catch (const disk_error& failure) {
+      throw disk_error(text(failure.what(), "; the same command with --resume goes on"));
+    }
+  });
   watch = {};  // clears the progress line
   if (!begun) {
     std::printf("stopped on request before the first step; nothing was written\n");
@@ -121,7 +126,7 @@ int predict(const app::predict_request& request, const registry<Backend>& names)
   watch = {};  // clears the progress line
   std::printf("%s: %zu cases", request.folder.c_str(), summary.cases.size());
   if (!summary.failures.empty()) std::printf(", %zu failed", summary.failures.size());
-  std::printf(", outputs:");
+  if (!summary.outputs.empty()) std::printf(", outputs:");
   for (const auto& name : summary.outputs) std::printf("%s %s", &name == &summary.outputs[0] ? "" : ",", name.c_str());
   std::printf("\n");
   if (!summary.left.empty())

@@ -21,6 +21,19 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace cli {
 
+/// Words for a terminal: control characters, which a name may hold, become \xHH; lines stay.
+[[nodiscard]] inline std::string printable(const std::string& words) {
+  std::string out;
+  for (const char c : words) {
+    const auto code = static_cast<unsigned char>(c);
+    if ((code >= 0x20 && code != 0x7F) || c == '\n' || c == '\t')
+      out += c;
+    else
+      out += readable_name({&c, 1});
+  }
+  return out;
+}
+
 /// Units, values and time left on stderr: one line that is rewritten in place on a terminal, else one line each time.
 class progress_line {
  public:
@@ -80,7 +93,7 @@ class progress_line {
   const auto line = std::make_shared<progress_line>();
   const auto print = [line](const char* kind, const std::string& words) {
     line->clear();
-    std::fprintf(stderr, "%s%s\n", kind, words.c_str());
+    std::fprintf(stderr, "%s%s\n", kind, printable(words).c_str());
   };
   return {[print](const std::string& words) { print("warning: ", words); },
           [print](const std::string& words) { print("", words); },
@@ -95,17 +108,20 @@ class progress_line {
   return watch;
 }
 
-/// While it lives, the first Ctrl-C or SIGTERM does not end the process but is remembered; a second one ends it.
+/// While it lives, the first Ctrl-C, SIGTERM or SIGHUP (a closed terminal) does not end the process but is remembered;
+/// a second one ends it.
 class stop_signals {
  public:
   stop_signals() {
     asked() = 0;
     std::signal(SIGINT, remember);
     std::signal(SIGTERM, remember);
+    if (std::signal(SIGHUP, remember) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);  // nohup has its way
   }
   ~stop_signals() {
     std::signal(SIGINT, SIG_DFL);
     std::signal(SIGTERM, SIG_DFL);
+    if (std::signal(SIGHUP, SIG_DFL) == SIG_IGN) std::signal(SIGHUP, SIG_IGN);
   }
   stop_signals(const stop_signals&) = delete;
   stop_signals& operator=(const stop_signals&) = delete;

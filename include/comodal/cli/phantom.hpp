@@ -57,7 +57,11 @@ inline int phantom(const phantom_arguments& arguments, const std::vector<std::st
     throw config_error(text(at == nullptr ? "" : at->where + ": ", failure.what()));
   }
   if (arguments.copies) options.copies = true;
-  write_phantom_cohort(arguments.folder, options, arguments.seed);
+  try {
+    write_phantom_cohort(arguments.folder, options, arguments.seed);
+  } catch (const disk_error& failure) {
+    throw disk_error(text(failure.what(), "; then remove ", arguments.folder.string(), " and call it again"));
+  }
   write_text(arguments.folder / "phantom.toml",
              text("# comodal phantom --seed ", arguments.seed, "\n", keys.resolved()));
   std::printf("%s: %d labelled, %d unlabelled and %d test cases\n", arguments.folder.c_str(),

@@ -10,9 +10,23 @@
 #include <comodal/data/split.hpp>
 
 #include <cstddef>
+#include <exception>
+#include <filesystem>
+#include <sstream>
+#include <stdexcept>
+#include <string>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
+
+/// A failure as findings: one for each line of its message.
+[[nodiscard]] inline std::vector<finding> findings_of(const std::filesystem::path& source,
+                                                      const std::exception& failure) {
+  std::vector<finding> found;
+  std::istringstream lines(failure.what());
+  for (std::string line; std::getline(lines, line);) found.push_back(finding_of(source, std::runtime_error(line)));
+  return found;
+}
 
 /// Everything that is wrong with the files of a cohort: the reader's findings first, then the cases' in the order
 /// labelled, validation, unlabelled, test, whatever the number of threads. Labels are opened for labelled and
@@ -52,7 +66,7 @@ template <class Reader>
   try {
     return check_cohort(apply_split(reader.list()));
   } catch (const std::exception& failure) {
-    return {finding_of(source, failure)};
+    return findings_of(source, failure);
   }
 }
 

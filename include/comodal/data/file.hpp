@@ -5,6 +5,7 @@
 #define COMODAL_DATA_FILE_HPP
 
 #include <comodal/core/error.hpp>
+#include <comodal/data/folder.hpp>
 
 #include <zlib.h>
 
@@ -214,7 +215,7 @@ namespace data_detail {
 [[noreturn]] inline void refuse_write(const std::filesystem::path& path, int reason) {
   const std::string words = text(path.string(), ": cannot be written (", std::strerror(reason), ")");
   if (reason == ENOSPC || reason == EDQUOT || reason == EIO || reason == EFBIG)
-    throw disk_error(text(words, reason == EIO ? "" : "; make room, and call it again"));
+    throw disk_error(text(words, reason == EIO ? "" : "; make room"));
   throw io_error(words + "; name another place");
 }
 
@@ -233,7 +234,7 @@ COMODAL_ONCE void write_file(const std::filesystem::path& path, std::span<const 
   // A killed program leaves its temporary file behind, and in a container the next one may have the same process
   // number.
   for (int tries = 0; !file && (tries == 0 || (errno == EEXIST && tries < 1000)); ++tries) {
-    partial = text(place.string(), ".partial-", ::getpid(), "-", number++);
+    partial = place.parent_path() / text(partial_mark(place.filename().string()), ::getpid(), "-", number++);
     file = std::fopen(partial.c_str(), "wbx");
   }
   if (!file) data_detail::refuse_write(path, errno);
@@ -247,6 +248,21 @@ COMODAL_ONCE void write_file(const std::filesystem::path& path, std::span<const 
   data_detail::refuse_write(path, reason);
 }
 #endif
+
+/// Refuses to replace a file that this program did not write.
+/// @param mark words that stand in the first 4096 bytes of every file of that kind @param by what writes such files
+/// @throws config_error if there is another file; io_error as `output_place`
+inline void refuse_foreign_output(const std::filesystem::path& path, std::string_view mark, std::string_view by) {
+  const auto place = output_place(path);
+  if (std::error_code none; !std::filesystem::exists(place, none) || std::filesystem::file_size(place, none) == 0)
+    return;
+  const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(place.c_str(), "rb"), &std::fclose);
+  std::string front(4096, '\0');
+  front.resize(file ? std::fread(front.data(), 1, front.size(), file.get()) : 0);
+  if (front.find(mark) == std::string::npos)
+    throw config_error(
+        text(path.string(), ": is a file that `", by, "` did not write; name another, or remove it first"));
+}
 
 /// Writes text as `write_file` does. @throws as `write_file`
 inline void write_text(const std::filesystem::path& path, std::string_view words) {

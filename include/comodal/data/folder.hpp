@@ -6,6 +6,7 @@
 
 #include <comodal/core/error.hpp>
 
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -37,9 +38,18 @@ inline void expect_writable(const std::filesystem::path& folder) {
   auto there = std::filesystem::absolute(folder, failure);
   while (!std::filesystem::exists(there, failure) && there.has_relative_path())
     there = (there / "").parent_path().parent_path();
-  const char* why = !std::filesystem::is_directory(there, failure) ? "is no folder"
-                    : ::access(there.c_str(), W_OK | X_OK) != 0    ? std::strerror(errno)
-                                                                   : nullptr;
+  const char* why = nullptr;
+  if (!std::filesystem::is_directory(there, failure)) {
+    why = "is no folder";
+  } else if (std::filesystem::is_symlink(folder, failure) && !std::filesystem::exists(folder, failure)) {
+    why = "a link to nothing stands in its place";
+  } else {  // some places refuse for other reasons than their mode
+    std::string probe = (there / ".comodal-XXXXXX").string();
+    if (::mkdtemp(probe.data()) == nullptr)
+      why = std::strerror(errno);
+    else
+      ::rmdir(probe.c_str());
+  }
   if (why != nullptr)
     throw io_error(text(folder.string(), ": cannot be written (", there.string(), ": ", why, "); name another place"));
 }
@@ -56,12 +66,15 @@ inline void expect_writable(const std::filesystem::path& folder) {
   return entries;
 }
 
+/// How the names of temporary files of `write_file` begin: cut short, as a name has at most 255 bytes.
+[[nodiscard]] inline std::string partial_mark(const std::string& name) { return name.substr(0, 200) + ".partial-"; }
+
 /// Removes what `write_file` leaves in a folder if the program is killed in the middle of it: `NAME.partial-...`. Only
 /// for files that no other process may be writing now.
 /// @param name of the file; empty: all files of the folder
 inline void remove_partial_files(const std::filesystem::path& folder, std::string_view name = {}) {
   std::error_code ignored;  // what cannot be removed does no harm
-  const std::string mark = std::string(name) + ".partial-";
+  const std::string mark = partial_mark(std::string(name));
   std::vector<std::filesystem::path> left;
   for (std::filesystem::directory_iterator at(folder, ignored), end; !ignored && at != end; at.increment(ignored)) {
     const std::string entry = at->path().filename().string();

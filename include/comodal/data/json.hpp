@@ -6,6 +6,7 @@
 #define COMODAL_DATA_JSON_HPP
 
 #include <comodal/core/error.hpp>
+#include <comodal/core/readable_name.hpp>
 #include <comodal/data/file.hpp>
 
 #include <nlohmann/json.hpp>
@@ -17,6 +18,7 @@
 #include <filesystem>
 #include <iterator>
 #include <limits>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,11 +26,26 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Reads a JSON file; objects keep the order of their keys. @throws io_error if it cannot be read or is no JSON
+/// Reads a JSON file; objects keep the order of their keys. @throws io_error if it cannot be read, is no JSON, or has a
+/// key twice in an object
 [[nodiscard]] inline nlohmann::ordered_json read_json(const std::filesystem::path& path) {
   const byte_buffer bytes = read_file(path);
+  std::vector<std::set<std::string>>
+      keys;  // of the objects that are open; the parser would take the last of equal ones
+  std::string twice;
+  const auto look = [&](int, nlohmann::ordered_json::parse_event_t event, nlohmann::ordered_json& value) {
+    using at = nlohmann::ordered_json::parse_event_t;
+    if (event == at::object_start) keys.emplace_back();
+    if (event == at::object_end) keys.pop_back();
+    if (event == at::key && !keys.back().insert(value.get<std::string>()).second) twice = value.get<std::string>();
+    return true;
+  };
   try {
-    return nlohmann::ordered_json::parse(bytes.begin(), bytes.end());
+    auto json = nlohmann::ordered_json::parse(bytes.begin(), bytes.end(), look);
+    if (!twice.empty())
+      throw io_error(
+          text(path.string(), ": has the key \"", readable_name(twice), "\" twice in one object; leave one out"));
+    return json;
   } catch (const nlohmann::json::parse_error& failure) {
     const auto read = std::min<std::size_t>(bytes.size(), failure.byte == 0 ? 0 : failure.byte - 1);
     const auto end = bytes.begin() + static_cast<std::ptrdiff_t>(read);

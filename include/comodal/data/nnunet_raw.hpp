@@ -75,6 +75,11 @@ inline std::vector<label_class> label_classes(const nlohmann::ordered_json& json
     else
       add(value);
     if (c.values.empty()) throw io_error(text(name, ": label \"", label, "\" is an empty list"));
+    for (std::size_t i = 0; i < c.values.size() && c.values.size() > 1; ++i)
+      if (c.values[i] == 0 || std::find(c.values.begin(), c.values.begin() + static_cast<std::ptrdiff_t>(i),
+                                        c.values[i]) != c.values.begin() + static_cast<std::ptrdiff_t>(i))
+        throw io_error(text(name, ": label \"", label, "\" has ", c.values[i],
+                            c.values[i] == 0 ? ", the background, in its list; leave it out" : " twice in its list"));
     regions |= c.values.size() > 1;
     classes.push_back(std::move(c));
   }
@@ -212,6 +217,10 @@ COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder)
   const auto json = read_json(file);
   cohort_listing c;
   c.source = folder.string();
+  if (!json.is_object())
+    throw io_error(text(file.string(),
+                        ": is no object; expected {\"channel_names\": {...}, \"labels\": {...}, "
+                        "\"file_ending\": \".nii.gz\"}"));
   const std::string ending =
       json.contains("file_ending") && json["file_ending"].is_string() ? json["file_ending"].get<std::string>() : "";
   std::string lines;  // one fault does not hide the next
@@ -234,6 +243,9 @@ COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder)
                ": lists its files under \"dataset\", which is not read; put them into imagesTr and labelsTr"));
   });
   read([&] {
+    if (!json.contains("file_ending"))
+      throw io_error(
+          text(file.string(), ": has no \"file_ending\"; expected \"file_ending\": \".nii.gz\", or \".nii\""));
     if (ending != ".nii.gz" && ending != ".nii")
       throw io_error(text(file.string(), ": \"file_ending\" is \"", ending, "\", expected \".nii.gz\" or \".nii\""));
   });

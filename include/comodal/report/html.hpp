@@ -49,6 +49,10 @@ namespace comodal::inline COMODAL_CONFIG {
 /// top.
 class html_report {
  public:
+  /// What every report begins with.
+  static constexpr std::string_view first_words =
+      "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\" />\n<meta name=\"viewport\"";
+
   explicit html_report(std::string title) : m_title(std::move(title)) {}
 
   /// A heading; the parts that follow belong to it.
@@ -131,9 +135,8 @@ class html_report {
       listed += "</ul></section>\n";
     }
     const std::string title = escape_html(m_title);
-    return text("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\" />\n",
-                "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\" />\n<title>", title,
-                "</title>\n<style>", style(), "</style></head>\n<body><main>\n<h1>", title, "</h1>\n", listed, m_body,
+    return text(first_words, " content=\"width=device-width, initial-scale=1\" />\n<title>", title, "</title>\n<style>",
+                style(), "</style></head>\n<body><main>\n<h1>", title, "</h1>\n", listed, m_body,
                 "<footer>Made by comodal ", COMODAL_VERSION,
                 ". For research only: not a medical device, and not for diagnosis or treatment.",
                 "</footer>\n</main></body></html>\n");
