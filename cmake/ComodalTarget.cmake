@@ -14,7 +14,7 @@ function(comodal_march variable)
 endfunction()
 
 # comodal_define_target(<name>): the INTERFACE target comodal::<name> with everything that a program needs:
-# Kokkos, OpenMP, the NIfTI C library, zlib, Random123, and oneDNN where it is wanted and found.
+# Kokkos, OpenMP, the NIfTI C library, zlib, Random123, and oneDNN and cuDNN where they are wanted and found.
 # Used by the project itself and by the installed package, which adds IMPORTED, so that both carry the same flags.
 function(comodal_define_target name)
   comodal_check_compiler("${CMAKE_CXX_COMPILER_ID}" "${CMAKE_CXX_COMPILER_VERSION}")
@@ -101,7 +101,36 @@ function(comodal_define_target name)
       endif()
     endif()
   endif()
-  message(STATUS "comodal: Kokkos ${COMODAL_KOKKOS_VERSION} (${COMODAL_KOKKOS_BACKENDS}), oneDNN ${_onednn}, ${_flags}")
+  set(_vendors "oneDNN ${_onednn}")
+  if("CUDA" IN_LIST COMODAL_KOKKOS_BACKENDS)
+    comodal_add_cudnn(${name} _vendors)
+  elseif(COMODAL_CUDNN STREQUAL "ON")
+    message(FATAL_ERROR "comodal: COMODAL_CUDNN is ON, but the Kokkos that was found provides ${COMODAL_KOKKOS_BACKENDS}, not CUDA. Set Kokkos_ROOT to one that has it.")
+  endif()
+  message(STATUS "comodal: Kokkos ${COMODAL_KOKKOS_VERSION} (${COMODAL_KOKKOS_BACKENDS}), ${_vendors}, ${_flags}")
+endfunction()
+
+# comodal_add_cudnn(<name> <words>): cuDNN for the target, where it is wanted and found; appends what was found to the variable <words>.
+function(comodal_add_cudnn name words)
+  if(COMODAL_CUDNN STREQUAL "OFF")
+    return()
+  endif()
+  find_package(CUDNN 9.11 MODULE QUIET)
+  if(CUDNN_FOUND)
+    target_link_libraries(${name} INTERFACE CUDNN::CUDNN)
+    target_compile_definitions(${name} INTERFACE COMODAL_ENABLE_CUDNN)
+    set(${words} "${${words}}, cuDNN ${CUDNN_VERSION}" PARENT_SCOPE)
+    return()
+  endif()
+  set(_found "cuDNN was not found")
+  if(CUDNN_VERSION)
+    set(_found "cuDNN ${CUDNN_VERSION} is too old")
+  endif()
+  if(COMODAL_CUDNN STREQUAL "ON")
+    message(FATAL_ERROR "comodal: COMODAL_CUDNN is ON, but ${_found}. Install cuDNN 9.11 or newer, set CUDNN_ROOT, or set it to AUTO or OFF.")
+  endif()
+  message(WARNING "comodal: ${_found}: convolutions run on our own kernels, which use no tensor cores. Install cuDNN 9.11 or newer, or set CUDNN_ROOT.")
+  set(${words} "${${words}}, no cuDNN" PARENT_SCOPE)
 endfunction()
 
 # comodal_define_reference(): the INTERFACE target comodal::reference: comodal::comodal, and xtensor, xtensor-blas, BLAS and LAPACK, which

@@ -1,6 +1,7 @@
 # The device bodies of all kernels on the host, against the reference engine.
 comodal_test(compile/device_bodies)
 comodal_test(compile/device_step)
+comodal_test(compile/device_loops)
 
 # main_network: every layer in one program. headers_alone: each header in a unit of its own, twice, so that it is complete and
 # guarded; the compiler only reads them, and writes nothing. Neither is part of the default build: .ci/run builds them, and
@@ -12,6 +13,9 @@ file(GLOB_RECURSE _headers CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}/inc
 get_target_property(_definitions comodal INTERFACE_COMPILE_DEFINITIONS)
 if(NOT COMODAL_ENABLE_ONEDNN IN_LIST _definitions)
   list(FILTER _headers EXCLUDE REGEX "/onednn/")
+endif()
+if(NOT COMODAL_ENABLE_CUDNN IN_LIST _definitions)
+  list(FILTER _headers EXCLUDE REGEX "/cudnn/")
 endif()
 set(_units)
 foreach(_header IN LISTS _headers)

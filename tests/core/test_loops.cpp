@@ -3,6 +3,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <comodal/core/loops.hpp>
+#include <comodal/core/row_sums.hpp>
 
 #include <core/support.hpp>
 
@@ -135,7 +136,7 @@ BOOST_FIXTURE_TEST_CASE(sums_over_rows_equal_plain_loops, workshop) {
   for (const auto& [groups, rows, channels] : reductions) {
     const auto numbers = values(groups * rows * channels, 3);
     const auto x = ctx.make({groups, rows, channels}, converted<float>(numbers));
-    const auto scratch = ctx.make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
+    const auto scratch = ctx.make_of<double>({reduce_rows_scratch<default_space>(2, groups, rows, channels)});
     const auto out = ctx.make_of<double>({groups, 2, channels});
     reduce_rows<2>(ctx.space(), groups, rows, channels, moments{x.data(), rows, channels}, scratch.data(), out.data());
     std::vector<double> expected(static_cast<std::size_t>(groups * 2 * channels));
@@ -156,7 +157,7 @@ BOOST_FIXTURE_TEST_CASE(a_body_may_add_rows_in_a_shorter_type, workshop) {
     std::vector<float> ones(count, 1.0F);
     ones[0] = 0x1p24F;
     const auto x = ctx.make({count}, ones);
-    const auto scratch = ctx.make_of<double>({reduce_rows_scratch(2, 1, count, 1)});
+    const auto scratch = ctx.make_of<double>({reduce_rows_scratch<default_space>(2, 1, count, 1)});
     const auto out = ctx.make_of<double>({2});
     reduce_rows<2>(ctx.space(), 1, count, 1, short_moments{x.data(), count, 1}, scratch.data(), out.data());
     BOOST_TEST(to_host(ctx.space(), out)[0] == 0x1p24 + 56);
@@ -164,7 +165,7 @@ BOOST_FIXTURE_TEST_CASE(a_body_may_add_rows_in_a_shorter_type, workshop) {
   constexpr index groups = 2, rows = 5003, channels = 21;
   const auto numbers = values(groups * rows * channels, 5);
   const auto x = ctx.make({groups, rows, channels}, converted<float>(numbers));
-  const auto scratch = ctx.make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
+  const auto scratch = ctx.make_of<double>({reduce_rows_scratch<default_space>(2, groups, rows, channels)});
   const auto out = ctx.make_of<double>({groups, 2, channels});
   reduce_rows<2>(ctx.space(), groups, rows, channels, short_moments{x.data(), rows, channels}, scratch.data(),
                  out.data());
@@ -195,8 +196,35 @@ BOOST_AUTO_TEST_CASE(chunks_depend_on_the_sizes_alone_and_cover_the_rows) {
       const index chunk = detail::rows_a_chunk(rows, channels), chunks = (rows + chunk - 1) / chunk;
       BOOST_TEST(chunk >= 1);
       BOOST_TEST(chunks <= 1024);
-      BOOST_TEST(reduce_rows_scratch(2, 3, rows, channels) == 3 * chunks * 2 * channels);
+      if constexpr (is_host_v<default_space>)
+        BOOST_TEST(reduce_rows_scratch<default_space>(2, 3, rows, channels) == 3 * chunks * 2 * channels);
+      for (const index groups : {1, 3, 100000}) {
+        const detail::row_teams t(groups, rows, channels);
+        BOOST_TEST(t.chunk * t.chunks >= rows);
+        BOOST_TEST(t.chunk * (t.chunks - 1) <= rows);
+        BOOST_TEST(t.tiles * t.wide >= channels);
+        BOOST_TEST(groups * t.tiles * t.chunks <= std::max<index>(detail::row_teams::most_teams, groups * t.tiles));
+      }
     }
+}
+
+// Where teams of a device add up on the host: lanes in another order, shared memory that begins as NaN.
+BOOST_FIXTURE_TEST_CASE(sums_do_not_rely_on_the_order_of_lanes, workshop) {
+  const detail::team_trial before = detail::host_teams;
+  for (const auto& [groups, rows, channels] : reductions) {
+    const auto x = ctx.make({groups, rows, channels}, converted<float>(values(groups * rows * channels, 4)));
+    const auto scratch = ctx.make_of<double>({reduce_rows_scratch<default_space>(2, groups, rows, channels)});
+    std::vector<std::vector<double>> found;
+    for (const detail::team_trial& trial : {detail::team_trial{}, {1, true}, {2, true}}) {
+      detail::host_teams = trial;
+      const auto out = ctx.make_of<double>({groups, 2, channels});
+      reduce_rows<2>(ctx.space(), groups, rows, channels, moments{x.data(), rows, channels}, scratch.data(),
+                     out.data());
+      found.push_back(to_host(ctx.space(), out));
+    }
+    detail::host_teams = before;
+    BOOST_TEST((found[1] == found[0] && found[2] == found[0]), groups << " x " << rows << " x " << channels);
+  }
 }
 
 #if defined(_OPENMP)
@@ -204,7 +232,7 @@ BOOST_FIXTURE_TEST_CASE(sums_have_the_same_bytes_at_any_number_of_threads, works
   const int before = omp_get_max_threads();
   for (const auto& [groups, rows, channels] : reductions) {
     const auto x = ctx.make({groups, rows, channels}, converted<float>(values(groups * rows * channels, 4)));
-    const auto scratch = ctx.make_of<double>({reduce_rows_scratch(2, groups, rows, channels)});
+    const auto scratch = ctx.make_of<double>({reduce_rows_scratch<default_space>(2, groups, rows, channels)});
     std::vector<double> expected;
     for (const int threads : {1, 2, 3, 4}) {
       omp_set_num_threads(threads);

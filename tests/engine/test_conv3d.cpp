@@ -154,6 +154,40 @@ BOOST_AUTO_TEST_CASE(the_device_engine_agrees_with_the_reference_in_both_precisi
   agree<device_engine>(single_tolerance);
 }
 
+// Lanes of a team in another order within each phase, and shared memory that begins as NaN: the same bytes, or a
+// barrier is missing.
+BOOST_AUTO_TEST_CASE(device_kernels_do_not_rely_on_the_order_of_lanes) {
+  const detail::team_trial before = detail::host_teams;
+  for (const conv3d_problem& p : problems) {
+    const operands o(p);
+    for (const direction d : directions) BOOST_TEST_CONTEXT(conv3d_problem::name(d) << " of " << p.to_string()) {
+        const auto expected = computed<by<float, device_engine>>(p, d, o);
+        detail::host_teams = {static_cast<std::uint64_t>(17 + p.in_channels), true};
+        const auto found = computed<by<float, device_engine>>(p, d, o);
+        detail::host_teams = before;
+        BOOST_TEST((found == expected));
+      }
+  }
+}
+
+// More rows than a tile has, columns of several tiles, slabs, classes of voxels behind a stride that are not alike.
+BOOST_AUTO_TEST_CASE(the_device_engine_agrees_where_there_are_many_tiles) {
+  conv3d_problem turned(1, {5, 7, 9}, 20, 70, {3, 3, 3}, {2, 1, 2});
+  turned.layout = filter_layout::out_in;
+  for (const conv3d_problem& p :
+       std::vector<conv3d_problem>{{2, {11, 10, 13}, 20, 70, {3, 3, 3}, {1, 1, 1}},
+                                   {1, {17, 9, 14}, 33, 20, {3, 3, 3}, {2, 2, 2}},
+                                   {1, {13, 12, 11}, 3, 40, {5, 3, 2}, {3, 2, 1}},
+                                   turned,
+                                   conv3d_problem::transposed(2, {5, 6, 7}, 40, 20, {2, 2, 2})})
+    for (const direction d : directions) BOOST_TEST_CONTEXT(conv3d_problem::name(d) << " of " << p.to_string()) {
+        const operands o(p);
+        const auto expected = computed<oracle>(p, d, o);
+        BOOST_TEST(difference(computed<by<double, device_engine>>(p, d, o), expected) <= double_tolerance);
+        BOOST_TEST(difference(computed<by<float, device_engine>>(p, d, o), expected) <= single_tolerance);
+      }
+}
+
 // The oracle itself, where it stands alone: groups of channels are convolutions of their own, an activation is a
 // function of the result.
 BOOST_AUTO_TEST_CASE(the_reference_engine_knows_groups_and_activations) {

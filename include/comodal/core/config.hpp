@@ -25,13 +25,27 @@
 // The vendors' libraries of this build: their names in the order of engines, their headers, and their part in the name
 // of the configuration. This is the one place that asks which of them is compiled in.
 #if defined(COMODAL_ENABLE_ONEDNN)
-#define COMODAL_IMPL_ONEDNN onednn
 #define COMODAL_IMPL_HOST_VENDORS , onednn_engine
 #define COMODAL_IMPL_HOST_VENDOR_HEADER <comodal/engine/onednn/onednn.hpp>
 #else
-#define COMODAL_IMPL_ONEDNN ours
 #define COMODAL_IMPL_HOST_VENDORS
 #define COMODAL_IMPL_HOST_VENDOR_HEADER <comodal/engine/dispatch.hpp>
+#endif
+#if defined(COMODAL_ENABLE_CUDNN)
+#define COMODAL_IMPL_DEVICE_VENDORS cudnn_engine,
+#define COMODAL_IMPL_DEVICE_VENDOR_HEADER <comodal/engine/cudnn/cudnn.hpp>
+#else
+#define COMODAL_IMPL_DEVICE_VENDORS
+#define COMODAL_IMPL_DEVICE_VENDOR_HEADER <comodal/engine/dispatch.hpp>
+#endif
+#if defined(COMODAL_ENABLE_ONEDNN) && defined(COMODAL_ENABLE_CUDNN)
+#define COMODAL_IMPL_VENDORS onednn_cudnn
+#elif defined(COMODAL_ENABLE_ONEDNN)
+#define COMODAL_IMPL_VENDORS onednn
+#elif defined(COMODAL_ENABLE_CUDNN)
+#define COMODAL_IMPL_VENDORS cudnn
+#else
+#define COMODAL_IMPL_VENDORS ours
 #endif
 
 #if defined(_OPENMP)
@@ -45,7 +59,7 @@
 
 /// The inline namespace of this configuration, for example `serial_onednn_threads`. Every header writes
 /// `namespace comodal::inline COMODAL_CONFIG { ... }`; users write `comodal::` and never see it.
-#define COMODAL_CONFIG COMODAL_IMPL_JOIN(COMODAL_IMPL_BACKEND, COMODAL_IMPL_ONEDNN, COMODAL_IMPL_THREADS)
+#define COMODAL_CONFIG COMODAL_IMPL_JOIN(COMODAL_IMPL_BACKEND, COMODAL_IMPL_VENDORS, COMODAL_IMPL_THREADS)
 
 // Large functions without template parameters: their bodies stand between `#if COMODAL_BODIES` and `#endif`, marked
 // `COMODAL_ONCE` in place of `inline`. A program that links `comodal::compiled_common`, as every other compiled library

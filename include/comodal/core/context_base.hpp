@@ -52,6 +52,7 @@ struct context_state_base {
   fallback_policy fallback = fallback_policy::warn;
   profile* recorder = nullptr;
   std::string engine;  // the one that is asked first
+  bool tf32 = false;
   processor host = processor::this_machine();
   std::uint64_t choices = 0;  // how often one of the two changed
   std::vector<planned_operation> planned;
@@ -112,6 +113,14 @@ class context_base {
     ++m_base->choices;
   }
   [[nodiscard]] const std::string& chosen_engine() const { return m_base->engine; }
+  /// Whether devices that can may multiply fp32 numbers as TF32 (10 bits of mantissa), with fp32 sums; false unless
+  /// set. Others compute as before. Plans are made anew.
+  void allow_tf32(bool allowed) {
+    if (allowed == m_base->tf32) return;
+    m_base->tf32 = allowed;
+    ++m_base->choices;
+  }
+  [[nodiscard]] bool tf32() const { return m_base->tf32; }
   /// Chooses engines as on another processor, for tests of choices: what is so planned may not run here.
   void assume_processor(const processor& other) {
     m_base->host = other;

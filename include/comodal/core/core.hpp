@@ -31,9 +31,11 @@
 #include <comodal/core/readable_name.hpp>
 #include <comodal/core/recording.hpp>
 #include <comodal/core/renamed_options.hpp>
+#include <comodal/core/row_sums.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/core/shape.hpp>
 #include <comodal/core/step_block.hpp>
+#include <comodal/core/teams.hpp>
 #include <comodal/core/tensor.hpp>
 #include <comodal/core/upload.hpp>
 #include <comodal/core/vector_math.hpp>

@@ -15,6 +15,7 @@ struct amx_engine;        // our kernels on the tile registers of a processor
 struct host_engine;       // our kernels on a processor
 struct device_engine;     // our kernels on any Kokkos device
 struct onednn_engine;     // Intel oneDNN, on a processor
+struct cudnn_engine;      // NVIDIA cuDNN, on its GPUs
 struct reference_engine;  // the oracle: xtensor
 
 /// Engines in the order in which they are asked. The order is part of a back end's type: another order is another back
@@ -49,12 +50,12 @@ inline constexpr bool is_engine_list_v = false;
 template <class... Engines>
 inline constexpr bool is_engine_list_v<engine_list<Engines...>> = true;
 
-/// The engines of an execution space, unless a back end names others. `COMODAL_IMPL_HOST_VENDORS` (core/config.hpp)
-/// names the vendors' libraries that this build has.
+/// The engines of an execution space, unless a back end names others. `COMODAL_IMPL_HOST_VENDORS` and
+/// `COMODAL_IMPL_DEVICE_VENDORS` (core/config.hpp) name the vendors' libraries that this build has.
 template <execution_space Space>
 using default_engines =
     std::conditional_t<is_host_v<Space>, engine_list<amx_engine, host_engine COMODAL_IMPL_HOST_VENDORS>,
-                       engine_list<device_engine>>;
+                       engine_list<COMODAL_IMPL_DEVICE_VENDORS device_engine>>;
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

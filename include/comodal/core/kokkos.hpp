@@ -33,6 +33,13 @@ inline std::string kokkos_version() {
 
 }  // namespace comodal::inline COMODAL_CONFIG
 
+// Before a loop of a device kernel that must be unrolled; other compilers decide themselves.
+#if defined(__CUDACC__) || defined(__HIPCC__)
+#define COMODAL_IMPL_UNROLL _Pragma("unroll")
+#else
+#define COMODAL_IMPL_UNROLL
+#endif
+
 /// Exponential, logarithm and square root that work on the host and on devices.
 namespace comodal::inline COMODAL_CONFIG::math {
 #if KOKKOS_VERSION >= 30700

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The loops that carry our kernels: over elements, over rows x channels, and the reduction of rows. On the
-/// host OpenMP with a vectorised inner loop, on a device Kokkos. Bodies are named functors, because nvcc compiles them.
+/// The loops that carry our kernels: over elements, and over rows x channels. On the host OpenMP with a vectorised
+/// inner loop, on a device Kokkos. Bodies are named functors, because nvcc compiles them.
 #ifndef COMODAL_CORE_LOOPS_HPP
 #define COMODAL_CORE_LOOPS_HPP
 
@@ -221,112 +221,6 @@ void for_numbered_rows(const Space& space, index groups, index rows, index chann
   } else {
     for_elements(space, groups * rows * channels, all);
   }
-}
-
-namespace detail {
-
-/// Rows that one partial sum takes: depends on the problem alone, never on the number of threads.
-[[nodiscard]] constexpr index rows_a_chunk(index rows, index channels) {
-  const index wanted = std::max<index>(64, 16384 / std::max<index>(channels, 1));
-  const index chunks = std::min<index>(1024, (rows + wanted - 1) / wanted);
-  return chunks <= 1 ? std::max<index>(rows, 1) : (rows + chunks - 1) / chunks;
-}
-
-// What a body adds a few rows in before they are added to the sums: `Body::run_sum`, else the sums themselves.
-template <class Body, class Accumulator>
-struct run_sum_of {
-  using type = Accumulator;
-};
-template <class Body, class Accumulator>
-  requires requires { typename Body::run_sum; }
-struct run_sum_of<Body, Accumulator> {
-  using type = typename Body::run_sum;
-};
-
-template <class Accumulator, int Sums, class Body>
-struct partial_rows {
-  using run_sum = typename run_sum_of<Body, Accumulator>::type;
-  static constexpr index run = 8;  // rows
-
-  Body body;
-  Accumulator* partial;  // (groups, chunks, Sums, channels)
-  index rows, channels, chunk, chunks;
-
-  // One (group, chunk, channel): the device's unit of work.
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    const index c = i % channels, k = i / channels % chunks, g = i / channels / chunks;
-    Accumulator sums[Sums] = {};
-    const index last = (k + 1) * chunk < rows ? (k + 1) * chunk : rows;
-    for (index r = k * chunk; r < last; ++r) body(g, r, c, static_cast<Accumulator*>(sums));
-    for (int s = 0; s < Sums; ++s) partial[((g * chunks + k) * Sums + s) * channels + c] = sums[s];
-  }
-
-  // One (group, chunk), `Lanes` channels at a time: the host's unit of work.
-  template <int Lanes>
-  void lanes(index g, index k, index first) const {
-    Accumulator sums[Sums][Lanes] = {};
-    const Body own = body;
-    const index last = std::min((k + 1) * chunk, rows);
-    for (index r = k * chunk; r < last; r += run) {
-      run_sum some[Sums][Lanes] = {};
-      for (index i = r; i < std::min(r + run, last); ++i) {
-#pragma omp simd
-        for (int l = 0; l < Lanes; ++l) own(g, i, first + l, lane_of<run_sum, Lanes>{&some[0][l]});
-      }
-      for (int s = 0; s < Sums; ++s)
-#pragma omp simd
-        for (int l = 0; l < Lanes; ++l) sums[s][l] += some[s][l];
-    }
-    for (int s = 0; s < Sums; ++s)
-      for (int l = 0; l < Lanes; ++l) partial[((g * chunks + k) * Sums + s) * channels + first + l] = sums[s][l];
-  }
-  void host(index g, index k) const {
-    in_lanes(channels, [&](index c, auto count) { lanes<decltype(count)::value>(g, k, c); });
-  }
-};
-
-template <class Accumulator, class Out, int Sums>
-struct combine_rows {
-  const Accumulator* partial;
-  Out* out;  // (groups, Sums, channels)
-  index channels, chunks;
-
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    const index c = i % channels, s = i / channels % Sums, g = i / channels / Sums;
-    Accumulator total = 0;
-    for (index k = 0; k < chunks; ++k) total += partial[((g * chunks + k) * Sums + s) * channels + c];
-    out[i] = static_cast<Out>(total);
-  }
-};
-
-}  // namespace detail
-
-/// Number of elements that `reduce_rows` needs as scratch.
-[[nodiscard]] constexpr index reduce_rows_scratch(int sums, index groups, index rows, index channels) {
-  const index chunk = detail::rows_a_chunk(rows, channels);
-  return groups * ((rows + chunk - 1) / chunk) * sums * channels;
-}
-
-/// Sums over rows: `body(group, row, channel, sums)` adds to `sums[0]` ... `sums[Sums - 1]` (its last argument is of a
-/// type that the loop chooses: take it as a template parameter), and may write results of its element; `out` is
-/// (groups, Sums, channels). A body that names a shorter type, `run_sum`, has the host add eight rows at a time in it,
-/// before they are added to the sums. The order of additions depends on (rows, channels) alone: fixed chunks, combined
-/// in order.
-/// @param scratch `reduce_rows_scratch(Sums, groups, rows, channels)` elements in the memory of `Space`
-template <int Sums, class Accumulator, execution_space Space, class Out, class Body>
-void reduce_rows(const Space& space, index groups, index rows, index channels, const Body& body, Accumulator* scratch,
-                 Out* out) {
-  if (groups <= 0 || channels <= 0) return;
-  const index chunk = detail::rows_a_chunk(rows, channels), chunks = (rows + chunk - 1) / chunk;
-  const detail::partial_rows<Accumulator, Sums, Body> first{body, scratch, rows, channels, chunk, chunks};
-  if constexpr (is_host_v<Space>) {
-    host_loop(groups * chunks, groups * rows * channels > serial_limit,
-              [&](index t) { first.host(t / chunks, t % chunks); });
-  } else {
-    for_elements(space, groups * chunks * channels, first);
-  }
-  for_elements(space, groups * Sums * channels,
-               detail::combine_rows<Accumulator, Out, Sums>{scratch, out, channels, chunks});
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

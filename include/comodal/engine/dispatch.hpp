@@ -283,6 +283,7 @@ template <tensor_backend Backend>
 [[nodiscard]] std::string engine_configuration(const context<Backend>& ctx) {
   std::string words = text("engines ", engine_names(typename Backend::engines_type{}));
   if (!ctx.chosen_engine().empty()) words += text(", first ", ctx.chosen_engine());
+  if (ctx.tf32()) words += ", tf32";
   if (is_host_v<typename Backend::space_type>) words += text(", processor ", ctx.host_processor().to_string());
   return words;
 }

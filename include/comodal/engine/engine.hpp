@@ -12,6 +12,7 @@
 #include <comodal/engine/amx/tiles.hpp>
 #include <comodal/engine/choice.hpp>
 #include <comodal/engine/device/conv3d.hpp>
+#include <comodal/engine/device/conv3d_tiles.hpp>
 #include <comodal/engine/device/device.hpp>
 #include <comodal/engine/device/engine.hpp>
 #include <comodal/engine/dispatch.hpp>

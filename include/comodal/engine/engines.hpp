@@ -8,6 +8,7 @@
 #include <comodal/engine/device/device.hpp>
 #include <comodal/engine/host/host.hpp>
 
-#include COMODAL_IMPL_HOST_VENDOR_HEADER  // onednn/, where it is compiled in
+#include COMODAL_IMPL_DEVICE_VENDOR_HEADER  // cudnn/, where it is compiled in
+#include COMODAL_IMPL_HOST_VENDOR_HEADER    // onednn/, where it is compiled in
 
 #endif

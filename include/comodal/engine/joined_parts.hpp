@@ -8,6 +8,8 @@
 #include <comodal/engine/loops/rearrange.hpp>
 #include <comodal/engine/problem/conv3d.hpp>
 
+#include <cstdint>
+
 namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
 /// The inputs of a convolution as one map (N, D, H, W, in). A single map is taken as it is. Several are copied into
@@ -20,9 +22,10 @@ class joined_parts {
   using arguments = conv3d_problem::arguments<T>;
 
   /// @param a lives as long as this object
-  joined_parts(context<Backend>& ctx, const conv3d_problem& p, direction d, const arguments& a)
+  /// @param alignment a single map that does not begin at a multiple of so many bytes is copied, too
+  joined_parts(context<Backend>& ctx, const conv3d_problem& p, direction d, const arguments& a, index alignment = 1)
       : m_context(&ctx), m_arguments(&a), m_voxels(p.input_shape().product(0, 4)), m_channels(p.in_channels) {
-    if (a.parts == 1 && a.x[0].data) return;
+    if (a.parts == 1 && a.x[0].data && reinterpret_cast<std::uintptr_t>(a.x[0].data) % alignment == 0) return;
     m_joined = ctx.make(p.input_shape());
     if (d != direction::backward)
       each([&](T* part, index channels, index first) {

@@ -136,7 +136,8 @@ struct loop_op<Engine, row_sums_problem<Sums, Body>, Backend>
   using T = typename Backend::scalar_type;
   static void run(context<Backend>& ctx, const simple_plan&, const row_sums_problem<Sums, Body>& p, direction,
                   const typename row_sums_problem<Sums, Body>::template arguments<T>& a) {
-    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(Sums, p.groups, p.rows, p.channels)});
+    auto scratch = ctx.template make_of<double>(
+        {reduce_rows_scratch<typename Backend::space_type>(Sums, p.groups, p.rows, p.channels)});
     reduce_rows<Sums>(ctx.space(), p.groups, p.rows, p.channels, a.body, scratch.data(), a.out);
   }
 };

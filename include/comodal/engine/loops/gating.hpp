@@ -144,7 +144,8 @@ struct loop_op<Engine, gated_add_problem, Backend> : ready_op<Engine, gated_add_
     if (d == direction::forward)
       return for_numbered_rows<1>(ctx.space(), 1, p.rows, p.channels, a.gamma,
                                   engine_detail::gated_add_forward_body<T>{a.x, a.gate, a.r, a.y});
-    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(1, 1, p.rows, p.channels)});
+    auto scratch =
+        ctx.template make_of<double>({reduce_rows_scratch<typename Backend::space_type>(1, 1, p.rows, p.channels)});
     reduce_rows<1>(ctx.space(), 1, p.rows, p.channels,
                    engine_detail::gated_add_backward_body<T>{a.gate, a.r, a.gamma, a.dy, a.dgate, a.dr, p.channels},
                    scratch.data(), a.dgamma);

@@ -5,6 +5,7 @@
 #define COMODAL_ENGINE_LOOPS_LOOP_OP_HPP
 
 #include <comodal/core/loops.hpp>
+#include <comodal/core/row_sums.hpp>
 #include <comodal/engine/dispatch.hpp>
 
 namespace comodal::inline COMODAL_CONFIG {

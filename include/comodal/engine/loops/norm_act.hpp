@@ -172,7 +172,8 @@ struct loop_op<Engine, norm_act_problem, Backend> : ready_op<Engine, norm_act_pr
 
  private:
   static void forward(context<Backend>& ctx, const norm_act_problem& p, const arguments& a) {
-    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, p.groups, p.rows, p.channels)});
+    auto scratch = ctx.template make_of<double>(
+        {reduce_rows_scratch<typename Backend::space_type>(2, p.groups, p.rows, p.channels)});
     auto sums = ctx.template make_of<double>({p.groups, 2, p.channels});
     reduce_rows<2>(ctx.space(), p.groups, p.rows, p.channels, engine_detail::moments_body<T>{a.x, p.rows, p.channels},
                    scratch.data(), sums.data());
@@ -193,7 +194,8 @@ struct loop_op<Engine, norm_act_problem, Backend> : ready_op<Engine, norm_act_pr
     for_elements(
         ctx.space(), p.groups * p.channels,
         engine_detail::norm_act_numbers_body<T, count>{a.gamma, a.beta, a.mean, a.inverse, numbers.data(), p.channels});
-    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(2, p.groups, p.rows, p.channels)});
+    auto scratch = ctx.template make_of<double>(
+        {reduce_rows_scratch<typename Backend::space_type>(2, p.groups, p.rows, p.channels)});
     auto sums = ctx.template make_of<double>({p.groups, 2, p.channels});
     reduce_rows<2>(ctx.space(), p.groups, p.rows, p.channels,
                    engine_detail::norm_act_sums_body<T>{a.x, a.dy, numbers.data(), p.rows, p.channels, slope},

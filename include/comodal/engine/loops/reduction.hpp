@@ -72,7 +72,8 @@ struct loop_op<Engine, sum_axis_problem, Backend> : ready_op<Engine, sum_axis_pr
  private:
   template <class From, class To>
   static void sum_rows(context<Backend>& ctx, index outer, index extent, index inner, const From* x, To* y) {
-    auto scratch = ctx.template make_of<double>({reduce_rows_scratch(1, outer, extent, inner)});
+    auto scratch =
+        ctx.template make_of<double>({reduce_rows_scratch<typename Backend::space_type>(1, outer, extent, inner)});
     reduce_rows<1>(ctx.space(), outer, extent, inner, engine_detail::sum_rows_body<From>{x, extent, inner},
                    scratch.data(), y);
   }

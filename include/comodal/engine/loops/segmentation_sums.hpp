@@ -84,6 +84,42 @@ struct segmentation_sums_combine_body {
   }
 };
 
+// The same sums as rows (samples, voxels, classes) of five, for devices: a lane per voxel and class, each with the
+// probabilities of all classes. The first two sums are those of class 0's lanes.
+inline constexpr int segmentation_row_sums = 5;
+template <class T>
+struct segmentation_rows_body {
+  label_kind kind;
+  index voxels, classes;
+  const T *z, *target, *weight;
+  template <class Sums>
+  KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c, Sums&& sums) const {
+    const index i = g * voxels + r;
+    const double w = weight ? static_cast<double>(weight[i]) : 1.0;
+    if (w == 0) return;
+    double p[max_classes];
+    const double entropy = voxel_probabilities(kind, classes, z + i * classes, target + i * classes, p),
+                 y = static_cast<double>(target[i * classes + c]);
+    sums[0] += w;
+    sums[1] += w * entropy;
+    sums[2] += w * p[c] * y;
+    sums[3] += w * p[c] * p[c];
+    sums[4] += w * y * y;
+  }
+};
+
+template <class T>
+struct segmentation_rows_combine_body {
+  const double* sums;  // (samples, 5, classes)
+  T* out;              // (samples, 2 + 3 classes)
+  index classes;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    const index n = i / (2 + 3 * classes), j = i % (2 + 3 * classes);
+    const index kind = j < 2 ? j : 2 + (j - 2) / classes, c = j < 2 ? 0 : (j - 2) % classes;
+    out[i] = static_cast<T>(sums[(n * segmentation_row_sums + kind) * classes + c]);
+  }
+};
+
 template <class T>
 struct segmentation_sums_backward_body {
   label_kind kind;
@@ -135,6 +171,7 @@ struct loop_op<Engine, segmentation_sums_problem, Backend> : ready_op<Engine, se
       return for_elements(ctx.space(), p.samples * p.voxels,
                           engine_detail::segmentation_sums_backward_body<T>{p.kind, p.voxels, p.classes, a.z, a.target,
                                                                             a.weight, a.dout, a.dz});
+    if constexpr (!is_host_v<typename Backend::space_type>) return by_rows(ctx, p, a);
     const engine_detail::segmentation_chunks chunks(p.voxels);
     auto partial = ctx.template make_of<double>({p.samples, chunks.count, p.width()});
     for_tasks(ctx.space(), p.samples * chunks.count,
@@ -142,6 +179,20 @@ struct loop_op<Engine, segmentation_sums_problem, Backend> : ready_op<Engine, se
                                                        a.target, a.weight, partial.data()});
     for_elements(ctx.space(), p.samples * p.width(),
                  engine_detail::segmentation_sums_combine_body<T>{partial.data(), a.out, chunks.count, p.width()});
+  }
+
+ private:
+  static void by_rows(context<Backend>& ctx, const segmentation_sums_problem& p,
+                      const segmentation_sums_problem::arguments<T>& a) {
+    constexpr int count = engine_detail::segmentation_row_sums;
+    auto scratch = ctx.template make_of<double>(
+        {reduce_rows_scratch<typename Backend::space_type>(count, p.samples, p.voxels, p.classes)});
+    auto sums = ctx.template make_of<double>({p.samples, count, p.classes});
+    reduce_rows<count>(ctx.space(), p.samples, p.voxels, p.classes,
+                       engine_detail::segmentation_rows_body<T>{p.kind, p.voxels, p.classes, a.z, a.target, a.weight},
+                       scratch.data(), sums.data());
+    for_elements(ctx.space(), p.samples * p.width(),
+                 engine_detail::segmentation_rows_combine_body<T>{sums.data(), a.out, p.classes});
   }
 };
 
