@@ -13,4 +13,10 @@ function(comodal_warn target)
   target_compile_options(${target} PRIVATE -Wall -Wextra $<$<BOOL:${COMODAL_WARNINGS_AS_ERRORS}>:-Werror>
     # Clang reports in our name that libstdc++'s std::stable_sort calls a deprecated function, and each simd loop that it leaves scalar.
     "$<$<CXX_COMPILER_ID:Clang>:-Wno-deprecated-declarations;-Wno-pass-failed>")
+  # nvcc only warns where a kernel calls a function of the host (std::array's members are such), and the kernel is then wrong.
+  if(CMAKE_CXX_COMPILER MATCHES "nvcc_wrapper$")
+    foreach(_number 20011 20013 20014 20015)
+      target_compile_options(${target} PRIVATE "SHELL:-Xcudafe --diag_error=${_number}")
+    endforeach()
+  endif()
 endfunction()

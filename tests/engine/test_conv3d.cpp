@@ -15,8 +15,13 @@
 namespace comodal::tests {
 
 using oracle = xtensor_backend<double>;
+// Engines of devices run in the default space, others on the host.
+template <class Engine>
+inline constexpr bool runs_on_devices = std::is_same_v<Engine, device_engine> || std::is_same_v<Engine, cudnn_engine>;
 template <class T, class... Engines>
-using by = kokkos_backend<default_space, T, false, engine_list<Engines...>>;
+using by = kokkos_backend<
+    std::conditional_t<(runs_on_devices<Engines> && ...), default_space, Kokkos::DefaultHostExecutionSpace>, T, false,
+    engine_list<Engines...>>;
 
 // F(4x4, 3x3) rounds more than direct sums.
 constexpr double single_tolerance = 3e-6, winograd_tolerance = 1e-5, double_tolerance = 1e-13;
@@ -224,6 +229,25 @@ BOOST_AUTO_TEST_CASE(a_problem_that_no_engine_carries_out_is_refused_with_what_e
       says("no engine of this back end carries out 1 x 4x5x6 x 6 -> 4, filter 3x3x3, stride 1x1x1, 2 "
            "groups; host: our host kernels convolve no groups of channels; device: our device kernels"));
 }
+
+#if defined(COMODAL_ENABLE_CUDNN)
+// On a card alone: nothing else runs cuDNN's plans.
+template <class T>
+void cudnn_agrees(bool tf32, double tolerance) {
+  context<by<T, cudnn_engine>> ctx;
+  ctx.allow_tf32(tf32);
+  for (const conv3d_problem& p : problems)
+    for (const direction d : directions) BOOST_TEST_CONTEXT(conv3d_problem::name(d) << " of " << p.to_string()) {
+        const operands o(p);
+        BOOST_TEST(difference(computed(ctx, p, d, o), computed<oracle>(p, d, o)) <= tolerance);
+      }
+}
+BOOST_AUTO_TEST_CASE(cudnn_agrees_with_the_reference_in_its_precisions) {
+  cudnn_agrees<float>(false, winograd_tolerance);
+  cudnn_agrees<float>(true, 2e-3);
+  cudnn_agrees<bfloat16>(false, 2e-2);
+}
+#endif
 
 #if defined(COMODAL_ENABLE_ONEDNN)
 BOOST_AUTO_TEST_CASE(onednn_agrees_with_the_reference) {

@@ -85,6 +85,33 @@ BOOST_FIXTURE_TEST_CASE(parameters_without_a_gradient_stay, two_parameters) {
   }
 }
 
+// Neither parameters nor the optimiser's own state: the next step is as if that one had not been.
+BOOST_FIXTURE_TEST_CASE(a_gradient_that_is_not_finite_changes_nothing, two_parameters) {
+  for (const std::string name : {"sgd", "adamw"})
+    for (const double broken : {std::nan(""), HUGE_VAL, -HUGE_VAL}) {
+      optimiser_options o;
+      o.name = name;
+      auto optimiser = make_optimiser<B>(o);
+      random_gradients(1);
+      (void)optimiser.update(store, 0.1, 0);
+      const auto state = [&] {
+        safetensors_file file;
+        save_parameters(store, "", file);
+        optimiser.save(store, file);
+        std::map<std::string, std::vector<unsigned char>> bytes;
+        for (const auto& [key, array] : file.arrays) bytes[key] = array.bytes;
+        return bytes;
+      };
+      const auto before = state();
+      store.zero_grad();
+      set_gradient(b, {1, broken, 3});
+      const auto found = host(optimiser.update(store, 0.1, 1));
+      BOOST_TEST(!std::isfinite(found[0]));
+      BOOST_TEST(found[1] == 0);
+      BOOST_TEST((state() == before));
+    }
+}
+
 BOOST_FIXTURE_TEST_CASE(the_norm_of_a_large_gradient, bench) {
   parameter_store<B> store(home, 1);
   const auto p = parameter_scope<B>(store).constant("p", {7, 11, 13, 17}, 1);

@@ -7,6 +7,9 @@
 
 #include <nn/support.hpp>
 
+#include <cmath>
+#include <fstream>
+
 namespace comodal::tests {
 
 using B = bench::backend;
@@ -29,7 +32,7 @@ struct weight_network {
 
 class square_of_a_weight {
  public:
-  enum class damage { none, loss, gradient, exception };
+  enum class damage { none, loss, gradient, weight, exception };
   /// What `step` returns besides the loss, or instead of it.
   enum class returned {
     loss,
@@ -42,9 +45,11 @@ class square_of_a_weight {
     empty_other,
     vector,
     no_gradient,
-    infinite_other
+    infinite_other,
+    loss_alone_broken
   };
   returned what = returned::loss;
+  std::uint32_t damaged_steps = 1;  // from the damaged step on
   square_of_a_weight(tape<B>& home, std::vector<recorded_step>& record, std::uint32_t damaged_step, damage kind)
       : m_record(&record),
         m_damaged_step(damaged_step),
@@ -55,9 +60,9 @@ class square_of_a_weight {
   named_scalars<B> step(const step_batch& batch, const step_request& at) {
     m_record->push_back({at, batch.labelled.cases[0], batch.weak.cases[0], weight()});
     auto loss = multiply(m_weight, m_weight);
-    if (at.step == m_damaged_step && m_damage == damage::loss) loss = log(scale(loss, -1));
-    if (at.step == m_damaged_step && m_damage == damage::gradient) loss = scale(loss, 1e308);
-    if (at.step == m_damaged_step && m_damage == damage::exception) throw error("no way on");
+    if (is_damaged(at, damage::loss)) loss = log(scale(loss, -1));
+    if (is_damaged(at, damage::gradient)) loss = scale(loss, 1e308);
+    if (is_damaged(at, damage::exception)) throw error("no way on");
     loss = reshape(loss, shape{});
     if (what != returned::no_gradient) m_network.store->home().backward(loss);
     const auto other = m_network.store->home().constant(shape{}, {0.25});
@@ -72,10 +77,12 @@ class square_of_a_weight {
       return {{"loss", loss}, {"aux", concat<B>({reshape(other, {1}), reshape(other, {1})})}};
     if (what == returned::infinite_other && at.step == m_damaged_step)
       return {{"loss", loss}, {"good", other}, {"aux", log(scale(other, 0))}};
+    if (what == returned::loss_alone_broken && at.step == m_damaged_step) return {{"loss", log(scale(other, -1))}};
     return {{"loss", loss}};
   }
   void after_update(const step_request& at) {
     BOOST_TEST(at.step == m_record->back().at.step);
+    if (is_damaged(at, damage::weight)) m_weight.assign(m_weight.ctx().make({1}, {HUGE_VAL}));
     m_record->back().after = weight();
   }
   void on_validation(const validation_scores& scores) { seen = scores; }
@@ -88,6 +95,9 @@ class square_of_a_weight {
   void load(const safetensors_file&) {}
 
  private:
+  bool is_damaged(const progress& at, damage kind) const {
+    return m_damage == kind && at.step >= m_damaged_step && at.step - m_damaged_step < damaged_steps;
+  }
   double weight() const { return to_host(m_weight.ctx().space(), m_weight.value())[0]; }
 
   std::vector<recorded_step>* m_record;
@@ -233,19 +243,101 @@ BOOST_AUTO_TEST_CASE(the_teacher_guides_from_two_fifths_of_the_run_on) {
   BOOST_TEST(later.record[0].guide == 5u);
 }
 
-BOOST_AUTO_TEST_CASE(what_is_not_finite_never_replaces_a_checkpoint) {
+// What a run says of each step: the lines of its log that belong to it.
+std::vector<std::string> rows_of(const std::filesystem::path& folder, int step) {
+  std::ifstream log(folder / "log.csv");
+  std::vector<std::string> rows;
+  for (std::string line; std::getline(log, line);)
+    if (line.starts_with(std::to_string(step) + ",")) rows.push_back(line.substr(line.find(',') + 1));
+  return rows;
+}
+
+BOOST_AUTO_TEST_CASE(a_step_whose_gradient_is_not_finite_changes_nothing_and_is_counted) {
   for (const damage kind : {damage::loss, damage::gradient}) {
     const temporary_folder folder;
-    run_of_ten_steps run(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 5, kind);
-    BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("at step 6; lower optimiser.learning_rate"));
-    BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
-    BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
-    // Nor does it where the run is stopped right after.
-    run_of_ten_steps stopped(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 4, kind);
-    BOOST_CHECK_EXCEPTION((void)stopped.loop.run(run_of_ten_steps::before_step(5)), error,
-                          says("at step 5; lower optimiser.learning_rate"));
-    BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
+    run_of_ten_steps run(folder, {.steps = 10, .log_every = 1}, 5, kind);
+    std::vector<std::string> warnings;
+    run.loop.warning = [&](const std::string& words) { warnings.push_back(words); };
+    const auto result = run.loop.run();
+    BOOST_TEST(result.finished);
+    BOOST_TEST(result.skipped == 1u);
+    BOOST_TEST(run.record[5].before == run.record[5].after);
+    BOOST_TEST(run.record[6].before == run.record[5].after);
+    BOOST_TEST(run.record[6].after < run.record[6].before);
+    BOOST_TEST(warnings == (std::vector<std::string>{
+                               "loss or gradient of 1 steps up to step 6 were not finite; they were skipped"}),
+               boost::test_tools::per_element());
+    BOOST_TEST(rows_of(folder.path(), 5).size() == 3u);  // rate, loss, gradient_norm
+    const auto broken = rows_of(folder.path(), 6);       // the loss is finite where the gradient alone is not
+    BOOST_TEST(broken.size() == (kind == damage::loss ? 2u : 3u));
+    BOOST_TEST(broken.back() == "skipped,1");
+    BOOST_TEST(rows_of(folder.path(), 10).back() == "skipped,1");
+    BOOST_TEST(std::filesystem::exists(folder / "model.safetensors"));
   }
+}
+
+BOOST_AUTO_TEST_CASE(ten_skipped_steps_in_a_row_end_the_run_with_a_checkpoint) {
+  const temporary_folder folder;
+  const train_options options{.steps = 30, .log_every = 4, .checkpoint_every = 100};
+  {
+    run_of_ten_steps run(folder, options, 5, damage::gradient);
+    run.weight->damaged_steps = 100;
+    BOOST_CHECK_EXCEPTION(
+        (void)run.loop.run(), error,
+        says("loss or gradient of the last 11 steps up to step 16 are not finite; they were skipped, and "
+             "the checkpoint has the weights from before; lower optimiser.learning_rate"));
+    BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "16");
+    BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
+    BOOST_TEST(run.record.back().after == run.record[4].after);
+  }
+  run_of_ten_steps later(folder, options);
+  BOOST_TEST(later.loop.resume(later.loop.checkpoint_file()) == "");
+  const auto result = later.loop.run();
+  BOOST_TEST(result.finished);
+  BOOST_TEST(result.skipped == 11u);
+}
+
+BOOST_AUTO_TEST_CASE(a_resumed_run_counts_on) {
+  const train_options options{.steps = 14, .log_every = 1};
+  const auto prepare = [](run_of_ten_steps& run) { run.weight->damaged_steps = 6; };
+  const temporary_folder whole_folder, folder;
+  run_of_ten_steps whole(whole_folder, options, 3, damage::loss);
+  prepare(whole);
+  (void)whole.loop.run();
+  {
+    run_of_ten_steps first(folder, options, 3, damage::loss);
+    prepare(first);
+    (void)first.loop.run(run_of_ten_steps::before_step(6));
+  }
+  run_of_ten_steps second(folder, options, 3, damage::loss);
+  prepare(second);
+  BOOST_TEST(second.loop.resume(second.loop.checkpoint_file()) == "");
+  BOOST_TEST(second.loop.run().skipped == 6u);
+  for (const char* file : {"model.safetensors", "checkpoint.safetensors", "log.csv", "log.jsonl"})
+    BOOST_TEST(read_file(folder / file) == read_file(whole_folder / file), file);
+}
+
+BOOST_AUTO_TEST_CASE(what_is_not_finite_is_never_written) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 4, damage::weight);
+  BOOST_CHECK_EXCEPTION((void)run.loop.run(), error,
+                        says("'student/w' is not finite after step 6, and is not written; lower optimiser.learning"));
+  BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
+  BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
+  // Nor where the run is stopped right after, nor at its end.
+  run_of_ten_steps stopped(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 3}, 4, damage::weight);
+  BOOST_CHECK_EXCEPTION((void)stopped.loop.run(run_of_ten_steps::before_step(5)), error, says("after step 5"));
+  BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "3");
+  run_of_ten_steps last(folder, {.steps = 10, .log_every = 100, .checkpoint_every = 100}, 9, damage::weight);
+  BOOST_CHECK_EXCEPTION((void)last.loop.run(), error, says("after step 10"));
+  BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
+}
+
+BOOST_AUTO_TEST_CASE(a_step_whose_loss_alone_is_no_number_is_skipped) {
+  const temporary_folder folder;
+  run_of_ten_steps run(folder, {.steps = 10, .log_every = 1}, 5, damage::none, returned::loss_alone_broken);
+  BOOST_TEST(run.loop.run().skipped == 1u);
+  BOOST_TEST(run.record[5].before == run.record[5].after);
 }
 
 BOOST_AUTO_TEST_CASE(the_loss_is_found_by_its_name) {
@@ -259,7 +351,7 @@ BOOST_AUTO_TEST_CASE(the_loss_is_found_by_its_name) {
   }
   const temporary_folder folder;
   run_of_ten_steps damaged(folder, options, 5, damage::loss, returned::others_first);
-  BOOST_CHECK_EXCEPTION((void)damaged.loop.run(), error, says("at step 6; lower optimiser.learning_rate"));
+  BOOST_TEST(damaged.loop.run().skipped == 1u);
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_logs_reads_once_from_the_device) {
@@ -307,7 +399,10 @@ BOOST_AUTO_TEST_CASE(values_that_a_log_cannot_hold_and_steps_without_gradients_a
 BOOST_AUTO_TEST_CASE(the_term_that_is_no_number_is_named) {
   const temporary_folder folder;
   run_of_ten_steps run(folder, {.steps = 10, .log_every = 1}, 3, damage::loss, returned::infinite_other);
-  BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says(" at step 4 ('aux' is -inf); lower optimiser.learning_rate"));
+  std::string said;
+  run.loop.warning = [&](const std::string& words) { said += words; };
+  (void)run.loop.run();
+  BOOST_TEST(said == "loss or gradient of 1 steps up to step 4 were not finite ('aux' is -inf); they were skipped");
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_throws_leaves_the_tape_empty) {

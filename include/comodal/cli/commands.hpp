@@ -105,6 +105,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
               arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), loss.c_str(),
               result.seconds, result.seconds / steps, static_cast<double>(cli_detail::process_peak_bytes()) / (1 << 30),
               static_cast<double>(pool) / (1 << 30));
+  if (result.skipped > 0) std::printf("%u steps were skipped: their loss or gradient was not finite\n", result.skipped);
   if (result.best_validation)
     std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n",
                 *result.best_validation);

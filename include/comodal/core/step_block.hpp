@@ -9,6 +9,7 @@
 #include <comodal/core/context.hpp>
 #include <comodal/core/loops.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <vector>
@@ -72,9 +73,13 @@ namespace detail {
 // The numbers travel in the kernel itself: nothing on the host has to outlive the call, and nobody waits.
 struct block_numbers {
   static constexpr std::size_t count = 32;
-  std::array<double, count> values;
+  double values[count];  // no std::array: its members are the host's alone
   double* to;
-  KOKKOS_INLINE_FUNCTION void operator()(index i) const { to[i] = values[static_cast<std::size_t>(i)]; }
+
+  block_numbers(const std::array<double, count>& numbers, double* to) : to(to) {
+    std::copy(numbers.begin(), numbers.end(), values);
+  }
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const { to[i] = values[i]; }
 };
 
 }  // namespace detail
@@ -125,7 +130,7 @@ class step_block {
       if (!p.changed) continue;
       constexpr auto count = static_cast<index>(detail::block_numbers::count);
       if (!p.device) p.device = ctx.template make_of<double>({count});
-      for_elements(ctx.space(), count, detail::block_numbers{p.values, p.device.data()});
+      for_elements(ctx.space(), count, detail::block_numbers(p.values, p.device.data()));
       ++detail::sent;
       p.changed = false;
     }

@@ -125,6 +125,30 @@ void copy_to(context<Backend>& ctx, const tensor_of<Backend>& x, const tensor_of
   dispatch(ctx, copy_block_problem{1, x.size(), x.size(), x.size()}, direction::forward, {x.data(), to.data()});
 }
 
+namespace ops_detail {
+
+template <class T>
+struct keep_finite_body {
+  const T* from;
+  T* to;
+  KOKKOS_INLINE_FUNCTION void operator()(index i) const {
+    const auto v = static_cast<compute_type_t<T>>(from[i]);
+    if (v - v == 0) to[i] = from[i];
+  }
+};
+
+}  // namespace ops_detail
+
+/// to = x where x is finite, in place; elsewhere `to` keeps what it has. Equal shapes, memory that does not overlap.
+/// For what a method remembers from step to step. @throws shape_error otherwise
+template <tensor_backend Backend>
+void copy_finite_to(context<Backend>& ctx, const tensor_of<Backend>& x, const tensor_of<Backend>& to) {
+  if (!(to.shape() == x.shape()))
+    throw shape_error(text("copy_finite_to: ", x.shape().to_string(), " to ", to.shape().to_string()));
+  using T = typename Backend::scalar_type;
+  each(ctx, x.size(), ops_detail::keep_finite_body<T>{x.data(), to.data()});
+}
+
 /// to = x, rounded to nearest, in place; equal shapes. @throws shape_error otherwise
 template <tensor_backend Backend, class Scalar>
 void cast_to(context<Backend>& ctx, const tensor<Scalar, typename Backend::space_type>& x,

@@ -57,7 +57,7 @@ struct square_sum_body {
   }
 };
 
-// squares (count) -> the norm, and the factor that brings it down to `clip`.
+// squares (count) -> the norm, and the factor that brings it down to `clip`; 0 where the norm is not finite.
 template <class T>
 struct clip_body {
   const double* squares;
@@ -69,7 +69,7 @@ struct clip_body {
     for (index i = 0; i < count; ++i) sum += squares[i];
     const double norm = math::sqrt(sum);
     norm_and_factor[0] = static_cast<T>(norm);
-    norm_and_factor[1] = static_cast<T>(clip > 0 && norm > clip ? clip / norm : 1.0);
+    norm_and_factor[1] = static_cast<T>(norm - norm != 0 ? 0.0 : clip > 0 && norm > clip ? clip / norm : 1.0);
   }
 };
 
@@ -84,6 +84,7 @@ struct update_body {
   T decay;
 
   KOKKOS_INLINE_FUNCTION bool skips(index i) const {
+    if (norm_and_factor[1] == T(0)) return true;  // the gradient is not finite: nothing changes
     if constexpr (Masked) return reached[i / arena_grain] == 0;
     return false;
   }
@@ -195,8 +196,9 @@ class state_arena {
 
 }  // namespace detail
 
-/// The norm of all gradients and the factor that clips it, (2): stays on the device. Parameters without a gradient
-/// count as 0. The number of kernels does not depend on the number of parameters.
+/// The norm of all gradients and the factor that clips it, (2): stays on the device. A factor of 0 says that the norm
+/// is not finite: an optimiser then changes nothing, neither parameters nor its own state. Parameters without a
+/// gradient count as 0. The number of kernels does not depend on the number of parameters.
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> clip_gradients(const parameter_store<Backend>& parameters, double clip) {
   using T = typename Backend::scalar_type;

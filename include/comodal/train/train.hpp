@@ -14,6 +14,7 @@
 #include <comodal/train/optimiser_registry.hpp>
 #include <comodal/train/optimiser_set.hpp>
 #include <comodal/train/run_plan.hpp>
+#include <comodal/train/skipped_steps.hpp>
 #include <comodal/train/step_values.hpp>
 #include <comodal/train/train_options.hpp>
 #include <comodal/train/trainer.hpp>

@@ -16,6 +16,7 @@
 #include <comodal/train/metadata.hpp>
 #include <comodal/train/optimiser_set.hpp>
 #include <comodal/train/run_plan.hpp>
+#include <comodal/train/skipped_steps.hpp>
 #include <comodal/train/step_values.hpp>
 #include <comodal/train/train_options.hpp>
 
@@ -54,6 +55,7 @@ class trainer {
       : m_method(&method),
         m_optimiser_options(optimiser),
         m_optimisers(optimiser, method.trained(), names),
+        m_skipped(m_optimisers.trained().front().store->home()),
         m_maker(&maker),
         m_prefetch(prefetch),
         m_options(options),
@@ -100,6 +102,7 @@ class trainer {
     m_step = step;
     for (const auto& [name, store] : saved_stores()) load_parameters(*store, name + "/", content);
     m_optimisers.load(content);
+    m_skipped.load(file, content);
     m_method->load(content);
     if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end())
       m_best = train_detail::hexadecimal_number(file, *found);
@@ -113,7 +116,8 @@ class trainer {
 
   /// Trains to the end, or until `stop()` says so between two steps; then a checkpoint is written and `finished` is
   /// false.
-  /// @throws error if loss or gradient are no longer numbers; the last checkpoint is from before
+  /// A step whose loss or gradient is not finite changes nothing; the log counts them.
+  /// @throws error if ten such steps follow each other, after a checkpoint; if what would be written is not finite
   train_result run(const std::function<bool()>& stop = [] { return false; }) {
     const auto start = std::chrono::steady_clock::now();
     training_log log(m_folder, m_step, m_processes.writes());
@@ -125,6 +129,7 @@ class trainer {
     const auto ended = [&](bool finished) {
       log.finish();
       result.steps_done = m_step;
+      result.skipped = m_said;
       result.finished = finished;
       result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       result.best_validation = m_best;
@@ -133,7 +138,7 @@ class trainer {
     finished_step last;
     while (m_step < steps()) {
       if (stop()) {
-        refuse_divergence(last);
+        if (last.loss) (void)judged(last);  // else there was no step yet
         save_checkpoint();
         return ended(false);
       }
@@ -143,7 +148,7 @@ class trainer {
       if (is_due(m_options.log_every))
         log_step(last, log, result);
       else if (saves || validates)
-        refuse_divergence(last);
+        if (last.loss) (void)judged(last);
       last.values.clear();  // the next step finds their memory free
       if (validates) validate_now(log);
       if (saves) save_checkpoint();
@@ -174,21 +179,24 @@ class trainer {
     m_optimisers.zero_grad();
     auto values = step(batch, request);
     auto loss = detach(loss_of(values));
-    for (const auto& one : m_optimisers.trained()) m_processes.mean(ctx(), one.store->gradients());
+    for (const auto& one : m_optimisers.trained()) {
+      m_skipped.judge(loss, *one.store);
+      m_processes.mean(ctx(), one.store->gradients());
+    }
     auto norms = m_optimisers.update(rate, m_step);
+    m_skipped.count(norms);
     m_method->after_update(request);
     batches.recycle(std::move(batch));
     ++m_step;
     return {rate, std::move(values), std::move(loss), std::move(norms)};
   }
 
-  void log_step(const finished_step& last, training_log& log, train_result& result) const {
-    const log_row row = row_of(last.rate, last.values, last.norms);
-    result.last_loss = value_of(row, "loss");
-    refuse_divergence(row);
+  void log_step(const finished_step& last, training_log& log, train_result& result) {
+    const train_detail::read_step read = judged(last);
+    result.last_loss = read.loss;
     result.logged = true;
-    log.write(row);
-    if (progress) progress({result.first_step, m_step, steps(), result.last_loss, last.rate});
+    log.write(read.row);
+    if (progress) progress({result.first_step, m_step, steps(), read.loss, last.rate});
   }
 
   [[nodiscard]] tape<Backend>& home() const { return m_optimisers.trained().front().store->home(); }
@@ -206,44 +214,26 @@ class trainer {
     }
   }
 
-  // What is logged of the last step, read from the device at once; the norms of the gradients come last.
-  log_row row_of(double rate, const named_scalars<Backend>& values, const std::vector<variable<Backend>>& norms) const {
-    std::vector<variable<Backend>> scalars;
-    for (const auto& [name, value] : values) scalars.push_back(value);
-    for (const auto& norm : norms) scalars.push_back(slice(norm, 0, 0, 1));
-    const auto numbers = items(scalars);
-    log_row row{m_step, {{"rate", rate}}};
-    for (std::size_t i = 0; i < values.size(); ++i) row.values.emplace_back(values[i].first, numbers[i]);
-    for (std::size_t i = 0; i < norms.size(); ++i) row.values.emplace_back(norm_name(i), numbers[values.size() + i]);
-    return row;
-  }
-  // "gradient_norm", with the name of its store where there are several.
-  [[nodiscard]] std::string norm_name(std::size_t store) const {
+  // Reads a step from the device at once, and says or refuses what is not finite.
+  train_detail::read_step judged(const finished_step& last) {
+    named_scalars<Backend> values = last.values;
+    if (values.empty()) values.emplace_back("loss", last.loss);
     const auto& trained = m_optimisers.trained();
-    return trained.size() == 1 ? "gradient_norm" : "gradient_norm." + trained[store].name;
-  }
-
-  static double value_of(const log_row& row, std::string_view name) {
-    for (const auto& [key, value] : row.values)
-      if (key == name) return value;
-    return std::nan("");
-  }
-
-  // A gradient that is not finite has gone into the weights: they must not take the place of good ones.
-  void refuse_divergence(const finished_step& last) const {
-    if (!last.loss) return;  // there was no step yet
-    const named_scalars<Backend> loss{{"loss", last.loss}};
-    refuse_divergence(row_of(last.rate, last.values.empty() ? loss : last.values, last.norms));
-  }
-  void refuse_divergence(const log_row& row) const {
-    const double loss = value_of(row, "loss");
-    for (std::size_t i = 0; i < m_optimisers.trained().size(); ++i) {
-      const double length = value_of(row, norm_name(i));
-      if (std::isfinite(loss) && std::isfinite(length)) continue;
-      throw error(text("the loss is ", loss, " and the gradient's norm ", length, " at step ", row.step,
-                       train_detail::broken_term(row),
-                       "; lower optimiser.learning_rate, or look for broken images with `check`"));
+    for (std::size_t i = 0; i < last.norms.size(); ++i)
+      values.emplace_back(trained.size() == 1 ? "gradient_norm" : "gradient_norm." + trained[i].name,
+                          slice(last.norms[i], 0, 0, 1));
+    auto read = train_detail::read_values(m_step, last.rate, values, m_skipped.numbers());
+    if (read.in_a_row >= skipped_steps<Backend>::most_in_a_row) {
+      save_checkpoint();
+      throw error(text("loss or gradient of the last ", read.in_a_row, " steps up to step ", m_step, " are not finite",
+                       read.broken, "; they were skipped, and the checkpoint has the weights from before",
+                       train_detail::diverging_remedy));
     }
+    if (read.skipped > m_said && warning)
+      warning(text("loss or gradient of ", read.skipped - m_said, " steps up to step ", m_step, " were not finite",
+                   read.broken, "; they were skipped"));
+    m_said = read.skipped;
+    return read;
   }
 
   // A round begins at five points from two fifths of the run on: masks that guide crops are made anew, and the method
@@ -304,7 +294,10 @@ class trainer {
     return file;
   }
   void save_model(const std::filesystem::path& file) const {
-    if (m_processes.writes()) write_checked_safetensors(file, weights());
+    if (!m_processes.writes()) return;
+    const safetensors_file all = weights();
+    train_detail::refuse_diverged(all, m_step);
+    write_checked_safetensors(file, all);
   }
 
   [[nodiscard]] std::string engines() const { return engine_configuration(ctx()); }
@@ -314,6 +307,7 @@ class trainer {
     safetensors_file file = weights();
     for (const auto& one : m_optimisers.trained()) save_parameters(*one.store, one.name + "/", file);
     m_optimisers.save(file);
+    m_skipped.save(file);
     m_method->save(file);
     train_detail::save_guides(m_guides, file);
     file.metadata["comodal.step"] = std::to_string(m_step);
@@ -322,12 +316,15 @@ class trainer {
     file.metadata["comodal.engines"] = engines();
     if (m_best) file.metadata["comodal.best"] = text(std::hexfloat, *m_best);
     train_detail::save_cases(cases, file);
+    train_detail::refuse_diverged(file, m_step);
     train_detail::write_checkpoint(checkpoint_file(), std::move(file));
   }
 
   any_method<Backend>* m_method;
   optimiser_options m_optimiser_options;
   optimiser_set<Backend> m_optimisers;
+  skipped_steps<Backend> m_skipped;
+  std::uint32_t m_said = 0;  // skipped steps that were warned of
   Maker* m_maker;
   prefetch_options m_prefetch;
   train_options m_options;

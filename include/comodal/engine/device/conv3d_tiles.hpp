@@ -178,7 +178,12 @@ struct conv3d_tile {
 
   // Row i of the class: a voxel of the result. Of the gradient of the weights: a tap and an input channel.
   KOKKOS_INLINE_FUNCTION tile_place row_place(const shared& m, index i) const {
-    if constexpr (weights) return tap_place(i);
+    if constexpr (weights)
+      return tap_place(i);
+    else
+      return voxel_place(m, i);
+  }
+  KOKKOS_INLINE_FUNCTION tile_place voxel_place(const shared& m, index i) const {
     int j[3];
     for (int a = 2; a >= 0; --a) {
       if (m.axes[a].rows <= 0) return nowhere();

@@ -55,7 +55,7 @@ struct conv3d_sizes {
       pad[a] = p.pad_front[a];
     }
   }
-  [[nodiscard]] index taps() const { return filter[0] * filter[1] * filter[2]; }
+  [[nodiscard]] KOKKOS_INLINE_FUNCTION index taps() const { return filter[0] * filter[1] * filter[2]; }
   [[nodiscard]] bool is_strided() const { return stride[0] * stride[1] * stride[2] != 1; }
   // As `conv3d_problem::keeps_size`.
   [[nodiscard]] bool keeps_size() const {

@@ -34,7 +34,7 @@ inline constexpr index most_groups = 24, chunk_cells = 256;
 
 // The places of each group: [first[g], first[g + 1]).
 struct places_of_groups {
-  std::array<std::int32_t, most_groups + 1> first{};
+  std::int32_t first[most_groups + 1] = {};  // no std::array: kernels read it
   index groups = 0;
 };
 

@@ -53,7 +53,7 @@ class reliability {
 
  private:
   void replace(index k, const variable<Backend>& now) {
-    ops::copy_to(m_values.ctx(), now.value().reshaped({1}), m_values.value().part(k, {1}));
+    ops::copy_finite_to(m_values.ctx(), now.value().reshaped({1}), m_values.value().part(k, {1}));
   }
 
   variable<Backend> m_values;
