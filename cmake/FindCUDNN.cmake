@@ -3,7 +3,7 @@
 # Defines CUDNN_FOUND, CUDNN_VERSION and the target CUDNN::CUDNN.
 set(_cudnn_places "$ENV{CUDA_HOME}" "$ENV{CUDA_PATH}" /usr/local/cuda)
 find_path(CUDNN_INCLUDE_DIR cudnn_graph.h PATHS ${_cudnn_places} PATH_SUFFIXES include)
-find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 PATHS ${_cudnn_places} PATH_SUFFIXES lib64 lib)
+find_library(CUDNN_LIBRARY NAMES cudnn libcudnn.so.9 NAMES_PER_DIR HINTS "${CUDNN_INCLUDE_DIR}/../lib64" "${CUDNN_INCLUDE_DIR}/../lib" PATHS ${_cudnn_places} PATH_SUFFIXES lib64 lib)
 find_path(CUDNN_CUDA_INCLUDE_DIR cuda_runtime_api.h HINTS "${CUDNN_INCLUDE_DIR}" "${CUDNN_INCLUDE_DIR}/../../cu13/include"
   "${CUDNN_INCLUDE_DIR}/../../cuda_runtime/include" PATHS ${_cudnn_places} PATH_SUFFIXES include)
 if(CUDNN_INCLUDE_DIR AND EXISTS "${CUDNN_INCLUDE_DIR}/cudnn_version.h")

@@ -94,8 +94,13 @@ refuses 2 "data.normalise = 'zscore': this program has no normalisation of that 
 refuses 2 "command line: 'method.mean_teacher.ramp': belongs to the method 'mean_teacher', but method.name = 'contrastive_mutual_learning'" "$comodal" train tiny.toml wrong --method.mean_teacher.ramp 0.5
 refuses 2 "batch.patch_size = 0: expected from 1 to 1024 voxels" "$comodal" train tiny.toml wrong --batch.patch_size '[0, 16, 8]'
 refuses 2 "prefetch.depth = 0: expected 1 to 1024" "$comodal" train tiny.toml wrong --prefetch.depth 0
-refuses 2 "model.precision: 'bf61', expected fp32 or bf16" "$comodal" train tiny.toml wrong_too --model.precision bf61
+refuses 2 "model.precision: 'bf61', expected fp32, tf32 or bf16" "$comodal" train tiny.toml wrong_too --model.precision bf61
 refuses 2 "is not a whole number" "$comodal" train tiny.toml run --train.steps many
+if "$comodal" info | grep -q "^device: "; then
+  refuses 2 "device 1023 was asked for, expected 0 to" "$comodal" train tiny.toml wrong --device 1023
+else
+  refuses 2 "device 0 was asked for, but this program computes on the host" "$comodal" train tiny.toml wrong --device 0
+fi
 refuses 2 "model.strides: 0, expected 1 to 64" "$comodal" train tiny.toml run --model.strides '[[0, 2, 2]]'
 refuses 2 "model.strides: 2 entries, expected 1" "$comodal" train tiny.toml run --model.strides '[[2, 2, 2], [2, 2, 2]]'
 refuses 2 "data.normalise: 2 entries for 4 modalities" "$comodal" train tiny.toml run --data.normalise '["head", "ct"]'

@@ -145,6 +145,31 @@ BOOST_AUTO_TEST_CASE(what_is_kept_goes_in_reverse_order_and_plans_go_first) {
   BOOST_TEST(gone == "pcba");
 }
 
+BOOST_AUTO_TEST_CASE(a_device_that_is_not_there_is_refused) {
+  BOOST_TEST(device_count() >= 0);
+  if constexpr (is_host_v<default_space>) {
+    BOOST_TEST(device_count() == 0);
+    BOOST_TEST(device_name(default_space{}) == "");
+    detail::expect_device(-1);
+    BOOST_CHECK_EXCEPTION(detail::expect_device(0), config_error,
+                          says("runtime: device 0 was asked for, but this program computes on the host; build it"));
+  } else {
+    BOOST_CHECK_EXCEPTION(detail::expect_device(1000), config_error,
+                          says("runtime: device 1000 was asked for, expected 0 to "));
+    BOOST_TEST(device_name(default_space{}) != "");
+  }
+}
+
+BOOST_AUTO_TEST_CASE(allowing_tf32_asks_for_new_plans) {
+  context<default_backend> ctx;
+  BOOST_TEST(!ctx.tf32());
+  const auto before = ctx.choice_version();
+  ctx.allow_tf32(false);
+  BOOST_TEST(ctx.choice_version() == before);
+  ctx.allow_tf32(true);
+  BOOST_TEST(ctx.choice_version() != before);
+}
+
 BOOST_AUTO_TEST_CASE(a_runtime_inside_another_leaves_kokkos_alone) {
   {
     const runtime inner;

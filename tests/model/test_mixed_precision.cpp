@@ -286,7 +286,7 @@ BOOST_FIXTURE_TEST_CASE(convolutions_of_the_inner_network_are_counted_by_the_out
 
 BOOST_FIXTURE_TEST_CASE(an_unknown_precision_is_refused, mixed_bench) {
   BOOST_CHECK_EXCEPTION((void)make(options("bf61")), config_error,
-                        says("model.precision: 'bf61', expected fp32 or bf16"));
+                        says("model.precision: 'bf61', expected fp32, tf32 or bf16"));
   bench in_double;
   BOOST_CHECK_EXCEPTION((void)make_network<bench::backend>(in_double.home, options("bf16"), 2, classes, 3),
                         config_error, says("comodal::mixed_backend"));

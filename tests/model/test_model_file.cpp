@@ -80,7 +80,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
       {"/model/blocks", "[2, 1000000000000]", "1000000000000, expected 64 at most"},
       {"/model/decoder_convolutions", "-1", "model.decoder_convolutions = -1, expected 1 to 64"},
       {"/model/branches", "1", "\"branches\" is 1, expected true or false"},
-      {"/model/precision", "\"fp8\"", "expected fp32 or bf16"},
+      {"/model/precision", "\"fp8\"", "expected fp32, tf32 or bf16"},
       {"/normalise", "[\"head\", \"head\", \"head\"]", "3 values for 2 modalities"},
       {"/spacing", "[1, 1]", "expected a list of 3 numbers"},
       {"/younger", "1", "its plan has \"younger\", which this program does not know"},

@@ -6,6 +6,8 @@
 
 #include <core/support.hpp>
 
+#include <cmath>
+
 namespace comodal::tests {
 
 using backend = kokkos_backend<default_space, double>;
@@ -24,6 +26,16 @@ BOOST_FIXTURE_TEST_CASE(binary_functions_broadcast, workshop) {
   BOOST_TEST(host(ops::binary(ctx, "f", ops::times{}, b, a)) == (std::vector<double>{10, 20, 30, 20, 40, 60}), each);
   BOOST_TEST(host(ops::binary(ctx, "f", ops::over{}, b, ctx.make({}, {2}))) == (std::vector<double>{0.5, 1, 1.5}),
              each);
+}
+
+BOOST_FIXTURE_TEST_CASE(what_is_not_finite_is_not_copied, workshop) {
+  const auto x = row({1, std::nan(""), HUGE_VAL, -HUGE_VAL, -5}), kept = row({6, 7, 8, 9, 10}),
+             zeros = row({6, 7, 8, 9, 10});
+  ops::copy_finite_to(ctx, x, kept);
+  ops::copy_finite_or_zero_to(ctx, x, zeros);
+  BOOST_TEST(host(kept) == (std::vector<double>{1, 7, 8, 9, -5}), each);
+  BOOST_TEST(host(zeros) == (std::vector<double>{1, 0, 0, 0, -5}), each);
+  BOOST_CHECK_EXCEPTION(ops::copy_finite_to(ctx, x, row({1})), shape_error, says("copy_finite: (5) to (1)"));
 }
 
 BOOST_FIXTURE_TEST_CASE(sum_to_undoes_broadcasting, workshop) {

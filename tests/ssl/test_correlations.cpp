@@ -55,6 +55,9 @@ BOOST_FIXTURE_TEST_CASE(more_places_than_entries_leave_the_first_of_them, correl
   const auto at = draw_positions<B>(home, groups, places, step_request{0, 10}, "test");
   memory.remember(constant({2, 1, 2}, {1, 0, 0, 1}), at, step_request{0, 10});
   BOOST_TEST(host(memory.similarities(constant({1, 2}, {1, 0}), 1))[0] == 1);
+  // An embedding that is not finite is not remembered.
+  memory.remember(constant({2, 1, 2}, {std::nan(""), 5, 0, 1}), at, step_request{1, 10});
+  BOOST_TEST(host(memory.similarities(constant({1, 2}, {1, 0}), 1))[0] == 1);
 }
 
 BOOST_FIXTURE_TEST_CASE(both_embeddings_learn_and_remember, correlations) {

@@ -172,6 +172,23 @@ BOOST_FIXTURE_TEST_CASE(prototypes_follow_class_means, features) {
   const auto late = follow({0, 0, 0, 0, 1, 0}, 999);
   BOOST_TEST(late[4] == 0.01 / std::hypot(0.01, 0.99), boost::test_tools::tolerance(1e-12));
   BOOST_TEST(late[5] == 0.99 / std::hypot(0.01, 0.99), boost::test_tools::tolerance(1e-12));
+  // A mean that is not finite is none.
+  BOOST_TEST(follow({std::nan(""), 1, HUGE_VAL, 0, 0, 0}, 1000) == late, boost::test_tools::per_element());
+}
+
+BOOST_FIXTURE_TEST_CASE(a_queue_takes_zeros_for_what_is_not_finite, features) {
+  feature_queue<B> queue(home, 2, 1, 2);
+  const auto patients = [&](std::int64_t p) {
+    auto made = ctx.make_of<std::int64_t>({1, 2});
+    copy_from_host(ctx.space(), std::vector<std::int64_t>{p, -1}, made);
+    return made;
+  };
+  queue.push(ctx, constant({1, 1, 2}, {1, 2}).value(), patients(3));
+  queue.push(ctx, constant({1, 1, 2}, {std::nan(""), 4}).value(), patients(5));
+  BOOST_TEST(to_host(ctx.space(), queue.vectors()) == (std::vector<double>{1, 2, 0, 4}),
+             boost::test_tools::per_element());
+  BOOST_TEST(to_host(ctx.space(), queue.patients()) == (std::vector<std::int64_t>{3, -1, 5, -1}),
+             boost::test_tools::per_element());
 }
 
 // Crops that agree count once: the prototype of two equal crops is that of one.

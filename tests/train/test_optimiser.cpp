@@ -5,6 +5,7 @@
 
 #include <comodal/autograd/reduction.hpp>
 #include <comodal/train/optimiser_registry.hpp>
+#include <comodal/train/skipped_steps.hpp>
 
 #include <loss/golden.hpp>
 
@@ -110,6 +111,41 @@ BOOST_FIXTURE_TEST_CASE(a_gradient_that_is_not_finite_changes_nothing, two_param
       BOOST_TEST(found[1] == 0);
       BOOST_TEST((state() == before));
     }
+}
+
+// Of stores that are trained together all are skipped, but not those that nothing reached.
+BOOST_FIXTURE_TEST_CASE(stores_agree_on_what_is_not_finite, two_parameters) {
+  parameter_store<B> second(home, 2), third(home, 3);
+  const auto v = parameter_scope<B>(second).constant("v", {2}, 1),
+             unreached = parameter_scope<B>(third).constant("u", {2}, 1);
+  for (const auto* one : {&store, &second, &third}) one->seal();
+  const std::vector<named_store<B>> stores{{"first", &store}, {"second", &second}, {"third", &third}};
+  skipped_steps<B> skipped(home);
+  const auto factors = [&] {
+    std::vector<double> all;
+    std::vector<variable<B>> norms;
+    for (const auto& one : stores) norms.push_back(clip_gradients(*one.store, 0));
+    for (const auto& norm : norms) all.push_back(host(norm)[1]);
+    skipped.count(norms);
+    return all;
+  };
+  for (const double value : {std::nan(""), 2.0, HUGE_VAL}) {
+    for (const auto* one : {&store, &second, &third}) one->zero_grad();
+    set_gradient(w, {1, 2, 2, 0, 0, 0});
+    set_gradient(v, {value, 1});
+    skipped.agree(stores);
+    const double expected = std::isfinite(value) ? 1 : 0;
+    BOOST_TEST(factors() == (std::vector<double>{expected, expected, 1}), boost::test_tools::per_element());
+    BOOST_TEST(items(skipped.numbers()) == (std::vector<double>{value == HUGE_VAL ? 2.0 : 1.0, 1 - expected}),
+               boost::test_tools::per_element());
+  }
+  // A loss that is not finite breaks what it reached.
+  for (const auto* one : {&store, &second, &third}) one->zero_grad();
+  set_gradient(w, {1, 2, 2, 0, 0, 0});
+  for (const auto& one : stores) skipped.judge(home.constant(ctx.make({}, {HUGE_VAL})), *one.store);
+  BOOST_TEST(factors() == (std::vector<double>{0, 1, 1}), boost::test_tools::per_element());
+  BOOST_CHECK_EXCEPTION(skipped.count({home.constant(ctx.make({1}, {1}))}), config_error,
+                        says("an optimiser's update() returned (1), expected two numbers"));
 }
 
 BOOST_FIXTURE_TEST_CASE(the_norm_of_a_large_gradient, bench) {

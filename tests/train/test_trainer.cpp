@@ -265,7 +265,7 @@ BOOST_AUTO_TEST_CASE(a_step_whose_gradient_is_not_finite_changes_nothing_and_is_
     BOOST_TEST(run.record[6].before == run.record[5].after);
     BOOST_TEST(run.record[6].after < run.record[6].before);
     BOOST_TEST(warnings == (std::vector<std::string>{
-                               "loss or gradient of 1 steps up to step 6 were not finite; they were skipped"}),
+                               "steps whose loss or gradient is not finite were skipped: 1 up to step 6"}),
                boost::test_tools::per_element());
     BOOST_TEST(rows_of(folder.path(), 5).size() == 3u);  // rate, loss, gradient_norm
     const auto broken = rows_of(folder.path(), 6);       // the loss is finite where the gradient alone is not
@@ -297,6 +297,19 @@ BOOST_AUTO_TEST_CASE(ten_skipped_steps_in_a_row_end_the_run_with_a_checkpoint) {
   BOOST_TEST(result.skipped == 11u);
 }
 
+BOOST_AUTO_TEST_CASE(a_run_that_ends_in_skipped_steps_has_no_model) {
+  const temporary_folder folder;
+  const train_options options{.steps = 6, .log_every = 100};
+  run_of_ten_steps run(folder, options, 0, damage::gradient);
+  run.weight->damaged_steps = 100;
+  BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("the last 6 steps up to step 6 are not finite; there is no"));
+  BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
+  // Nor has its resumed run, which has no step to make.
+  run_of_ten_steps later(folder, options);
+  later.loop.resume(later.loop.checkpoint_file());
+  BOOST_CHECK_EXCEPTION((void)later.loop.run(), error, says("there is no model"));
+}
+
 BOOST_AUTO_TEST_CASE(a_resumed_run_counts_on) {
   const train_options options{.steps = 14, .log_every = 1};
   const auto prepare = [](run_of_ten_steps& run) { run.weight->damaged_steps = 6; };
@@ -311,8 +324,11 @@ BOOST_AUTO_TEST_CASE(a_resumed_run_counts_on) {
   }
   run_of_ten_steps second(folder, options, 3, damage::loss);
   prepare(second);
+  std::string said;
+  second.loop.warning = [&](const std::string& words) { said += words + "\n"; };
   BOOST_TEST(second.loop.resume(second.loop.checkpoint_file()) == "");
   BOOST_TEST(second.loop.run().skipped == 6u);
+  BOOST_TEST(said.find("skipped: 1 up to step 7\n") != std::string::npos);  // not the three of before
   for (const char* file : {"model.safetensors", "checkpoint.safetensors", "log.csv", "log.jsonl"})
     BOOST_TEST(read_file(folder / file) == read_file(whole_folder / file), file);
 }
@@ -402,7 +418,7 @@ BOOST_AUTO_TEST_CASE(the_term_that_is_no_number_is_named) {
   std::string said;
   run.loop.warning = [&](const std::string& words) { said += words; };
   (void)run.loop.run();
-  BOOST_TEST(said == "loss or gradient of 1 steps up to step 4 were not finite ('aux' is -inf); they were skipped");
+  BOOST_TEST(said == "steps whose loss or gradient is not finite were skipped: 1 up to step 4 ('aux' is -inf)");
 }
 
 BOOST_AUTO_TEST_CASE(a_step_that_throws_leaves_the_tape_empty) {

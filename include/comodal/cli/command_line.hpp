@@ -73,7 +73,7 @@ class command_line {
     for (const auto& [command, computes, call] : m_commands) {
       if (!*command) continue;
       std::optional<runtime> scope;  // other commands need no device
-      if (computes == needs::runtime) scope.emplace();
+      if (computes == needs::runtime) scope.emplace(0, m_device);
       use_host_threads(0);
       return call();
     }
@@ -136,6 +136,8 @@ class command_line {
 
   CLI::App* add(const char* name, const char* help, needs computes, std::function<int(CLI::App&)> call) {
     CLI::App* words = m_app.add_subcommand(name, help);
+    if (computes == needs::runtime)
+      words->add_option("--device", m_device, "number of the GPU to compute on, from 0 on")->check(number(0, 1023));
     m_commands.push_back({words, computes, [words, call = std::move(call)] { return call(*words); }});
     return words;
   }
@@ -273,7 +275,7 @@ class command_line {
     c->add_option("--config", m_benchmark.config, "experiment file; without it, the defaults");
     c->add_option("--work", m_benchmark.work, "work to time")->check(CLI::IsMember({"train", "predict"}));
     c->add_option("--precision", m_benchmark.precision, "precision of the network's maps (model.precision)")
-        ->check(CLI::IsMember({"fp32", "bf16"}));
+        ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
     c->add_option("--modalities", m_benchmark.modalities, "volumes per case")->check(number(1, 16));
     c->add_option("--classes", m_benchmark.classes, "number of classes, background included")->check(number(2, 16));
     c->add_option("--volume", m_benchmark.volume, "size in voxels along i, j, k of the volume to predict")
@@ -296,6 +298,7 @@ class command_line {
   const registry<Backend>& m_names;
   CLI::App m_app{"comodal: semi-supervised, multi-modal 3-D medical image segmentation.\nNot a medical device."};
   std::vector<command> m_commands;
+  index m_device = -1;  // Kokkos chooses
   cli::phantom_arguments m_phantom;
   std::filesystem::path m_check, m_info;
   cli::train_arguments m_train;

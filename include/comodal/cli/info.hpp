@@ -44,6 +44,8 @@ template <tensor_backend Backend>
 int info() {
   std::printf("comodal %s\nKokkos %s, default space %s\nhost threads %d\n", COMODAL_VERSION, kokkos_version().c_str(),
               default_space::name(), host_threads());
+  const std::string device = device_name(typename Backend::space_type{});
+  if (!device.empty()) std::printf("device: %s, of %d\n", device.c_str(), device_count());
   std::printf("engines: %s\n", engine_names(typename Backend::engines_type{}).c_str());
 #if defined(COMODAL_ARCH_NAME)
   std::printf("instruction set: -march=%s\n", COMODAL_ARCH_NAME);

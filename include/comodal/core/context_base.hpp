@@ -54,7 +54,7 @@ struct context_state_base {
   std::string engine;  // the one that is asked first
   bool tf32 = false;
   processor host = processor::this_machine();
-  std::uint64_t choices = 0;  // how often one of the two changed
+  std::uint64_t choices = 0;  // how often one of the three changed
   std::vector<planned_operation> planned;
   std::vector<std::function<void()>>* recording = nullptr;
 };

@@ -34,7 +34,7 @@ inline std::string kokkos_version() {
 }  // namespace comodal::inline COMODAL_CONFIG
 
 // Before a loop of a device kernel that must be unrolled; other compilers decide themselves.
-#if defined(__CUDACC__) || defined(__HIPCC__)
+#if defined(__CUDA_ARCH__) || defined(__HIP_DEVICE_COMPILE__)
 #define COMODAL_IMPL_UNROLL _Pragma("unroll")
 #else
 #define COMODAL_IMPL_UNROLL

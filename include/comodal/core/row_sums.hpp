@@ -97,7 +97,7 @@ struct row_teams {
       : rows(all_rows), channels(all_channels), tiles(1), chunk(1), chunks(1) {
     while (wide < 32 && wide < channels) wide *= 2;
     tiles = (channels + wide - 1) / wide;
-    const index deep = lanes / wide, wanted = std::max<index>(1, most_teams / (groups * tiles));
+    const index deep = lanes / wide, wanted = std::max<index>(1, most_teams / std::max<index>(1, groups * tiles));
     chunk = std::max<index>(8 * deep, (rows + wanted - 1) / wanted);
     chunks = std::max<index>(1, (rows + chunk - 1) / chunk);
   }

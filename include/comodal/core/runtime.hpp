@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <filesystem>
+#include <string>
 #include <system_error>
 
 #if defined(_OPENMP)
@@ -115,19 +116,71 @@ inline void let_waiting_threads_sleep([[maybe_unused]] char** arguments) {
 #endif
 }
 
+/// Devices that this program could compute on; 0 where it computes on the host, or finds none. May be asked before
+/// Kokkos is initialised, which ends a program that finds no device.
+[[nodiscard]] inline int device_count() {
+  int count = 0;
+#if defined(KOKKOS_ENABLE_CUDA)
+  if (cudaGetDeviceCount(&count) != cudaSuccess) count = 0;
+#elif defined(KOKKOS_ENABLE_HIP)
+  if (hipGetDeviceCount(&count) != hipSuccess) count = 0;
+#endif
+  return count;
+}
+
+/// The name of the device of an instance of an execution space; empty where it has none, or does not say.
+template <execution_space Space>
+[[nodiscard]] std::string device_name([[maybe_unused]] const Space& space) {
+  if constexpr (requires { space.cuda_device_prop().name; })
+    return space.cuda_device_prop().name;
+  else if constexpr (requires { space.hip_device_prop().name; })
+    return space.hip_device_prop().name;
+  else
+    return {};
+}
+
+namespace detail {
+
+// @throws device_error where there is none, config_error for a number that none has
+inline void expect_device(index device) {
+  if constexpr (is_host_v<default_space>) {
+    if (device >= 0)
+      throw config_error(text("runtime: device ", device,
+                              " was asked for, but this program computes on the host; build "
+                              "it for a GPU (docs/how-to/gpu.md), or leave the device out"));
+  } else {
+    const int count = device_count();
+    if (count <= 0)
+      throw device_error(text("runtime: no GPU was found for ", default_space::name(),
+                              ", which this program computes on; nvidia-smi or rocm-smi must list one"));
+    if (device >= count)
+      throw config_error(text("runtime: device ", device, " was asked for, expected 0 to ", count - 1));
+  }
+}
+
+}  // namespace detail
+
 /// Initialises Kokkos and finalises it at the end of its scope. One object, made first in `main`: it must outlive every
 /// tensor, context and plan. Where Kokkos is initialised already (a program of its own, a test suite), it leaves it
 /// alone.
 class runtime {
  public:
   /// @param threads host threads for our loops, as `use_host_threads` takes them
-  /// @throws config_error as `use_host_threads` does
-  explicit runtime(index threads = 0) {
+  /// @param device number of the GPU, from 0 on; negative: Kokkos chooses
+  /// @throws config_error as `use_host_threads` does, and for a device that is not there; device_error where a program
+  /// for GPUs finds none
+  explicit runtime(index threads = 0, index device = -1) {
     use_host_threads(threads);
-    if (!Kokkos::is_initialized()) {
-      Kokkos::initialize();
-      m_owner = true;
-    }
+    if (Kokkos::is_initialized()) return;
+    detail::expect_device(device);
+#if KOKKOS_VERSION >= 30700
+    Kokkos::InitializationSettings settings;
+    if (device >= 0) settings.set_device_id(static_cast<int>(device));
+    Kokkos::initialize(settings);
+#else
+    Kokkos::initialize();
+#endif
+    m_owner = true;
   }
   ~runtime() {
     if (m_owner) Kokkos::finalize();

@@ -5,6 +5,7 @@
 #ifndef COMODAL_CORE_TEAMS_HPP
 #define COMODAL_CORE_TEAMS_HPP
 
+#include <comodal/core/error.hpp>
 #include <comodal/core/kokkos.hpp>
 #include <comodal/core/loops.hpp>
 #include <comodal/core/shape.hpp>
@@ -13,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <numeric>
 #include <type_traits>
@@ -50,7 +52,7 @@ inline team_trial host_teams;
 template <class Body>
 struct team_kernel {
   Body body;
-  static constexpr std::size_t scratch = sizeof(typename Body::shared) + alignof(std::max_align_t);
+  static constexpr std::size_t scratch = sizeof(typename Body::shared) + alignof(typename Body::shared);
 
   template <class Member>
   KOKKOS_INLINE_FUNCTION void operator()(const Member& member) const {
@@ -93,12 +95,15 @@ void team_on_host(const Body& body, index team) {
 
 /// Runs `teams` teams, which are independent of each other.
 /// @param name a string literal, for profiling tools
+/// @throws device_error for 2^31 teams and more
 template <execution_space Space, team_body Body>
-void for_teams([[maybe_unused]] const char* name, const Space& space, index teams, const Body& body) {
+void for_teams(const char* name, const Space& space, index teams, const Body& body) {
   static_assert(sizeof(Body) <= 512, "comodal: a kernel of teams has at most 512 bytes: launches of larger ones wait");
   static_assert(sizeof(typename Body::shared) <= 47 * 1024, "comodal: a team shares at most 47 KiB");
   static_assert((Body::lanes & (Body::lanes - 1)) == 0 && Body::lanes <= 1024);
   if (teams <= 0) return;
+  if (teams > std::numeric_limits<int>::max())
+    throw device_error(text(name, ": ", teams, " teams, expected at most ", std::numeric_limits<int>::max()));
   if constexpr (std::is_same_v<typename Space::memory_space, Kokkos::HostSpace>) {
     host_loop(teams, teams > 1, [&](index team) { detail::team_on_host(body, team); });
   } else {

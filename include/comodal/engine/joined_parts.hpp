@@ -12,6 +12,14 @@
 
 namespace comodal::inline COMODAL_CONFIG::engine_detail {
 
+/// True if anybody wants the gradient of an input.
+template <class T>
+[[nodiscard]] bool any_wanted(const conv3d_problem::arguments<T>& a) {
+  for (const auto& part : a.maps())
+    if (part.data) return true;
+  return false;
+}
+
 /// The inputs of a convolution as one map (N, D, H, W, in). A single map is taken as it is. Several are copied into
 /// workspace, forward and for the gradient of the weights; after `direction::backward`, `split` copies the gradient
 /// out.

@@ -146,6 +146,7 @@ template <tensor_backend Backend>
 /// @param seed decides the initial weights, which are the same in any precision
 /// @param names what the names in `options` stand for
 /// @param heads further outputs that a method asks for
+/// `precision = "tf32"` allows it in the whole context of `home`, "fp32" forbids it there: the last network decides.
 /// @throws config_error naming the key that makes no sense, or the name that this program lacks
 template <tensor_backend Backend>
 [[nodiscard]] any_network<Backend> make_network(
@@ -155,6 +156,7 @@ template <tensor_backend Backend>
   options.check();
   names.check_network_names(options);
   if (modalities < 1) throw config_error(text("make_network: ", modalities, " modalities"));
+  if (options.precision != "bf16") home.ctx().allow_tf32(options.precision == "tf32");
   if (options.precision == "bf16") {
     if constexpr (mixed_precision_available_v<Backend>)
       return mixed_precision_network<Backend>(home, seed, [&](auto copies) {

@@ -83,7 +83,7 @@ inline void check_patch(const extent3& patch, const network_options& network) {
 /// machine. @param crops at once @param key of the size, for the message
 /// @throws config_error naming the key and both sizes
 inline void expect_memory_for(const network_options& network, const extent3& patch, index crops, std::string_view key) {
-  double bytes = network.precision == "fp32" ? 12 : 6;  // input, convolved and normalised maps live at once
+  double bytes = network.precision == "bf16" ? 6 : 12;  // input, convolved and normalised maps live at once
   for (const index v : patch) bytes *= static_cast<double>(v);
   bytes *= static_cast<double>(std::max<index>(network.stream_channels.empty() ? 1 : network.stream_channels[0], 1)) *
            static_cast<double>(crops);

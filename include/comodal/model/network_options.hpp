@@ -32,7 +32,8 @@ struct network_options {
   double dropout = 0;                           // rate on the map of every stage of encoders and decoders
   std::vector<index> blocks;                    // of an encoder, per stage; empty: what it has of itself
   index decoder_convolutions = 2;               // of the fused decoder, per stage; those of branches have one
-  std::string precision = "fp32";  // or bf16: maps in bfloat16, all else in float (docs/reference/numerics.md)
+  std::string precision = "fp32";  // or tf32: products of convolutions on devices that have it; or bf16: maps in
+                                   // bfloat16, all else in float (docs/reference/numerics.md)
 
   [[nodiscard]] int stages() const { return static_cast<int>(stream_channels.size()); }
   /// (i, j, k) lists as (D, H, W) extents.
@@ -68,8 +69,8 @@ COMODAL_ONCE void network_options::check() const {
         text("model.strides: ", strides.size(), " entries, expected ", n - 1, " (one less than stages)"));
   if (!kernel_size.empty() && kernel_size.size() != n)
     throw config_error(text("model.kernel_size: ", kernel_size.size(), " entries, expected ", n, " (one per stage)"));
-  if (precision != "fp32" && precision != "bf16")
-    throw config_error(text("model.precision: '", precision, "', expected fp32 or bf16"));
+  if (precision != "fp32" && precision != "tf32" && precision != "bf16")
+    throw config_error(text("model.precision: '", precision, "', expected fp32, tf32 or bf16"));
   if (checkpointed < 0 || checkpointed > stages())
     throw config_error(text("model.checkpointed: ", checkpointed, " stages, expected 0 to ", n));
   for (const index s : fusion_stages)

@@ -127,15 +127,24 @@ void copy_to(context<Backend>& ctx, const tensor_of<Backend>& x, const tensor_of
 
 namespace ops_detail {
 
-template <class T>
-struct keep_finite_body {
+template <class T, bool Zeros>
+struct copy_finite_body {
   const T* from;
   T* to;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const auto v = static_cast<compute_type_t<T>>(from[i]);
-    if (v - v == 0) to[i] = from[i];
+    if (v - v == 0)
+      to[i] = from[i];
+    else if constexpr (Zeros)
+      to[i] = T(0);
   }
 };
+template <bool Zeros, tensor_backend Backend>
+void copy_finite(context<Backend>& ctx, const tensor_of<Backend>& x, const tensor_of<Backend>& to) {
+  if (!(to.shape() == x.shape()))
+    throw shape_error(text("copy_finite: ", x.shape().to_string(), " to ", to.shape().to_string()));
+  each(ctx, x.size(), copy_finite_body<typename Backend::scalar_type, Zeros>{x.data(), to.data()});
+}
 
 }  // namespace ops_detail
 
@@ -143,10 +152,12 @@ struct keep_finite_body {
 /// For what a method remembers from step to step. @throws shape_error otherwise
 template <tensor_backend Backend>
 void copy_finite_to(context<Backend>& ctx, const tensor_of<Backend>& x, const tensor_of<Backend>& to) {
-  if (!(to.shape() == x.shape()))
-    throw shape_error(text("copy_finite_to: ", x.shape().to_string(), " to ", to.shape().to_string()));
-  using T = typename Backend::scalar_type;
-  each(ctx, x.size(), ops_detail::keep_finite_body<T>{x.data(), to.data()});
+  ops_detail::copy_finite<false>(ctx, x, to);
+}
+/// The same with 0 where x is not finite. @throws shape_error as `copy_finite_to`
+template <tensor_backend Backend>
+void copy_finite_or_zero_to(context<Backend>& ctx, const tensor_of<Backend>& x, const tensor_of<Backend>& to) {
+  ops_detail::copy_finite<true>(ctx, x, to);
 }
 
 /// to = x, rounded to nearest, in place; equal shapes. @throws shape_error otherwise

@@ -42,7 +42,7 @@ constexpr void check_optimiser() {
     static_assert(
         detail::never<T>,
         "comodal: update() of an optimiser must return variable<Backend>: the gradient's norm, and the factor "
-        "that clipped it");
+        "that clipped it; 0 where the norm is not finite and nothing was changed");
 }
 
 namespace detail {

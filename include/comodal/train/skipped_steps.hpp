@@ -7,7 +7,9 @@
 #include <comodal/autograd/structure.hpp>
 #include <comodal/nn/state.hpp>
 #include <comodal/ops/elementwise.hpp>
+#include <comodal/ssl/method.hpp>
 #include <comodal/train/metadata.hpp>
+#include <comodal/train/optimiser.hpp>
 
 #include <array>
 #include <cstdint>
@@ -34,13 +36,16 @@ struct count_skipped_body {
   }
 };
 
-// A loss that is not finite makes the gradient so, wherever its own gradient is.
+// Where a loss, or the gradient of another store, is not finite, this gradient is made so.
 template <class T>
 struct break_gradient_body {
-  const T* loss;
+  const T* loss;   // or null
+  const T* other;  // (norm, factor) of another store, or null
   T* gradients;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
-    if (*loss - *loss != T(0)) gradients[i] = *loss - *loss;
+    const T nothing = loss ? *loss - *loss : T(0);
+    if (nothing != T(0)) gradients[i] = nothing;
+    if (other && other[1] == T(0)) gradients[i] = other[0] - other[0];
   }
 };
 
@@ -57,11 +62,26 @@ class skipped_steps {
 
   /// Before processes share gradients: those of a loss that is not finite become so.
   void judge(const variable<Backend>& loss, const parameter_store<Backend>& store) const {
-    ops::each(m_numbers.ctx(), 1, train_detail::break_gradient_body<T>{loss.value().data(), store.gradients().data()});
+    if (store.any_gradient()) break_gradient(store, loss.value().data(), nullptr);
+  }
+  /// Before an update of several stores: where one's gradient is not finite, that of each becomes so.
+  void agree(const std::vector<named_store<Backend>>& stores) const {
+    for (const auto& one : stores) {
+      if (stores.size() == 1 || !one.store->any_gradient()) continue;
+      const auto norm = clip_gradients(*one.store, 0);
+      for (const auto& other : stores)
+        if (other.store != one.store && other.store->any_gradient())
+          break_gradient(*other.store, nullptr, norm.value().data());
+    }
   }
   /// Counts a step. @param norms per trained store (norm, factor that clipped it; 0: its update was skipped), one at
   /// least
+  /// @throws config_error for an optimiser that gives something else
   void count(const std::vector<variable<Backend>>& norms) {
+    for (const auto& norm : norms)
+      if (norm.shape().size() != 2)
+        throw config_error(text("an optimiser's update() returned ", norm.shape().to_string(),
+                                ", expected two numbers: the gradient's norm, and the factor that clipped it"));
     for (std::size_t i = 0; i < norms.size(); ++i)
       ops::each(m_numbers.ctx(), 1,
                 train_detail::count_skipped_body<T>{norms[i].value().data(), m_numbers.value().data(), i == 0,
@@ -77,17 +97,23 @@ class skipped_steps {
     for (std::size_t i = 0; i < keys.size(); ++i)
       if (numbers[0] > 0) file.metadata[keys[i]] = std::to_string(static_cast<std::uint32_t>(numbers[i]));
   }
-  /// @throws io_error for a checkpoint whose numbers cannot be read
-  void load(const std::filesystem::path& file, const safetensors_file& content) {
+  /// @return how many in all @throws io_error for a checkpoint whose numbers cannot be read
+  std::uint32_t load(const std::filesystem::path& file, const safetensors_file& content) {
     std::vector<T> numbers(3, T(0));
     for (std::size_t i = 0; i < keys.size(); ++i)
       if (const auto found = content.metadata.find(keys[i]); found != content.metadata.end())
         numbers[i] = static_cast<T>(train_detail::whole_number(file, *found));
     copy_from_host(m_numbers.ctx().space(), numbers, m_numbers.value());
+    return static_cast<std::uint32_t>(numbers[0]);
   }
 
  private:
   using T = typename Backend::scalar_type;
+
+  void break_gradient(const parameter_store<Backend>& store, const T* loss, const T* other) const {
+    ops::each(m_numbers.ctx(), 1, train_detail::break_gradient_body<T>{loss, other, store.gradients().data()});
+  }
+
   static constexpr std::array<const char*, 2> keys{"comodal.skipped", "comodal.skipped_in_a_row"};
 
   variable<Backend> m_numbers;

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG::train_detail {
@@ -49,7 +50,7 @@ void check_step(const named_scalars<Backend>& values, const std::vector<named_st
 struct read_step {
   log_row row;
   double loss = 0;
-  std::string broken;  // names the first value that is not finite, as `broken_term` does
+  std::string broken;  // of a step that was skipped: names the first value that is not finite, as `broken_term` does
   std::uint32_t skipped = 0, in_a_row = 0;
 };
 
@@ -74,10 +75,11 @@ template <tensor_backend Backend>
     read.row.values.emplace_back(values[i].first, numbers[i]);
     if (values[i].first == "loss") read.loss = numbers[i];
   }
-  read.broken = broken_term(read.row);
+  std::string broken = broken_term(read.row);
   std::erase_if(read.row.values, [](const auto& one) { return !std::isfinite(one.second); });
   read.skipped = static_cast<std::uint32_t>(numbers[values.size()]);
   read.in_a_row = static_cast<std::uint32_t>(numbers[values.size() + 1]);
+  if (read.in_a_row > 0) read.broken = std::move(broken);
   if (read.skipped > 0) read.row.values.emplace_back("skipped", read.skipped);
   return read;
 }

@@ -65,7 +65,7 @@ struct train_result {
   double seconds = 0;                          // of this run
   bool logged = false;                         // true if this run reached a step that is logged
   double last_loss = 0;                        // of the last logged step
-  std::uint32_t skipped = 0;                   // steps whose gradient was not finite, up to the last logged one
+  std::uint32_t skipped = 0;                   // steps whose loss or gradient was not finite, up to the last look
   std::optional<double> best_validation = {};  // the best first score of a validation; none: never validated
 };
 

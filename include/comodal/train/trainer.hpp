@@ -102,7 +102,7 @@ class trainer {
     m_step = step;
     for (const auto& [name, store] : saved_stores()) load_parameters(*store, name + "/", content);
     m_optimisers.load(content);
-    m_skipped.load(file, content);
+    m_said = m_skipped.load(file, content);
     m_method->load(content);
     if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end())
       m_best = train_detail::hexadecimal_number(file, *found);
@@ -117,7 +117,8 @@ class trainer {
   /// Trains to the end, or until `stop()` says so between two steps; then a checkpoint is written and `finished` is
   /// false.
   /// A step whose loss or gradient is not finite changes nothing; the log counts them.
-  /// @throws error if ten such steps follow each other, after a checkpoint; if what would be written is not finite
+  /// @throws error if ten such steps in a row are found where the log, a checkpoint or a validation looks, after a
+  /// checkpoint; if what would be written is not finite
   train_result run(const std::function<bool()>& stop = [] { return false; }) {
     const auto start = std::chrono::steady_clock::now();
     training_log log(m_folder, m_step, m_processes.writes());
@@ -153,6 +154,7 @@ class trainer {
       if (validates) validate_now(log);
       if (saves) save_checkpoint();
     }
+    refuse_skipped_end();
     save_model(m_folder / "model.safetensors");
     return ended(true);
   }
@@ -183,6 +185,7 @@ class trainer {
       m_skipped.judge(loss, *one.store);
       m_processes.mean(ctx(), one.store->gradients());
     }
+    m_skipped.agree(m_optimisers.trained());
     auto norms = m_optimisers.update(rate, m_step);
     m_skipped.count(norms);
     m_method->after_update(request);
@@ -230,10 +233,18 @@ class trainer {
                        train_detail::diverging_remedy));
     }
     if (read.skipped > m_said && warning)
-      warning(text("loss or gradient of ", read.skipped - m_said, " steps up to step ", m_step, " were not finite",
-                   read.broken, "; they were skipped"));
+      warning(text("steps whose loss or gradient is not finite were skipped: ", read.skipped - m_said, " up to step ",
+                   m_step, read.broken));
     m_said = read.skipped;
     return read;
+  }
+
+  // The end of a run whose last steps, or all of whose steps, were skipped is not a result.
+  void refuse_skipped_end() const {
+    const auto numbers = items(m_skipped.numbers());
+    if (numbers[1] >= skipped_steps<Backend>::most_in_a_row || numbers[1] >= m_step)
+      throw error(text("loss or gradient of the last ", numbers[1], " steps up to step ", m_step,
+                       " are not finite; there is no model", train_detail::diverging_remedy));
   }
 
   // A round begins at five points from two fifths of the run on: masks that guide crops are made anew, and the method
@@ -294,16 +305,14 @@ class trainer {
     return file;
   }
   void save_model(const std::filesystem::path& file) const {
-    if (!m_processes.writes()) return;
     const safetensors_file all = weights();
-    train_detail::refuse_diverged(all, m_step);
-    write_checked_safetensors(file, all);
+    train_detail::refuse_diverged(all, m_step);  // in every process, so that none waits for one that stopped
+    if (m_processes.writes()) write_checked_safetensors(file, all);
   }
 
   [[nodiscard]] std::string engines() const { return engine_configuration(ctx()); }
 
   void save_checkpoint() const {
-    if (!m_processes.writes()) return;
     safetensors_file file = weights();
     for (const auto& one : m_optimisers.trained()) save_parameters(*one.store, one.name + "/", file);
     m_optimisers.save(file);
@@ -317,7 +326,7 @@ class trainer {
     if (m_best) file.metadata["comodal.best"] = text(std::hexfloat, *m_best);
     train_detail::save_cases(cases, file);
     train_detail::refuse_diverged(file, m_step);
-    train_detail::write_checkpoint(checkpoint_file(), std::move(file));
+    if (m_processes.writes()) train_detail::write_checkpoint(checkpoint_file(), std::move(file));
   }
 
   any_method<Backend>* m_method;

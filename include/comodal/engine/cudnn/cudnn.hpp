@@ -39,23 +39,23 @@ namespace engine_detail {
 class cudnn_library {
  public:
   template <execution_space Space>
-  explicit cudnn_library(const Space& space) : m_planner(cudnn_target(open())) {
-    if constexpr (requires { space.cuda_stream(); }) COMODAL_IMPL_CUDNN(cudnnSetStream(handle(), space.cuda_stream()));
+  explicit cudnn_library(const Space& space) : m_planner(cudnn_target(m_owner.handle)) {
+    if constexpr (requires { space.cuda_stream(); })
+      COMODAL_IMPL_CUDNN(cudnnSetStream(m_owner.handle, space.cuda_stream()));
   }
-  ~cudnn_library() { cudnnDestroy(handle()); }
-  cudnn_library(const cudnn_library&) = delete;
-  cudnn_library& operator=(const cudnn_library&) = delete;
-
-  [[nodiscard]] cudnnHandle_t handle() const { return m_planner.target().handle(); }
+  [[nodiscard]] cudnnHandle_t handle() const { return m_owner.handle; }
   [[nodiscard]] const cudnn_planner& planner() const { return m_planner; }
 
  private:
-  [[nodiscard]] static cudnnHandle_t open() {
+  struct owner {
     cudnnHandle_t handle = nullptr;
-    COMODAL_IMPL_CUDNN(cudnnCreate(&handle));
-    return handle;
-  }
+    owner() { COMODAL_IMPL_CUDNN(cudnnCreate(&handle)); }
+    ~owner() { cudnnDestroy(handle); }
+    owner(const owner&) = delete;
+    owner& operator=(const owner&) = delete;
+  };
 
+  owner m_owner;
   cudnn_planner m_planner;
 };
 
@@ -104,6 +104,7 @@ struct engine_op<cudnn_engine, conv3d_problem, Backend> {
   static void run(context<Backend>& ctx, const plan_type& plan, const conv3d_problem& p, direction d,
                   const arguments& a) {
     if constexpr (has_type) {
+      if (d == direction::backward && !engine_detail::any_wanted(a)) return;
       const engine_detail::joined_parts<Backend> x(ctx, p, d, a, engine_detail::cudnn_alignment);
       auto w = ctx.make(p.weight_shape());
       const index in = p.in_channels / p.groups, out = p.out_channels;
@@ -111,7 +112,12 @@ struct engine_op<cudnn_engine, conv3d_problem, Backend> {
       if (d != direction::backward_weights)
         for_elements(ctx.space(), w.size(),
                      engine_detail::cudnn_filter_body<T, false>{a.w, w.data(), p.taps(), in, out, out_in});
-      execute(ctx, plan, x.data(), w.data(), a.y);
+      const bool apart = reinterpret_cast<std::uintptr_t>(a.y) % engine_detail::cudnn_alignment != 0;
+      const index count = p.output_shape().size();
+      auto own = ctx.make({apart ? count : 0});
+      if (apart && d != direction::forward) engine_detail::convert(ctx.space(), count, a.y, own.data());
+      execute(ctx, plan, x.data(), w.data(), apart ? own.data() : a.y);
+      if (apart && d == direction::forward) engine_detail::convert(ctx.space(), count, own.data(), a.y);
       if (d == direction::backward_weights)
         for_elements(ctx.space(), w.size(),
                      engine_detail::cudnn_filter_body<T, true>{w.data(), a.w, p.taps(), in, out, out_in});
@@ -127,8 +133,6 @@ struct engine_op<cudnn_engine, conv3d_problem, Backend> {
   }
 
   static void execute(context<Backend>& ctx, const plan_type& plan, T* x, T* w, T* y) {
-    if (reinterpret_cast<std::uintptr_t>(y) % engine_detail::cudnn_alignment != 0)
-      throw device_error(text("cuDNN needs maps at multiples of ", engine_detail::cudnn_alignment, " bytes"));
     auto workspace = ctx.template make_of<std::byte>({static_cast<index>(plan.workspace)});
     std::array<void*, 3> data{x, w, y};
     std::array<void*, 1> scratch{workspace.data()};

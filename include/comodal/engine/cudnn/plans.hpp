@@ -31,7 +31,8 @@ struct cudnn_plan {
   plan_facts facts;
   std::string why;
   std::shared_ptr<const cudnn_descriptor> plan;
-  std::size_t workspace = 0;  // bytes
+  std::vector<std::shared_ptr<const cudnn_descriptor>> made_of;  // the graph and the engine's configuration
+  std::size_t workspace = 0;                                     // bytes
   bool tensor_cores = false;
 };
 
@@ -66,7 +67,7 @@ class cudnn_planner {
                                                         std::string& why) const;
   [[nodiscard]] static candidate judged(cudnn_descriptor proposal, cudnn_precision precision);
   // Makes the plan of a candidate, if cuDNN can; else says why not.
-  [[nodiscard]] bool take(const candidate& c, cudnn_plan& made, std::string& why) const;
+  [[nodiscard]] bool take(candidate& c, cudnn_plan& made, std::string& why) const;
   [[nodiscard]] static std::string name_of(const cudnn_descriptor& proposal, const cudnn_descriptor& engine);
 
   cudnn_target m_target;
@@ -203,7 +204,7 @@ inline cudnn_planner::candidate cudnn_planner::judged(cudnn_descriptor proposal,
   return made;
 }
 
-inline bool cudnn_planner::take(const candidate& c, cudnn_plan& made, std::string& why) const {
+inline bool cudnn_planner::take(candidate& c, cudnn_plan& made, std::string& why) const {
   auto plan = std::make_shared<cudnn_descriptor>(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR);
   m_target.name(*plan, CUDNN_ATTR_EXECUTION_PLAN_HANDLE);
   m_target.describe(*plan, CUDNN_ATTR_EXECUTION_PLAN_DEVICEPROP);
@@ -218,6 +219,8 @@ inline bool cudnn_planner::take(const candidate& c, cudnn_plan& made, std::strin
   made.tensor_cores = c.tensor_cores;
   made.facts.implementation = name_of(c.proposal, c.engine);
   made.plan = std::move(plan);
+  made.made_of.push_back(std::make_shared<const cudnn_descriptor>(std::move(c.proposal)));
+  made.made_of.push_back(std::make_shared<const cudnn_descriptor>(std::move(c.engine)));
   return true;
 }
 
@@ -227,14 +230,15 @@ inline cudnn_plan cudnn_planner::make(const conv3d_problem& p, direction d, cudn
   if (!made.why.empty()) return made;
   const bool wide = precision.type != CUDNN_DATA_FLOAT && p.in_channels >= 8 && p.out_channels >= 8;
   try {
-    const cudnn_descriptor graph = graph_of(p, d, precision.type);
+    const auto graph = std::make_shared<const cudnn_descriptor>(graph_of(p, d, precision.type));
+    made.made_of.push_back(graph);
     std::string why = "it proposes nothing";
     for (const auto mode : {CUDNN_HEUR_MODE_A, CUDNN_HEUR_MODE_FALLBACK}) {
       std::vector<candidate> all;
-      for (cudnn_descriptor& proposal : proposals(graph, mode, why))
+      for (cudnn_descriptor& proposal : proposals(*graph, mode, why))
         if (candidate c = judged(std::move(proposal), precision); c.allowed) all.push_back(std::move(c));
       if (wide) std::stable_partition(all.begin(), all.end(), [](const candidate& c) { return c.tensor_cores; });
-      if (std::any_of(all.begin(), all.end(), [&](const candidate& c) { return take(c, made, why); })) break;
+      if (std::any_of(all.begin(), all.end(), [&](candidate& c) { return take(c, made, why); })) break;
     }
     if (!made.plan) made.why = text("cuDNN has no plan for it: ", why);
   } catch (const device_error& failure) {

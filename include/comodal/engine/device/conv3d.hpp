@@ -44,8 +44,7 @@ struct engine_op<device_engine, conv3d_problem, Backend> {
   }
 
   static void run(context<Backend>& ctx, const simple_plan&, const conv3d_problem& p, direction d, const arguments& a) {
-    if (d == direction::backward && std::none_of(a.x.begin(), a.x.begin() + a.parts, [](auto& x) { return x.data; }))
-      return;  // gradients that nobody wants
+    if (d == direction::backward && !engine_detail::any_wanted(a)) return;
     const engine_detail::joined_parts<Backend> x(ctx, p, d, a);
     if (d == direction::backward_weights) return backward_weights(ctx, p, a, x.data());
     auto turned = ctx.make(transposes(p, d) ? p.weight_shape() : shape{0});

@@ -34,7 +34,7 @@ struct follow_prototypes_body {
       seen += static_cast<double>(mean[e]) * static_cast<double>(mean[e]);
       known += static_cast<double>(to[e]) * static_cast<double>(to[e]);
     }
-    if (seen == 0) return;
+    if (!(seen > 0) || seen - seen != 0) return;  // no mean, or one that is not finite
     const double keep = known == 0 ? 0 : decay.value();
     for (index e = 0; e < width; ++e) {
       const double v = keep * static_cast<double>(to[e]) + (1 - keep) * static_cast<double>(mean[e]);
@@ -119,7 +119,7 @@ class feature_queue {
     if (m_capacity == 0) return;
     const index added = vectors.shape()[0];
     const auto both = ops::concat<Backend>(ctx, {m_vectors, vectors}, 0);
-    ops::copy_finite_to(ctx, ops::slice(ctx, both, 0, added, added + m_capacity), m_vectors);
+    ops::copy_finite_or_zero_to(ctx, ops::slice(ctx, both, 0, added, added + m_capacity), m_vectors);
     const auto moved = ctx.template make_of<std::int64_t>({m_capacity, 2});
     ops::each(ctx, moved.size(),
               ssl_detail::shift_cases_body{moved.size(), 2 * added, m_patients.data(), patients.data(), moved.data()});

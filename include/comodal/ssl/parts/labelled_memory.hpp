@@ -27,6 +27,8 @@ struct remember_body {
     const index e = i % width, row = i / width, n = row / places, place = row % places;
     const index c = place / share, j = n * share + place % share;
     if (cells[row] < 0 || j >= entries) return;  // no two of these write to the same entry
+    for (index other = row * width; other < (row + 1) * width; ++other)
+      if (embeddings[other] - embeddings[other] != T(0)) return;  // not finite: the old entry stays
     const index at = (static_cast<index>(*step) * written + j) % entries;
     memory[(c * entries + at) * width + e] = embeddings[i];
   }

@@ -93,7 +93,7 @@ class negative_queue {
     const index added = maps.extent(0);
     const auto shift = [&](const tensor_of<Backend>& kept, const tensor_of<Backend>& fresh) {
       const auto both = ops::concat<Backend>(ctx, {kept, fresh}, 0);
-      ops::copy_finite_to(ctx, ops::slice(ctx, both, 0, added, added + m_capacity), kept);
+      ops::copy_finite_or_zero_to(ctx, ops::slice(ctx, both, 0, added, added + m_capacity), kept);
     };
     shift(m_maps, maps.value());
     shift(m_counts, counts.value());
