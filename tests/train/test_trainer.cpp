@@ -298,16 +298,31 @@ BOOST_AUTO_TEST_CASE(ten_skipped_steps_in_a_row_end_the_run_with_a_checkpoint) {
 }
 
 BOOST_AUTO_TEST_CASE(a_run_that_ends_in_skipped_steps_has_no_model) {
+  {
+    const temporary_folder folder;  // half of its steps and more: nothing is written
+    run_of_ten_steps run(folder, {.steps = 6, .log_every = 100}, 2, damage::gradient);
+    run.weight->damaged_steps = 100;
+    BOOST_CHECK_EXCEPTION((void)run.loop.run(), error,
+                          says("the last 4 steps up to step 6 are not finite; there is no"));
+    BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
+    BOOST_TEST(!std::filesystem::exists(folder / "checkpoint.safetensors"));
+  }
+  {
+    const temporary_folder folder;  // one of them: the model has the weights from before
+    run_of_ten_steps run(folder, {.steps = 6, .log_every = 100}, 5, damage::gradient);
+    BOOST_TEST(run.loop.run().finished);
+    BOOST_TEST(std::filesystem::exists(folder / "model.safetensors"));
+  }
+  // A checkpoint of the last step, with ten skipped steps, has no model either when it is resumed.
   const temporary_folder folder;
-  const train_options options{.steps = 6, .log_every = 100};
-  run_of_ten_steps run(folder, options, 0, damage::gradient);
+  const train_options options{.steps = 30, .log_every = 100};
+  run_of_ten_steps run(folder, options, 19, damage::gradient);
   run.weight->damaged_steps = 100;
-  BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("the last 6 steps up to step 6 are not finite; there is no"));
-  BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
-  // Nor has its resumed run, which has no step to make.
+  BOOST_CHECK_EXCEPTION((void)run.loop.run(), error, says("the last 11 steps up to step 30 are not finite; they were"));
   run_of_ten_steps later(folder, options);
   later.loop.resume(later.loop.checkpoint_file());
   BOOST_CHECK_EXCEPTION((void)later.loop.run(), error, says("there is no model"));
+  BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
 }
 
 BOOST_AUTO_TEST_CASE(a_resumed_run_counts_on) {

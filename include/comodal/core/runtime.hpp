@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <string>
 #include <system_error>
+#include <type_traits>
 
 #if defined(_OPENMP)
 #include <omp.h>
@@ -143,7 +144,7 @@ namespace detail {
 
 // @throws device_error where there is none, config_error for a number that none has
 inline void expect_device(index device) {
-  if constexpr (is_host_v<default_space>) {
+  if constexpr (std::is_same_v<default_space::memory_space, Kokkos::HostSpace>) {
     if (device >= 0)
       throw config_error(text("runtime: device ", device,
                               " was asked for, but this program computes on the host; build "

@@ -88,6 +88,11 @@ template <tensor_backend Backend>
 inline constexpr const char* diverging_remedy =
     "; lower optimiser.learning_rate, or look for broken images with `check`";
 
+[[noreturn]] inline void refuse_skipped(double in_a_row, std::uint32_t step, const std::string& consequence) {
+  throw error(text("loss or gradient of the last ", in_a_row, " steps up to step ", step, " are not finite",
+                   consequence, diverging_remedy));
+}
+
 /// @throws error if the weights or the state of a run are not finite
 inline void refuse_diverged(const safetensors_file& file, std::uint32_t step) {
   const auto finite = []<class T>(const std::vector<T>& values) {

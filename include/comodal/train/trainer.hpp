@@ -228,10 +228,11 @@ class trainer {
     auto read = train_detail::read_values(m_step, last.rate, values, m_skipped.numbers());
     if (read.in_a_row >= skipped_steps<Backend>::most_in_a_row) {
       save_checkpoint();
-      throw error(text("loss or gradient of the last ", read.in_a_row, " steps up to step ", m_step, " are not finite",
-                       read.broken, "; they were skipped, and the checkpoint has the weights from before",
-                       train_detail::diverging_remedy));
+      train_detail::refuse_skipped(
+          read.in_a_row, m_step, text(read.broken, "; they were skipped, the checkpoint has the weights from before"));
     }
+    if (m_step == steps() && 2 * read.in_a_row >= m_step)  // too few updates were made for a result
+      train_detail::refuse_skipped(read.in_a_row, m_step, text(read.broken, "; there is no model"));
     if (read.skipped > m_said && warning)
       warning(text("steps whose loss or gradient is not finite were skipped: ", read.skipped - m_said, " up to step ",
                    m_step, read.broken));
@@ -239,12 +240,11 @@ class trainer {
     return read;
   }
 
-  // The end of a run whose last steps, or all of whose steps, were skipped is not a result.
+  // What a run that failed at its last step left is no result when it is resumed.
   void refuse_skipped_end() const {
-    const auto numbers = items(m_skipped.numbers());
-    if (numbers[1] >= skipped_steps<Backend>::most_in_a_row || numbers[1] >= m_step)
-      throw error(text("loss or gradient of the last ", numbers[1], " steps up to step ", m_step,
-                       " are not finite; there is no model", train_detail::diverging_remedy));
+    const double in_a_row = items(m_skipped.numbers())[1];
+    if (in_a_row >= skipped_steps<Backend>::most_in_a_row || 2 * in_a_row >= m_step)
+      train_detail::refuse_skipped(in_a_row, m_step, "; there is no model");
   }
 
   // A round begins at five points from two fifths of the run on: masks that guide crops are made anew, and the method
