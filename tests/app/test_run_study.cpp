@@ -130,10 +130,12 @@ BOOST_FIXTURE_TEST_CASE(a_cell_that_fails_is_a_line_and_the_others_are_run, labo
   BOOST_TEST(summary.cells == 6);
   BOOST_TEST(summary.finished == 4);
   BOOST_REQUIRE(summary.failures.size() == 2u);
-  BOOST_TEST(summary.failures[0].starts_with("cell 3 of 6: wild; seed 1: failed: loss or gradient of the last "), summary.failures[0]);
-  // The tiny heads have no necrotic core.
+  BOOST_TEST(summary.failures[0].starts_with("cell 3 of 6: wild; seed 1: failed: loss or gradient of the last "),
+             summary.failures[0]);
+  // The tiny heads have no necrotic core; and each step of a wild run is skipped.
   std::erase_if(warnings, [](const std::string& words) {
-    return words.find("no labelled case has a voxel") != std::string::npos;
+    return words.find("no labelled case has a voxel") != std::string::npos ||
+           words.find("steps whose loss or gradient is not finite were skipped") != std::string::npos;
   });
   BOOST_TEST(warnings == summary.failures, boost::test_tools::per_element());
   for (const char* name : {"run/model.safetensors", "predictions/phantom_5000.nii.gz"})

@@ -282,10 +282,9 @@ BOOST_AUTO_TEST_CASE(ten_skipped_steps_in_a_row_end_the_run_with_a_checkpoint) {
   {
     run_of_ten_steps run(folder, options, 5, damage::gradient);
     run.weight->damaged_steps = 100;
-    BOOST_CHECK_EXCEPTION(
-        (void)run.loop.run(), error,
-        says("loss or gradient of the last 11 steps up to step 16 are not finite; they were skipped, and "
-             "the checkpoint has the weights from before; lower optimiser.learning_rate"));
+    BOOST_CHECK_EXCEPTION((void)run.loop.run(), error,
+                          says("loss or gradient of the last 11 steps up to step 16 are not finite; they were skipped, "
+                               "the checkpoint has the weights from before; lower optimiser.learning_rate"));
     BOOST_TEST(run_of_ten_steps::step_of(folder / "checkpoint.safetensors") == "16");
     BOOST_TEST(!std::filesystem::exists(folder / "model.safetensors"));
     BOOST_TEST(run.record.back().after == run.record[4].after);
