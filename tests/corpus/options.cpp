@@ -108,7 +108,7 @@ void add_options(list& all) {
                                                         {"train.batch_size", "batch.labelled"},
                                                         {"seed", "the key is 'train.seed'"},
                                                         {"fold", "the key is 'data.fold'"},
-                                                        {"device", "the device is that of the Kokkos"},
+                                                        {"train.device", "the option --device N"},
                                                         {"train.num_workers", "the key is 'prefetch.threads'"},
                                                         {"data.path", "the key is 'data.folder'"},
                                                         {"data.root", "the key is 'data.folder'"},
