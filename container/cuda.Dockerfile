@@ -1,4 +1,5 @@
-# comodal on NVIDIA's GPUs, as docs/how-to/gpu.md builds it. Not built where it was written: no container engine was at hand.
+# comodal on NVIDIA's GPUs, as docs/how-to/gpu.md builds it. Not built where it was written: no container engine was
+# at hand.
 #   docker build -f container/cuda.Dockerfile --build-arg ARCH=HOPPER90 -t comodal:cuda .
 #   docker run --gpus all -v "$PWD":/work -w /work comodal:cuda comodal info
 FROM nvidia/cuda:13.0.1-cudnn-devel-ubuntu24.04 AS build

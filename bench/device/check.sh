@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Is what a card computes right? At most four minutes.   sh check.sh OUT     in the folder that pack.sh made
-# 1. The typed tests, on the card. 2. A training with a resumed twin: the same bytes; and two runs: the same bytes. 3. Losses of its steps
+# 1. The typed tests, on the card. 2. A training with a resumed twin: the same bytes; and two runs: the same bytes. 3.
+# Losses of its steps
 # against the host's, where HOST names a program for the host.
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
@@ -14,7 +15,10 @@ failed=0
 began=$(date +%s)
 say() { echo "$(($(date +%s) - began)) s: $*" | tee -a "$out/check.txt"; }
 
-{ nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader; "$here/bin/comodal" info; } 2>&1 | tee "$out/check.txt"
+{
+  nvidia-smi --query-gpu=name,driver_version,memory.total --format=csv,noheader
+  "$here/bin/comodal" info
+} 2>&1 | tee "$out/check.txt"
 for t in "$here"/bin/test_* "$here/bin/main_network"; do
   status=0
   timeout 60 "$t" >"$out/$(basename "$t").log" 2>&1 || status=$?
@@ -25,8 +29,9 @@ done
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 2
-"$here/bin/comodal" phantom cohort --seed 1 --phantom.grid '[48, 48, 32]' --phantom.spacing '[3.0, 3.0, 4.0]' --phantom.labelled 4 \
-  --phantom.unlabelled 6 --phantom.test 2 >"$out/phantom.log" 2>&1 || { failed=1; tail -3 "$out/phantom.log"; }
+"$here/bin/comodal" phantom cohort --seed 1 --phantom.grid '[48, 48, 32]' --phantom.spacing '[3.0, 3.0, 4.0]' \
+  --phantom.labelled 4 --phantom.unlabelled 6 --phantom.test 2 >"$out/phantom.log" 2>&1 ||
+  { failed=1; tail -3 "$out/phantom.log"; }
 cat >run.toml <<'E'
 [data]
 folder = "cohort"
@@ -40,7 +45,7 @@ E
 train() { folder=$1; shift; "$here/bin/comodal" train run.toml "$folder" "$@" >>"$out/train.log" 2>&1; }
 same() { if cmp -s "$1/model.safetensors" "$2/model.safetensors"; then echo yes; else echo no; fi; }
 for precision in fp32 tf32 bf16; do
-  train "first_$precision" --model.precision $precision && train "second_$precision" --model.precision $precision || failed=1
+  for run in first second; do train "${run}_$precision" --model.precision $precision || failed=1; done
   [ "$(same "first_$precision" "second_$precision")" = yes ] || failed=1
   say "$precision: two runs have the same bytes: $(same "first_$precision" "second_$precision")"
 done
@@ -56,8 +61,13 @@ if [ -n "${HOST:-}" ]; then
   "$HOST" train run.toml host >>"$out/train.log" 2>&1 || failed=1
   # Both begin from the same weights and draw the same crops; later steps drift apart as rounding does.
   for f in first_fp32 host; do grep ',loss,' "$f/log.csv" | head -20 >"$f.txt"; done
-  paste -d, first_fp32.txt host.txt | awk -F, '{ d = ($3 - $6) / $6; if (d < 0) d = -d; if (d > most) most = d; if (NR == 1) first = d }
-    END { printf "losses of %d steps against the host: first %.2g, largest %.2g relative\n", NR, first, most }' | tee -a "$out/check.txt"
+  paste -d, first_fp32.txt host.txt | awk -F, '{
+      d = ($3 - $6) / $6; if (d < 0) d = -d
+      if (d > most) most = d
+      if (NR == 1) first = d
+    }
+    END { printf "losses of %d steps against the host: first %.2g, largest %.2g relative\n", NR, first, most }' |
+    tee -a "$out/check.txt"
 fi
 say "status $failed"
 exit $failed

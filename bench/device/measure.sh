@@ -1,7 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# How fast is a card, ours and PyTorch in turns? At most six minutes.   sh measure.sh OUT ["unet_step method_step"]     in the folder that
-# pack.sh made. PyTorch comes from the machine's python3; without it only ours is measured. JSON and logs in OUT; BUDGET=seconds (340).
+# How fast is a card, ours and PyTorch in turns? At most six minutes.   sh measure.sh OUT ["unet_step method_step"]
+# in the folder that
+# pack.sh made. PyTorch comes from the machine's python3; without it only ours is measured. JSON and logs in OUT;
+# BUDGET=seconds (340).
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:?folder for results}
@@ -23,19 +25,22 @@ ours() {
   [ "$(left)" -gt 10 ] || { echo "$name: left out, no time left"; return; }
   unet="--modalities 2 --classes 3 --model.fusion early"
   case $work in
-    unet_step) set -- --work train $unet --model.fused_channels "[16, 32, 64, 128]" --batch.patch_size "[64, 64, 64]" --method.name supervised \
-      --batch.labelled 2 --augment.modality_dropout 0 $plainer "$@" ;;
-    unet_predict) set -- --work predict --volume 128 128 96 $unet --model.fused_channels "[16, 32, 64, 128]" --batch.patch_size "[64, 64, 64]" "$@" ;;
-    method_step) set -- --work train --modalities 3 --classes 3 --method.name contrastive_mutual_learning --batch.patch_size "[64, 64, 32]" $plain "$@" ;;
+    unet_step) set -- --work train $unet --model.fused_channels "[16, 32, 64, 128]" --batch.patch_size "[64, 64, 64]" \
+      --method.name supervised --batch.labelled 2 --augment.modality_dropout 0 $plainer "$@" ;;
+    unet_predict) set -- --work predict --volume 128 128 96 $unet --model.fused_channels "[16, 32, 64, 128]" \
+      --batch.patch_size "[64, 64, 64]" "$@" ;;
+    method_step) set -- --work train --modalities 3 --classes 3 --method.name contrastive_mutual_learning \
+      --batch.patch_size "[64, 64, 32]" $plain "$@" ;;
     # nnU-Net's sizes; our U-Net pools where nnU-Net has strides, with the same number of parameters.
-    nnunet_step) set -- --work train --modalities 4 --classes 4 --model.fusion early --model.fused_channels "[32, 64, 128, 256, 320, 320]" \
-      --model.stream_channels "[4, 4, 4, 4, 4, 4]" --batch.patch_size "[128, 128, 128]" --method.name supervised --batch.labelled 2 \
+    nnunet_step) set -- --work train --modalities 4 --classes 4 --model.fusion early \
+      --model.fused_channels "[32, 64, 128, 256, 320, 320]" --model.stream_channels "[4, 4, 4, 4, 4, 4]" \
+      --batch.patch_size "[128, 128, 128]" --method.name supervised --batch.labelled 2 \
       --augment.modality_dropout 0 --optimiser.momentum 0.99 $plainer "$@" ;;
   esac
   nvidia-smi --query-gpu=memory.used --format=csv,noheader,nounits -lms 200 >"$out/$name.memory" 2>/dev/null &
   sampler=$!
-  timeout "$(left)" "$here/bin/comodal" benchmark "$@" --precision "$precision" --steps "$steps" --warm "$warm" --json "$out/$name.json" \
-    >"$out/$name.log" 2>&1 || echo "$name: failed: $(tail -1 "$out/$name.log")"
+  timeout "$(left)" "$here/bin/comodal" benchmark "$@" --precision "$precision" --steps "$steps" --warm "$warm" \
+    --json "$out/$name.json" >"$out/$name.log" 2>&1 || echo "$name: failed: $(tail -1 "$out/$name.log")"
   kill $sampler 2>/dev/null
   echo "$name: $(grep median "$out/$name.log" | head -1)"
 }
@@ -55,6 +60,7 @@ done
 # Where the time goes outside of convolutions.
 for work in method_step unet_step; do
   case " $works " in
-    *" $work "*) ours "${work}_profile" "$work" bf16 5 2 --profile && sed -n '/^operation/,$p' "$out/${work}_profile.log" | head -30 ;;
+    *" $work "*)
+      ours "${work}_profile" "$work" bf16 5 2 --profile && sed -n '/^operation/,$p' "$out/${work}_profile.log" | head -30 ;;
   esac
 done

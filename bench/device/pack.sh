@@ -1,8 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Builds what the scripts beside it run on a machine with an NVIDIA card, and packs it with the libraries that such a machine may lack.
+# Builds what the scripts beside it run on a machine with an NVIDIA card, and packs it with the libraries that such a
+# machine may lack.
 #   Kokkos_ROOT=PREFIX sh bench/device/pack.sh FOLDER     PREFIX: a Kokkos with CUDA; FOLDER: new, to be carried to the card
-# Programs are stripped, and for x86-64-v4. The CUDA toolkit's own libraries (cuDNN, cudart) must be on the other machine.
+# Programs are stripped, and for x86-64-v4. The CUDA toolkit's own libraries (cuDNN, cudart) must be on the other
+# machine.
 set -eu
 [ $# = 1 ] || { echo "usage: Kokkos_ROOT=PREFIX sh bench/device/pack.sh FOLDER" >&2; exit 2; }
 [ -n "${Kokkos_ROOT:-}" ] || { echo "pack.sh: set Kokkos_ROOT to a Kokkos with CUDA (docs/how-to/gpu.md)" >&2; exit 2; }
@@ -11,7 +13,8 @@ here=$(cd "$(dirname "$0")" && pwd)
 source=$(cd "$here/../.." && pwd)
 build=${BUILD:-$source/build/device}
 tests="test_core_teams test_core_loops test_core_step_block test_core_upload test_core_context test_engine_conv3d
-  test_engine_agreement_convolution test_engine_agreement_resampling test_engine_agreement_reduction test_engine_agreement_structure
+  test_engine_agreement_convolution test_engine_agreement_resampling
+  test_engine_agreement_reduction test_engine_agreement_structure
   test_engine_agreement_arithmetic test_autograd_recording test_train_step main_network"
 cmake --preset cuda -S "$source" -B "$build" -DCOMODAL_ARCH=x86-64-v4
 # shellcheck disable=SC2086

@@ -330,7 +330,8 @@ void check_training(const experiment& e, const std::filesystem::path& folder, bo
 /// written.
 /// @param processes that train together; rank 0 writes
 /// @param folder new or empty; with `resume` that of an earlier run, which continues bit for bit
-/// @throws config_error, io_error for input that cannot be used; error if the loss is no longer a number
+/// @throws config_error, io_error for input that cannot be used; error if loss or gradient of ten steps in a row are
+/// not finite, or if what would be written is not
 template <tensor_backend Backend>
 [[nodiscard]] train_summary train(const experiment& e, const std::filesystem::path& folder, bool resume = false,
                                   const registry<Backend>& names = registry<Backend>::built_in(),

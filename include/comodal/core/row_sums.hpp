@@ -196,8 +196,8 @@ template <execution_space Space>
 
 /// Sums over rows: `body(group, row, channel, sums)` adds to `sums[0]` ... `sums[Sums - 1]` (its last argument is of a
 /// type that the loop chooses: take it as a template parameter), and may write results of its element; `out` is
-/// (groups, Sums, channels). A body that names a shorter type, `run_sum`, has the host add eight rows at a time in it,
-/// before they are added to the sums. The order of additions depends on (groups, rows, channels) alone: fixed chunks,
+/// (groups, Sums, channels). A body that names a shorter type, `run_sum`, has eight rows at a time added in it, before
+/// they are added to the sums. The order of additions depends on (groups, rows, channels) alone: fixed chunks,
 /// combined in a fixed order.
 /// @param scratch `reduce_rows_scratch<Space>(Sums, groups, rows, channels)` elements in the memory of `Space`
 template <int Sums, class Accumulator, execution_space Space, class Out, class Body>
