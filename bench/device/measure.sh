@@ -61,6 +61,7 @@ done
 for work in method_step unet_step; do
   case " $works " in
     *" $work "*)
-      ours "${work}_profile" "$work" bf16 5 2 --profile && sed -n '/^operation/,$p' "$out/${work}_profile.log" | head -30 ;;
+      ours "${work}_profile" "$work" bf16 5 2 --profile
+      sed -n '/^operation/,$p' "$out/${work}_profile.log" | head -30 ;;
   esac
 done

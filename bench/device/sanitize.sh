@@ -8,7 +8,8 @@ out=${1:?folder for results}
 mkdir -p "$out"
 LD_LIBRARY_PATH="${LD_LIBRARY_PATH:-}:$here/lib:/usr/local/cuda/lib64"
 export LD_LIBRARY_PATH
-command -v compute-sanitizer >/dev/null || { echo "sanitize.sh: compute-sanitizer (CUDA toolkit) was not found" >&2; exit 2; }
+command -v compute-sanitizer >/dev/null ||
+  { echo "sanitize.sh: compute-sanitizer (CUDA toolkit) was not found" >&2; exit 2; }
 chmod +x "$here"/bin/*
 failed=0
 began=$(date +%s)
@@ -17,7 +18,8 @@ for tool in racecheck synccheck memcheck; do
     left=$((${BUDGET:-300} - ($(date +%s) - began)))
     [ $left -gt 5 ] || { echo "$tool $t: left out, no time left"; continue; }
     status=0
-    timeout $left compute-sanitizer --tool $tool --error-exitcode 9 "$here/bin/$t" >"$out/$tool-$t.log" 2>&1 || status=$?
+    timeout $left compute-sanitizer --tool $tool --error-exitcode 9 "$here/bin/$t" \
+      >"$out/$tool-$t.log" 2>&1 || status=$?
     [ $status = 0 ] || failed=1
     echo "$tool $t: status $status"
   done
