@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Single operations on the host, forward and backward apart: bytes/s of the maps that must be read and written once,
+// Single operations, forward and backward apart: bytes/s of the maps that must be read and written once,
 // FLOP/s (multiply-add = 2), and the share of this machine's measured limits, copying and multiply-adds, whichever
 // binds.
 #include "micro.hpp"
@@ -25,6 +25,14 @@ constexpr double unit = 2.0 * 64 * 64 * 64 * 16 * sizeof(scalar);  // bytes of t
 const shape finest{2, 64, 64, 64, 16}, narrow{2, 64, 64, 64, 8}, half{2, 32, 32, 32, 16}, logits{2, 64, 64, 64, 4},
     channels{16};
 
+#if defined(COMODAL_ENABLE_CUDNN)
+constexpr const char* engines[] = {"cudnn", "device"};
+#elif defined(COMODAL_ENABLE_ONEDNN)
+constexpr const char* engines[] = {"onednn", "host"};
+#else
+constexpr const char* engines[] = {comodal::is_host_v<backend::space_type> ? "host" : "device"};
+#endif
+
 // @param suffix of their names
 template <class Backend>
 void add_convolutions(suite& all, const char* suffix) {
@@ -42,7 +50,7 @@ void add_convolutions(suite& all, const char* suffix) {
         static_cast<double>(p.input_shape().size() + p.weight_shape().size() + p.output_shape().size()) * sizeof(T),
         2.0 * static_cast<double>(p.multiply_adds())};
     for (const auto d : {direction::forward, direction::backward, direction::backward_weights})
-      for (const char* engine : {"onednn", "host"})
+      for (const char* engine : engines)
         all.add(text(conv3d_problem::name(d), "/", l.in, "->", l.out, "/", l.size, "^3/filter ", l.filter, "/stride ",
                      l.stride, "/", engine, suffix),
                 least, [=](benchmark::State& state) {
@@ -62,6 +70,7 @@ void add_convolutions(suite& all, const char* suffix) {
                   return std::function<double()>([=] {
                     const double start = now();
                     comodal::dispatch(*ctx, p, d, arguments);
+                    ctx->fence();
                     return now() - start;
                   });
                 });
@@ -252,6 +261,7 @@ void add_updates(suite& all) {
       return std::function<double()>([m, update = make()]() mutable {
         const double start = now();
         update(*m);
+        m->ctx.fence();
         return now() - start;
       });
     });

@@ -1,7 +1,8 @@
 # What Kokkos_ROOT names, looked at without a compiler: included before project(), so that a wrong Kokkos_ROOT is said in one line
 # and not by a search for its compiler. FindComodalKokkos uses it, too.
 
-# comodal_kokkos_root(<root> <origin>): Kokkos_ROOT and where it was set, "" if nowhere. A variable comes before the environment.
+# comodal_kokkos_root(<root> <origin>): Kokkos_ROOT and where it was set, "" if nowhere. A variable comes before the environment, and that
+# before what a build folder for a device was configured with: `cmake --build` configures again when files were added.
 function(comodal_kokkos_root root origin)
   set(${root} "" PARENT_SCOPE)
   set(${origin} "" PARENT_SCOPE)
@@ -11,6 +12,9 @@ function(comodal_kokkos_root root origin)
   elseif(DEFINED ENV{Kokkos_ROOT})
     set(${root} "$ENV{Kokkos_ROOT}" PARENT_SCOPE)
     set(${origin} "set in the environment" PARENT_SCOPE)
+  elseif(COMODAL_KOKKOS_ROOT AND COMODAL_REQUIRE_BACKEND MATCHES "^(CUDA|HIP)$")
+    set(${root} "${COMODAL_KOKKOS_ROOT}" PARENT_SCOPE)
+    set(${origin} "as before" PARENT_SCOPE)
   endif()
 endfunction()
 
@@ -76,6 +80,9 @@ function(comodal_check_kokkos_root)
   endif()
   if(old OR (backend AND found_backends AND NOT backend IN_LIST found_backends))
     message(FATAL_ERROR " comodal: Kokkos_ROOT=${root} (${origin}) holds Kokkos ${found_version} with the back ends '${found_backends}'; expected ${expected}${remedy}")
+  endif()
+  if(backend MATCHES "^(CUDA|HIP)$")
+    set(COMODAL_KOKKOS_ROOT "${root}" CACHE INTERNAL "Kokkos_ROOT of this build folder")
   endif()
 endfunction()
 

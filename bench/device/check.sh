@@ -49,6 +49,10 @@ for precision in fp32 tf32 bf16; do
   [ "$(same "first_$precision" "second_$precision")" = yes ] || failed=1
   say "$precision: two runs have the same bytes: $(same "first_$precision" "second_$precision")"
 done
+# Steps are replayed as a graph of the device, unless the log says why not.
+train launched --train.replay off || failed=1
+[ "$(same first_fp32 launched)" = yes ] || failed=1
+say "replayed steps have the bytes of launched ones: $(same first_fp32 launched); $(grep -c 'not as a graph\|not replayed' "$out/train.log") runs without a graph"
 "$here/bin/comodal" train run.toml resumed >>"$out/train.log" 2>&1 &
 pid=$!
 while [ ! -e resumed/checkpoint.safetensors ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done

@@ -16,11 +16,11 @@ tests="test_core_teams test_core_loops test_core_step_block test_core_upload tes
   test_engine_agreement_convolution test_engine_agreement_resampling
   test_engine_agreement_reduction test_engine_agreement_structure
   test_engine_agreement_arithmetic test_autograd_recording test_train_step main_network"
-cmake --preset cuda -S "$source" -B "$build" -DCOMODAL_ARCH=x86-64-v4
+cmake --preset cuda -S "$source" -B "$build" -DCOMODAL_ARCH=x86-64-v4 -DCOMODAL_BUILD_BENCH=ON
 # shellcheck disable=SC2086
-cmake --build "$build" --parallel "${JOBS:-2}" --target comodal_cli $tests
+cmake --build "$build" --parallel "${JOBS:-2}" --target comodal_cli comodal_micro $tests
 mkdir -p "$1/bin" "$1/lib"
-cp "$build/examples/cli/comodal" "$1/bin/comodal"
+cp "$build/examples/cli/comodal" "$build/bench/comodal_micro" "$1/bin/"
 for t in $tests; do cp "$build/tests/$t" "$1/bin/$t"; done
 strip "$1"/bin/*
 cp "$here"/*.sh "$here"/torch_gpu.py "$1"

@@ -56,7 +56,7 @@ BOOST_AUTO_TEST_CASE(replayed_steps_are_eager_ones) {
   for (std::uint32_t t = 0; t < 4; ++t) eager.step({t, 4});
   recorded.step({0, 4});
   begin_step(recorded.ctx, {1, 4});
-  const step_recording<B> recording(recorded.ctx, [&] { recorded.step({1, 4}); });
+  step_recording<B> recording(recorded.ctx, [&] { recorded.step({1, 4}); });
   BOOST_TEST(recording.size() > 10u);
   const std::vector<double> busy(12, 1e3);
   for (std::uint32_t t = 2; t < 4; ++t) {
@@ -75,7 +75,7 @@ BOOST_AUTO_TEST_CASE(a_replay_changes_the_version_of_parameters) {
   small_step one;
   one.step({0, 4});
   begin_step(one.ctx, {1, 4});
-  const step_recording<B> recording(one.ctx, [&] { one.step({1, 4}); });
+  step_recording<B> recording(one.ctx, [&] { one.step({1, 4}); });
   const auto before = *one.store.version();
   const auto y = sum(one.store.all()[0].value);
   recording.replay();
@@ -87,7 +87,7 @@ BOOST_AUTO_TEST_CASE(a_step_that_waits_or_sends_is_refused) {
   small_step one;
   one.step({0, 4});
   begin_step(one.ctx, {1, 4});
-  const auto record = [&](const std::function<void()>& step) { const step_recording<B> made(one.ctx, step); };
+  const auto record = [&](const std::function<void()>& step) { step_recording<B> made(one.ctx, step); };
   BOOST_CHECK_EXCEPTION(record([&] { (void)item(sum(one.x)); }), error,
                         says("the step waited for the device 1 times, expected never"));
   BOOST_CHECK_EXCEPTION(record([&] { (void)one.constant({2}, {1, 2}); }), error, says("waited for the device 1 times"));

@@ -38,6 +38,7 @@ BOOST_FIXTURE_TEST_CASE(a_reserve_keeps_its_buffers_from_all_others, pooled) {
   std::byte *inner = nullptr, *lasting = nullptr;
   auto* const reserve = pool->open_reserve();
   BOOST_CHECK_EXCEPTION((void)pool->open_reserve(), error, says("a reserve is open already"));
+  BOOST_CHECK_EXCEPTION(pool->reopen_reserve(reserve), error, says("a reserve is open already"));
   inner = pool->allocate(1000).get();
   BOOST_TEST(pool->allocate(1000).get() == inner);  // within the reserve buffers are used again
   auto held = pool->allocate(1000);
@@ -46,12 +47,21 @@ BOOST_FIXTURE_TEST_CASE(a_reserve_keeps_its_buffers_from_all_others, pooled) {
   held.reset();  // given back after the reserve was closed
   const auto a = pool->allocate(1000), b = pool->allocate(1000);
   for (const auto* other : {a.get(), b.get()}) BOOST_TEST((other != inner && other != lasting));
+  auto* const second = pool->open_reserve();  // which finds nothing of the first
+  const auto* const other = pool->allocate(1000).get();
+  BOOST_TEST((other != inner && other != lasting));
+  pool->close_reserve();
+  pool->drop_reserve(second);
+  pool->reopen_reserve(reserve);
+  const auto* const own = pool->allocate(1000).get();
+  BOOST_TEST((own == inner || own == lasting));
+  pool->close_reserve();
   pool->release();
   BOOST_TEST(pool->statistics().held > pool->statistics().in_use);
   pool->drop_reserve(reserve);
   const auto again = pool->allocate(1000);
   BOOST_TEST((again.get() == inner || again.get() == lasting));
-  BOOST_TEST(pool->statistics().allocations == 3u);
+  BOOST_TEST(pool->statistics().allocations == 4u);
 }
 
 BOOST_FIXTURE_TEST_CASE(statistics_count_what_is_used_held_and_asked_for, pooled) {

@@ -49,7 +49,7 @@ find include/comodal -name '*.hpp' | LC_ALL=C sort | xargs awk -v layers="$layer
   }
   # Only core and engine launch kernels and know how to wait for a device.
   layer != "" && layer !~ /^(core|engine)$/ && /(^|[^_a-z])(for_elements|for_tasks|for_rows|for_numbered_rows|reduce_rows|for_worker_tasks|parallel_for) *[(<]/ {
-    complain("launches a kernel, expected ops::each, ops::row_sums or a problem of its own")
+    complain("launches a kernel, expected ops::each, ops::each_row, ops::row_sums or a problem of its own")
   }
   layer != "" && layer != "cli" && FILENAME != "include/comodal/core/context_base.hpp" &&
       /(printf|fputs|std::c(out|err)|exit) *\(/ {

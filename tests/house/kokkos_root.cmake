@@ -57,3 +57,13 @@ execute_process(COMMAND "${CMAKE_COMMAND}" -E env --unset=Kokkos_ROOT "${CMAKE_C
 if(NOT EXISTS "${WORK}/calls")
   message(SEND_ERROR "-DKokkos_ROOT=${WORK}/device does not compile with its bin/nvcc_wrapper:\n${out}")
 endif()
+
+# A build folder keeps what the environment said.
+execute_process(COMMAND "${CMAKE_COMMAND}" -E env "Kokkos_ROOT=${WORK}/device" "${CMAKE_COMMAND}" --preset cuda --fresh -S "${SOURCE}" -B "${WORK}/build"
+  WORKING_DIRECTORY "${SOURCE}" OUTPUT_QUIET ERROR_QUIET)
+file(REMOVE "${WORK}/calls")
+execute_process(COMMAND "${CMAKE_COMMAND}" -E env --unset=Kokkos_ROOT "${CMAKE_COMMAND}" --preset cuda -S "${SOURCE}" -B "${WORK}/build"
+  WORKING_DIRECTORY "${SOURCE}" OUTPUT_VARIABLE out ERROR_VARIABLE out)
+if(NOT EXISTS "${WORK}/calls")
+  message(SEND_ERROR "configured again without Kokkos_ROOT, the build folder has forgotten it:\n${out}")
+endif()

@@ -2,24 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 # Runs clang-tidy-19 (.clang-tidy) on the headers and examples that changed since BASE, two at a time, and fails if it finds anything. A
 # header is looked at in its own unit of headers_alone; tests, whose instances take minutes each, are left to the compilers' warnings. Exits with 77 (skipped) where clang-tidy-19 is missing or outside a git work tree.
-#   tests/house/tidy.sh BUILD [BASE]        BUILD: a configured folder with compile_commands.json; BASE: all for every file
-# BASE is the merge base with origin/main by default; where that is HEAD itself, the last commit that is a day older than HEAD.
+#   tests/house/tidy.sh BUILD [BASE]        BUILD: a configured folder with compile_commands.json; BASE: as changed.sh takes it
 set -u
 build=$(cd "$1" && pwd) || exit 2
 cd "$(dirname "$0")/../.." || exit 2
 command -v clang-tidy-19 >/dev/null 2>&1 || { echo "clang-tidy-19 is missing"; exit 77; }
-git rev-parse --is-inside-work-tree >/dev/null 2>&1 || { echo "not a git work tree"; exit 77; }
 [ -f "$build/compile_commands.json" ] || { echo "tidy: $build has no compile_commands.json; configure it with the preset native" >&2; exit 2; }
 
-base=${2:-$(git merge-base HEAD origin/main 2>/dev/null)}
-if [ -z "${2:-}" ] && { [ -z "$base" ] || [ "$base" = "$(git rev-parse HEAD)" ]; }; then
-  base=$(git rev-list -1 --before="$(($(git log -1 --format=%ct) - 86400))" HEAD)
-fi
-if [ "$base" = all ] || [ -z "$base" ]; then
-  files=$(git ls-files include examples)
-else
-  files=$(git diff --name-only --diff-filter=d "$base" -- include examples)
-fi
+files=$(sh tests/house/changed.sh ${2:+"$2"}) || exit $?
 
 # Units that the build knows: programs themselves, headers by their units. What no unit compiles on its own is left to those
 # that include it.
@@ -34,7 +24,7 @@ for file in $files; do
   grep -qF "\"file\": \"$unit\"" "$build/compile_commands.json" && echo "$unit $file" >>"$units"
 done
 count=$(wc -l <"$units")
-echo "clang-tidy: $count files changed since ${base:-the beginning}"
+echo "clang-tidy: $count files changed"
 # A change of the whole house is looked at by hand, in parts: each header takes some 20 s of a core.
 if [ -z "${2:-}" ] && [ "$count" -gt 60 ]; then
   echo "clang-tidy: more than 60 files; name a base: sh tests/house/tidy.sh BUILD BASE"

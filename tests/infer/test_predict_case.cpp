@@ -374,6 +374,12 @@ BOOST_FIXTURE_TEST_CASE(probabilities_return_to_the_inputs_own_voxels, predictio
                         says("not the size of the prepared grid"));
   BOOST_CHECK_EXCEPTION((void)labels_of(other, one.preparation.prepared(), plan), geometry_error,
                         says("another size than their grid"));
+  case_data larger = prepared(affines[0]);
+  for (auto& image : larger.images) {
+    ++image.geometry.size[2];
+    image.values.resize(static_cast<std::size_t>(image.geometry.voxels()));
+  }
+  BOOST_CHECK_EXCEPTION((void)run(larger, {}), geometry_error, says("has not the size of the case's prepared grid"));
 }
 
 BOOST_FIXTURE_TEST_CASE(probabilities_of_regions_are_0_outside, predictions) {

@@ -170,7 +170,7 @@ BOOST_FIXTURE_TEST_CASE(a_network_that_is_not_finite_is_refused, windows) {
                                     z[7] = std::numeric_limits<double>::quiet_NaN();
                                     return variables{constant({1, 4, 6, 8, 1}, z)};
                                   }),
-                        error, says("1 probabilities are not finite"));
+                        error, says("the probabilities of 1 voxels are not finite"));
 }
 
 BOOST_FIXTURE_TEST_CASE(absent_and_unwanted_modalities_are_zero, windows) {

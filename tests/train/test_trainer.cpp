@@ -179,6 +179,16 @@ struct run_of_ten_steps : bench {
   }
 };
 
+// This method looks at its weight on the host, in each step.
+BOOST_AUTO_TEST_CASE(a_step_that_waits_is_not_replayed) {
+  const temporary_folder folder;
+  run_of_ten_steps asked(folder, {.steps = 10, .replay = step_replay::on});
+  BOOST_CHECK_EXCEPTION((void)asked.loop.run(), error, says("recording: the step waited for the device"));
+  run_of_ten_steps usual(folder, {.steps = 10, .replay = step_replay::automatic});
+  BOOST_TEST(usual.loop.run().finished);
+  BOOST_TEST(usual.loop.replayed() == 0);
+}
+
 BOOST_AUTO_TEST_CASE(the_update_comes_between_step_and_after_update) {
   const temporary_folder folder;
   run_of_ten_steps run(folder);

@@ -162,7 +162,7 @@ BOOST_FIXTURE_TEST_CASE(a_recording_replays_the_plan, nothing_left) {
   const auto p = ops::norm_act_problem_of(size, one.shape(), one.shape(), 1, 1e-5);
   const auto first = to_host(ctx.space(), ops::norm_act(ctx, p, x, one, one).y);
   ops::norm_act_result<backend> out;
-  const step_recording<backend> recording(ctx, [&] { out = ops::norm_act(ctx, p, x, one, one); });
+  step_recording<backend> recording(ctx, [&] { out = ops::norm_act(ctx, p, x, one, one); });
   copy_from_host(ctx.space(), std::vector<float>(numbers.size(), 0.f), out.y);
   BOOST_TEST(ctx.runs("norm_act.forward", "acme") == 2);
   recording.replay();

@@ -41,7 +41,8 @@ namespace app_detail {
 // Keys that decide no byte of a run: where files are, how it computes, and how often it reports.
 [[nodiscard]] inline std::set<std::string> free_to_differ() {
   return {"data.folder",    "data.splits",     "compute.threads",        "prefetch.threads",
-          "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every"};
+          "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every",
+          "train.replay"};
 }
 
 // What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it

@@ -9,7 +9,7 @@
 #include <comodal/cli/measurement.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/infer/sliding_window.hpp>
-#include <comodal/train/optimiser_set.hpp>
+#include <comodal/train/training_step.hpp>
 
 #include <algorithm>
 #include <array>
@@ -65,17 +65,14 @@ void measure_training(tape<Backend>& home, app::experiment& e, const cli::benchm
   prefetcher<batch_maker<>> batches(maker, 0, e.prefetch);
   std::uint32_t step = 0;
   const auto steps = static_cast<std::uint32_t>(arguments.warm + 2 * arguments.steps + 1);
+  skipped_steps<Backend> skipped(home);
+  const any_communicator<Backend> alone;
+  training_steps<Backend> training(*method, optimiser, skipped, alone, e.train.replay);
   variable<Backend> loss;
   measure(home.ctx(), arguments, recorder, result, [&] {
     auto batch = batches.next();
     const step_request at{step, steps, seed};
-    const double rate = learning_rate(e.optimiser, step, steps);
-    optimiser.prepare(rate, step);
-    begin_step(home.ctx(), at);
-    optimiser.zero_grad();
-    loss = loss_of(method->step(batch, at));
-    (void)optimiser.update(rate, step);
-    method->after_update(at);
+    loss = training.run(batch, at, learning_rate(e.optimiser, step, steps)).loss;
     batches.recycle(std::move(batch));
     ++step;
   });
@@ -119,12 +116,12 @@ inline void print_summary(const cli::benchmark_arguments& arguments, const measu
               result.volumes_seconds, 1e3 * result.first_step_seconds);
   std::printf(
       "%s: median %.1f ms of %zu (%.1f to %.1f), convolutions %.1f ms of a profiled %.1f ms, %d threads, process peak "
-      "%.2f GiB, tensor pool peak %.2f GiB\n",
+      "%.2f GiB, %s peak %.2f GiB\n",
       arguments.work.c_str(), 1e3 * median(result.seconds), result.seconds.size(),
       1e3 * *std::min_element(result.seconds.begin(), result.seconds.end()),
       1e3 * *std::max_element(result.seconds.begin(), result.seconds.end()), 1e3 * median(result.convolution_seconds),
       1e3 * median(result.profiled_seconds), host_threads(), static_cast<double>(result.peak_bytes) / (1 << 30),
-      static_cast<double>(result.pool_bytes) / (1 << 30));
+      is_host_v<default_space> ? "tensor pool" : "device memory", static_cast<double>(result.pool_bytes) / (1 << 30));
 }
 
 }  // namespace cli_detail

@@ -101,10 +101,10 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   }
   const double steps = std::max(1.0, static_cast<double>(result.steps_done - result.first_step));
   const std::string loss = result.logged ? text("loss ", result.last_loss) : "no loss logged";
-  std::printf("%s: step %u of %ld, %s, %.1f s (%.3f s per step), process peak %.2f GiB, tensor pool peak %.2f GiB\n",
+  std::printf("%s: step %u of %ld, %s, %.1f s (%.3f s per step), process peak %.2f GiB, %s peak %.2f GiB\n",
               arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), loss.c_str(),
               result.seconds, result.seconds / steps, static_cast<double>(cli_detail::process_peak_bytes()) / (1 << 30),
-              static_cast<double>(pool) / (1 << 30));
+              is_host_v<default_space> ? "tensor pool" : "device memory", static_cast<double>(pool) / (1 << 30));
   if (result.skipped > 0) std::printf("%u steps were skipped: their loss or gradient was not finite\n", result.skipped);
   if (result.best_validation)
     std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n",

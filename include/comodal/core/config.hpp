@@ -48,7 +48,8 @@
 #define COMODAL_IMPL_VENDORS ours
 #endif
 
-#if defined(_OPENMP)
+// hipcc compiles each unit for the host with OpenMP and for the device without: kernels must have one name in both.
+#if defined(_OPENMP) || defined(__HIPCC__)
 #define COMODAL_IMPL_THREADS threads
 #else
 #define COMODAL_IMPL_THREADS single

@@ -28,6 +28,12 @@ namespace comodal::inline COMODAL_CONFIG {
 /// reason on stderr, or an exception.
 enum class fallback_policy { allow, warn, error };
 
+/// What a recording keeps: an operation, or a change of state on the host alone.
+struct recorded_call {
+  std::function<void()> run;
+  bool on_host = false;
+};
+
 namespace detail {
 
 // What the contexts of one environment share, whatever their scalars.
@@ -56,7 +62,7 @@ struct context_state_base {
   processor host = processor::this_machine();
   std::uint64_t choices = 0;  // how often one of the three changed
   std::vector<planned_operation> planned;
-  std::vector<std::function<void()>>* recording = nullptr;
+  std::vector<recorded_call>* recording = nullptr;
 };
 
 }  // namespace detail
@@ -137,22 +143,12 @@ class context_base {
   /// Whether operations are being recorded (`step_recording`).
   [[nodiscard]] bool recording() const { return m_base->recording != nullptr; }
   /// Keeps operations in `calls` from now on; null: no longer.
-  void record_into(std::vector<std::function<void()>>* calls) { m_base->recording = calls; }
-  /// Runs `call()`, an operation or a change of state on the host; while recording, keeps it too, but nothing that it
-  /// records itself.
-  void run_and_record(std::function<void()> call) {
-    auto* const calls = m_base->recording;
-    if (!calls) return call();
-    calls->push_back(std::move(call));
-    m_base->recording = nullptr;
-    try {
-      calls->back()();
-    } catch (...) {
-      m_base->recording = calls;
-      throw;
-    }
-    m_base->recording = calls;
-  }
+  void record_into(std::vector<recorded_call>* calls) { m_base->recording = calls; }
+  /// Runs `call()`, an operation; while recording, keeps it too, but nothing that it records itself.
+  void run_and_record(std::function<void()> call) { run_and_keep({std::move(call), false}); }
+  /// The same for a change of state on the host that no operation depends on: a graph of the device has no place for
+  /// it.
+  void change_and_record(std::function<void()> change) { run_and_keep({std::move(change), true}); }
 
   /// What an operation does whose expected engine cannot carry it out; `fallback_policy::warn` unless it is set.
   fallback_policy& fallback;
@@ -183,6 +179,20 @@ class context_base {
   ~context_base() = default;
 
  private:
+  void run_and_keep(recorded_call call) {
+    auto* const calls = m_base->recording;
+    if (!calls) return call.run();
+    calls->push_back(std::move(call));
+    m_base->recording = nullptr;
+    try {
+      calls->back().run();
+    } catch (...) {
+      m_base->recording = calls;
+      throw;
+    }
+    m_base->recording = calls;
+  }
+
   detail::context_state_base* m_base;  // `context` owns it
 };
 

@@ -12,6 +12,7 @@
 #include <comodal/core/config.hpp>
 #include <comodal/core/context.hpp>
 #include <comodal/core/context_base.hpp>
+#include <comodal/core/device_api.hpp>
 #include <comodal/core/engines.hpp>
 #include <comodal/core/error.hpp>
 #include <comodal/core/file_lock.hpp>

@@ -9,6 +9,7 @@
 #include <comodal/core/shape.hpp>
 
 #include <algorithm>
+#include <cstddef>
 #include <type_traits>
 
 #if defined(_OPENMP)
@@ -41,6 +42,26 @@ void host_loop(index count, bool pays, const Body& body) {
   for (index t = 0; t < count; ++t) body(t);
 }
 
+namespace detail {
+
+// The most bytes of a kernel's functor.
+inline constexpr std::size_t most_kernel_bytes = 3584;
+
+// Launches carry the functor with them. Kokkos would copy one of some 400 bytes and more through a buffer of the host
+// first: launches wait for that buffer, and one that is captured would read it again when it is replayed.
+template <class Policy>
+[[nodiscard]] auto carrying(const Policy& policy) {
+  return Kokkos::Experimental::require(policy, Kokkos::Experimental::WorkItemProperty::HintLightWeight);
+}
+
+template <execution_space Space, class Body>
+void launch_elements(const char* name, const Space& space, index count, const Body& body) {
+  static_assert(sizeof(Body) <= most_kernel_bytes, "comodal: a kernel's functor has at most 3584 bytes");
+  Kokkos::parallel_for(name, carrying(Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count)), body);
+}
+
+}  // namespace detail
+
 /// Calls `body(i)` for i in [0, count). Calls are independent of each other.
 template <execution_space Space, class Body>
 void for_elements(const Space& space, index count, const Body& body) {
@@ -55,8 +76,7 @@ void for_elements(const Space& space, index count, const Body& body) {
       for (index i = first; i < last; ++i) own(i);
     });
   } else {
-    Kokkos::parallel_for("comodal::for_elements", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count),
-                         body);
+    detail::launch_elements("comodal::for_elements", space, count, body);
   }
 }
 
@@ -72,8 +92,7 @@ void for_tasks(const Space& space, index count, const Body& body) {
 #pragma omp parallel for schedule(dynamic)
     for (index t = 0; t < count; ++t) body(t);
   } else {
-    Kokkos::parallel_for("comodal::for_tasks", Kokkos::RangePolicy<Space, Kokkos::IndexType<index>>(space, 0, count),
-                         body);
+    detail::launch_elements("comodal::for_tasks", space, count, body);
   }
 }
 

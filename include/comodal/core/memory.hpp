@@ -6,6 +6,7 @@
 #ifndef COMODAL_CORE_MEMORY_HPP
 #define COMODAL_CORE_MEMORY_HPP
 
+#include <comodal/core/device_api.hpp>
 #include <comodal/core/error.hpp>
 #include <comodal/core/kokkos.hpp>
 #include <comodal/core/shape.hpp>
@@ -49,6 +50,8 @@ struct kokkos_memory {
     }
   }
   void free(std::byte* data) { Kokkos::kokkos_free<memory_space>(data); }
+  /// What the device has left: bytes, and of how many; zeros on the host.
+  [[nodiscard]] device_memory left() const { return memory_of_device<Space>(); }
 };
 
 /// Buffers of the memory space of `Space`. Thread-safe. Buffers keep the pool alive.
@@ -94,6 +97,12 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memor
     if (m_open) throw error("memory pool: a reserve is open already; end the recording that opened it first");
     m_reserves.push_back(std::make_unique<reserve>());
     return m_open = m_reserves.back().get();
+  }
+  /// Buffers come from a reserve that was open before again. @throws error where one is open
+  void reopen_reserve(reserve* known) {
+    const std::lock_guard lock(m_mutex);
+    if (m_open) throw error("memory pool: a reserve is open already; end the recording that opened it first");
+    m_open = known;
   }
   /// Buffers come from everywhere else again.
   void close_reserve() {
@@ -184,10 +193,14 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memor
   }
 
   // One line; `why`: the system's own words.
-  [[nodiscard]] static std::string refusal(std::size_t bytes, std::size_t in_use, const std::string& why) {
+  [[nodiscard]] std::string refusal(std::size_t bytes, std::size_t in_use, const std::string& why) const {
     const auto gib = [](std::size_t number) { return static_cast<double>(number) / (1 << 30); };
+    std::string room = "the system gives no more";
+    if constexpr (requires { m_memory.left(); })
+      if (const device_memory left = m_memory.left(); left.total > 0)
+        room = text(gib(left.free), " of the device's ", gib(left.total), " GiB are free");
     return text("out of memory: ", bytes, " bytes (", gib(bytes), " GiB) were asked for, tensors use ", gib(in_use),
-                " GiB and the system gives no more", why.empty() ? "" : " (", why, why.empty() ? "" : ")");
+                " GiB and ", room, why.empty() ? "" : " (", why, why.empty() ? "" : ")");
   }
 
   void give(std::byte* data, std::size_t size, std::size_t capacity) {

@@ -5,8 +5,14 @@
 #ifndef COMODAL_CORE_RANDOM_HPP
 #define COMODAL_CORE_RANDOM_HPP
 
-#include <comodal/core/config.hpp>
+#include <comodal/core/kokkos.hpp>
 
+// Random123 knows nvcc, but not hipcc: its functions are marked for kernels here. What it has for SSE is declared for
+// the host alone.
+#if defined(__HIPCC__) && !defined(R123_CUDA_DEVICE)
+#define R123_CUDA_DEVICE __host__ __device__
+#define R123_USE_SSE 0
+#endif
 #include <Random123/philox.h>
 
 #include <array>

@@ -4,6 +4,7 @@
 #ifndef COMODAL_CORE_RUNTIME_HPP
 #define COMODAL_CORE_RUNTIME_HPP
 
+#include <comodal/core/device_api.hpp>
 #include <comodal/core/error.hpp>
 #include <comodal/core/kokkos.hpp>
 #include <comodal/core/shape.hpp>
@@ -96,7 +97,7 @@ class host_threads_scope {
   host_threads_scope& operator=(const host_threads_scope&) = delete;
 
  private:
-  int m_before = 1;
+  [[maybe_unused]] int m_before = 1;
 };
 
 /// Restarts the program with OMP_WAIT_POLICY=passive, so that threads sleep while they wait: threads that spin slow
@@ -121,10 +122,8 @@ inline void let_waiting_threads_sleep([[maybe_unused]] char** arguments) {
 /// Kokkos is initialised, which ends a program that finds no device.
 [[nodiscard]] inline int device_count() {
   int count = 0;
-#if defined(KOKKOS_ENABLE_CUDA)
-  if (cudaGetDeviceCount(&count) != cudaSuccess) count = 0;
-#elif defined(KOKKOS_ENABLE_HIP)
-  if (hipGetDeviceCount(&count) != hipSuccess) count = 0;
+#if defined(COMODAL_IMPL_DEVICE)
+  if (!detail::is_success(COMODAL_IMPL_DEVICE(GetDeviceCount)(&count))) count = 0;
 #endif
   return count;
 }

@@ -98,7 +98,7 @@ void team_on_host(const Body& body, index team) {
 /// @throws device_error for 2^31 teams and more
 template <execution_space Space, team_body Body>
 void for_teams(const char* name, const Space& space, index teams, const Body& body) {
-  static_assert(sizeof(Body) <= 512, "comodal: a kernel of teams has at most 512 bytes: launches of larger ones wait");
+  static_assert(sizeof(Body) <= detail::most_kernel_bytes, "comodal: a kernel's functor has at most 3584 bytes");
   static_assert(sizeof(typename Body::shared) <= 47 * 1024, "comodal: a team shares at most 47 KiB");
   static_assert((Body::lanes & (Body::lanes - 1)) == 0 && Body::lanes <= 1024);
   if (teams <= 0) return;
@@ -108,7 +108,8 @@ void for_teams(const char* name, const Space& space, index teams, const Body& bo
     host_loop(teams, teams > 1, [&](index team) { detail::team_on_host(body, team); });
   } else {
     using kernel = detail::team_kernel<Body>;
-    Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Body::lanes>> policy(space, static_cast<int>(teams), Body::lanes);
+    auto policy = detail::carrying(
+        Kokkos::TeamPolicy<Space, Kokkos::LaunchBounds<Body::lanes>>(space, static_cast<int>(teams), Body::lanes));
     Kokkos::parallel_for(name, policy.set_scratch_size(0, Kokkos::PerTeam(kernel::scratch)), kernel{body});
   }
 }

@@ -6,6 +6,7 @@
 #define COMODAL_CORE_TENSOR_HPP
 
 #include <comodal/core/bfloat16.hpp>
+#include <comodal/core/device_api.hpp>
 #include <comodal/core/memory.hpp>
 #include <comodal/core/shape.hpp>
 
@@ -91,7 +92,6 @@ class tensor {
 
 namespace detail {
 
-inline thread_local index synchronisations = 0;
 inline thread_local index sent = 0;
 
 template <class Space, class Scalar>
@@ -116,10 +116,6 @@ void copy_bytes(const Space& space, Scalar* to, const Scalar* from, index count,
 }
 
 }  // namespace detail
-
-/// How often this thread has waited for an execution space: calls of `copy_from_host`, `to_host` and `context::fence`,
-/// also on the host, where they cost nothing. For tests and benches, which take differences.
-[[nodiscard]] inline index host_synchronisations() { return detail::synchronisations; }
 
 /// How often this thread has sent data to an execution space without waiting: once per step the numbers of the step
 /// block, once per batch its crops. Also counted on the host, where they are written in place.

@@ -4,6 +4,7 @@
 #ifndef COMODAL_CORE_UPLOAD_HPP
 #define COMODAL_CORE_UPLOAD_HPP
 
+#include <comodal/core/device_api.hpp>
 #include <comodal/core/tensor.hpp>
 
 #include <array>
@@ -21,73 +22,6 @@ inline constexpr bool staging_is_pinned = true;
 #else
 using staging_space = Kokkos::HostSpace;
 inline constexpr bool staging_is_pinned = false;
-#endif
-
-// A point in the work of an execution space. Kokkos has no events: where CUDA or HIP is compiled theirs are used,
-// elsewhere waiting for the point is waiting for all.
-template <execution_space Space>
-class point_in_time {
- public:
-  void set(const Space&) { m_set = true; }
-  void wait(const Space& space) {
-    if (!m_set) return;
-    ++synchronisations;
-    space.fence();
-  }
-
- private:
-  bool m_set = false;
-};
-
-#if defined(KOKKOS_ENABLE_CUDA)
-template <>
-class point_in_time<Kokkos::Cuda> {
- public:
-  point_in_time() = default;
-  point_in_time(const point_in_time&) = delete;
-  point_in_time& operator=(const point_in_time&) = delete;
-  ~point_in_time() {
-    if (m_event) (void)cudaEventDestroy(m_event);
-  }
-  void set(const Kokkos::Cuda& space) {
-    if (!m_event) check(cudaEventCreateWithFlags(&m_event, cudaEventDisableTiming));
-    check(cudaEventRecord(m_event, space.cuda_stream()));
-  }
-  void wait(const Kokkos::Cuda&) {
-    if (m_event) check(cudaEventSynchronize(m_event));
-  }
-
- private:
-  static void check(cudaError_t found) {
-    if (found != cudaSuccess) throw device_error(text("upload: CUDA says ", cudaGetErrorString(found)));
-  }
-  cudaEvent_t m_event = nullptr;
-};
-#endif
-#if defined(KOKKOS_ENABLE_HIP)
-template <>
-class point_in_time<Kokkos::HIP> {
- public:
-  point_in_time() = default;
-  point_in_time(const point_in_time&) = delete;
-  point_in_time& operator=(const point_in_time&) = delete;
-  ~point_in_time() {
-    if (m_event) (void)hipEventDestroy(m_event);
-  }
-  void set(const Kokkos::HIP& space) {
-    if (!m_event) check(hipEventCreateWithFlags(&m_event, hipEventDisableTiming));
-    check(hipEventRecord(m_event, space.hip_stream()));
-  }
-  void wait(const Kokkos::HIP&) {
-    if (m_event) check(hipEventSynchronize(m_event));
-  }
-
- private:
-  static void check(hipError_t found) {
-    if (found != hipSuccess) throw device_error(text("upload: HIP says ", hipGetErrorString(found)));
-  }
-  hipEvent_t m_event = nullptr;
-};
 #endif
 
 }  // namespace detail

@@ -220,6 +220,19 @@ struct engine_op<reference_engine, each_problem<Body>, Backend>
   }
 };
 
+template <class Body, tensor_backend Backend>
+struct engine_op<reference_engine, each_row_problem<Body>, Backend>
+    : ready_op<reference_engine, each_row_problem<Body>, Backend> {
+  using T = typename Backend::scalar_type;
+  static void run(context<Backend>& ctx, const simple_plan&, const each_row_problem<Body>& p, direction,
+                  const typename each_row_problem<Body>::template arguments<T>& a) {
+    for (index g = 0; g < p.groups; ++g)
+      for (index r = 0; r < p.rows; ++r)
+        for (index c = 0; c < p.channels; ++c) a.body(g, r, c);
+    (void)ctx;
+  }
+};
+
 template <int Sums, class Body, tensor_backend Backend>
 struct engine_op<reference_engine, row_sums_problem<Sums, Body>, Backend>
     : ready_op<reference_engine, row_sums_problem<Sums, Body>, Backend> {

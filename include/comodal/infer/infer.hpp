@@ -4,9 +4,12 @@
 #ifndef COMODAL_INFER_INFER_HPP
 #define COMODAL_INFER_INFER_HPP
 
+#include <comodal/infer/labelling.hpp>
 #include <comodal/infer/modality_subset.hpp>
 #include <comodal/infer/predict_case.hpp>
+#include <comodal/infer/probability_map.hpp>
 #include <comodal/infer/sliding_window.hpp>
 #include <comodal/infer/uncertainty.hpp>
+#include <comodal/infer/window_sums.hpp>
 
 #endif

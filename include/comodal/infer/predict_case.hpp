@@ -36,24 +36,38 @@ struct case_output {
   std::optional<image_volume> uncertainty{};       // of `fused` if wanted: `branch_disagreement`; none from one branch
 };
 
+namespace infer_detail {
+
+// The label that each channel stands for: of the plan's classes, or of its regions in their order.
+// @throws config_error for labels that make no sense
+inline std::vector<std::uint8_t> labels_of_channels(const model_plan& plan) {
+  check_labels(plan.labels, plan.region_order);
+  std::vector<std::uint8_t> out;
+  if (plan.has_regions()) {
+    for (const auto label : plan.region_order) out.push_back(static_cast<std::uint8_t>(label));
+  } else {
+    for (const auto& label : plan.labels) out.push_back(static_cast<std::uint8_t>(label.values[0]));
+  }
+  return out;
+}
+
+inline void expect_channels(index channels, const model_plan& plan) {
+  if (channels != plan.channels())
+    throw config_error(
+        text("predict_case: the network's logits have ", channels, " channels, the plan expects ", plan.channels()));
+}
+
+}  // namespace infer_detail
+
 /// The label map of probabilities (C, D, H, W): the most probable class, or regions in the plan's order.
 /// @param grid of the map
 /// @throws config_error if the plan has another number of channels; geometry_error if the grid has another size
 [[nodiscard]] inline label_volume labels_of(const probability_map& map, const geometry& grid, const model_plan& plan) {
-  if (map.channels != plan.channels())
-    throw config_error(text("predict_case: the network's logits have ", map.channels, " channels, the plan expects ",
-                            plan.channels()));
+  infer_detail::expect_channels(map.channels, plan);
   if (map.size != extent3{grid.size[2], grid.size[1], grid.size[0]})
     throw geometry_error("labels_of: the probabilities have another size than their grid");
-  check_labels(plan.labels, plan.region_order);
-  label_volume out{grid, {}};
-  if (plan.has_regions()) {
-    out.values = labels_of_regions(map, std::vector<std::uint8_t>(plan.region_order.begin(), plan.region_order.end()));
-    return out;
-  }
-  out.values = most_probable(map);
-  for (auto& v : out.values) v = static_cast<std::uint8_t>(plan.labels[v].values[0]);
-  return out;
+  const auto labels = infer_detail::labels_of_channels(plan);
+  return {grid, infer_detail::labels_on_host(map, labels, plan.has_regions())};
 }
 
 /// Probabilities on the prepared grid, back on the grid of the case's own images. What was left out is background:
@@ -112,43 +126,98 @@ inline std::vector<float> mask_of(const modality_subset& set, std::size_t count)
   return mask;
 }
 
-// The probabilities of a case from a set of its modalities: the fused output, and the branches if wanted.
+// The outputs of one run over the windows of a case, filled plane by plane.
+template <tensor_backend Backend>
+class output_filler {
+ public:
+  output_filler(context<Backend>& ctx, const model_plan& plan, const case_data& one, const output_choice& wanted)
+      : m_context(&ctx),
+        m_plan(&plan),
+        m_case(&one),
+        m_probabilities(wanted.probabilities),
+        m_label(ctx, labels_of_channels(plan), plan.has_regions()) {}
+
+  std::vector<case_output> outputs;            // by output of the network; those without a name are not wanted
+  std::optional<image_volume> disagreement{};  // of the branches of the case's own modalities
+  bool wants_disagreement = false;
+
+  void add(std::string name) { outputs.push_back({std::move(name), {}}); }
+
+  void take(const finished_planes<Backend>& done) {
+    const std::size_t plane = static_cast<std::size_t>(grid().size[0] * grid().size[1]);
+    const std::size_t first = static_cast<std::size_t>(done.first) * plane;
+    for (std::size_t k = 0; k < std::min(outputs.size(), done.outputs.size()); ++k) {
+      case_output& out = outputs[k];
+      if (out.name.empty()) continue;
+      expect_channels(done.outputs[k].shape()[0], *m_plan);
+      if (out.labels.values.empty())
+        out.labels = {grid(), std::vector<std::uint8_t>(static_cast<std::size_t>(grid().voxels()))};
+      const auto labels = m_label(done.outputs[k]);
+      std::copy(labels.begin(), labels.end(), out.labels.values.begin() + static_cast<std::ptrdiff_t>(first));
+      if (!m_probabilities) continue;
+      if (!out.probabilities) out.probabilities = map_of(size(), done.outputs[k].shape()[0]);
+      write_planes(*m_context, done, k, *out.probabilities);
+    }
+    if (wants_disagreement) add_disagreement(done, first);
+  }
+
+ private:
+  [[nodiscard]] const geometry& grid() const { return m_case->preparation.prepared(); }
+  [[nodiscard]] extent3 size() const { return {grid().size[2], grid().size[1], grid().size[0]}; }
+
+  // The branches of absent modalities say nothing; one branch has nobody to disagree with.
+  void add_disagreement(const finished_planes<Backend>& done, std::size_t first) {
+    std::vector<probability_map> maps;
+    for (std::size_t m = 0; m + 1 < done.outputs.size(); ++m)
+      if (m_case->present[m]) {
+        const auto& p = done.outputs[m + 1];
+        maps.push_back({{done.planes, size()[1], size()[2]}, p.shape()[0], to_host(m_context->space(), p)});
+      }
+    if (maps.size() < 2) return;
+    if (!disagreement)
+      disagreement = image_volume{grid(), std::vector<float>(static_cast<std::size_t>(grid().voxels()))};
+    std::vector<const probability_map*> branches;
+    for (const auto& map : maps) branches.push_back(&map);
+    const auto kind = m_plan->has_regions() ? label_kind::regions : label_kind::classes;
+    const auto values = branch_disagreement(branches, kind, m_case->present.size());
+    std::copy(values.begin(), values.end(), disagreement->values.begin() + static_cast<std::ptrdiff_t>(first));
+  }
+
+  context<Backend>* m_context;
+  const model_plan* m_plan;
+  const case_data* m_case;
+  bool m_probabilities;
+  labeller<Backend> m_label;
+};
+
+// Fills the outputs of a case from a set of its modalities.
 template <tensor_backend Backend, class Forward>
-std::vector<probability_map> probabilities_from(tape<Backend>& home, const model_plan& plan, const case_data& one,
-                                                const modality_subset& set, network_outputs outputs,
-                                                const window_options& windows, Forward& forward) {
+void fill_outputs(tape<Backend>& home, const model_plan& plan, const case_data& one, const modality_subset& set,
+                  network_outputs outputs, const window_options& windows, Forward& forward,
+                  output_filler<Backend>& filler) {
   std::vector<volume_view> images;
   for (std::size_t m = 0; m < one.images.size(); ++m)
     images.push_back(one.present[m] ? volume_view(one.images[m]) : volume_view());
   const label_kind kind = plan.has_regions() ? label_kind::regions : label_kind::classes;
-  return sliding_window<Backend>(home, images, mask_of(set, images.size()), kind, windows,
-                                 [&](const auto& volumes, const auto& mask) {
-                                   auto out = forward(volumes, mask, outputs);
-                                   std::vector<variable<Backend>> logits{out.fused};
-                                   if (outputs == network_outputs::fused_only) return logits;
-                                   if (!out.branches.empty() && out.branches.size() != images.size())
-                                     throw config_error(text("predict_case: the network has ", out.branches.size(),
-                                                             " branches for ", images.size(), " modalities"));
-                                   logits.insert(logits.end(), out.branches.begin(), out.branches.end());
-                                   return logits;
-                                 });
-}
-
-// The disagreement of the branches of a case's own modalities. @param maps fused, then one per modality, or none
-inline std::optional<image_volume> disagreement_of(const std::vector<probability_map>& maps, const case_data& one,
-                                                   label_kind kind) {
-  std::vector<const probability_map*> branches;
-  for (std::size_t m = 0; m + 1 < maps.size(); ++m)
-    if (one.present[m]) branches.push_back(&maps[m + 1]);
-  if (branches.size() < 2) return std::nullopt;
-  return image_volume{one.preparation.prepared(), branch_disagreement(branches, kind, one.present.size())};
+  const auto predict = [&](const auto& volumes, const auto& mask) {
+    auto out = forward(volumes, mask, outputs);
+    std::vector<variable<Backend>> logits{out.fused};
+    if (outputs == network_outputs::fused_only) return logits;
+    if (!out.branches.empty() && out.branches.size() != images.size())
+      throw config_error(
+          text("predict_case: the network has ", out.branches.size(), " branches for ", images.size(), " modalities"));
+    logits.insert(logits.end(), out.branches.begin(), out.branches.end());
+    return logits;
+  };
+  sliding_planes(home, images, mask_of(set, images.size()), kind, windows, predict,
+                 [&](const finished_planes<Backend>& done) { filler.take(done); });
 }
 
 }  // namespace infer_detail
 
-/// Segments a prepared case and hands each output to `take(case_output&&)` as soon as it is made: fused, branches, then
-/// sets of modalities by size. Outputs that need an absent modality are left out. A set that is all the case has is the
-/// fused output under another name; nothing is computed twice.
+/// Segments a prepared case and hands each output to `take(case_output&&)`: fused and branches, then each set of
+/// modalities as soon as it is made, by size. Outputs that need an absent modality are left out. A set that is all the
+/// case has is the fused output under another name; nothing is computed twice.
 /// @param forward `network_output<Backend>(volumes, present, network_outputs)`, for example of a method's `predict`;
 /// branches that it
 ///        returns unasked are not used
@@ -159,37 +228,41 @@ void predict_outputs(tape<Backend>& home, const model_plan& plan, const case_dat
   const std::size_t count = plan.modalities.size();
   if (one.images.size() != count)
     throw config_error(text("predict_case: the case has ", one.images.size(), " modalities, the plan has ", count));
-  check_labels(plan.labels, plan.region_order);
-  const auto made = [&](std::string name, const probability_map& map) {
-    return case_output{std::move(name), labels_of(map, one.preparation.prepared(), plan)};
-  };
-  const auto give = [&](case_output output, probability_map& map) {
-    if (wanted.probabilities) output.probabilities = std::move(map);
-    take(std::move(output));
-  };
   modality_subset all;
-  for (std::size_t m = 0; m < count; ++m)
-    if (one.present[m]) all.push_back(m);
-  std::optional<probability_map> fused;  // kept for the set that is all the case has
+  for (std::size_t m = 0; m < count; ++m) {
+    if (!one.present[m]) continue;
+    all.push_back(m);
+    if (one.images[m].geometry.size != one.preparation.prepared().size)
+      throw geometry_error(
+          text("predict_case: the image of '", plan.modalities[m], "' has not the size of the case's prepared grid"));
+  }
+  std::optional<case_output> fused;  // kept for the set that is all the case has
   const auto sets = infer_detail::subsets_of(one.present, wanted);
   if (wanted.fused || wanted.branches || wanted.uncertainty) {
     const bool branches = wanted.branches || wanted.uncertainty;
-    auto maps = infer_detail::probabilities_from<Backend>(
-        home, plan, one, all, branches ? network_outputs::all : network_outputs::fused_only, windows, forward);
-    case_output output = made("fused", maps[0]);
-    if (wanted.uncertainty)
-      output.uncertainty =
-          infer_detail::disagreement_of(maps, one, plan.has_regions() ? label_kind::regions : label_kind::classes);
-    if (std::find(sets.begin(), sets.end(), all) != sets.end()) fused = maps[0];
-    if (wanted.fused || wanted.uncertainty) give(std::move(output), maps[0]);
-    for (std::size_t m = 0; wanted.branches && m + 1 < maps.size(); ++m)
-      if (one.present[m]) give(made("branch " + plan.modalities[m], maps[m + 1]), maps[m + 1]);
+    infer_detail::output_filler<Backend> filler(home.ctx(), plan, one, wanted);
+    filler.add("fused");
+    for (std::size_t m = 0; wanted.branches && m < count; ++m)
+      filler.add(one.present[m] ? "branch " + plan.modalities[m] : std::string());
+    filler.wants_disagreement = wanted.uncertainty;
+    infer_detail::fill_outputs(home, plan, one, all, branches ? network_outputs::all : network_outputs::fused_only,
+                               windows, forward, filler);
+    if (std::find(sets.begin(), sets.end(), all) != sets.end()) fused = filler.outputs[0];
+    filler.outputs[0].uncertainty = std::move(filler.disagreement);
+    for (std::size_t k = wanted.fused || wanted.uncertainty ? 0 : 1; k < filler.outputs.size(); ++k)
+      if (!filler.outputs[k].labels.values.empty()) take(std::move(filler.outputs[k]));
   }
   for (const auto& set : sets) {
-    auto map = set == all && fused ? std::move(*fused)
-                                   : std::move(infer_detail::probabilities_from<Backend>(
-                                         home, plan, one, set, network_outputs::fused_only, windows, forward)[0]);
-    give(made(name_of_subset(plan.modalities, set), map), map);
+    const std::string name = name_of_subset(plan.modalities, set);
+    if (set == all && fused) {
+      fused->name = name;
+      take(*std::exchange(fused, std::nullopt));
+      continue;
+    }
+    infer_detail::output_filler<Backend> filler(home.ctx(), plan, one, wanted);
+    filler.add(name);
+    infer_detail::fill_outputs(home, plan, one, set, network_outputs::fused_only, windows, forward, filler);
+    take(std::move(filler.outputs[0]));
   }
 }
 

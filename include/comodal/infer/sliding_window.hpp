@@ -4,16 +4,16 @@
 #ifndef COMODAL_INFER_SLIDING_WINDOW_HPP
 #define COMODAL_INFER_SLIDING_WINDOW_HPP
 
-#include <comodal/core/host_tasks.hpp>
-#include <comodal/core/loops.hpp>
 #include <comodal/data/volume_view.hpp>
+#include <comodal/infer/labelling.hpp>
+#include <comodal/infer/probability_map.hpp>
+#include <comodal/infer/window_sums.hpp>
 #include <comodal/loss/consistency_loss.hpp>
 #include <comodal/model/network.hpp>
 
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdint>
+#include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -49,74 +49,11 @@ struct window_options {
   std::vector<int> mirror{};  // axes (0 D, 1 H, 2 W): the mean over all flips along them
 };
 
-/// Probability maps of one case, by output: `values[(c * D + d) * H * W + h * W + w]`.
-struct probability_map {
-  extent3 size{};
-  index channels = 0;
-  std::vector<float> values;
-};
+namespace infer_detail {
 
-namespace detail {
-
-// Copies a window of a volume, padded with `pad`, optionally flipped, to `out` (D, H, W).
-template <class T>
-void cut_window(const float* from, const extent3& size, const extent3& at, const extent3& window, unsigned flips,
-                float pad, T* out) {
-  const index inside = std::clamp<index>(size[2] - at[2], 0, window[2]);
-  host_loop(window[0], true, [&](index d) {
-    for (index h = 0; h < window[1]; ++h) {
-      const index z = at[0] + (flips & 1 ? window[0] - 1 - d : d), y = at[1] + (flips & 2 ? window[1] - 1 - h : h);
-      T* const row = out + (d * window[1] + h) * window[2];
-      const bool outside = z >= size[0] || y >= size[1];
-      const float* const values = outside ? nullptr : from + (z * size[1] + y) * size[2] + at[2];
-      for (index w = 0; w < window[2]; ++w)
-        row[flips & 4 ? window[2] - 1 - w : w] = static_cast<T>(outside || w >= inside ? pad : values[w]);
-    }
-  });
-}
-
-// Adds a window's probabilities p (D, H, W, C), which may be flipped, times its weights to a map, and the weights to
-// `total` where it is not null.
-template <class T>
-void add_window(const T* p, const std::array<std::vector<double>, 3>& weights, const extent3& at, const extent3& window,
-                unsigned flips, probability_map& map, float* total) {
-  const extent3& size = map.size;
-  const index voxels = size[0] * size[1] * size[2], width = std::min(window[2], size[2] - at[2]),
-              step = (flips & 4 ? -1 : 1) * map.channels;
-  host_loop(std::min(window[0], size[0] - at[0]), true, [&](index d) {
-    for (index h = 0; h < std::min(window[1], size[1] - at[1]); ++h) {
-      const double plane = weights[0][static_cast<std::size_t>(d)] * weights[1][static_cast<std::size_t>(h)],
-                   *const along = weights[2].data();
-      const index fd = flips & 1 ? window[0] - 1 - d : d, fh = flips & 2 ? window[1] - 1 - h : h;
-      const T* const row = p + ((fd * window[1] + fh) * window[2] + (flips & 4 ? window[2] - 1 : 0)) * map.channels;
-      const index first = ((at[0] + d) * size[1] + at[1] + h) * size[2] + at[2];
-      for (index w = 0; total && w < width; ++w) total[first + w] += static_cast<float>(plane * along[w]);
-      for (index c = 0; c < map.channels; ++c) {
-        float* const out = map.values.data() + c * voxels + first;
-#pragma omp simd
-        for (index w = 0; w < width; ++w)
-          out[w] += static_cast<float>(plane * along[w]) * static_cast<float>(row[w * step + c]);
-      }
-    }
-  });
-}
-
-}  // namespace detail
-
-/// Mean probabilities of every output that `predict` returns, over all windows and flips of one case.
-/// @param images float; one per modality, empty where absent; one grid
-/// @param present (M) which modalities to use; an absent image cannot be present
-/// @param predict takes M volumes (1, D, H, W, 1) and a presence mask of one sample and returns logits (1, D, H, W, C),
-/// any number of
-///        them, always the same
-/// @throws shape_error, config_error; error if a probability is not finite
-template <tensor_backend Backend, class Predict>
-[[nodiscard]] std::vector<probability_map> sliding_window(tape<Backend>& home, const std::vector<volume_view>& images,
-                                                          const std::vector<float>& present, label_kind kind,
-                                                          const window_options& options, Predict&& predict) {
-  using T = typename Backend::scalar_type;
-  auto& ctx = home.ctx();
-  const no_grad_scope<Backend> quiet(home);
+// @throws shape_error, config_error
+inline extent3 expect_windows(const std::vector<volume_view>& images, const std::vector<float>& present,
+                              const window_options& options) {
   const auto first = std::find_if(images.begin(), images.end(), [](const volume_view& v) { return !v.empty(); });
   if (first == images.end()) throw config_error("sliding_window: the case has no modality at all");
   const auto& grid = first->grid().size;
@@ -133,107 +70,87 @@ template <tensor_backend Backend, class Predict>
   for (const int axis : options.mirror)
     if (axis < 0 || axis > 2)
       throw config_error(text("sliding_window: mirror axis ", axis, ", expected 0 (D), 1 (H) or 2 (W)"));
-  const extent3 size{grid[2], grid[1], grid[0]}, window = options.window;
-  std::vector<float> pads;
-  for (const volume_view& v : images) {
-    const auto values = v ? v.values<float>() : std::span<const float>{};
-    pads.push_back(v ? *std::min_element(values.begin(), values.end()) : 0.f);
-  }
-  const presence<Backend> mask(home, 1, static_cast<index>(images.size()), present);
+  return {grid[2], grid[1], grid[0]};
+}
 
+// All sets of the mirrored axes, as bits: 1 D, 2 H, 4 W.
+inline std::vector<unsigned> flips_of(const std::vector<int>& axes) {
   unsigned mirrored = 0;
-  for (const int axis : options.mirror) mirrored |= 1u << axis;
+  for (const int axis : axes) mirrored |= 1u << axis;
   std::vector<unsigned> flips;
   for (unsigned flip = 0; flip < 8; ++flip)
     if ((flip & ~mirrored) == 0) flips.push_back(flip);
+  return flips;
+}
 
-  const std::array<std::vector<double>, 3> weights{window_weights(window[0]), window_weights(window[1]),
-                                                   window_weights(window[2])};
-  std::vector<float> total(static_cast<std::size_t>(size[0] * size[1] * size[2]), 0.f);
-  std::vector<probability_map> maps;
-  std::vector<T> cut(static_cast<std::size_t>(window[0] * window[1] * window[2]));
+[[nodiscard]] inline probability_map map_of(const extent3& size, index channels) {
+  return {size, channels, std::vector<float>(static_cast<std::size_t>(channels * size[0] * size[1] * size[2]))};
+}
 
-  for (const index z : window_positions(size[0], window[0], options.step))
+// Planes of an output, in their place in a map of the whole case.
+template <tensor_backend Backend>
+void write_planes(context<Backend>& ctx, const finished_planes<Backend>& done, std::size_t k, probability_map& map) {
+  const auto values = to_host(ctx.space(), done.outputs[k]);
+  const index plane = map.size[1] * map.size[2];
+  for (index c = 0; c < map.channels; ++c)
+    std::copy_n(values.begin() + c * done.planes * plane, done.planes * plane,
+                map.values.begin() + (c * map.size[0] + done.first) * plane);
+}
+
+}  // namespace infer_detail
+
+/// Hands the mean probabilities of every output that `predict` returns, over all windows and flips of one case, to
+/// `take(const finished_planes<Backend>&)`: from the first plane to the last, each as soon as no window adds to it. Of
+/// the probabilities only the planes of one row of windows are in memory.
+/// @param images float; one per modality, empty where absent; one grid
+/// @param present (M) which modalities to use; an absent image cannot be present
+/// @param predict takes M volumes (1, D, H, W, 1) and a presence mask of one sample and returns logits (1, D, H, W, C),
+/// any number of them, always the same
+/// @throws shape_error, config_error; error if a probability is not finite: what was taken before is worthless then
+template <tensor_backend Backend, class Predict, class Take>
+void sliding_planes(tape<Backend>& home, const std::vector<volume_view>& images, const std::vector<float>& present,
+                    label_kind kind, const window_options& options, Predict&& predict, Take&& take) {
+  const no_grad_scope<Backend> quiet(home);
+  const extent3 size = infer_detail::expect_windows(images, present, options), &window = options.window;
+  const presence<Backend> mask(home, 1, static_cast<index>(images.size()), present);
+  const auto flips = infer_detail::flips_of(options.mirror);
+  const infer_detail::window_cutter<Backend> cut(home.ctx(), images, present, size, window);
+  infer_detail::window_sums<Backend> sums(
+      home.ctx(), size, window, {window_weights(window[0]), window_weights(window[1]), window_weights(window[2])});
+  const auto none =
+      home.constant(ops::full(home.ctx(), {1, window[0], window[1], window[2], 1}, typename Backend::scalar_type(0)));
+
+  const auto rows = window_positions(size[0], window[0], options.step);
+  for (std::size_t row = 0; row < rows.size(); ++row) {
     for (const index y : window_positions(size[1], window[1], options.step))
       for (const index x : window_positions(size[2], window[2], options.step))
         for (const unsigned flip : flips) {
+          const extent3 at{rows[row], y, x};
           std::vector<variable<Backend>> volumes;
-          for (std::size_t m = 0; m < images.size(); ++m) {
-            if (images[m] && present[m] == 1)
-              detail::cut_window(images[m].values<float>().data(), size, {z, y, x}, window, flip, pads[m], cut.data());
-            else
-              std::fill(cut.begin(), cut.end(), T(0));
-            volumes.push_back(home.constant({1, window[0], window[1], window[2], 1}, cut));
-          }
+          for (std::size_t m = 0; m < images.size(); ++m)
+            volumes.push_back(images[m] && present[m] == 1 ? home.constant(cut(m, at, flip)) : none);
           const std::vector<variable<Backend>> logits = predict(volumes, mask);
-          for (std::size_t k = 0; k < logits.size(); ++k) {
-            const index channels = logits[k].extent(-1);
-            if (maps.size() <= k)
-              maps.push_back(
-                  {size, channels, std::vector<float>(static_cast<std::size_t>(channels) * total.size(), 0.f)});
-            const auto p = probabilities(logits[k], kind);
-            float* const sum = k == 0 ? total.data() : nullptr;
-            if constexpr (is_host_v<typename Backend::space_type>) {  // where kernels are done when they return
-              detail::add_window(p.value().data(), weights, {z, y, x}, window, flip, maps[k], sum);
-            } else {
-              detail::add_window(to_host(ctx.space(), p.value()).data(), weights, {z, y, x}, window, flip, maps[k],
-                                 sum);
-            }
-          }
+          sums.begin_window(at);
+          for (std::size_t k = 0; k < logits.size(); ++k) sums.add(k, probabilities(logits[k], kind).value(), at, flip);
         }
-  std::size_t broken = 0;
-  for (auto& map : maps)
-    for (index c = 0; c < map.channels; ++c) {
-      float* const p = map.values.data() + c * static_cast<index>(total.size());
-      broken += host_sum(static_cast<index>(total.size()), std::size_t{0}, [&](index first, index last) {
-        std::size_t found = 0;
-        for (index i = first; i < last; ++i) {
-          p[i] /= total[static_cast<std::size_t>(i)];
-          found += !std::isfinite(p[i]);
-        }
-        return found;
-      });
-    }
-  if (broken > 0)
-    throw error(
-        text("sliding_window: ", broken, " probabilities are not finite: the weights or the images are broken"));
-  return maps;
+    take(sums.finish(rows[row], row + 1 < rows.size() ? rows[row + 1] : size[0]));
+  }
 }
 
-/// The class of the highest probability at each voxel; ties go to the lower class.
-[[nodiscard]] inline std::vector<std::uint8_t> most_probable(const probability_map& map) {
-  constexpr index block = 4096;
-  const index voxels = static_cast<index>(map.values.size()) / map.channels;
-  std::vector<std::uint8_t> labels(static_cast<std::size_t>(voxels), 0);
-  host_loop((voxels + block - 1) / block, true, [&](index t) {
-    const index first = t * block, count = std::min(block, voxels - first);
-    std::uint8_t* const chosen = labels.data() + first;
-    float best[block];
-    std::copy_n(map.values.data() + first, count, best);
-    for (index c = 1; c < map.channels; ++c) {
-      const float* const p = map.values.data() + c * voxels + first;
-#pragma omp simd
-      for (index i = 0; i < count; ++i) {
-        chosen[i] = p[i] > best[i] ? static_cast<std::uint8_t>(c) : chosen[i];
-        best[i] = p[i] > best[i] ? p[i] : best[i];
-      }
+/// The same as whole maps on the host, one per output. @throws as `sliding_planes`
+template <tensor_backend Backend, class Predict>
+[[nodiscard]] std::vector<probability_map> sliding_window(tape<Backend>& home, const std::vector<volume_view>& images,
+                                                          const std::vector<float>& present, label_kind kind,
+                                                          const window_options& options, Predict&& predict) {
+  std::vector<probability_map> maps;
+  const extent3 size = infer_detail::expect_windows(images, present, options);
+  sliding_planes(home, images, present, kind, options, predict, [&](const finished_planes<Backend>& done) {
+    for (std::size_t k = 0; k < done.outputs.size(); ++k) {
+      if (maps.size() <= k) maps.push_back(infer_detail::map_of(size, done.outputs[k].shape()[0]));
+      infer_detail::write_planes(home.ctx(), done, k, maps[k]);
     }
   });
-  return labels;
-}
-
-/// Labels from region probabilities: each voxel takes the label of the last region in order whose probability exceeds
-/// 1/2 (nnU-Net's `regions_class_order`), else 0.
-[[nodiscard]] inline std::vector<std::uint8_t> labels_of_regions(const probability_map& map,
-                                                                 const std::vector<std::uint8_t>& order) {
-  if (static_cast<index>(order.size()) != map.channels)
-    throw config_error(text("labels_of_regions: ", order.size(), " labels for ", map.channels, " regions"));
-  const std::size_t voxels = map.values.size() / order.size();
-  std::vector<std::uint8_t> labels(voxels, 0);
-  for (std::size_t c = 0; c < order.size(); ++c)
-    for (std::size_t i = 0; i < voxels; ++i)
-      if (map.values[c * voxels + i] > 0.5f) labels[i] = order[c];
-  return labels;
+  return maps;
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -5,7 +5,7 @@
 #define COMODAL_INFER_UNCERTAINTY_HPP
 
 #include <comodal/core/host_tasks.hpp>
-#include <comodal/infer/sliding_window.hpp>
+#include <comodal/infer/probability_map.hpp>
 #include <comodal/model/model_plan.hpp>
 
 #include <algorithm>

@@ -77,9 +77,10 @@ class mixed_precision_network {
       if (!copies->laid_out_like(*masters)) throw error("mixed precision: masters and copies are laid out differently");
       copied = *masters->version();
     }
-    // In place: a backward pass of an earlier forward pass is refused once the masters have changed.
+    // In place: a backward pass of an earlier forward pass is refused once the masters have changed. A recorded step
+    // copies in any case: the masters change before it is replayed.
     void copy_masters() {
-      if (copied == *masters->version()) return;
+      if (copied == *masters->version() && !ctx.recording()) return;
       const operation_scope scope(ctx, "cast");
       ops::cast_to(ctx, masters->values(), copies->values());
       copied = *masters->version();

@@ -160,7 +160,7 @@ class parameter_store {
 
   /// Says that values were changed in place: a backward pass through operations that used the old ones will throw.
   void changed() const {
-    m_home->ctx().run_and_record([version = m_arena->version] { ++*version; });
+    m_home->ctx().change_and_record([version = m_arena->version] { ++*version; });
   }
   /// Counts the changes of values; shared with the copies of this store in another scalar.
   [[nodiscard]] const std::shared_ptr<detail::value_version>& version() const { return m_arena->version; }

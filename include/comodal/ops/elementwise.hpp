@@ -70,12 +70,16 @@ template <tensor_backend Backend, class Function>
 }
 
 /// Calls `body(i)` for i in [0, count) in the execution space, in any order: for kernels of layers above.
-/// @param body a named functor with a `KOKKOS_FUNCTION` call operator, at most 512 bytes
+/// @param body a named functor with a `KOKKOS_FUNCTION` call operator, at most 3584 bytes
 template <tensor_backend Backend, class Body>
 void each(context<Backend>& ctx, index count, const Body& body) {
-  static_assert(sizeof(Body) <= 512,
-                "comodal: a kernel's functor must not exceed 512 bytes: larger ones wait for a copy");
   dispatch(ctx, each_problem<Body>{count}, direction::forward, {body});
+}
+
+/// Calls `body(group, row, channel)` for all of them, as `each`: neighbouring channels are neighbours in memory.
+template <tensor_backend Backend, class Body>
+void each_row(context<Backend>& ctx, index groups, index rows, index channels, const Body& body) {
+  dispatch(ctx, each_row_problem<Body>{groups, rows, channels}, direction::forward, {body});
 }
 
 /// out (groups, Sums, channels) = sums over rows of what `body(group, row, channel, sums)` adds, in double, in an order

@@ -216,11 +216,20 @@ class batch_memory {
 }  // namespace ssl_detail
 
 /// Sends the crops of a step ahead: the next `device_batch` of the same `step_batch` finds them there. For recorded
-/// steps; others need no call. One upload; does not wait.
+/// steps; others need no call. One upload; does not wait. @return where they lie: a recorded step reads them at one
+/// place
 template <tensor_backend Backend>
-void upload_batch(tape<Backend>& home, const step_batch& batch) {
+const void* upload_batch(tape<Backend>& home, const step_batch& batch) {
   auto& ctx = home.ctx();
-  ctx.template kept<ssl_detail::batch_memory<Backend>>().send(ctx, batch, ssl_detail::batch_layout<Backend>(batch));
+  auto& memory = ctx.template kept<ssl_detail::batch_memory<Backend>>();
+  memory.send(ctx, batch, ssl_detail::batch_layout<Backend>(batch));
+  return memory.block().data();
+}
+
+/// What was sent ahead is used by nobody: a later batch may come to lie at the same address on the host.
+template <tensor_backend Backend>
+void forget_batch(tape<Backend>& home) {
+  home.ctx().template kept<ssl_detail::batch_memory<Backend>>().forget();
 }
 
 /// All crops of a step on the back end: `labelled`, `strong`, `weak`, and further ones by name, each empty (0 samples)
@@ -249,7 +258,7 @@ class device_batch {
         more.emplace(name.substr(5), std::move(crops));
     });
     if (ctx.recording())
-      ctx.run_and_record([&memory, data = memory.block().data()] {
+      ctx.change_and_record([&memory, data = memory.block().data()] {
         memory.forget();
         if (memory.block().data() != data)
           throw error(

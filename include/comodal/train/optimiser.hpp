@@ -18,7 +18,8 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// A type that updates parameters from their gradients: `update(parameters, rate, step)` and its own state in a
 /// checkpoint. It may have `prepare(parameters, rate, step)`, which announces the numbers of a step to come (see
-/// core/step_block.hpp), so that they are sent to the device with all others.
+/// core/step_block.hpp), so that they are sent to the device with all others: `update` reads them there. Steps of an
+/// optimiser without `prepare` are not replayed.
 template <class T, class Backend>
 concept optimiser = requires(T& o, const T& fixed, const parameter_store<Backend>& p, safetensors_file& file,
                              const safetensors_file& read) {
@@ -308,6 +309,8 @@ class any_optimiser {
   void prepare(const parameter_store<Backend>& p, double rate, std::uint32_t step) {
     m_optimiser->prepare(p, rate, step);
   }
+  /// True if it can.
+  [[nodiscard]] bool prepares() const { return m_optimiser->prepares(); }
   variable<Backend> update(const parameter_store<Backend>& p, double rate, std::uint32_t step) {
     return m_optimiser->update(p, rate, step);
   }
@@ -318,6 +321,7 @@ class any_optimiser {
   struct interface {
     virtual ~interface() = default;
     virtual void prepare(const parameter_store<Backend>&, double, std::uint32_t) = 0;
+    virtual bool prepares() const = 0;
     virtual variable<Backend> update(const parameter_store<Backend>&, double, std::uint32_t) = 0;
     virtual void save(const parameter_store<Backend>&, safetensors_file&) const = 0;
     virtual void load(const parameter_store<Backend>&, const safetensors_file&) = 0;
@@ -327,6 +331,9 @@ class any_optimiser {
     explicit model(Optimiser o) : inner(std::move(o)) {}
     void prepare(const parameter_store<Backend>& p, double rate, std::uint32_t step) override {
       if constexpr (requires { inner.prepare(p, rate, step); }) inner.prepare(p, rate, step);
+    }
+    bool prepares() const override {
+      return requires(const parameter_store<Backend>& p) { inner.prepare(p, 0.01, std::uint32_t{0}); };
     }
     variable<Backend> update(const parameter_store<Backend>& p, double rate, std::uint32_t step) override {
       return inner.update(p, rate, step);

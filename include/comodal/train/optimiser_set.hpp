@@ -38,6 +38,10 @@ class optimiser_set {
   void prepare(double rate, std::uint32_t step) {
     for (std::size_t i = 0; i < m_trained.size(); ++i) m_optimisers[i].prepare(*m_trained[i].store, rate, step);
   }
+  /// True if all optimisers announce their numbers, so that a recorded update can be replayed.
+  [[nodiscard]] bool prepares() const {
+    return std::all_of(m_optimisers.begin(), m_optimisers.end(), [](const auto& one) { return one.prepares(); });
+  }
   /// Updates all parameters that have a gradient. @return per store (norm of the gradient, factor that clipped it)
   std::vector<variable<Backend>> update(double rate, std::uint32_t step) {
     std::vector<variable<Backend>> norms;

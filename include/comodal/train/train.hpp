@@ -18,5 +18,6 @@
 #include <comodal/train/step_values.hpp>
 #include <comodal/train/train_options.hpp>
 #include <comodal/train/trainer.hpp>
+#include <comodal/train/training_step.hpp>
 
 #endif

@@ -7,6 +7,7 @@
 #include <comodal/core/error.hpp>
 #include <comodal/core/shape.hpp>
 
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <limits>
@@ -14,6 +15,11 @@
 #include <string_view>
 
 namespace comodal::inline COMODAL_CONFIG {
+
+/// Whether steps are recorded and replayed: on GPUs (`automatic`), always, or never. `on` makes a step that cannot be
+/// recorded an error.
+enum class step_replay { automatic, on, off };
+[[nodiscard]] constexpr std::array<std::string_view, 3> choice_names(step_replay) { return {"auto", "on", "off"}; }
 
 /// How long to train and what to write when.
 struct train_options {
@@ -24,6 +30,7 @@ struct train_options {
   index checkpoint_every = 200;  // steps; the last step always writes one
   double memory = 0;  // GiB that a step may take from the system for tensors; above it, stages are computed again
                       // (model.checkpointed); 0: no limit
+  step_replay replay = step_replay::automatic;
 };
 
 /// Calls `visit(name, reference)` for every option; names are keys of the table `train` of an experiment file.
@@ -36,6 +43,7 @@ void visit_train_options(Options& o, Visit&& visit) {
   option("validate_every", o.validate_every);
   option("checkpoint_every", o.checkpoint_every);
   option("memory", o.memory);
+  option("replay", o.replay);
 }
 
 /// @throws config_error naming the key that makes no sense

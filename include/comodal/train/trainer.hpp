@@ -16,9 +16,9 @@
 #include <comodal/train/metadata.hpp>
 #include <comodal/train/optimiser_set.hpp>
 #include <comodal/train/run_plan.hpp>
-#include <comodal/train/skipped_steps.hpp>
 #include <comodal/train/step_values.hpp>
 #include <comodal/train/train_options.hpp>
+#include <comodal/train/training_step.hpp>
 
 #include <chrono>
 #include <cmath>
@@ -61,7 +61,8 @@ class trainer {
         m_options(options),
         m_plan(std::move(plan)),
         m_folder(std::move(folder)),
-        m_processes(std::move(processes)) {
+        m_processes(std::move(processes)),
+        m_steps(method, m_optimisers, m_skipped, m_processes, options.replay) {
     check(options);
     m_plan.predictors.clear();
     for (const auto& one : method.predictors()) m_plan.predictors.push_back(one.name);
@@ -88,6 +89,8 @@ class trainer {
   [[nodiscard]] index trained_count() const { return m_optimisers.count(); }
   /// Steps that are done.
   [[nodiscard]] std::uint32_t step() const { return m_step; }
+  /// Of those of this object, how many were replayed.
+  [[nodiscard]] index replayed() const { return m_steps.replayed(); }
   [[nodiscard]] std::filesystem::path checkpoint_file() const { return m_folder / "checkpoint.safetensors"; }
 
   /// Goes back to the state of a checkpoint; where it is damaged, to that of the one before it. @return a warning of
@@ -107,6 +110,7 @@ class trainer {
     if (const auto found = content.metadata.find("comodal.best"); found != content.metadata.end())
       m_best = train_detail::hexadecimal_number(file, *found);
     if (auto masks = train_detail::guides_of(file, content); !masks.empty()) set_guides(std::move(masks));
+    m_steps.forget();
     const auto then = content.metadata.find("comodal.engines");
     if (then == content.metadata.end() || then->second == engines()) return warnings;
     return text(warnings, warnings.empty() ? "" : "\n", file.string(), ": was written with ", then->second,
@@ -122,7 +126,7 @@ class trainer {
   train_result run(const std::function<bool()>& stop = [] { return false; }) {
     const auto start = std::chrono::steady_clock::now();
     training_log log(m_folder, m_step, m_processes.writes());
-    log.warning = warning;
+    log.warning = m_steps.warning = warning;
     for (const auto& [name, store] : saved_stores()) m_processes.broadcast(ctx(), store->values());
     prefetcher<Maker> batches(*m_maker, m_step, m_prefetch);
     train_result result;
@@ -136,7 +140,7 @@ class trainer {
       result.best_validation = m_best;
       return result;
     };
-    finished_step last;
+    finished_step<Backend> last;
     while (m_step < steps()) {
       if (stop()) {
         if (last.loss) (void)judged(last);  // else there was no step yet
@@ -160,41 +164,19 @@ class trainer {
   }
 
  private:
-  // What is left of a step; on the device until somebody reads it.
-  struct finished_step {
-    double rate = 0;
-    named_scalars<Backend> values;
-    variable<Backend> loss;
-    std::vector<variable<Backend>> norms;  // per trained store: (norm, factor that clipped it)
-  };
-
   [[nodiscard]] std::uint32_t steps() const { return static_cast<std::uint32_t>(m_options.steps); }
   [[nodiscard]] bool is_due(index every) const { return every > 0 && (m_step % every == 0 || m_step == steps()); }
 
-  // One step and its update.
-  finished_step one_step(prefetcher<Maker>& batches) {
+  finished_step<Backend> one_step(prefetcher<Maker>& batches) {
     auto batch = batches.next();
     const step_request request{m_step, steps(), static_cast<std::uint64_t>(m_options.seed)};
-    const double rate = learning_rate(m_optimiser_options, m_step, steps());
-    m_optimisers.prepare(rate, m_step);
-    begin_step(ctx(), request);
-    m_optimisers.zero_grad();
-    auto values = step(batch, request);
-    auto loss = detach(loss_of(values));
-    for (const auto& one : m_optimisers.trained()) {
-      m_skipped.judge(loss, *one.store);
-      m_processes.mean(ctx(), one.store->gradients());
-    }
-    m_skipped.agree(m_optimisers.trained());
-    auto norms = m_optimisers.update(rate, m_step);
-    m_skipped.count(norms);
-    m_method->after_update(request);
+    auto made = m_steps.run(batch, request, learning_rate(m_optimiser_options, m_step, steps()));
     batches.recycle(std::move(batch));
     ++m_step;
-    return {rate, std::move(values), std::move(loss), std::move(norms)};
+    return made;
   }
 
-  void log_step(const finished_step& last, training_log& log, train_result& result) {
+  void log_step(const finished_step<Backend>& last, training_log& log, train_result& result) {
     const train_detail::read_step read = judged(last);
     result.last_loss = read.loss;
     result.logged = true;
@@ -202,23 +184,10 @@ class trainer {
     if (progress) progress({result.first_step, m_step, steps(), read.loss, last.rate});
   }
 
-  [[nodiscard]] tape<Backend>& home() const { return m_optimisers.trained().front().store->home(); }
-  [[nodiscard]] context<Backend>& ctx() const { return home().ctx(); }
-
-  // A step that throws leaves nothing on the tape.
-  named_scalars<Backend> step(const step_batch& batch, const step_request& request) {
-    try {
-      auto values = m_method->step(batch, request);
-      train_detail::check_step(values, m_optimisers.trained());
-      return values;
-    } catch (...) {
-      home().clear();
-      throw;
-    }
-  }
+  [[nodiscard]] context<Backend>& ctx() const { return m_optimisers.trained().front().store->home().ctx(); }
 
   // Reads a step from the device at once, and says or refuses what is not finite.
-  train_detail::read_step judged(const finished_step& last) {
+  train_detail::read_step judged(const finished_step<Backend>& last) {
     named_scalars<Backend> values = last.values;
     if (values.empty()) values.emplace_back("loss", last.loss);
     const auto& trained = m_optimisers.trained();
@@ -253,6 +222,7 @@ class trainer {
     if (m_method->has_rounds() && !predict)
       throw config_error("the method has a hook between_rounds: set trainer::predict, which segments unlabelled cases");
     if (!guide && !m_method->has_rounds()) return;
+    m_steps.forget();
     batches.between_steps([&] {
       if (guide) set_guides(guide());
       m_method->between_rounds(predict);
@@ -271,6 +241,7 @@ class trainer {
   }
 
   void validate_now(training_log& log) {
+    m_steps.forget();  // validation needs the memory, and the method may change what it keeps
     log_row row{m_step, {}};
     const auto scores = validate();
     for (const auto& [name, value] : scores) row.values.emplace_back("validation." + name, value);
@@ -340,6 +311,7 @@ class trainer {
   model_plan m_plan;
   std::filesystem::path m_folder;
   any_communicator<Backend> m_processes;
+  training_steps<Backend> m_steps;
   std::uint32_t m_step = 0;
   std::optional<double> m_best;  // of the first score of validations
   std::vector<label_volume> m_guides;

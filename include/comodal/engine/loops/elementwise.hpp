@@ -130,6 +130,15 @@ struct loop_op<Engine, each_problem<Body>, Backend> : ready_op<Engine, each_prob
   }
 };
 
+template <class Engine, class Body, class Backend>
+struct loop_op<Engine, each_row_problem<Body>, Backend> : ready_op<Engine, each_row_problem<Body>, Backend> {
+  using T = typename Backend::scalar_type;
+  static void run(context<Backend>& ctx, const simple_plan&, const each_row_problem<Body>& p, direction,
+                  const typename each_row_problem<Body>::template arguments<T>& a) {
+    for_rows(ctx.space(), p.groups, p.rows, p.channels, a.body);
+  }
+};
+
 template <class Engine, int Sums, class Body, class Backend>
 struct loop_op<Engine, row_sums_problem<Sums, Body>, Backend>
     : ready_op<Engine, row_sums_problem<Sums, Body>, Backend> {

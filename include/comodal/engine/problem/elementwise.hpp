@@ -130,6 +130,23 @@ struct each_problem {
   };
 };
 
+/// `body(group, row, channel)` for all of them, in any order: neighbouring channels are neighbours in memory.
+template <class Body>
+struct each_row_problem {
+  using family = each_family;
+  index groups = 1, rows = 0, channels = 1;
+
+  void check() const {}
+  [[nodiscard]] std::string to_string() const { return text(groups, " x ", rows, " x ", channels); }
+  [[nodiscard]] static constexpr const char* name(direction) { return "each_row"; }
+  friend auto operator<=>(const each_row_problem&, const each_row_problem&) = default;
+
+  template <class T>
+  struct arguments {
+    Body body;
+  };
+};
+
 /// out (groups, Sums, channels) = sums over rows of what `body(group, row, channel, sums)` adds, in double in a fixed
 /// order (core/loops.hpp, `reduce_rows`).
 template <int Sums, class Body>
