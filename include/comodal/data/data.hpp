@@ -50,6 +50,8 @@
 #include <comodal/data/prefetch.hpp>
 #include <comodal/data/preparation.hpp>
 #include <comodal/data/reader_registry.hpp>
+#include <comodal/data/resample.hpp>
+#include <comodal/data/resample_axis.hpp>
 #include <comodal/data/sampler.hpp>
 #include <comodal/data/signed_distance.hpp>
 #include <comodal/data/split.hpp>
