@@ -5,6 +5,7 @@
 #ifndef COMODAL_INFER_WINDOW_SUMS_HPP
 #define COMODAL_INFER_WINDOW_SUMS_HPP
 
+#include <comodal/core/compiled.hpp>
 #include <comodal/core/context.hpp>
 #include <comodal/data/volume_view.hpp>
 #include <comodal/ops/elementwise.hpp>
@@ -264,6 +265,11 @@ class window_sums {
 };
 
 }  // namespace infer_detail
+
+#define COMODAL_WINDOWS(kind, Backend)             \
+  kind class infer_detail::window_cutter<Backend>; \
+  kind class infer_detail::window_sums<Backend>;
+COMODAL_COMPILED_ELSEWHERE(COMODAL_WINDOWS)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 
