@@ -52,7 +52,8 @@ done
 # Steps are replayed as a graph of the device, unless the log says why not.
 train launched --train.replay off || failed=1
 [ "$(same first_fp32 launched)" = yes ] || failed=1
-say "replayed steps have the bytes of launched ones: $(same first_fp32 launched); $(grep -c 'not as a graph\|not replayed' "$out/train.log") runs without a graph"
+say "replayed steps have the bytes of launched ones: $(same first_fp32 launched)"
+say "runs without a graph: $(grep -c 'not as a graph\|not replayed' "$out/train.log")"
 "$here/bin/comodal" train run.toml resumed >>"$out/train.log" 2>&1 &
 pid=$!
 while [ ! -e resumed/checkpoint.safetensors ] && kill -0 $pid 2>/dev/null; do sleep 0.05; done

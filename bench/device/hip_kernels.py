@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Lists the kernels of a program that hipcc made, without a GPU: hip_kernels.py PROGRAM [NAME...]
 
-Every kernel that the host side launches must be in the code for the device under the same name: if a name differs (a macro
-that only one of the two compilations has), the program links and fails when it launches. Prints how many kernels there are,
-what they need (vector registers, spilled registers, memory per lane and per team, instructions), and ends with 1 if a kernel
-is missing, or if none of them contains a NAME, such as conv3d. Needs llvm-readelf and llvm-objdump of LLVM 19."""
+Every kernel that the host side launches must be in the code for the device under the same name: if a name differs (a
+macro that only one of the two compilations has), the program links and fails when it launches. Prints how many kernels
+and instructions there are, and which kernels spill vector registers. Ends with 1 if a kernel is missing, if the program
+launches none (it may be stripped), or if none of them contains a NAME, such as conv3d. Needs LLVM 19."""
 import re
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def numbers_of(file):
         key, value = found.groups()
         if key == "name" and value.startswith("_Z"):
             one = kernels.setdefault(value.strip("'"), one)
-        elif key in ("vgpr_count", "vgpr_spill_count", "private_segment_fixed_size", "group_segment_fixed_size"):
+        elif key in ("vgpr_count", "vgpr_spill_count"):
             one[key] = int(value)
         elif key == "wavefront_size":
             one = {}
@@ -86,9 +86,12 @@ def main():
             file.flush()
             kernels.update(numbers_of(file.name))
             counts.update(instructions_of(file.name))
-    missing = sorted(launched(program) - set(kernels))
+    named = launched(program)
+    if not named:
+        print("no kernel is launched: is this a program of hipcc, with its symbols?", file=sys.stderr)
+    missing = sorted(named - set(kernels))
     spilled = {name: one for name, one in kernels.items() if one.get("vgpr_spill_count", 0) > 0}
-    print(f"{program}: {len(launched(program))} kernels are launched, {len(kernels)} are in the code for the device, "
+    print(f"{program}: {len(named)} kernels are launched, {len(kernels)} are in the code for the device, "
           f"{sum(counts.get(name, 0) for name in kernels)} instructions, {len(spilled)} kernels spill registers")
     for name, one in sorted(spilled.items(), key=lambda item: -item[1]["vgpr_spill_count"])[:10]:
         print(f"  spills {one['vgpr_spill_count']} of {one.get('vgpr_count')}: {name[:150]}")
@@ -97,7 +100,7 @@ def main():
     absent = [name for name in wanted if not any(name in kernel for kernel in kernels)]
     for name in absent:
         print(f"no kernel is named after {name}", file=sys.stderr)
-    return 1 if missing or absent or not kernels else 0
+    return 1 if missing or absent or not named else 0
 
 
 if __name__ == "__main__":

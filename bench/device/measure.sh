@@ -58,8 +58,8 @@ for work in $works; do
   fi
 done
 # Single operations against a copy of the device.
-[ "$(left)" -lt 60 ] || timeout 60 "$here/bin/comodal_micro" --benchmark_min_time=0.05 --benchmark_out="$out/micro.json" \
-  --benchmark_out_format=json >"$out/micro.log" 2>&1
+[ "$(left)" -lt 60 ] || timeout 60 "$here/bin/comodal_micro" --benchmark_min_time=0.05 \
+  --benchmark_out="$out/micro.json" --benchmark_out_format=json >"$out/micro.log" 2>&1
 # Where the time goes outside of convolutions.
 for work in method_step unet_step; do
   case " $works " in

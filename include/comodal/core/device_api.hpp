@@ -10,6 +10,7 @@
 #include <comodal/core/shape.hpp>
 
 #include <cstddef>
+#include <exception>
 #include <string>
 
 // COMODAL_IMPL_DEVICE(EventRecord) is cudaEventRecord or hipEventRecord.
