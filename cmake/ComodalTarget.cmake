@@ -277,7 +277,7 @@ function(comodal_define_compiled)
     _comodal_compiled_library(${_name}
       "convolution|${_convolution}|${_backend}"
       "operations|${_operations}|${_backend}"
-      "segmentation|autograd/segmentation,infer/window_sums|SEGMENTATION,WINDOWS|${_backend}"
+      "segmentation|autograd/segmentation,infer/plane_resampler|SEGMENTATION,WINDOWS,PLANES|${_backend}"
       "network|model/make_network|ENCODER_ENTRIES,FUSION_ENTRIES,NETWORK_NAMES,NETWORK|${_backend}"
       "method|ssl/method_registry,train/optimiser_registry|LOSS,METHOD,OPTIMISER|${_backend}"
       ${_more})

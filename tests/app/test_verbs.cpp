@@ -459,6 +459,43 @@ class unaware : public named_supervised<Backend> {
   [[nodiscard]] batch_views views() const { return batch_views::labelled_only(); }
 };
 
+// A modality on a grid of its own, and voxels of another size: masks are on the grid of the modality that was named.
+BOOST_FIXTURE_TEST_CASE(volumes_are_resampled_there_and_back, job) {
+  const auto modalities = e.read_cohort(names).modalities;
+  for (const std::string folder : {"imagesTr", "imagesTs"})
+    for (const auto& entry : fs::directory_iterator(work / "cohort" / folder))
+      if (entry.path().string().ends_with("_0001.nii.gz")) {
+        const image_volume image = read_nifti_file(entry.path()).content;
+        write_nifti(entry.path(), resample_linear(image, resampling_to(image.geometry, {6, 7, 12})));
+      }
+  e.train.steps = 4;
+  e.train.validate_every = 2;
+  BOOST_TEST(!app::check_data(work / "cohort", names.readers).empty());
+  BOOST_TEST(app::check_data(work / "cohort", names.readers, modalities[0]).empty());
+  BOOST_CHECK_EXCEPTION((void)app::check_data(work / "cohort", names.readers, "T9"), config_error,
+                        says("--resample-to = \"T9\": the data set has no such modality, but "));
+  BOOST_CHECK_EXCEPTION((void)app::train(e, work / "refused", false, names), io_error, says("(data.resample_to"));
+  e.resample_to = modalities[0];
+  e.spacing = {6.5, 4, 12};
+  seen watched;
+  BOOST_TEST(app::train(e, work / "resampled", false, names, watched.watch()).result.finished);
+  BOOST_TEST(watched.warnings.empty());
+  const auto model = read_model_file(work / "resampled/model.safetensors");
+  BOOST_TEST((plan_of(model, "model").prepare.spacing == e.spacing));
+  app::predict_request request{work / "resampled/model.safetensors", work / "cohort/imagesTs", work / "masks"};
+  request.only = true;
+  request.uncertainty = true;
+  const auto predicted = app::predict(request, names);
+  BOOST_TEST(predicted.failures.empty());
+  BOOST_REQUIRE(!predicted.cases.empty());
+  for (const auto& id : predicted.cases) {
+    const auto grid = read_nifti_file(work / "cohort/imagesTs" / (id + "_0000.nii.gz")).content.geometry;
+    for (const std::string& folder : std::vector<std::string>{"", "uncertainty", "only_" + modalities[1]})
+      BOOST_TEST(grid_difference(read_nifti_file(work / "masks" / folder / (id + ".nii.gz")).content.geometry, grid) ==
+                 "");
+  }
+}
+
 BOOST_FIXTURE_TEST_CASE(classes_that_are_not_annotated_are_learnt_from_the_teacher_alone, job) {
   phantom_options heads;
   heads.grid = {32, 32, 16};

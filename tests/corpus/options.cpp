@@ -82,6 +82,7 @@ void add_options(list& all) {
            {"train.memory", "1e300", "0 (no limit) to"},
            {"prefetch.depth", "100000", "1 to 1024"},
            {"data.margin", "-1", "0 to 8192"},
+           {"data.spacing", "[1, -1, 1]", "0 (voxels as they are) to 1000"},
            {"batch.patch_size", "[4194304, 4194304, 4194304]", "from 1 to 1024 voxels"},
            {"batch.patch_size", "[-16, 16, 8]", "from 1 to 1024 voxels"},
            {"model.stream_channels", "[-2, 4]", "expected"},

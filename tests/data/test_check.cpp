@@ -129,7 +129,12 @@ BOOST_AUTO_TEST_CASE(the_odd_one_out_is_named) {
   BOOST_CHECK_EQUAL(findings[0].file.filename().string(), "x_0000.nii");
   BOOST_CHECK_EQUAL(findings[0].reason,
                     "is on another grid than x_0001.nii: spacing 1 x 1 x 3 mm, expected 1 x 1 x 2 mm; "
-                    "resample it to that grid first (volumes are not resampled)");
+                    "name the modality whose grid all are resampled to (data.resample_to, or --resample-to of check)");
+  const auto resampled = load_images({"x", files}, 2);
+  BOOST_TEST(resampled.findings.empty());
+  BOOST_TEST(resampled.reference.filename().string() == "x_0002.nii");
+  for (const auto& image : resampled.images) BOOST_TEST(grid_difference(image.geometry, resampled.grid).empty());
+  BOOST_TEST(grid_difference(resampled.header.grid, resampled.grid).empty());
 }
 
 BOOST_AUTO_TEST_CASE(doubtful_headers_are_warnings) {

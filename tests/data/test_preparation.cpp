@@ -8,6 +8,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 namespace comodal::tests {
 namespace {
@@ -90,6 +91,51 @@ BOOST_AUTO_TEST_CASE(steps_are_recorded_with_their_grids) {
   const auto outside = restore(probability, p, 1.f).values;
   BOOST_TEST(std::count(outside.begin(), outside.end(), 0.25f) == 75);
   BOOST_TEST(std::count(outside.begin(), outside.end(), 1.f) == g.voxels() - 75);
+}
+
+// However a case is stored, the prepared volumes are the same, and a mask lands on the same millimetres.
+BOOST_AUTO_TEST_CASE(resampling_does_not_depend_on_the_orientation) {
+  for (const std::array<double, 3>& spacing :
+       std::vector<std::array<double, 3>>{{1, 1, 1}, {0.7, 2.1, 1.3}, {0, 0.4, 5}}) {
+    std::vector<float> image_expected;
+    std::vector<std::uint8_t> label_expected, back_expected;
+    geometry prepared_expected;
+    for (const geometry& g : all_orientations()) {
+      case_preparation p(g);
+      p.add(orient_step{});
+      p.add(resample_step{resampling_to(p.prepared(), spacing)});
+      BOOST_TEST_CONTEXT(orientation_code(g) << ", " << spacing[0] << " x " << spacing[1] << " x " << spacing[2]) {
+        // Values by millimetres: the same patient in each orientation.
+        const auto canonical = to_canonical(g);
+        volume<index> numbers{g, {}};
+        for (index v = 0; v < g.voxels(); ++v) numbers.values.push_back(v);
+        const auto order = to_canonical(numbers).values;
+        label_volume label{g, std::vector<std::uint8_t>(order.size())};
+        image_volume image{g, std::vector<float>(order.size())};
+        for (std::size_t v = 0; v < order.size(); ++v) {
+          const auto at = static_cast<std::size_t>(order[v]);
+          image.values[at] = static_cast<float>(std::sin(0.9 * static_cast<double>(v)));
+          label.values[at] = static_cast<std::uint8_t>(image.values[at] > 0.3f ? 2 : image.values[at] > -0.2f ? 5 : 0);
+        }
+        const auto there = p.label(label);
+        const auto back = to_canonical(restore(there, p)).values;
+        BOOST_TEST((restore(there, p).geometry.affine == g.affine));
+        if (image_expected.empty()) {
+          image_expected = p.image(image, 0).values;
+          label_expected = there.values;
+          back_expected = back;
+          prepared_expected = p.prepared();
+        }
+        BOOST_TEST((p.image(image, 0).values == image_expected));
+        BOOST_TEST((there.values == label_expected));
+        BOOST_TEST((back == back_expected));
+        BOOST_TEST((p.prepared().size == prepared_expected.size));
+        BOOST_TEST((p.results().size == canonical.size));
+        // What is on the grid of results is not resampled on its way.
+        BOOST_TEST((restore(to_canonical(label), p).values == label.values));
+      }
+    }
+  }
 }
 
 BOOST_AUTO_TEST_CASE(volumes_on_other_grids_are_refused) {

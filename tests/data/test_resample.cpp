@@ -3,6 +3,7 @@
 #define BOOST_TEST_MODULE data_resample
 #include <comodal/core/runtime.hpp>
 #include <comodal/data/resample.hpp>
+#include <comodal/data/resample_onto.hpp>
 
 #include <boost/test/unit_test.hpp>
 
@@ -50,6 +51,26 @@ BOOST_AUTO_TEST_CASE(images_and_maps_are_those_of_scipy) {
       BOOST_TEST(largest_difference(resample_linear(image, c.to).values, one.at("linear")) < 1e-5 * range);
     }
   }
+}
+
+BOOST_AUTO_TEST_CASE(an_image_lands_on_another_grid_as_with_scipy) {
+  const auto all = golden();
+  for (const auto& one : all.at("onto")) {
+    const image_volume image{{one.at("old"), one.at("source")}, one.at("image")};
+    const geometry grid{one.at("new"), one.at("target")};
+    const auto out = resample_onto(image, grid);
+    BOOST_TEST((out.geometry.affine == grid.affine));
+    const auto [low, high] = std::minmax_element(image.values.begin(), image.values.end());
+    BOOST_TEST(largest_difference(out.values, one.at("values")) < 1e-4 * static_cast<double>(*high - *low));
+    BOOST_TEST(std::count(out.values.begin(), out.values.end(), *low) + one.at("seen").get<index>() >= grid.voxels());
+  }
+  image_volume image{{{5, 4, 3}, {{{2, 0, 0, 1}, {0, -1, 0, 2}, {0, 0, 3, 4}}}}, std::vector<float>(60)};
+  std::iota(image.values.begin(), image.values.end(), 0.f);
+  const auto same = resample_onto(image, image.geometry).values;
+  BOOST_TEST(largest_difference(same, image.values) < 1e-4);
+  geometry singular = image.geometry;
+  singular.affine[2][2] = 0;
+  BOOST_CHECK_THROW((void)resample_onto({singular, image.values}, image.geometry), geometry_error);
 }
 
 BOOST_AUTO_TEST_CASE(labels_are_the_largest_indicator) {

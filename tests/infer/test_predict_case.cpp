@@ -371,7 +371,7 @@ BOOST_FIXTURE_TEST_CASE(probabilities_return_to_the_inputs_own_voxels, predictio
   BOOST_TEST((restore(result, one.preparation, plan).labels.values == restore(result.labels, one.preparation).values));
   probability_map other{{1, 2, 3}, 3, std::vector<float>(18)};
   BOOST_CHECK_EXCEPTION((void)restore(other, one.preparation, label_kind::classes), geometry_error,
-                        says("not the size of the prepared grid"));
+                        says("not the size of the grid of results"));
   BOOST_CHECK_EXCEPTION((void)labels_of(other, one.preparation.prepared(), plan), geometry_error,
                         says("another size than their grid"));
   case_data larger = prepared(affines[0]);
@@ -380,6 +380,45 @@ BOOST_FIXTURE_TEST_CASE(probabilities_return_to_the_inputs_own_voxels, predictio
     image.values.resize(static_cast<std::size_t>(image.geometry.voxels()));
   }
   BOOST_CHECK_EXCEPTION((void)run(larger, {}), geometry_error, says("has not the size of the case's prepared grid"));
+}
+
+// Labels come from probabilities that were resampled, plane by plane as they get done.
+BOOST_FIXTURE_TEST_CASE(outputs_of_resampled_volumes_are_on_the_own_grid, predictions) {
+  for (const std::array<double, 3>& spacing :
+       std::vector<std::array<double, 3>>{{0.6, 1.7, 1.1}, {1, 1, 5}, {2.3, 0, 0.9}, {0.5, 0.5, 0.3}})
+    for (const affine3x4& affine : affines) {
+      plan.prepare.spacing = spacing;
+      const case_data one = prepared(affine);
+      const auto* const to = one.preparation.resampling_of_results();
+      BOOST_REQUIRE(to != nullptr);
+      const geometry grid = one.preparation.results();
+      for (const extent3& window : {extent3{3, 6, 8}, wide}) {
+        output_choice choice{.branches = true, .probabilities = true, .uncertainty = true, .prepared_grid = true};
+        const auto seen = run(one, choice, {window});
+        choice.prepared_grid = false;
+        const auto own = run(one, choice, {window});
+        BOOST_REQUIRE(names(own) == names(seen));
+        for (std::size_t k = 0; k < own.size(); ++k) {
+          BOOST_TEST((seen[k].labels.geometry.size == one.preparation.prepared().size));
+          BOOST_TEST((own[k].labels.geometry.size == grid.size));
+          const probability_map &small = *seen[k].probabilities, &large = *own[k].probabilities;
+          const auto voxels = static_cast<std::ptrdiff_t>(grid.voxels());
+          const std::ptrdiff_t all = one.preparation.prepared().voxels();
+          for (index c = 0; c < 3; ++c) {
+            const image_volume channel{one.preparation.prepared(),
+                                       {small.values.begin() + c * all, small.values.begin() + (c + 1) * all}};
+            const auto expected = resample_linear(channel, {grid.size, to->nearest}).values;
+            const std::vector<float> found(large.values.begin() + c * voxels, large.values.begin() + (c + 1) * voxels);
+            BOOST_TEST(difference(found, expected) < 1e-6);
+          }
+          BOOST_TEST((own[k].labels.values == labels_of(large, grid, plan).values));
+          const auto back = restore(own[k], one.preparation, plan);
+          BOOST_TEST((back.labels.values == restore(own[k].labels, one.preparation).values));
+          BOOST_TEST((back.labels.geometry.size == std::array<index, 3>{20, 18, 12}));
+        }
+        BOOST_TEST(own[0].uncertainty->values.size() == static_cast<std::size_t>(grid.voxels()));
+      }
+    }
 }
 
 BOOST_FIXTURE_TEST_CASE(probabilities_of_regions_are_0_outside, predictions) {

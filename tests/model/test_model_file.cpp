@@ -50,6 +50,10 @@ BOOST_AUTO_TEST_CASE(a_plan_comes_back) {
   BOOST_TEST(to_json(plan) == to_json(good_plan()));
   BOOST_TEST((plan.prepare.labels == plan.labels));
   BOOST_TEST(plan.seed == 18446744073709551615u);
+  model_plan resampled = good_plan();
+  resampled.prepare.spacing = {0.8, 0, 2.5};
+  BOOST_TEST((plan_of(file_of(nlohmann::json::parse(to_json(resampled))), "f").prepare.spacing ==
+              std::array<double, 3>{0.8, 0, 2.5}));
 }
 
 BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
@@ -89,6 +93,7 @@ BOOST_AUTO_TEST_CASE(a_damaged_value_is_refused_with_its_name) {
       {"/ct/1/low", "300", "ct: from 300 to 200"},
       {"/ct", "{}", "\"ct\" is not a list"},
       {"/margin", "-1", "margin = -1, expected 0 to 8192"},
+      {"/resampled", "[1, -1, 2]", "spacing: -1 mm, expected 0 (as it is) to 1000"},
       {"/margin", "9223372036854775807", "margin = 9223372036854775807"},
       {"/patch_size", "[0, 16, 32]", "patch_size: 0 voxels, expected 1 to 1024"},
       {"/patch_size", "[5, 16, 33]", "patch_size: 33 voxels (axis 2 of D, H, W) are not a multiple"},

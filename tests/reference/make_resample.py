@@ -50,4 +50,21 @@ for old, new, thick in [((6, 7, 9), (9, 12, 13), None), ((9, 8, 11), (5, 8, 7), 
                   "cubic": rounded(cubic), "linear": rounded(resize(image, new, 1, thick)), "labels": labels.ravel().tolist(),
                   "best": kinds[best].ravel().tolist(), "threshold": threshold.ravel().tolist()})
 
-print(json.dumps({"scipy": scipy.__version__, "cases": cases}))
+onto = []
+for old, new, turn in [((7, 9, 8), (6, 10, 7), 0.0), ((6, 8, 9), (9, 7, 8), 0.3)]:
+    image = ndimage.gaussian_filter(random.normal(0, 3, old), 0.7).astype(np.float32)
+    c, s = np.cos(turn), np.sin(turn)
+    source = np.array([[1.1, 0, 0, -4], [0, 0.9, 0.1, -3], [0, 0, 1.7, -6]])
+    target = np.array([[0.9 * c, -0.9 * s, 0, -3], [1.2 * s, 1.2 * c, 0.2, -4], [0, 0.1, 1.5, -5]])
+    square = lambda a: np.vstack([a, [0, 0, 0, 1]])
+    way = np.linalg.inv(square(source)) @ square(target)
+    matrix, offset = way[:3, :3][::-1, ::-1], way[:3, 3][::-1]
+    values = ndimage.affine_transform(image.astype(float), matrix, offset, new, order=3, mode="nearest")
+    at = np.einsum("ab,b...->a...", matrix, np.indices(new)) + offset[:, None, None, None]
+    edge = np.array(old)[:, None, None, None] - 0.5
+    seen = ((at >= -0.5) & (at <= edge)).all(0)
+    values = np.where(seen, np.clip(values, image.min(), image.max()), image.min())
+    onto.append({"old": old[::-1], "new": new[::-1], "source": source.tolist(), "target": target.tolist(), "image": rounded(image),
+                 "values": rounded(values), "seen": int(seen.sum())})
+
+print(json.dumps({"scipy": scipy.__version__, "cases": cases, "onto": onto}))

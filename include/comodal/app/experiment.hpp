@@ -59,6 +59,8 @@ struct experiment {
   index fold = -1;                             // of nnU-Net's splits_final.json (or `splits`), from 0; -1: none
   std::vector<std::string> normalise{"head"};  // head, nonzero, ct or none: one, or one per modality
   index margin = 4;                            // voxels around the head box
+  std::string resample_to;                     // modality whose grid the others are resampled to; empty: they share one
+  std::array<double, 3> spacing{};             // mm along R, A, S that volumes are resampled to; 0: as they are
   // [compute]
   index threads = 0;  // 0: all cores
 
@@ -154,6 +156,9 @@ struct experiment {
           text("data.fold = ", fold,
                " names the labelled and the validation cases; leave data.labelled and data.validation out"));
     if (margin < 0 || margin > 8192) throw config_error(text("data.margin = ", margin, ", expected 0 to 8192 voxels"));
+    for (const double s : spacing)
+      if (!(s >= 0 && s <= 1000))
+        throw config_error(text("data.spacing: ", s, " mm, expected 0 (voxels as they are) to 1000"));
     method.values.check();
     visit_loss_choices(losses, [](std::string_view, const named_options& chosen) { chosen.values.check(); });
     comodal::check(batch);
@@ -238,6 +243,8 @@ struct experiment {
     options.normalise.clear();
     for (const auto& name : normalise) options.normalise.push_back(names.normalisations.at(name));
     options.margin = margin;
+    options.onto = number_of_modality(data.modalities, resample_to, "data.resample_to");
+    options.spacing = spacing;
     options.labels = data.labels;
     return options;
   }
@@ -253,6 +260,8 @@ struct experiment {
     s.bind("data.fold", fold, "of splits_final.json, from 0; -1: none");
     s.bind("data.normalise", normalise);
     s.bind("data.margin", margin);
+    s.bind("data.resample_to", resample_to, "modality whose grid the others are resampled to; empty: they share one");
+    s.bind("data.spacing", spacing, "mm along R, A, S that volumes are resampled to; 0: as they are");
     s.bind("model.preset", network_preset, app_detail::preset_comment(network_preset_names()));
     visit_network_options(network, [&](std::string_view name, auto& value) { s.bind(text("model.", name), value); });
   }

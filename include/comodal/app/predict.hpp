@@ -111,7 +111,8 @@ inline void remove_outputs(const std::filesystem::path& folder, const model_plan
 inline case_data case_for(const case_files& files, const model_plan& plan, std::vector<std::string>& warnings) {
   case_data one = prepare_case(files, plan.prepare);
   for (const auto& found : one.warnings) warnings.push_back(text(found.file.string(), ": ", found.reason));
-  if (const std::string words = spacing_warning(one.preparation.canonical(), plan.spacing); !words.empty())
+  if (const std::string words = spacing_warning(one.preparation.canonical(), as_they_are(plan.spacing, plan.prepare));
+      !words.empty())
     warnings.push_back(text(one.id, ": ", words));
   return one;
 }

@@ -269,7 +269,7 @@ class training {
   void set_functions(comodal::trainer<Backend>& trainer, const any_method<Backend>& method, const training_cases& cases,
                      const model_plan& plan) {
     const auto segment = [&](const case_data& one, double step, const std::string& weights) {
-      return predict_case<Backend>(m_home, plan, one, {}, {plan.patch_size, step, {}},
+      return predict_case<Backend>(m_home, plan, one, {.prepared_grid = true}, {plan.patch_size, step, {}},
                                    [&](const auto& volumes, const auto& present, auto outputs) {
                                      return method.predict(volumes, present, outputs, weights);
                                    })[0]

@@ -34,7 +34,7 @@ class training_cases {
     for (std::size_t m = 0; m < data.modalities.size(); ++m)
       if (m_prepare.normalise[m_prepare.normalise.size() == 1 ? 0 : m].needs_statistics) {
         m_prepare.ct.resize(data.modalities.size());
-        m_prepare.ct[m] = ct_statistics_of(data.labelled, m);
+        m_prepare.ct[m] = ct_statistics_of(data.labelled, m, m_prepare.onto);
       }
     watch.tell(text("reading ", data.labelled.size(), " labelled, ", data.unlabelled.size(), " unlabelled and ",
                     data.validation.size(), " validation cases"));
@@ -151,12 +151,12 @@ class training_cases {
     }
   }
 
-  // Volumes are not resampled.
+  // Where volumes are not resampled along an axis.
   void warn_of_spacing(const std::vector<const case_data*>& cases, const app::observer& watch) const {
     std::string first;
     std::size_t number = 0;
     for (const auto* one : cases)
-      if (const std::string words = spacing_warning(one->preparation.canonical(), m_spacing);
+      if (const std::string words = spacing_warning(one->preparation.canonical(), as_they_are(m_spacing, m_prepare));
           !words.empty() && number++ == 0)
         first = one->id + ": " + words;
     if (number > 0) watch.warn(text(first, " (", number, " of ", cases.size(), " cases differ so)"));

@@ -157,8 +157,9 @@ class command_line {
   }
   void add_check() {
     auto* c = add("check", "read every file of a data set and report every fault", needs::nothing,
-                  [this](CLI::App&) { return cli::check(m_check, m_names.readers); });
+                  [this](CLI::App&) { return cli::check(m_check, m_names.readers, m_resample_to); });
     c->add_option("folder", m_check, "folder of a data set, such as an nnU-Net raw folder")->required();
+    c->add_option("--resample-to", m_resample_to, "the modality whose grid the others are resampled to");
   }
   void add_train() {
     auto* c = add("train", "train the network that an experiment file describes", needs::runtime,
@@ -301,6 +302,7 @@ class command_line {
   index m_device = -1;  // Kokkos chooses
   cli::phantom_arguments m_phantom;
   std::filesystem::path m_check, m_info;
+  std::string m_resample_to;
   cli::train_arguments m_train;
   cli::experiment_arguments m_experiment;
   app::predict_request m_predict;

@@ -67,8 +67,8 @@ auto with_smaller_crops(const Work& work) {
   }
 }
 
-inline int check(const std::filesystem::path& folder, const reader_registry& readers) {
-  const auto findings = app::check_data(folder, readers);
+inline int check(const std::filesystem::path& folder, const reader_registry& readers, const std::string& resample_to) {
+  const auto findings = app::check_data(folder, readers, resample_to);
   for (const auto& one : findings) std::printf("%s\n", printable(to_line(one)).c_str());
   const auto errors = count_errors(findings), warnings = findings.size() - errors;
   std::printf("%s: %zu error%s, %zu warning%s\n", folder.c_str(), errors, errors == 1 ? "" : "s", warnings,

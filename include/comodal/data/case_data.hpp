@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// A case ready for a network: canonical orientation, cropped to the head, normalised; and the way back to the input's
-/// own grid.
+/// A case ready for a network: canonical orientation, cropped to the head, normalised, resampled where that is asked
+/// for; and the way back to the input's own grid.
 #ifndef COMODAL_DATA_CASE_DATA_HPP
 #define COMODAL_DATA_CASE_DATA_HPP
 
@@ -26,7 +26,16 @@ struct prepare_options {
   std::vector<ct_statistics> ct;                              // one per modality where any of them needs statistics
   index margin = 4;                                           // voxels kept around the head box
   std::vector<label_class> labels;                            // declared classes; none: label values are not compared
+  index onto = -1;                  // modality whose grid the others are resampled to; -1: they share one
+  std::array<double, 3> spacing{};  // mm along the axes of RAS+ that volumes are resampled to; 0: as they are
 };
+
+/// The voxel sizes of training cases along axes that are not resampled; 0 along others: nothing to compare there.
+[[nodiscard]] inline std::array<double, 3> as_they_are(std::array<double, 3> trained, const prepare_options& options) {
+  for (std::size_t a = 0; a < 3; ++a)
+    if (options.spacing[a] > 0) trained[a] = 0;
+  return trained;
+}
 
 /// Checks the numbers of a preparation. @throws config_error that names the one that makes no sense
 void check(const prepare_options& options, std::size_t modalities);
@@ -37,6 +46,11 @@ COMODAL_ONCE void check(const prepare_options& options, std::size_t modalities) 
                             " modalities; give one, or one per modality"));
   if (options.margin < 0 || options.margin > 8192)
     throw config_error(text("margin = ", options.margin, ", expected 0 to 8192 voxels"));
+  if (options.onto < -1 || options.onto >= static_cast<index>(modalities))
+    throw config_error(
+        text("onto: modality ", options.onto, " of ", modalities, ", expected 0 to ", modalities - 1, ", or -1: none"));
+  for (const double s : options.spacing)
+    if (!(s >= 0 && s <= 1000)) throw config_error(text("spacing: ", s, " mm, expected 0 (as it is) to 1000"));
   if (!options.ct.empty() && options.ct.size() != modalities)
     throw config_error(text("ct: statistics of ", options.ct.size(), " modalities, expected ", modalities));
   for (const normalisation& kind : options.normalise)
@@ -159,6 +173,9 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
   }
   c.preparation.add(crop_step{kept});
   c.preparation.add(std::move(normalised));
+  if (const resampling to = resampling_to(c.preparation.prepared(), options.spacing);
+      to.size != c.preparation.prepared().size)
+    c.preparation.add(resample_step{to});
   c.images.resize(count);
   for (std::size_t m = 0; m < count; ++m)
     if (c.present[m]) c.images[m] = c.preparation.image(std::exchange(loaded.images[m], {}), m, 1);
@@ -168,12 +185,12 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
 
 }  // namespace detail
 
-/// Reads, verifies, reorients, normalises and crops the images of a case. The head box is the bounding box of the head
-/// mask without islands of less than a fiftieth of the head (of the voxels that are not 0 where all modalities are
-/// normalised by `nonzero`) and a margin; it never depends on a label.
+/// Reads, verifies, reorients, crops, normalises and resamples the images of a case. The head box is the bounding box
+/// of the head mask without islands of less than a fiftieth of the head (of the voxels that are not 0 where all
+/// modalities are normalised by `nonzero`) and a margin; it never depends on a label.
 /// @throws io_error with the lines of everything that is wrong with the files; config_error for options that do not fit
 [[nodiscard]] inline case_data prepare_case(const case_files& files, const prepare_options& options) {
-  loaded_images loaded = load_images(files);
+  loaded_images loaded = load_images(files, options.onto);
   refuse_errors(loaded.findings);
   return detail::prepared_images(files, std::move(loaded), options);
 }
@@ -183,7 +200,7 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
 }
 /// The same for a labelled case, with its label on the same grid. Foreground that the head box leaves out is a warning.
 [[nodiscard]] inline labelled_case_data prepare_case(const labelled_case& one, const prepare_options& options) {
-  loaded_images loaded = load_images(one.files);
+  loaded_images loaded = load_images(one.files, options.onto);
   label_volume label = load_label(one, options.labels, loaded);
   refuse_errors(loaded.findings);
   labelled_case_data out{detail::prepared_images(one.files, std::move(loaded), options), {}};

@@ -31,7 +31,8 @@ namespace comodal::inline COMODAL_CONFIG {
 /// Everything that is wrong with the files of a cohort: the reader's findings first, then the cases' in the order
 /// labelled, validation, unlabelled, test, whatever the number of threads. Labels are opened for labelled and
 /// validation cases only. Never throws for a bad file. See `load_images` and `load_label` for what is looked for.
-[[nodiscard]] inline std::vector<finding> check_cohort(const cohort& c) {
+/// @param onto as of `load_images`
+[[nodiscard]] inline std::vector<finding> check_cohort(const cohort& c, index onto = -1) {
   std::vector<const labelled_case*> labelled;
   for (const auto& list : {&c.labelled, &c.validation})
     for (const labelled_case& one : *list) labelled.push_back(&one);
@@ -47,7 +48,7 @@ namespace comodal::inline COMODAL_CONFIG {
     const case_files& files =
         i < with_label ? labelled[at]->files : unlabelled[static_cast<std::size_t>(i - with_label)]->files;
     try {
-      loaded_images loaded = load_images(files);
+      loaded_images loaded = load_images(files, onto);
       if (i < with_label) static_cast<void>(load_label(*labelled[at], c.labels, loaded));
       found[at] = std::move(loaded.findings);
     } catch (const std::exception& failure) {

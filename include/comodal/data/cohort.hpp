@@ -32,6 +32,19 @@ struct case_files {
   }
 };
 
+/// The number of a modality; -1 for an empty name. @param key of the option that names it
+/// @throws config_error for a name that is none of them
+[[nodiscard]] inline index number_of_modality(const std::vector<std::string>& modalities, const std::string& name,
+                                              const std::string& key) {
+  if (name.empty()) return -1;
+  std::string all;
+  for (std::size_t m = 0; m < modalities.size(); ++m) {
+    if (modalities[m] == name) return static_cast<index>(m);
+    all += (all.empty() ? "" : ", ") + modalities[m];
+  }
+  throw config_error(text(key, " = \"", name, "\": the data set has no such modality, but ", all));
+}
+
 /// A case whose label may be read.
 struct labelled_case {
   case_files files;

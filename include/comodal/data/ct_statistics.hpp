@@ -15,14 +15,15 @@ namespace comodal::inline COMODAL_CONFIG {
 /// without the modality are left out. A case with many foreground voxels counts with every n-th of them, at most
 /// `per_case`.
 /// @param cases labelled training cases; never validation or test cases
+/// @param onto as of `load_images`
 /// @throws io_error for a case that cannot be used, with its findings; config_error if there is no foreground voxel at
 /// all
 [[nodiscard]] inline ct_statistics ct_statistics_of(const std::vector<labelled_case>& cases, std::size_t modality,
-                                                    std::size_t per_case = 200000) {
+                                                    index onto = -1, std::size_t per_case = 200000) {
   std::vector<float> values;
   for (const labelled_case& one : cases) {
     if (!one.files.present(modality)) continue;
-    loaded_images loaded = load_images(one.files);
+    loaded_images loaded = load_images(one.files, onto);
     const label_volume label = load_label(one, {}, loaded);
     refuse_errors(loaded.findings);
     const image_volume& image = loaded.images[modality];

@@ -52,6 +52,7 @@
 #include <comodal/data/reader_registry.hpp>
 #include <comodal/data/resample.hpp>
 #include <comodal/data/resample_axis.hpp>
+#include <comodal/data/resample_onto.hpp>
 #include <comodal/data/sampler.hpp>
 #include <comodal/data/signed_distance.hpp>
 #include <comodal/data/split.hpp>

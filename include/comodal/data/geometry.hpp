@@ -250,7 +250,7 @@ COMODAL_ONCE std::string grid_difference(const geometry& found, const geometry& 
     if (trained[a] > 0 && std::abs(std::log(spacing[a] / trained[a])) > std::log(1.25))
       return text("has voxels of ", detail::listed(spacing, " x "), " mm, the training cases ",
                   detail::listed(trained, " x "),
-                  " mm (median): volumes are not resampled, and what is learnt at one size may fail at another");
+                  " mm (median): what is learnt at one size may fail at another; data.spacing resamples volumes");
   return {};
 }
 

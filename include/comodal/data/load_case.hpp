@@ -7,6 +7,7 @@
 #include <comodal/data/cohort.hpp>
 #include <comodal/data/nifti.hpp>
 #include <comodal/data/outliers.hpp>
+#include <comodal/data/resample_onto.hpp>
 
 #include <algorithm>
 #include <array>
@@ -113,14 +114,17 @@ inline label_volume load_labels(const image_source& source, const std::string& n
 /// Errors found: unreadable files, modalities on different grids, NaN and infinite values, no modality at all.
 /// Warnings: constant images, qform and sform that disagree or are both missing, voxels far outside the range of an
 /// image, which are replaced (`replace_outliers`).
-[[nodiscard]] loaded_images load_images(const case_files& files);
+/// @param onto number of the modality whose grid the others are resampled to; negative: they must share one. Of a case
+/// without it, the first that there is
+[[nodiscard]] loaded_images load_images(const case_files& files, index onto = -1);
 #if COMODAL_BODIES
-COMODAL_ONCE loaded_images load_images(const case_files& files) {
+COMODAL_ONCE loaded_images load_images(const case_files& files, index onto) {
   loaded_images c;
   c.images.resize(files.images.size());
   std::vector<std::size_t> readable;
   std::vector<geometry> grids;
-  bool any = false, first = true;
+  bool any = false;
+  std::vector<nifti_header> headers;
   detail::image_loader loader;
   for (std::size_t m = 0; m < files.images.size(); ++m) {
     if (!files.present(m)) continue;
@@ -131,7 +135,7 @@ COMODAL_ONCE loaded_images load_images(const case_files& files) {
       if (const std::string words = detail::header_warning(file.header); !words.empty())
         c.findings.push_back({finding::level::warning, name, words});
       detail::inspect_values(file.content, name, c.findings);
-      if (std::exchange(first, false)) c.header = file.header;
+      headers.push_back(file.header);
       readable.push_back(m);
       grids.push_back(file.content.geometry);
       c.images[m] = std::move(file.content);
@@ -141,14 +145,26 @@ COMODAL_ONCE loaded_images load_images(const case_files& files) {
   }
   if (!any) c.findings.push_back({finding::level::error, files.id, "the case has no modality at all"});
   if (readable.empty()) return c;
+  if (onto >= 0) {
+    const auto chosen = std::find(readable.begin(), readable.end(), static_cast<std::size_t>(onto));
+    const auto target = static_cast<std::size_t>(chosen == readable.end() ? 0 : chosen - readable.begin());
+    c.header = headers[target];
+    c.reference = files.name(readable[target]);
+    c.grid = grids[target];
+    for (std::size_t r = 0; r < readable.size(); ++r)
+      if (!same_grid(grids[r], c.grid)) c.images[readable[r]] = resample_onto(c.images[readable[r]], c.grid);
+    return c;
+  }
+  c.header = headers[0];
   const std::size_t common = detail::common_grid(grids);
   c.reference = files.name(readable[common]);
   c.grid = grids[common];
   for (std::size_t r = 0; r < readable.size(); ++r)
     if (const std::string how = grid_difference(grids[r], grids[common]); !how.empty())
-      c.findings.push_back({finding::level::error, files.name(readable[r]),
-                            text("is on another grid than ", c.reference.filename().string(), ": ", how,
-                                 "; resample it to that grid first (volumes are not resampled)")});
+      c.findings.push_back(
+          {finding::level::error, files.name(readable[r]),
+           text("is on another grid than ", c.reference.filename().string(), ": ", how,
+                "; name the modality whose grid all are resampled to (data.resample_to, or --resample-to of check)")});
   return c;
 }
 #endif

@@ -7,6 +7,7 @@
 
 #include <comodal/data/box.hpp>
 #include <comodal/data/normalise.hpp>
+#include <comodal/data/resample.hpp>
 
 #include <cstddef>
 #include <string>
@@ -29,9 +30,14 @@ struct normalise_step {
   std::vector<intensity_scaling> scaling;  // one per modality
 };
 
+/// Voxels get another size.
+struct resample_step {
+  resampling to;
+};
+
 /// A step of a preparation. A further kind of step is one more struct here, with its `grid_after`, `applied` (for
 /// images and for labels) and `undone` below.
-using preparation_step = std::variant<orient_step, crop_step, normalise_step>;
+using preparation_step = std::variant<orient_step, crop_step, normalise_step, resample_step>;
 
 /// The grid that a step makes of a grid. @throws geometry_error if it cannot be applied to it
 [[nodiscard]] inline geometry grid_after(const orient_step&, const geometry& before) { return to_canonical(before); }
@@ -39,6 +45,9 @@ using preparation_step = std::variant<orient_step, crop_step, normalise_step>;
   return crop(before, step.kept);
 }
 [[nodiscard]] inline geometry grid_after(const normalise_step&, const geometry& before) { return before; }
+[[nodiscard]] inline geometry grid_after(const resample_step& step, const geometry& before) {
+  return resampled(before, step.to);
+}
 
 /// What a step makes of the image of a modality.
 [[nodiscard]] inline image_volume applied(const orient_step&, image_volume v, std::size_t) { return to_canonical(v); }
@@ -52,10 +61,17 @@ using preparation_step = std::variant<orient_step, crop_step, normalise_step>;
   return v;
 }
 
+[[nodiscard]] inline image_volume applied(const resample_step& step, const image_volume& v, std::size_t) {
+  return resample_image(v, step.to);
+}
+
 /// What a step makes of a label map.
 [[nodiscard]] inline label_volume applied(const orient_step&, label_volume v) { return to_canonical(v); }
 [[nodiscard]] inline label_volume applied(const crop_step& step, label_volume v) { return crop(v, step.kept); }
 [[nodiscard]] inline label_volume applied(const normalise_step&, label_volume v) { return v; }
+[[nodiscard]] inline label_volume applied(const resample_step& step, const label_volume& v) {
+  return resample_labels(v, step.to);
+}
 
 /// What a result on the grid after a step is on the grid before it.
 /// @param outside the value of voxels that the step left out
@@ -70,6 +86,20 @@ template <class Scalar>
 template <class Scalar>
 [[nodiscard]] volume<Scalar> undone(const normalise_step&, volume<Scalar> v, const geometry&, Scalar) {
   return v;
+}
+
+[[nodiscard]] inline label_volume undone(const resample_step& step, const label_volume& v, const geometry& before,
+                                         std::uint8_t) {
+  auto out = resample_labels(v, {before.size, step.to.nearest});
+  out.geometry = before;
+  return out;
+}
+/// Of maps such as probabilities, linearly.
+[[nodiscard]] inline image_volume undone(const resample_step& step, const image_volume& v, const geometry& before,
+                                         float) {
+  auto out = resample_linear(v, {before.size, step.to.nearest});
+  out.geometry = before;
+  return out;
 }
 
 /// The steps from the grid of a case's own images to that of its prepared volumes.
@@ -90,6 +120,12 @@ class case_preparation {
   [[nodiscard]] const geometry& original() const { return m_grids.front(); }
   /// The grid of the prepared volumes.
   [[nodiscard]] const geometry& prepared() const { return m_grids.back(); }
+  /// The grid of results: that before the volumes were resampled, if they were; else the prepared one.
+  [[nodiscard]] const geometry& results() const { return m_grids[steps_to_results()]; }
+  /// How the grid of results became the prepared one; null: they are one.
+  [[nodiscard]] const resampling* resampling_of_results() const {
+    return steps_to_results() < m_steps.size() ? &std::get<resample_step>(m_steps.back()).to : nullptr;
+  }
   /// The original grid in the closest RAS+ orientation.
   [[nodiscard]] geometry canonical() const { return to_canonical(original()); }
 
@@ -108,20 +144,26 @@ class case_preparation {
       v = std::visit([&](const auto& step) { return applied(step, std::move(v)); }, one);
     return v;
   }
-  /// A result on the prepared grid (labels, or the probabilities of one channel), on the original grid: the steps
-  /// undone from last to first.
+  /// A result on the grid of results or on the prepared one (labels, or the probabilities of one channel), on the
+  /// original grid: the steps undone from last to first.
   /// @param outside the value of voxels that a step left out
-  /// @throws geometry_error if it is not on the prepared grid
+  /// @throws geometry_error if it is on neither
   template <class Scalar>
   [[nodiscard]] volume<Scalar> restore(volume<Scalar> result, Scalar outside) const {
-    take_grid(result, prepared());
-    for (std::size_t s = m_steps.size(); s-- > 0;)
+    const std::size_t before = steps_to_results();
+    const std::size_t from = grid_difference(result.geometry, m_grids[before]).empty() ? before : m_steps.size();
+    take_grid(result, m_grids[from]);
+    for (std::size_t s = from; s-- > 0;)
       result = std::visit([&](const auto& step) { return undone(step, std::move(result), m_grids[s], outside); },
                           m_steps[s]);
     return result;
   }
 
  private:
+  [[nodiscard]] std::size_t steps_to_results() const {
+    const bool last = !m_steps.empty() && std::holds_alternative<resample_step>(m_steps.back());
+    return m_steps.size() - (last ? 1 : 0);
+  }
   // A volume on another grid would be flipped as that one is. One affine for all: equal up to the tolerance.
   template <class Scalar>
   static void take_grid(volume<Scalar>& v, const geometry& expected) {
@@ -137,10 +179,10 @@ class case_preparation {
   std::vector<geometry> m_grids;  // before the first step, and after each
 };
 
-/// A result on the prepared grid (a label map, the probabilities of one channel), back on the grid of the case's own
-/// images.
+/// A result on the grid of results or on the prepared one (a label map, the probabilities of one channel), back on the
+/// grid of the case's own images.
 /// @param outside the value of voxels that were left out
-/// @throws geometry_error if it is not on the prepared grid
+/// @throws geometry_error if it is on neither
 template <class Scalar>
 [[nodiscard]] volume<Scalar> restore(const volume<Scalar>& result, const case_preparation& preparation,
                                      Scalar outside = Scalar{}) {

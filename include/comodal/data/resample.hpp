@@ -80,7 +80,7 @@ namespace detail {
 template <class Table>
 void resample_axis(const std::vector<float>& from, std::vector<float>& to, index rows, index inner,
                    const Table& table) {
-  constexpr index lanes = Table::lanes;
+  constexpr index lanes = resampled_lanes;
   // Along the fastest axis lines lie one behind the other, along others side by side.
   const index lines = inner == 1 ? rows : inner, blocks = (lines + lanes - 1) / lanes;
   const index in_line = inner == 1 ? table.from : 1, out_line = inner == 1 ? table.to : 1;

@@ -61,11 +61,43 @@ struct axis_place {
   return places;
 }
 
+/// Lines that are made together, and one value of each.
+inline constexpr index resampled_lanes = 16;
+using line_values = std::array<double, static_cast<std::size_t>(resampled_lanes)>;
+
+namespace detail {
+
+// Coefficients whose B-spline goes through the values (Unser, Aldroubi and Eden, IEEE Trans. Signal Process. 41,
+// 1993): one recursion in each direction, mirrored at the ends.
+inline void spline_coefficients(std::vector<line_values>& c) {
+  const double pole = std::sqrt(3.0) - 2;
+  const std::size_t n = c.size();
+  line_values start{};
+  double power = 1;
+  for (std::size_t t = 0; t < std::min<std::size_t>(n, 40); ++t, power *= pole)
+#pragma omp simd
+    for (std::size_t l = 0; l < resampled_lanes; ++l) start[l] += power * c[t][l];
+  c[0] = start;
+  for (std::size_t t = 1; t < n; ++t)
+#pragma omp simd
+    for (std::size_t l = 0; l < resampled_lanes; ++l) c[t][l] += pole * c[t - 1][l];
+#pragma omp simd
+  for (std::size_t l = 0; l < resampled_lanes; ++l)
+    c[n - 1][l] = pole / (pole * pole - 1) * (c[n - 1][l] + pole * c[n - 2][l]);
+  for (std::size_t t = n - 1; t-- > 0;)
+#pragma omp simd
+    for (std::size_t l = 0; l < resampled_lanes; ++l) c[t][l] = pole * (c[t + 1][l] - c[t][l]);
+  for (auto& row : c)
+#pragma omp simd
+    for (std::size_t l = 0; l < resampled_lanes; ++l) row[l] *= 6;
+}
+
+}  // namespace detail
+
 /// Resamples lines of `from` values to `to`.
 template <class Kind>
 class axis_resampler {
  public:
-  static constexpr index lanes = 16;  // lines that are made together
   index from, to;
 
   axis_resampler(index from_voxels, index to_voxels) : from(from_voxels), to(to_voxels) {
@@ -78,55 +110,31 @@ class axis_resampler {
     }
   }
 
-  /// Up to `lanes` lines: value t of line l lies at `in[l * in_line + t * in_step]`, and at `out` likewise.
+  /// Up to `resampled_lanes` lines: value t of line l lies at `in[l * in_line + t * in_step]`, and at `out` likewise.
   void apply(const float* in, index in_line, index in_step, float* out, index out_line, index out_step,
              index lines) const {
     const index length = from + 2 * Kind::margin;
-    thread_local std::vector<std::array<double, lanes>> values;
+    thread_local std::vector<line_values> values;
     values.assign(static_cast<std::size_t>(length), {});
     for (index t = 0; t < length; ++t) {
       const float* const row = in + std::clamp<index>(t - Kind::margin, 0, from - 1) * in_step;
       for (index l = 0; l < lines; ++l)
         values[static_cast<std::size_t>(t)][static_cast<std::size_t>(l)] = row[l * in_line];
     }
-    if constexpr (Kind::is_spline) to_coefficients(values);
+    if constexpr (Kind::is_spline) detail::spline_coefficients(values);
     for (index i = 0; i < to; ++i) {
       const auto& weight = m_weights[static_cast<std::size_t>(i)];
       const auto* const taps = values.data() + m_first[static_cast<std::size_t>(i)];
-      std::array<double, lanes> sum{};
+      line_values sum{};
       for (std::size_t k = 0; k < Kind::taps; ++k)
 #pragma omp simd
-        for (std::size_t l = 0; l < lanes; ++l) sum[l] += weight[k] * taps[k][l];
+        for (std::size_t l = 0; l < resampled_lanes; ++l) sum[l] += weight[k] * taps[k][l];
       for (index l = 0; l < lines; ++l)
         out[l * out_line + i * out_step] = static_cast<float>(sum[static_cast<std::size_t>(l)]);
     }
   }
 
  private:
-  // Coefficients whose B-spline goes through the values (Unser, Aldroubi and Eden, IEEE Trans. Signal Process. 41,
-  // 1993): one recursion in each direction, mirrored at the ends.
-  static void to_coefficients(std::vector<std::array<double, lanes>>& c) {
-    const double pole = std::sqrt(3.0) - 2;
-    const std::size_t n = c.size();
-    std::array<double, lanes> start{};
-    double power = 1;
-    for (std::size_t t = 0; t < std::min<std::size_t>(n, 40); ++t, power *= pole)
-#pragma omp simd
-      for (std::size_t l = 0; l < lanes; ++l) start[l] += power * c[t][l];
-    c[0] = start;
-    for (std::size_t t = 1; t < n; ++t)
-#pragma omp simd
-      for (std::size_t l = 0; l < lanes; ++l) c[t][l] += pole * c[t - 1][l];
-#pragma omp simd
-    for (std::size_t l = 0; l < lanes; ++l) c[n - 1][l] = pole / (pole * pole - 1) * (c[n - 1][l] + pole * c[n - 2][l]);
-    for (std::size_t t = n - 1; t-- > 0;)
-#pragma omp simd
-      for (std::size_t l = 0; l < lanes; ++l) c[t][l] = pole * (c[t + 1][l] - c[t][l]);
-    for (auto& row : c)
-#pragma omp simd
-      for (std::size_t l = 0; l < lanes; ++l) row[l] *= 6;
-  }
-
   std::vector<index> m_first;
   std::vector<std::array<double, static_cast<std::size_t>(Kind::taps)>> m_weights;
 };

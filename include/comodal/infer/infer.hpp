@@ -6,6 +6,7 @@
 
 #include <comodal/infer/labelling.hpp>
 #include <comodal/infer/modality_subset.hpp>
+#include <comodal/infer/plane_resampler.hpp>
 #include <comodal/infer/predict_case.hpp>
 #include <comodal/infer/probability_map.hpp>
 #include <comodal/infer/sliding_window.hpp>

@@ -6,6 +6,7 @@
 #define COMODAL_INFER_PREDICT_CASE_HPP
 
 #include <comodal/infer/modality_subset.hpp>
+#include <comodal/infer/plane_resampler.hpp>
 #include <comodal/infer/sliding_window.hpp>
 #include <comodal/infer/uncertainty.hpp>
 #include <comodal/model/model_file.hpp>
@@ -26,9 +27,11 @@ struct output_choice {
   bool probabilities = false;  // keep the probabilities of each output, too: 4 bytes per voxel and channel
   bool subsets = false;        // p_f from each set of the model's modalities but that of all, which is p_f itself
   bool uncertainty = false;    // with `fused`, which it implies: how far the branches disagree
+  bool prepared_grid = false;  // where volumes were resampled: outputs on the grid that the network saw
 };
 
-/// One output of a case, on the prepared grid: `fused`, `branch T1`, `only T1`, `only T1 + T2` ...
+/// One output of a case, on the grid of its preparation's results unless the prepared one is asked for: `fused`,
+/// `branch T1`, `only T1`, `only T1 + T2` ...
 struct case_output {
   std::string name;
   label_volume labels;
@@ -70,14 +73,14 @@ inline void expect_channels(index channels, const model_plan& plan) {
   return {grid, infer_detail::labels_on_host(map, labels, plan.has_regions())};
 }
 
-/// Probabilities on the prepared grid, back on the grid of the case's own images. What was left out is background:
+/// Probabilities on the grid of results, back on the grid of the case's own images. What was left out is background:
 /// probability 1 of the first of exclusive classes, 0 of every region.
-/// @throws geometry_error if the map has not the size of the prepared grid
+/// @throws geometry_error if the map has not the size of the grid of results
 [[nodiscard]] inline probability_map restore(const probability_map& map, const case_preparation& preparation,
                                              label_kind kind) {
-  const geometry &from = preparation.prepared(), &to = preparation.original();
+  const geometry &from = preparation.results(), &to = preparation.original();
   if (map.size != extent3{from.size[2], from.size[1], from.size[0]})
-    throw geometry_error("restore: the probabilities have not the size of the prepared grid");
+    throw geometry_error("restore: the probabilities have not the size of the grid of results");
   probability_map out{{to.size[2], to.size[1], to.size[0]}, map.channels, {}};
   for (index c = 0; c < map.channels; ++c) {
     const auto first = map.values.begin() + c * from.voxels();
@@ -89,7 +92,7 @@ inline void expect_channels(index channels, const model_plan& plan) {
   return out;
 }
 
-/// An output on the prepared grid, back on the grid of the case's own images: probabilities first, if there are any,
+/// An output on the grid of results, back on the grid of the case's own images: probabilities first, if there are any,
 /// and labels from them, so that no label is interpolated; else the labels. Uncertainty is 0 where voxels were left
 /// out.
 /// @throws as `restore` and `labels_of`
@@ -134,6 +137,7 @@ class output_filler {
       : m_context(&ctx),
         m_plan(&plan),
         m_case(&one),
+        m_grid(wanted.prepared_grid ? one.preparation.prepared() : one.preparation.results()),
         m_probabilities(wanted.probabilities),
         m_label(ctx, labels_of_channels(plan), plan.has_regions()) {}
 
@@ -142,16 +146,18 @@ class output_filler {
   bool wants_disagreement = false;
 
   void add(std::string name) { outputs.push_back({std::move(name), {}}); }
+  // (D, H, W) of the outputs.
+  [[nodiscard]] extent3 size() const { return {m_grid.size[2], m_grid.size[1], m_grid.size[0]}; }
 
   void take(const finished_planes<Backend>& done) {
-    const std::size_t plane = static_cast<std::size_t>(grid().size[0] * grid().size[1]);
+    const std::size_t plane = static_cast<std::size_t>(m_grid.size[0] * m_grid.size[1]);
     const std::size_t first = static_cast<std::size_t>(done.first) * plane;
     for (std::size_t k = 0; k < std::min(outputs.size(), done.outputs.size()); ++k) {
       case_output& out = outputs[k];
       if (out.name.empty()) continue;
       expect_channels(done.outputs[k].shape()[0], *m_plan);
       if (out.labels.values.empty())
-        out.labels = {grid(), std::vector<std::uint8_t>(static_cast<std::size_t>(grid().voxels()))};
+        out.labels = {m_grid, std::vector<std::uint8_t>(static_cast<std::size_t>(m_grid.voxels()))};
       const auto labels = m_label(done.outputs[k]);
       std::copy(labels.begin(), labels.end(), out.labels.values.begin() + static_cast<std::ptrdiff_t>(first));
       if (!m_probabilities) continue;
@@ -162,9 +168,6 @@ class output_filler {
   }
 
  private:
-  [[nodiscard]] const geometry& grid() const { return m_case->preparation.prepared(); }
-  [[nodiscard]] extent3 size() const { return {grid().size[2], grid().size[1], grid().size[0]}; }
-
   // The branches of absent modalities say nothing; one branch has nobody to disagree with.
   void add_disagreement(const finished_planes<Backend>& done, std::size_t first) {
     std::vector<probability_map> maps;
@@ -175,7 +178,7 @@ class output_filler {
       }
     if (maps.size() < 2) return;
     if (!disagreement)
-      disagreement = image_volume{grid(), std::vector<float>(static_cast<std::size_t>(grid().voxels()))};
+      disagreement = image_volume{m_grid, std::vector<float>(static_cast<std::size_t>(m_grid.voxels()))};
     std::vector<const probability_map*> branches;
     for (const auto& map : maps) branches.push_back(&map);
     const auto kind = m_plan->has_regions() ? label_kind::regions : label_kind::classes;
@@ -186,6 +189,7 @@ class output_filler {
   context<Backend>* m_context;
   const model_plan* m_plan;
   const case_data* m_case;
+  geometry m_grid;
   bool m_probabilities;
   labeller<Backend> m_label;
 };
@@ -209,8 +213,17 @@ void fill_outputs(tape<Backend>& home, const model_plan& plan, const case_data& 
     logits.insert(logits.end(), out.branches.begin(), out.branches.end());
     return logits;
   };
-  sliding_planes(home, images, mask_of(set, images.size()), kind, windows, predict,
-                 [&](const finished_planes<Backend>& done) { filler.take(done); });
+  const auto mask = mask_of(set, images.size());
+  const geometry& seen = one.preparation.prepared();
+  const extent3 from{seen.size[2], seen.size[1], seen.size[0]}, to = filler.size();
+  if (from == to)
+    return sliding_planes(home, images, mask, kind, windows, predict,
+                          [&](const finished_planes<Backend>& done) { filler.take(done); });
+  const auto& nearest = one.preparation.resampling_of_results()->nearest;
+  plane_resampler<Backend> resampler(home.ctx(), from, to, {nearest[2], nearest[1], nearest[0]});
+  sliding_planes(home, images, mask, kind, windows, predict, [&](const finished_planes<Backend>& done) {
+    resampler.take(done, [&](const finished_planes<Backend>& planes) { filler.take(planes); });
+  });
 }
 
 }  // namespace infer_detail

@@ -75,6 +75,8 @@ COMODAL_ONCE std::string to_json(const model_plan& plan) {
   for (const ct_statistics& s : plan.prepare.ct)
     j["ct"].push_back({{"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"deviation", s.deviation}});
   j["margin"] = plan.prepare.margin;
+  if (plan.prepare.onto >= 0) j["resample_to"] = plan.prepare.onto;
+  if (plan.prepare.spacing != std::array<double, 3>{}) j["resampled"] = plan.prepare.spacing;
   j["patch_size"] = plan.patch_size;
   j["spacing"] = plan.spacing;
   j["method"] = plan.method;
@@ -100,6 +102,8 @@ prepare_options prepare_from(const Json& j, const std::string& what) {
     }
   }
   prepare.margin = json_value<index>(j, "margin", what);
+  if (j.contains("resample_to")) prepare.onto = json_value<index>(j, "resample_to", what);
+  if (j.contains("resampled")) prepare.spacing = json_value<std::array<double, 3>>(j, "resampled", what);
   return prepare;
 }
 
@@ -128,12 +132,14 @@ void read_network_options(const Json& model, int format, network_options& option
     throw config_error(text(what, " has ", model.size(), " options, this program knows ", known, " of them"));
 }
 
-// From format 2 on, a plan has these keys and no others ("ct" where a normalisation needs it).
+// From format 2 on, a plan has these keys and no others ("ct" where a normalisation needs it, "resampled" and
+// "resample_to" where volumes are).
 template <class Json>
 void refuse_other_keys(const Json& j, const std::string& what) {
-  static const std::set<std::string> known{"version", "orientation", "modalities", "labels", "region_order",
-                                           "model",   "normalise",   "ct",         "margin", "patch_size",
-                                           "spacing", "method",      "predictors", "seed",   "steps"};
+  static const std::set<std::string> known{"version",   "orientation", "modalities", "labels", "region_order",
+                                           "model",     "normalise",   "ct",         "margin", "patch_size",
+                                           "spacing",   "method",      "predictors", "seed",   "steps",
+                                           "resampled", "resample_to"};
   (void)json_value<std::string>(j, "version", what);
   for (const auto& [key, value] : j.items())
     if (!known.contains(key)) throw config_error(text(what, " has \"", key, "\", which this program does not know"));
