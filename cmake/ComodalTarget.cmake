@@ -277,9 +277,9 @@ function(comodal_define_compiled)
     _comodal_compiled_library(${_name}
       "convolution|${_convolution}|${_backend}"
       "operations|${_operations}|${_backend}"
-      "segmentation|autograd/segmentation,infer/plane_resampler|SEGMENTATION,WINDOWS,PLANES|${_backend}"
+      "segmentation|autograd/segmentation,infer/plane_resampler,infer/sliding_window|SEGMENTATION,WINDOWS,SLIDING,PLANES|${_backend}"
       "network|model/make_network|ENCODER_ENTRIES,FUSION_ENTRIES,NETWORK_NAMES,NETWORK|${_backend}"
-      "method|ssl/method_registry,train/optimiser_registry|LOSS,METHOD,OPTIMISER|${_backend}"
+      "method|ssl/method_registry,train/optimiser_registry,train/training_step|LOSS,METHOD,OPTIMISER,TRAINING_STEPS|${_backend}"
       ${_more})
   endforeach()
 endfunction()

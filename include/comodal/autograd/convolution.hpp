@@ -8,6 +8,7 @@
 #include <comodal/autograd/arithmetic.hpp>
 #include <comodal/autograd/structure.hpp>
 #include <comodal/core/compiled.hpp>
+#include <comodal/engine/dispatch.hpp>
 #include <comodal/ops/conv3d.hpp>
 #include <comodal/ops/norm_act.hpp>
 #include <comodal/ops/pool3d.hpp>
@@ -161,7 +162,8 @@ template <tensor_backend Backend>
                                        double);                                                                       \
   kind variable<Backend> max_pool3d(const variable<Backend>&, const extent3&);                                        \
   kind variable<Backend> average_pool3d(const variable<Backend>&, const extent3&);                                    \
-  kind variable<Backend> upsample3d(const variable<Backend>&, const extent3&);
+  kind variable<Backend> upsample3d(const variable<Backend>&, const extent3&);                                        \
+  kind const plan_facts& engine_facts(context<Backend>&, const conv3d_problem&, direction);
 COMODAL_COMPILED_ELSEWHERE_WITH_PARTNER(COMODAL_CONVOLUTION)
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -87,8 +87,8 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memor
   /// Buffers that are kept apart from all others: those that were handed out while the reserve was open.
   class reserve {
     friend class memory_pool;
-    std::set<std::byte*> members;
-    std::map<std::size_t, std::vector<std::byte*>> free;
+    std::set<std::byte*> m_members;
+    std::map<std::size_t, std::vector<std::byte*>> m_free;
   };
   /// From now on buffers come from a reserve; what they leave serves the same reserve alone, until it is dropped. One
   /// reserve is open at a time. @throws error where one is open
@@ -115,7 +115,7 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memor
     const auto found =
         std::find_if(m_reserves.begin(), m_reserves.end(), [&](const auto& r) { return r.get() == dropped; });
     if (found == m_reserves.end()) return;
-    for (auto& [size, list] : (*found)->free) {
+    for (auto& [size, list] : (*found)->m_free) {
       auto& all = m_free[size];
       all.insert(all.end(), list.begin(), list.end());
     }
@@ -143,14 +143,14 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memor
   std::pair<std::byte*, std::size_t> take(std::size_t size) {
     const std::lock_guard lock(m_mutex);
     std::pair<std::byte*, std::size_t> found{nullptr, size};
-    if (m_open) found = take_free(m_open->free, size);
+    if (m_open) found = take_free(m_open->m_free, size);
     if (!found.first) found = take_free(m_free, size);
     if (!found.first) {
       found.first = from_system(size);
       m_statistics.held += size;
       ++m_statistics.allocations;
     }
-    if (m_open) m_open->members.insert(found.first);
+    if (m_open) m_open->m_members.insert(found.first);
     count_use(size);
     return found;
   }
@@ -207,7 +207,7 @@ class memory_pool : public std::enable_shared_from_this<memory_pool<Space, Memor
     const std::lock_guard lock(m_mutex);
     m_statistics.in_use -= size;
     for (const auto& r : m_reserves)
-      if (r->members.contains(data)) return r->free[capacity].push_back(data);
+      if (r->m_members.contains(data)) return r->m_free[capacity].push_back(data);
     m_free[capacity].push_back(data);
   }
 

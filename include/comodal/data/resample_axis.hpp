@@ -126,9 +126,10 @@ class axis_resampler {
       const auto& weight = m_weights[static_cast<std::size_t>(i)];
       const auto* const taps = values.data() + m_first[static_cast<std::size_t>(i)];
       line_values sum{};
-      for (std::size_t k = 0; k < Kind::taps; ++k)
+      for (std::size_t k = 0; k < Kind::taps; ++k) {
 #pragma omp simd
         for (std::size_t l = 0; l < resampled_lanes; ++l) sum[l] += weight[k] * taps[k][l];
+      }
       for (index l = 0; l < lines; ++l)
         out[l * out_line + i * out_step] = static_cast<float>(sum[static_cast<std::size_t>(l)]);
     }

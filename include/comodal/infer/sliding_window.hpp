@@ -4,6 +4,7 @@
 #ifndef COMODAL_INFER_SLIDING_WINDOW_HPP
 #define COMODAL_INFER_SLIDING_WINDOW_HPP
 
+#include <comodal/core/compiled.hpp>
 #include <comodal/data/volume_view.hpp>
 #include <comodal/infer/labelling.hpp>
 #include <comodal/infer/probability_map.hpp>
@@ -13,6 +14,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <functional>
+#include <type_traits>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -99,17 +102,26 @@ void write_planes(context<Backend>& ctx, const finished_planes<Backend>& done, s
 
 }  // namespace infer_detail
 
+/// Logits (1, D, H, W, C) of each output for M volumes (1, D, H, W, 1) and a presence mask of one sample.
+template <tensor_backend Backend>
+using window_predictor =
+    std::function<std::vector<variable<Backend>>(const std::vector<variable<Backend>>&, const presence<Backend>&)>;
+/// What is done with planes as soon as they are finished.
+template <tensor_backend Backend>
+using planes_taker = std::function<void(const finished_planes<Backend>&)>;
+
 /// Hands the mean probabilities of every output that `predict` returns, over all windows and flips of one case, to
-/// `take(const finished_planes<Backend>&)`: from the first plane to the last, each as soon as no window adds to it. Of
+/// `take`: from the first plane to the last, each as soon as no window adds to it. Of
 /// the probabilities only the planes of one row of windows are in memory.
 /// @param images float; one per modality, empty where absent; one grid
 /// @param present (M) which modalities to use; an absent image cannot be present
-/// @param predict takes M volumes (1, D, H, W, 1) and a presence mask of one sample and returns logits (1, D, H, W, C),
-/// any number of them, always the same
+/// @param predict returns any number of outputs, always the same
 /// @throws shape_error, config_error; error if a probability is not finite: what was taken before is worthless then
-template <tensor_backend Backend, class Predict, class Take>
+template <tensor_backend Backend>
 void sliding_planes(tape<Backend>& home, const std::vector<volume_view>& images, const std::vector<float>& present,
-                    label_kind kind, const window_options& options, Predict&& predict, Take&& take) {
+                    label_kind kind, const window_options& options,
+                    const std::type_identity_t<window_predictor<Backend>>& predict,
+                    const std::type_identity_t<planes_taker<Backend>>& take) {
   const no_grad_scope<Backend> quiet(home);
   const extent3 size = infer_detail::expect_windows(images, present, options), &window = options.window;
   const presence<Backend> mask(home, 1, static_cast<index>(images.size()), present);
@@ -138,10 +150,10 @@ void sliding_planes(tape<Backend>& home, const std::vector<volume_view>& images,
 }
 
 /// The same as whole maps on the host, one per output. @throws as `sliding_planes`
-template <tensor_backend Backend, class Predict>
-[[nodiscard]] std::vector<probability_map> sliding_window(tape<Backend>& home, const std::vector<volume_view>& images,
-                                                          const std::vector<float>& present, label_kind kind,
-                                                          const window_options& options, Predict&& predict) {
+template <tensor_backend Backend>
+[[nodiscard]] std::vector<probability_map> sliding_window(
+    tape<Backend>& home, const std::vector<volume_view>& images, const std::vector<float>& present, label_kind kind,
+    const window_options& options, const std::type_identity_t<window_predictor<Backend>>& predict) {
   std::vector<probability_map> maps;
   const extent3 size = infer_detail::expect_windows(images, present, options);
   sliding_planes(home, images, present, kind, options, predict, [&](const finished_planes<Backend>& done) {
@@ -152,6 +164,14 @@ template <tensor_backend Backend, class Predict>
   });
   return maps;
 }
+
+#define COMODAL_SLIDING(kind, Backend)                                                                             \
+  kind void sliding_planes(tape<Backend>&, const std::vector<volume_view>&, const std::vector<float>&, label_kind, \
+                           const window_options&, const window_predictor<Backend>&, const planes_taker<Backend>&); \
+  kind std::vector<probability_map> sliding_window(tape<Backend>&, const std::vector<volume_view>&,                \
+                                                   const std::vector<float>&, label_kind, const window_options&,   \
+                                                   const window_predictor<Backend>&);
+COMODAL_COMPILED_ELSEWHERE(COMODAL_SLIDING)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 

@@ -5,6 +5,7 @@
 #define COMODAL_TRAIN_TRAINING_STEP_HPP
 
 #include <comodal/core/communicator.hpp>
+#include <comodal/core/compiled.hpp>
 #include <comodal/core/recording.hpp>
 #include <comodal/ssl/any_method.hpp>
 #include <comodal/ssl/device_batch.hpp>
@@ -180,6 +181,9 @@ class training_steps {
   finished_step<Backend> m_recorded;
   std::vector<std::size_t> m_sizes;  // of the step before
 };
+
+#define COMODAL_TRAINING_STEPS(kind, Backend) kind class training_steps<Backend>;
+COMODAL_COMPILED_ELSEWHERE(COMODAL_TRAINING_STEPS)
 
 }  // namespace comodal::inline COMODAL_CONFIG
 
