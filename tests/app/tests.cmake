@@ -1,5 +1,6 @@
 # The verbs and the registry; the command line is tried by tests/cli.
 comodal_test(app/settings)
+comodal_test(app/import)
 comodal_test(app/verbs LIBRARIES comodal::compiled_cli)
 comodal_test(app/registry LIBRARIES comodal::compiled_cli)
 comodal_test(app/uncertainty LIBRARIES comodal::compiled_cli)

@@ -108,12 +108,14 @@ BOOST_AUTO_TEST_CASE(dataset_json_is_checked) {
   refused(joined(R"("channel_names": {"0": "t1", "1": "t1"})", labels, ending), "twice");
   refused(joined(R"("channel_names": ["t1"])", labels, ending), "must be an object");
   refused(joined(channels, R"("labels": {"background": 0})", ending), "at least one class");
-  refused(joined(channels, R"("labels": {"background": 0, "x": 1, "y": 4})", ending), "label \"y\" is 4, expected 2");
+  refused(joined(channels, R"("labels": {"background": 0, "x": 1, "y": 1})", ending),
+          "label \"y\" is 1, which \"x\" is, too");
   refused(joined(channels, R"("labels": {"background": 0, "x": "1"})", ending), "expected an integer");
   refused(joined(channels, R"("labels": {"background": 0, "x": 300})", ending), "0 to 255");
-  refused(joined(channels, R"("labels": {"background": 0, "x": 1, "ignore": 2})", ending), "ignore");
+  refused(joined(channels, R"("labels": {"background": 0, "x": 1, "ignore": 1})", ending), "which \"x\" is, too");
+  refused(joined(channels, R"("labels": {"background": 0, "x": 1, "ignore": [2]})", ending), "\"ignore\" is [2]");
   refused(joined(channels, labels, R"("file_ending": ".mha")"), "file_ending");
-  refused(joined(channels, labels, ending + R"(, "dataset": {})"), "imagesTr and labelsTr");
+  refused(joined(channels, labels, ending + R"(, "dataset": {})"), "\"dataset\" must be an object of cases");
   refused(joined(channels, labels, R"("file_ending": ".nii")"), "holds no image named CASE_0000.nii");
   const std::string regions = R"("labels": {"background": 0, "whole": [1, 2, 3], "core": [2, 3]})";
   refused(joined(channels, regions, ending), "expected \"regions_class_order\"");

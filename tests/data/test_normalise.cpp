@@ -22,11 +22,12 @@ label_volume all_of(const image_volume& v) { return {v.geometry, std::vector<std
 
 BOOST_AUTO_TEST_CASE(names_go_both_ways) {
   const auto names = normalisation_registry::built_in();
-  for (const auto& kind : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::none})
+  for (const auto& kind : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::pet,
+                           normalisation::zscore, normalisation::none})
     BOOST_CHECK(names.at(kind.name) == kind);
   BOOST_CHECK_EXCEPTION(static_cast<void>(names.at("hed")), config_error,
                         test::says("data.normalise = 'hed': this program has no normalisation of that name; did you "
-                                   "mean 'head'? It has: head, nonzero, ct, none"));
+                                   "mean 'head'? It has: head, nonzero, ct, pet, zscore, none"));
 }
 
 BOOST_AUTO_TEST_CASE(a_normalisation_of_ones_own_has_a_name) {
@@ -41,6 +42,18 @@ BOOST_AUTO_TEST_CASE(a_normalisation_of_ones_own_has_a_name) {
   BOOST_TEST((v.values == std::vector<float>{2, 3}));
   BOOST_CHECK_EXCEPTION(names.add(names.at("halves")), config_error,
                         test::says("registry: there is a normalisation 'halves' already; choose another name"));
+}
+
+BOOST_AUTO_TEST_CASE(pet_keeps_the_uptake_of_lesions) {
+  // Inside the body: 1, 1, 3, 3, so that the mean is 2 and the deviation 1; a lesion of 12 outside the mask.
+  auto v = line({1, 1, 3, 3, 12, -0.5f});
+  label_volume body{v.geometry, {1, 1, 1, 1, 0, 0}};
+  normalise(v, body, normalisation::pet);
+  BOOST_TEST((v.values == std::vector<float>{-1, -1, 1, 1, 10, -2}));  // nothing is clipped above, and at 0 below
+  auto w = line({2, 4, 6, 8});
+  normalise(w, {w.geometry, {1, 0, 0, 0}}, normalisation::zscore);  // over all voxels: mean 5, variance 5
+  BOOST_TEST(std::abs(w.values[3] - 3 / std::sqrt(5.0)) < 1e-6);
+  BOOST_TEST(std::abs(w.values[0] + 3 / std::sqrt(5.0)) < 1e-6);
 }
 
 BOOST_AUTO_TEST_CASE(quantiles_are_numpys) {

@@ -111,6 +111,11 @@ BOOST_AUTO_TEST_CASE(voxels_of_a_class_are_uniform) {
   BOOST_TEST(std::abs(counts[{0, 2, 1}] - 1000) < 150);
   BOOST_TEST(std::abs(counts[{2, 3, 4}] - 1000) < 150);
   BOOST_TEST(std::abs(counts[{2, 0, 0}] - 1000) < 150);
+  const class_table without_7(labels, 7);  // voxels that nobody looked at
+  for (int i = 0; i < 100; ++i) BOOST_TEST((without_7.draw(labels, random) != extent3{1, 1, 3}));
+  labels.values.assign(60, 0);
+  labels.values[5] = 7;
+  BOOST_TEST(class_table(labels, 7).empty());
   labels.values.assign(60, 0);
   BOOST_TEST(class_table(labels).empty());
   BOOST_TEST(class_table().empty());

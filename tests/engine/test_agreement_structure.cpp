@@ -27,8 +27,10 @@ BOOST_AUTO_TEST_CASE(segmentation) {
       using scalar = typename std::remove_cvref_t<decltype(v[0].value())>::scalar_type;
       auto weight = converted<scalar>(values(2 * 60, 8, 0, 1));
       for (std::size_t i = 0; i < weight.size(); i += 7) weight[i] = 0;
-      const auto y = home.constant({2, 3, 4, 5, 3}, converted<scalar>(values(2 * 60 * 3, 9, 0, 1))),
-                 w = home.constant({2, 3, 4, 5}, weight);
+      auto target = converted<scalar>(values(2 * 60 * 3, 9, 0, 1));
+      for (std::size_t i = 0; i < target.size(); i += 15)  // nobody looked there
+        target[i] = target[i + 1] = target[i + 2] = 0;
+      const auto y = home.constant({2, 3, 4, 5, 3}, target), w = home.constant({2, 3, 4, 5}, weight);
       return segmentation_sums(v[0], y, w, kind);
     };
     agree("segmentation_sums", {{{2, 3, 4, 5, 3}, -4, 4}}, f);

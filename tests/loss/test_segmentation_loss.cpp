@@ -54,6 +54,22 @@ struct small : bench {
   }
 };
 
+// A voxel without any target counts as one of weight 0: nobody looked there.
+BOOST_FIXTURE_TEST_CASE(voxels_without_a_target_weigh_nothing, small) {
+  const auto z = leaf(extents, 3);
+  std::vector<double> seen, w(16, 1);
+  for (index i = 0; i < 16; ++i) {
+    const bool ignored = i % 5 == 1;
+    w[static_cast<std::size_t>(i)] = ignored ? 0 : 1;
+    seen.insert(seen.end(), {!ignored && i % 2 == 0 ? 1.0 : 0.0, !ignored && i % 2 == 1 ? 1.0 : 0.0, 0});
+  }
+  auto any = seen;  // what has no weight may be anything
+  for (index i = 1; i < 16; i += 5) any[static_cast<std::size_t>(3 * i)] = 1;
+  const auto expected = host(dice_cross_entropy{}(z, constant(extents, any), constant({2, 2, 2, 2}, w)));
+  const auto found = host(dice_cross_entropy{}(z, constant(extents, seen)));
+  for (std::size_t n = 0; n < 2; ++n) BOOST_TEST(found[n] == expected[n]);
+}
+
 BOOST_FIXTURE_TEST_CASE(all_background_keeps_cross_entropy_alone, small) {
   const auto z = leaf(extents, 3);
   const auto none = constant({2, 3}, std::vector<double>(6, 0));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `app`: the verbs check, train, predict, evaluate, rank, report and experiment as functions. Needs
+/// The whole layer `app`: the verbs check, import, train, predict, evaluate, rank, report and experiment as functions. Needs
 /// toml11 (`comodal::cli` of the package).
 #ifndef COMODAL_APP_APP_HPP
 #define COMODAL_APP_APP_HPP
@@ -11,6 +11,7 @@
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/experiment.hpp>
 #include <comodal/app/images_to_predict.hpp>
+#include <comodal/app/import.hpp>
 #include <comodal/app/key_hints.hpp>
 #include <comodal/app/mask_folder.hpp>
 #include <comodal/app/network_cost.hpp>
@@ -34,5 +35,6 @@
 #include <comodal/app/toml_value.hpp>
 #include <comodal/app/train.hpp>
 #include <comodal/app/training_cases.hpp>
+#include <comodal/app/validation.hpp>
 
 #endif

@@ -9,6 +9,7 @@
 #include <comodal/data/reader_registry.hpp>
 #include <comodal/data/split.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <filesystem>
 #include <string>
@@ -18,16 +19,48 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace app {
 
+/// What a data set is, before anything is judged: its layout, cases, modalities and classes, a line each. Opens no
+/// image. @throws config_error, io_error as the reader
+[[nodiscard]] inline std::vector<std::string> describe_data(const std::filesystem::path& folder,
+                                                            const reader_registry& readers,
+                                                            const layout_options& layout = {}) {
+  const cohort_listing listing = readers.list(folder, "folder", layout);
+  const auto with_label = std::count_if(listing.training.begin(), listing.training.end(),
+                                        [](const listed_case& one) { return !one.label.empty(); });
+  std::vector<std::string> lines;
+  lines.push_back(text(folder.string(), ": ",
+                       layout.images.empty() ? readers.layout_of(folder, "folder") : std::string("case-folders"), ", ",
+                       listing.training.size(), " training cases, ", with_label, " of them labelled, ",
+                       listing.test.size(), " test cases"));
+  std::string modalities, classes;
+  for (std::size_t m = 0; m < listing.modalities.size(); ++m) {
+    std::size_t cases = 0;
+    for (const auto& one : listing.training) cases += one.files.present(m);
+    for (const auto& one : listing.test) cases += one.present(m);
+    modalities += text(m == 0 ? "" : ", ", listing.modalities[m], " (", cases, ")");
+  }
+  lines.push_back(text("modalities, and cases that have them: ", modalities));
+  for (const label_class& c : listing.labels) {
+    classes += text(classes.empty() ? "" : ", ", c.name);
+    for (const int& value : c.values) classes += text(&value == &c.values[0] ? " " : "+", value);
+  }
+  if (listing.ignored) classes += text(", ignored ", *listing.ignored);
+  lines.push_back(text("classes: ", classes.empty() ? "not declared (data.classes)" : classes));
+  return lines;
+}
+
 /// Reads every file of a data set. @return everything that is wrong with it (errors) or worth a look (warnings)
 /// @param resample_to the modality whose grid the others are resampled to; empty: they must share one
+/// @param layout what the data set does not say itself
 /// @throws config_error if no reader recognises the folder, or it has no such modality
 [[nodiscard]] inline std::vector<finding> check_data(const std::filesystem::path& folder,
                                                      const reader_registry& readers = reader_registry::built_in(),
-                                                     const std::string& resample_to = "") {
-  (void)readers.layout_of(folder, "folder");
+                                                     const std::string& resample_to = "",
+                                                     const layout_options& layout = {}) {
+  if (layout.images.empty()) (void)readers.layout_of(folder, "folder");
   cohort data;
   try {
-    data = apply_split(readers.list(folder, "folder"));
+    data = apply_split(readers.list(folder, "folder", layout));
   } catch (const std::exception& failure) {
     return findings_of(folder, failure);
   }

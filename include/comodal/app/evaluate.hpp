@@ -107,7 +107,9 @@ inline std::vector<case_score> score_files(const mask_folder& masks, const std::
                                            const std::string& output, const score_options& options) {
   const auto& labels = masks.about.labels;
   try {
-    return score_case(read_mask_of(masks, mask), read_mask(truth, labels), labels, id, output, options);
+    label_volume found = read_mask_of(masks, mask), reference = read_mask(truth, labels, masks.ignored);
+    leave_out(found, reference, masks.ignored);
+    return score_case(found, reference, labels, id, output, options);
   } catch (const geometry_error& failure) {
     throw geometry_error(text(mask.string(), ": ", failure.what(), " (", truth.string(), ")"));
   }
@@ -154,6 +156,7 @@ inline uncertainty_summary judge_folder(const std::filesystem::path& folder, con
                                         const std::set<std::string>* only = nullptr) {
   const predictions d = read_predictions(folder);
   const auto truth = masks_of(labels);
+  const auto ignored = ignored_in(labels, {});
   std::vector<uncertainty_score> cases;
   std::vector<std::string> without;
   voxel_uncertainty pooled;
@@ -165,8 +168,9 @@ inline uncertainty_summary judge_folder(const std::filesystem::path& folder, con
     }
     const std::filesystem::path place = folder / uncertainty_folder / file.filename();
     try {
-      cases.push_back(score_uncertainty(read_nifti(place), read_mask(file, d.labels), read_mask(truth.at(id), d.labels),
-                                        d.labels, id, pooled, options));
+      label_volume found = read_mask(file, d.labels), reference = read_mask(truth.at(id), d.labels, ignored);
+      leave_out(found, reference, ignored);
+      cases.push_back(score_uncertainty(read_nifti(place), found, reference, d.labels, id, pooled, options));
     } catch (const config_error& failure) {
       throw io_error(text(place.string(), ": ", failure.what()));
     }

@@ -9,6 +9,7 @@
 #include <comodal/data/augment_presets.hpp>
 #include <comodal/data/batch_maker.hpp>
 #include <comodal/data/case_data.hpp>
+#include <comodal/data/layout_options.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/data/split.hpp>
 #include <comodal/model/model_plan.hpp>
@@ -47,8 +48,9 @@ namespace app {
 /// One experiment: what is trained, on what, and how. Paths are as given: relative ones start at the current folder.
 struct experiment {
   // [data]
-  std::string folder;  // a data set of a layout that a reader recognises
-  std::string splits;  // JSON file of named lists of case ids, relative to the folder; empty: none
+  std::string folder;     // a data set of a layout that a reader recognises
+  layout_options layout;  // data.images, data.label ...: what the data set does not say itself
+  std::string splits;     // JSON file of named lists of case ids, relative to the folder; empty: none
   // JSON file of the cases in which not all classes are annotated, {"case": ["class", ...]}, relative to the folder;
   // empty: all are
   std::string partial;
@@ -57,7 +59,7 @@ struct experiment {
   std::vector<std::string> validation;         // the same: labelled cases kept apart to validate on
   std::vector<std::string> exclude;            // the same: cases to leave out
   index fold = -1;                             // of nnU-Net's splits_final.json (or `splits`), from 0; -1: none
-  std::vector<std::string> normalise{"head"};  // head, nonzero, ct or none: one, or one per modality
+  std::vector<std::string> normalise{"head"};  // head, nonzero, ct ...: one, or one per modality
   index margin = 4;                            // voxels around the head box
   std::string resample_to;                     // modality whose grid the others are resampled to; empty: they share one
   std::array<double, 3> spacing{};             // mm along R, A, S that volumes are resampled to; 0: as they are
@@ -208,11 +210,17 @@ struct experiment {
     if (folder.empty())
       throw config_error(
           "data.folder is not set: name the folder of a data set in the experiment file, or give --data.folder");
-    const auto listing = names.readers.list(folder);
-    const auto lists = splits.empty() ? std::filesystem::path() : std::filesystem::path(folder) / splits;
+    const auto listing = names.readers.list(folder, "data.folder", layout);
+    if (listing.labels.empty())
+      throw config_error(text(folder,
+                              ": says nothing of its label values; name the classes with data.classes, such as "
+                              "[\"core=1\", \"oedema=2\"]"));
+    const auto base = std::filesystem::is_directory(folder) ? std::filesystem::path(folder)
+                                                            : std::filesystem::path(folder).parent_path();
+    const auto lists = splits.empty() ? std::filesystem::path() : base / splits;
     cohort_split split;
     if (fold >= 0) {
-      const auto file = lists.empty() ? std::filesystem::path(folder) / "splits_final.json" : lists;
+      const auto file = lists.empty() ? base / "splits_final.json" : lists;
       if (!std::filesystem::exists(file))
         throw config_error(text(file.string(),
                                 ": there is no such file, which data.fold needs; name it with data.splits (nnU-Net "
@@ -228,7 +236,7 @@ struct experiment {
       split.exclude = split_ids(lists, exclude);
       split.source = lists.string();
     }
-    if (!partial.empty()) split.partial = read_partial_labels(std::filesystem::path(folder) / partial);
+    if (!partial.empty()) split.partial = read_partial_labels(base / partial);
     return apply_split(listing, split);
   }
 
@@ -246,12 +254,16 @@ struct experiment {
     options.onto = number_of_modality(data.modalities, resample_to, "data.resample_to");
     options.spacing = spacing;
     options.labels = data.labels;
+    options.ignored = data.ignored;
     return options;
   }
 
  private:
   void bind_data(settings& s) {
     s.bind("data.folder", folder);
+    visit_layout_options(layout, [&](std::string_view name, auto& value, const char* help) {
+      s.bind(text("data.", name), value, help);
+    });
     s.bind("data.splits", splits);
     s.bind("data.partial", partial);
     s.bind("data.labelled", labelled);

@@ -6,12 +6,13 @@
 
 #include <comodal/app/observer.hpp>
 #include <comodal/app/predictions.hpp>
-#include <comodal/data/nnunet_raw.hpp>
+#include <comodal/data/dataset_json.hpp>
 
 #include <algorithm>
 #include <array>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -28,6 +29,7 @@ struct mask_folder {
   predictions about;
   bool by_predict = false;
   std::filesystem::path dataset = {};  // the dataset.json that names the classes of masks by others
+  std::optional<int> ignored = {};     // the label value of voxels of the truth that nobody looked at
 
   /// The masks of an output by case. Those that `predict` did not record are left from another run.
   [[nodiscard]] std::map<std::string, std::filesystem::path> masks(const std::string& output) const {
@@ -46,6 +48,16 @@ struct mask_folder {
   }
 }
 
+/// The value of the voxels of true masks that nobody looked at, as the data set says it.
+/// @param dataset dataset.json; empty: that beside the folder of the true masks
+[[nodiscard]] inline std::optional<int> ignored_in(const std::filesystem::path& labels,
+                                                   const std::filesystem::path& dataset) {
+  const auto beside = (std::filesystem::absolute(labels) / "").parent_path().parent_path() / "dataset.json";
+  const auto& file = dataset.empty() ? beside : dataset;
+  if (!std::filesystem::is_regular_file(file)) return {};
+  return detail::ignored_value(json_or_nothing(file), {}, file.string());
+}
+
 /// The name of the only output of a folder that `predict` did not write.
 inline constexpr const char* foreign_output = "masks";
 
@@ -57,7 +69,7 @@ inline constexpr const char* foreign_output = "masks";
   if (!std::filesystem::is_directory(folder))
     throw io_error(text(folder.string(), ": there is no such folder of masks"));
   if (std::filesystem::exists(folder / "predictions.json")) {
-    mask_folder own{folder, read_predictions(folder), true};
+    mask_folder own{folder, read_predictions(folder), true, {}, ignored_in(labels, dataset)};
     if (!dataset.empty() && detail::label_classes(read_json(dataset), dataset.string()) != own.about.labels)
       throw config_error(
           text(dataset.string(), ": has other classes than those that `predict` wrote to ", folder.string()));
@@ -76,7 +88,7 @@ inline constexpr const char* foreign_output = "masks";
       about.modalities = detail::channel_names(json, file.string());
     } catch (const io_error&) {  // nnU-Net writes one without into its results
     }
-    return {folder, std::move(about), false, file};
+    return {folder, std::move(about), false, file, ignored_in(labels, dataset)};
   }
   throw io_error(text(folder.string(),
                       ": has neither predictions.json (of `predict`) nor dataset.json, so that nobody knows its "

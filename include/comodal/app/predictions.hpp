@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -147,11 +148,12 @@ struct undeclared_label_error : io_error {
   using io_error::io_error;
 };
 
-/// A mask of declared labels only: another value would count as background. @throws io_error naming the file
-[[nodiscard]] inline label_volume read_mask(const std::filesystem::path& file,
-                                            const std::vector<label_class>& classes) {
+/// A mask of declared labels only: another value would count as background. @param ignored a further value that may be
+/// there @throws io_error naming the file
+[[nodiscard]] inline label_volume read_mask(const std::filesystem::path& file, const std::vector<label_class>& classes,
+                                            const std::optional<int>& ignored = {}) {
   auto mask = read_nifti_labels(file);
-  if (const auto words = undeclared_labels(mask, classes); !words.empty())
+  if (const auto words = undeclared_labels(mask, classes, ignored); !words.empty())
     throw undeclared_label_error(text(file.string(), ": ", words.front()));
   return mask;
 }

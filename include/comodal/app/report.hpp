@@ -100,7 +100,8 @@ inline void add_pictures(html_report& html, const mask_folder& masks, const app:
       if (there) images[m] = read_nifti(image);
       one.images.push_back({d.modalities[m], there ? &images[m] : nullptr});
     }
-    const auto prediction = read_nifti_labels(file), truth = read_nifti_labels(truths.at(id));
+    auto prediction = read_nifti_labels(file), truth = read_nifti_labels(truths.at(id));
+    leave_out(prediction, truth, masks.ignored);
     one.truth = &truth;
     one.prediction = &prediction;
     one.classes = d.labels;

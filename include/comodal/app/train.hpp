@@ -7,11 +7,11 @@
 #include <comodal/app/experiment.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/app/training_cases.hpp>
+#include <comodal/app/validation.hpp>
 #include <comodal/core/file_lock.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/data/folder.hpp>
 #include <comodal/infer/predict_case.hpp>
-#include <comodal/metric/score.hpp>
 #include <comodal/train/memory_budget.hpp>
 #include <comodal/train/trainer.hpp>
 
@@ -65,33 +65,6 @@ void refuse_other_settings(const app::settings& now, const std::filesystem::path
   if (!here.empty())
     throw config_error(text(file.string(), ": the run was begun with ", there, ", --resume was given ", here,
                             "; take the same settings, or name a new folder"));
-}
-
-// The mean Dice over cases and foreground classes of the fused output on cases that were kept apart.
-template <class Segment>
-double mean_dice(const std::vector<labelled_case_data>& cases, const model_plan& plan, const Segment& segment) {
-  double sum = 0;
-  int number = 0;
-  for (const auto& one : cases) {
-    const auto predicted = segment(one.data);
-    for (std::size_t c = 1; c < plan.labels.size(); ++c) {
-      sum += dice(count_overlap(predicted, one.label, plan.labels[c]));
-      ++number;
-    }
-  }
-  return number > 0 ? sum / number : 0;
-}
-
-// Every fourth voxel along each axis: where the teacher finds foreground.
-inline label_volume coarse_mask(const label_volume& fine) {
-  label_volume mask;
-  for (std::size_t a = 0; a < 3; ++a) mask.geometry.size[a] = (fine.geometry.size[a] + 3) / 4;
-  mask.values.assign(static_cast<std::size_t>(mask.geometry.voxels()), 0);
-  for (index k = 0; k < fine.geometry.size[2]; ++k)
-    for (index j = 0; j < fine.geometry.size[1]; ++j)
-      for (index i = 0; i < fine.geometry.size[0]; ++i)
-        if (fine.at(i, j, k) != 0) mask.at(i / 4, j / 4, k / 4) = fine.at(i, j, k);
-  return mask;
 }
 
 // One run: what it is made of, in the order in which it is made.
@@ -230,6 +203,11 @@ class training {
                               m_e.folder, " has ", there, "; lower it, or choose method.name = \"supervised\""));
   }
   void refuse_partial_labels(const batch_views& views) const {
+    if (m_cohort.ignored && (!views.partial_labels || !views.fields.empty()))
+      throw config_error(text(m_cohort.source, ": has an ignored label, ", *m_cohort.ignored, ", and the method '",
+                              m_e.method.name,
+                              "' would take its voxels for something; choose another method, such as "
+                              "\"contrastive_mutual_learning\", or give such cases no label"));
     if (m_cohort.has_partial_labels() && !views.partial_labels)
       throw config_error(text("data.partial = \"", m_e.partial, "\": the method '", m_e.method.name,
                               "' does not know of partial labels: it would take classes that are not annotated for "

@@ -34,7 +34,7 @@ class training_cases {
     for (std::size_t m = 0; m < data.modalities.size(); ++m)
       if (m_prepare.normalise[m_prepare.normalise.size() == 1 ? 0 : m].needs_statistics) {
         m_prepare.ct.resize(data.modalities.size());
-        m_prepare.ct[m] = ct_statistics_of(data.labelled, m, m_prepare.onto);
+        m_prepare.ct[m] = ct_statistics_of(data.labelled, m, m_prepare.onto, m_prepare.ignored);
       }
     watch.tell(text("reading ", data.labelled.size(), " labelled, ", data.unlabelled.size(), " unlabelled and ",
                     data.validation.size(), " validation cases"));
@@ -104,7 +104,8 @@ class training_cases {
       const labelled_case_data& one = m_labelled[i];
       // Channels are the classes, or the regions, which have no background.
       const auto first = m_annotated[i].begin() + (m_regions && !m_annotated[i].empty() ? 1 : 0);
-      out.push_back({one.data.id, views_of(one.data), &one.label, std::vector<float>(first, m_annotated[i].end())});
+      out.push_back({one.data.id, views_of(one.data), &one.label, std::vector<float>(first, m_annotated[i].end()),
+                     m_prepare.ignored});
     }
     return out;
   }

@@ -13,5 +13,6 @@
 #include <comodal/cli/measurement.hpp>
 #include <comodal/cli/phantom.hpp>
 #include <comodal/cli/run.hpp>
+#include <comodal/cli/validators.hpp>
 
 #endif

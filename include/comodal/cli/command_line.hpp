@@ -6,14 +6,13 @@
 
 #include <comodal/cli/commands.hpp>
 #include <comodal/cli/run.hpp>
+#include <comodal/cli/validators.hpp>
 #include <comodal/core/nearest_name.hpp>
 
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <cerrno>
-#include <charconv>
-#include <cstdint>
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
@@ -21,7 +20,7 @@
 #include <iostream>
 #include <optional>
 #include <string>
-#include <system_error>
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -39,6 +38,7 @@ class command_line {
     m_app.option_defaults()->always_capture_default();
     add_phantom();
     add_check();
+    add_import();
     add_train();
     add_experiment();
     add_predict();
@@ -86,8 +86,8 @@ class command_line {
         [](const std::string& word) { return word.empty() ? std::string("expected a name, found an empty one") : ""; },
         "", "name");
     for (const auto& one : m_commands)
-      for (const char* name : {"folder", "experiment", "file", "model", "images", "predictions", "runs", "--labels",
-                               "--images", "--out", "--json", "--config", "--dataset", "--folder"})
+      for (const char* name : {"folder", "source", "experiment", "file", "model", "images", "predictions", "runs",
+                               "--labels", "--images", "--out", "--json", "--config", "--dataset", "--folder"})
         if (auto* option = one.words->get_option_no_throw(name)) option->check(named);
   }
 
@@ -106,28 +106,6 @@ class command_line {
 
   enum class needs { nothing, runtime };
 
-  // A number in words of our own: NaN is none.
-  static CLI::Validator number(double low, double high) {
-    return CLI::Validator(
-        [=](const std::string& word) {
-          double value = 0;
-          const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
-          if (failure == std::errc() && end == word.data() + word.size() && value >= low && value <= high)
-            return std::string();
-          return text("'", word, "', expected a number from ", low, " to ", high);
-        },
-        "", "number");
-  }
-  static CLI::Validator whole_number() {
-    return CLI::Validator(
-        [](const std::string& word) {
-          std::uint64_t value = 0;
-          const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), value);
-          if (failure == std::errc() && end == word.data() + word.size()) return std::string();
-          return text("'", word, "', expected a whole number from 0 to 2^64 - 1");
-        },
-        "", "whole number");
-  }
   struct command {
     CLI::App* words;
     needs computes;
@@ -156,10 +134,28 @@ class command_line {
         [] { return "Every number can be set by --phantom.KEY VALUE. Keys and defaults:\n\n" + cli::phantom_keys(); });
   }
   void add_check() {
-    auto* c = add("check", "read every file of a data set and report every fault", needs::nothing,
-                  [this](CLI::App&) { return cli::check(m_check, m_names.readers, m_resample_to); });
-    c->add_option("folder", m_check, "folder of a data set, such as an nnU-Net raw folder")->required();
-    c->add_option("--resample-to", m_resample_to, "the modality whose grid the others are resampled to");
+    auto* c = add("check", "describe a data set, read every file of it and report every fault", needs::nothing,
+                  [this](CLI::App&) { return cli::check(m_check, m_names.readers); });
+    c->add_option("folder", m_check.folder, "folder of a data set, such as an nnU-Net raw folder, or a list of files")
+        ->required();
+    c->add_option("--resample-to", m_check.resample_to, "the modality whose grid the others are resampled to");
+    add_layout(*c, m_check.layout);
+  }
+  void add_import() {
+    auto* c = add("import", "write an nnU-Net raw folder of links to a data set of another layout", needs::nothing,
+                  [this](CLI::App&) { return cli::import_data(m_import, m_names.readers); });
+    c->add_option("source", m_import.source, "folder of a data set, or a list of files")->required();
+    c->add_option("folder", m_import.folder, "folder to write; new or empty")->required();
+    add_layout(*c, m_import.layout);
+  }
+  // The keys data.images, data.label ... of an experiment as options: --images, --label ...
+  static void add_layout(CLI::App& c, layout_options& layout) {
+    visit_layout_options(layout, [&](std::string name, auto& value, const char* help) {
+      std::replace(name.begin(), name.end(), '_', '-');
+      auto* option = c.add_option("--" + name, value, help);
+      if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(value)>, std::string> && requires { value.clear(); })
+        option->delimiter(',');
+    });
   }
   void add_train() {
     auto* c = add("train", "train the network that an experiment file describes", needs::runtime,
@@ -301,8 +297,9 @@ class command_line {
   std::vector<command> m_commands;
   index m_device = -1;  // Kokkos chooses
   cli::phantom_arguments m_phantom;
-  std::filesystem::path m_check, m_info;
-  std::string m_resample_to;
+  std::filesystem::path m_info;
+  cli::check_arguments m_check;
+  app::import_request m_import;
   cli::train_arguments m_train;
   cli::experiment_arguments m_experiment;
   app::predict_request m_predict;

@@ -6,6 +6,7 @@
 
 #include <comodal/app/check.hpp>
 #include <comodal/app/evaluate.hpp>
+#include <comodal/app/import.hpp>
 #include <comodal/app/predict.hpp>
 #include <comodal/app/rank.hpp>
 #include <comodal/app/report.hpp>
@@ -67,13 +68,33 @@ auto with_smaller_crops(const Work& work) {
   }
 }
 
-inline int check(const std::filesystem::path& folder, const reader_registry& readers, const std::string& resample_to) {
-  const auto findings = app::check_data(folder, readers, resample_to);
+struct check_arguments {
+  std::filesystem::path folder;
+  std::string resample_to;
+  layout_options layout;
+};
+
+inline int check(const check_arguments& arguments, const reader_registry& readers) {
+  const auto& folder = arguments.folder;
+  const auto findings = app::check_data(folder, readers, arguments.resample_to, arguments.layout);
+  try {
+    for (const auto& line : app::describe_data(folder, readers, arguments.layout))
+      std::printf("%s\n", printable(line).c_str());
+  } catch (const error&) {  // the findings say why
+  }
   for (const auto& one : findings) std::printf("%s\n", printable(to_line(one)).c_str());
   const auto errors = count_errors(findings), warnings = findings.size() - errors;
   std::printf("%s: %zu error%s, %zu warning%s\n", folder.c_str(), errors, errors == 1 ? "" : "s", warnings,
               warnings == 1 ? "" : "s");
   return errors == 0 ? 0 : 2;
+}
+
+inline int import_data(const app::import_request& request, const reader_registry& readers) {
+  const auto summary = app::import_data(request, readers);
+  for (const auto& line : summary.changes) std::printf("%s\n", printable(line).c_str());
+  std::printf("%s: %zu training cases, %zu of them labelled, %zu test cases; %zu links, %zu files written\n",
+              request.folder.c_str(), summary.training, summary.labelled, summary.test, summary.links, summary.written);
+  return 0;
 }
 
 struct train_arguments {

@@ -38,12 +38,17 @@ inline void annotate(crop_batch& crops, crop_batch* view, const std::vector<labe
   if (view != nullptr) view->annotated = crops.annotated;
 }
 
-// Refuses a method that takes every voxel without a label for background where some are not.
+// Refuses a method that takes every voxel without a label for background where some are not, or was not looked at.
 inline void refuse_unknown_partial_labels(const std::vector<labelled_training_case>& cases, const batch_views& views) {
   if (annotated_channels(cases) > 0 && !views.partial_labels)
     throw config_error(
         "batch_maker: not all classes are annotated in some labelled cases, and the method does not know what that "
         "means; set partial_labels in its views() once its loss heeds crop_batch::annotated, or leave these cases out");
+  const bool ignored = std::any_of(cases.begin(), cases.end(), [](const auto& one) { return one.ignored.has_value(); });
+  if (ignored && (!views.partial_labels || !views.fields.empty()))
+    throw config_error(
+        "batch_maker: some voxels of labelled cases have the ignored label, and the method would take them for "
+        "something; choose one whose targets are classes alone, or give such cases no label");
 }
 
 }  // namespace detail

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -30,6 +31,9 @@ struct labelled_training_case {
   /// By channel of the targets, 0 or 1: the classes that are annotated. Empty: all. A voxel of label 0 is then
   /// background or of a class that is not.
   std::vector<float> annotated{};
+  /// The label value of voxels that nobody looked at: crops are not drawn around them, and no class has it, so that
+  /// their targets are 0 in all channels and they weigh nothing.
+  std::optional<int> ignored{};
 };
 
 /// A case without a label: this type has no place for one, so no crop of it can depend on one.

@@ -60,7 +60,7 @@ class batch_maker {
         throw geometry_error(text("label of training case ", c.id, ": ", detail::show_size(size),
                                   " voxels (D, H, W), its images have ", detail::show_size(images),
                                   "; resample it to their grid"));
-      m_classes.emplace_back(c.label);
+      m_classes.emplace_back(c.label, c.ignored);
     }
     for (const auto& c : m_unlabelled) m_unlabelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
     m_guides.resize(m_unlabelled.size());

@@ -14,6 +14,7 @@
 #include <array>
 #include <cmath>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +27,7 @@ struct prepare_options {
   std::vector<ct_statistics> ct;                              // one per modality where any of them needs statistics
   index margin = 4;                                           // voxels kept around the head box
   std::vector<label_class> labels;                            // declared classes; none: label values are not compared
+  std::optional<int> ignored{};                               // label value of voxels that nobody looked at
   index onto = -1;                  // modality whose grid the others are resampled to; -1: they share one
   std::array<double, 3> spacing{};  // mm along the axes of RAS+ that volumes are resampled to; 0: as they are
 };
@@ -201,14 +203,14 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
 /// The same for a labelled case, with its label on the same grid. Foreground that the head box leaves out is a warning.
 [[nodiscard]] inline labelled_case_data prepare_case(const labelled_case& one, const prepare_options& options) {
   loaded_images loaded = load_images(one.files, options.onto);
-  label_volume label = load_label(one, options.labels, loaded);
+  label_volume label = load_label(one, options.labels, loaded, options.ignored);
   refuse_errors(loaded.findings);
   labelled_case_data out{detail::prepared_images(one.files, std::move(loaded), options), {}};
-  const std::size_t all = foreground_voxels(label);
+  const std::size_t all = foreground_voxels(label, options.ignored);
   out.data.checksum = detail::checksum_with(out.data.checksum, label);
   label.geometry = out.data.preparation.original();
   out.label = out.data.preparation.label(std::move(label));
-  const std::size_t kept = foreground_voxels(out.label);
+  const std::size_t kept = foreground_voxels(out.label, options.ignored);
   if (kept < all)
     out.data.warnings.push_back({finding::level::warning, one.label_name(),
                                  text("has ", all - kept, " of ", all,

@@ -49,7 +49,7 @@ namespace comodal::inline COMODAL_CONFIG {
         i < with_label ? labelled[at]->files : unlabelled[static_cast<std::size_t>(i - with_label)]->files;
     try {
       loaded_images loaded = load_images(files, onto);
-      if (i < with_label) static_cast<void>(load_label(*labelled[at], c.labels, loaded));
+      if (i < with_label) static_cast<void>(load_label(*labelled[at], c.labels, loaded, c.ignored));
       found[at] = std::move(loaded.findings);
     } catch (const std::exception& failure) {
       found[at] = {finding_of(files.id, failure)};

@@ -12,6 +12,7 @@
 #include <array>
 #include <cstddef>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -83,6 +84,7 @@ struct cohort_listing {
   std::vector<std::string> modalities;  // names, in the order of case_files::images
   std::vector<label_class> labels;      // background first
   std::vector<int> region_order;        // with regions: the label value that each region is written as
+  std::optional<int> ignored;           // the label value of voxels that nobody looked at
   std::vector<listed_case> training;
   std::vector<case_files> test;  // cases that the layout keeps apart
   std::vector<finding> findings;
@@ -100,6 +102,7 @@ struct cohort {
   std::vector<std::string> modalities;  // names, in the order of case_files::images
   std::vector<label_class> labels;      // background first
   std::vector<int> region_order;        // with regions: the label value that each region is written as
+  std::optional<int> ignored;           // the label value of voxels that nobody looked at
   std::vector<labelled_case> labelled;
   std::vector<labelled_case> validation;
   std::vector<unlabelled_case> unlabelled;
@@ -133,6 +136,14 @@ inline void check_name(std::string_view what, const std::string& name) {
   if (const std::string shown = readable_name(name); shown != name)
     throw config_error(
         text("the ", what, " '", shown, "': expected letters, digits and signs on one line, without \\"));
+}
+
+/// Checks the id of a case: files are called after it. @param where of messages @throws io_error
+inline void check_case_id(const std::string& id, const std::string& where) {
+  if (id.empty() || id.size() > 200 || id[0] == '.' || id.find('/') != std::string::npos || readable_name(id) != id)
+    throw io_error(text(where, ": '", readable_name(id.substr(0, 200)),
+                        "' cannot be the id of a case: files are called after it; expected 1 to 200 letters, digits "
+                        "and signs on one line, without / and \\, not beginning with a dot"));
 }
 
 /// Checks the names of modalities. @throws config_error as `check_name`, and for a name that stands there twice

@@ -7,6 +7,7 @@
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/normalise.hpp>
 
+#include <optional>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -15,21 +16,22 @@ namespace comodal::inline COMODAL_CONFIG {
 /// without the modality are left out. A case with many foreground voxels counts with every n-th of them, at most
 /// `per_case`.
 /// @param cases labelled training cases; never validation or test cases
-/// @param onto as of `load_images`
+/// @param onto as of `load_images` @param ignored the label value of voxels that nobody looked at
 /// @throws io_error for a case that cannot be used, with its findings; config_error if there is no foreground voxel at
 /// all
 [[nodiscard]] inline ct_statistics ct_statistics_of(const std::vector<labelled_case>& cases, std::size_t modality,
-                                                    index onto = -1, std::size_t per_case = 200000) {
+                                                    index onto = -1, const std::optional<int>& ignored = {},
+                                                    std::size_t per_case = 200000) {
   std::vector<float> values;
   for (const labelled_case& one : cases) {
     if (!one.files.present(modality)) continue;
     loaded_images loaded = load_images(one.files, onto);
-    const label_volume label = load_label(one, {}, loaded);
+    const label_volume label = load_label(one, {}, loaded, ignored);
     refuse_errors(loaded.findings);
     const image_volume& image = loaded.images[modality];
     std::vector<float> inside;
     for (std::size_t i = 0; i < label.values.size(); ++i)
-      if (label.values[i] != 0) inside.push_back(image.values[i]);
+      if (label.values[i] != 0 && label.values[i] != ignored.value_or(0)) inside.push_back(image.values[i]);
     const std::size_t step = std::max<std::size_t>(1, (inside.size() + per_case - 1) / per_case);
     for (std::size_t i = 0; i < inside.size(); i += step) values.push_back(inside[i]);
   }

@@ -13,6 +13,8 @@
 #include <comodal/data/batch_views.hpp>
 #include <comodal/data/box.hpp>
 #include <comodal/data/case_data.hpp>
+#include <comodal/data/case_folders.hpp>
+#include <comodal/data/case_list.hpp>
 #include <comodal/data/check.hpp>
 #include <comodal/data/cohort.hpp>
 #include <comodal/data/cohort_json.hpp>
@@ -20,6 +22,8 @@
 #include <comodal/data/crop.hpp>
 #include <comodal/data/ct_statistics.hpp>
 #include <comodal/data/cut_crop.hpp>
+#include <comodal/data/dataset_json.hpp>
+#include <comodal/data/decathlon.hpp>
 #include <comodal/data/distance_transform.hpp>
 #include <comodal/data/file.hpp>
 #include <comodal/data/file_stamp.hpp>
@@ -30,6 +34,7 @@
 #include <comodal/data/image_source.hpp>
 #include <comodal/data/intensities.hpp>
 #include <comodal/data/json.hpp>
+#include <comodal/data/layout_options.hpp>
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/mapped_file.hpp>
 #include <comodal/data/mix.hpp>

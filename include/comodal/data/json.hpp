@@ -59,6 +59,15 @@ namespace comodal::inline COMODAL_CONFIG {
   }
 }
 
+/// The same, or null where it cannot be read: for asking what a file is.
+[[nodiscard]] inline nlohmann::ordered_json json_or_nothing(const std::filesystem::path& path) {
+  try {
+    return read_json(path);
+  } catch (const error&) {
+    return {};
+  }
+}
+
 namespace data_detail {
 
 template <class T>

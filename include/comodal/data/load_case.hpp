@@ -169,18 +169,21 @@ COMODAL_ONCE loaded_images load_images(const case_files& files, index onto) {
 }
 #endif
 
-/// Voxels that are not background.
-[[nodiscard]] inline std::size_t foreground_voxels(const label_volume& label) {
-  return label.values.size() -
-         static_cast<std::size_t>(std::count(label.values.begin(), label.values.end(), std::uint8_t{0}));
+/// Voxels that are neither background nor, if there is such a value, of the ignored label.
+[[nodiscard]] inline std::size_t foreground_voxels(const label_volume& label, const std::optional<int>& ignored = {}) {
+  const int other = ignored.value_or(0);
+  return static_cast<std::size_t>(
+      std::count_if(label.values.begin(), label.values.end(), [&](std::uint8_t v) { return v != 0 && v != other; }));
 }
 
 /// What is to be said of each label value that no class declares: "holds label 7 in 12 voxels; declared are 0, 1, 2".
-/// @param classes the declared classes; none: values are not compared
+/// @param classes the declared classes; none: values are not compared @param ignored a further value that may be there
 [[nodiscard]] inline std::vector<std::string> undeclared_labels(const label_volume& label,
-                                                                const std::vector<label_class>& classes) {
+                                                                const std::vector<label_class>& classes,
+                                                                const std::optional<int>& ignored = {}) {
   std::array<std::size_t, 256> counts{};
   for (const std::uint8_t v : label.values) ++counts[v];
+  if (ignored) counts[static_cast<std::size_t>(*ignored)] = 0;
   const std::vector<int> declared = declared_values(classes);
   std::string list;
   for (const int v : declared) list += text(list.empty() ? "" : ", ", v);
@@ -227,9 +230,10 @@ COMODAL_ONCE loaded_images load_images(const case_files& files, index onto) {
 /// Reads the label map of a case whose images were loaded, and adds what is wrong with it to their findings:
 /// unreadable, on another grid, values that no class declares or that are of no annotated class (errors), no foreground
 /// (warning).
-/// @param classes the declared classes; none: values are not compared
+/// @param classes the declared classes; none: values are not compared @param ignored the value of voxels that nobody
+/// looked at
 [[nodiscard]] inline label_volume load_label(const labelled_case& labelled, const std::vector<label_class>& classes,
-                                             loaded_images& c) {
+                                             loaded_images& c, const std::optional<int>& ignored = {}) {
   label_volume label;
   const std::string name = labelled.label_name();
   try {
@@ -243,12 +247,14 @@ COMODAL_ONCE loaded_images load_images(const case_files& files, index onto) {
       c.findings.push_back({finding::level::error, name,
                             text("is on another grid than ", c.reference.filename().string(), ": ", how,
                                  "; look whether it belongs to that image, or resample it to that grid")});
-  for (const std::string& words : undeclared_labels(label, classes))
+  for (const std::string& words : undeclared_labels(label, classes, ignored))
     c.findings.push_back({finding::level::error, name, words});
   for (const std::string& words : unannotated_labels(label, classes, labelled.annotated, labelled.files.id))
     c.findings.push_back({finding::level::error, name, words});
-  if (foreground_voxels(label) == 0)
-    c.findings.push_back({finding::level::warning, name, "is empty: every voxel is background"});
+  if (foreground_voxels(label, ignored) == 0)
+    c.findings.push_back(
+        {finding::level::warning, name,
+         ignored ? "is empty: every voxel is background or ignored" : "is empty: every voxel is background"});
   return label;
 }
 

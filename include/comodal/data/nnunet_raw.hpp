@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// nnU-Net raw folders (version 2): dataset.json, imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, imagesTs. An image
-/// without a label is an unlabelled case; an absent file is an absent modality.
+/// nnU-Net raw folders (version 2): dataset.json, imagesTr/CASE_0000.nii.gz, labelsTr/CASE.nii.gz, imagesTs; or files
+/// anywhere, listed under "dataset". An image without a label is an unlabelled case; an absent file is an absent
+/// modality.
 #ifndef COMODAL_DATA_NNUNET_RAW_HPP
 #define COMODAL_DATA_NNUNET_RAW_HPP
 
 #include <comodal/data/cohort_reader.hpp>
+#include <comodal/data/dataset_json.hpp>
 #include <comodal/data/folder.hpp>
-#include <comodal/data/json.hpp>
 #include <comodal/data/split.hpp>
 
 #include <algorithm>
@@ -18,119 +19,6 @@
 #include <utility>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-namespace detail {
-
-inline std::vector<std::string> channel_names(const nlohmann::ordered_json& json, const std::string& name) {
-  if (!json.contains("channel_names"))
-    throw io_error(text(name,
-                        json.contains("modality")
-                            ? ": has \"modality\" (nnU-Net version 1 or Medical Segmentation Decathlon)"
-                            : ": has no modalities",
-                        "; expected \"channel_names\": {\"0\": \"flair\", ...}"));
-  const auto& channels = json["channel_names"];
-  std::vector<std::string> names;
-  while (channels.is_object() && channels.contains(std::to_string(names.size()))) {
-    const auto& value = channels[std::to_string(names.size())];
-    if (!value.is_string()) break;
-    names.push_back(value.get<std::string>());
-  }
-  if (names.empty() || names.size() != channels.size())
-    throw io_error(
-        text(name,
-             ": \"channel_names\" must be an object with the keys \"0\", \"1\", ... without gaps and names as values"));
-  try {
-    check_modalities(names);
-  } catch (const config_error& failure) {
-    throw io_error(text(name, ": \"channel_names\": ", failure.what()));
-  }
-  return names;
-}
-
-inline std::vector<label_class> label_classes(const nlohmann::ordered_json& json, const std::string& name) {
-  if (!json.contains("labels") || !json["labels"].is_object())
-    throw io_error(text(name, ": has no \"labels\"; expected \"labels\": {\"background\": 0, \"tumour\": 1, ...}"));
-  std::vector<label_class> classes;
-  bool regions = false;
-  for (const auto& entry : json["labels"].items()) {
-    // Not a structured binding: clang before 19 cannot capture one in a unit with OpenMP.
-    const auto& label = entry.key();
-    const auto& value = entry.value();
-    try {
-      check_name("class", label);
-    } catch (const config_error& failure) {
-      throw io_error(text(name, ": \"labels\": ", failure.what()));
-    }
-    label_class c{label, {}};
-    const auto add = [&](const nlohmann::ordered_json& number) {
-      if (!number.is_number_integer() || number.get<std::int64_t>() < 0 || number.get<std::int64_t>() > 255)
-        throw io_error(text(name, ": label \"", label, "\" is ", value.dump(),
-                            "; expected an integer from 0 to 255, or a list of them for a region"));
-      c.values.push_back(number.get<int>());
-    };
-    if (label == "ignore")
-      throw io_error(text(name, ": declares an \"ignore\" label, which cannot be used; give such cases no label file"));
-    if (value.is_array())
-      for (const auto& number : value) add(number);
-    else
-      add(value);
-    if (c.values.empty()) throw io_error(text(name, ": label \"", label, "\" is an empty list"));
-    for (std::size_t i = 0; i < c.values.size() && c.values.size() > 1; ++i)
-      if (c.values[i] == 0 || std::find(c.values.begin(), c.values.begin() + static_cast<std::ptrdiff_t>(i),
-                                        c.values[i]) != c.values.begin() + static_cast<std::ptrdiff_t>(i))
-        throw io_error(text(name, ": label \"", label, "\" has ", c.values[i],
-                            c.values[i] == 0 ? ", the background, in its list; leave it out" : " twice in its list"));
-    regions |= c.values.size() > 1;
-    classes.push_back(std::move(c));
-  }
-  std::stable_sort(classes.begin(), classes.end(), [&](const label_class& a, const label_class& b) {
-    return regions ? (a.values == std::vector{0}) > (b.values == std::vector{0}) : a.values < b.values;
-  });
-  if (classes.size() < 2 || classes[0].values != std::vector{0})
-    throw io_error(text(name, ": \"labels\" must hold the background, 0, and at least one class"));
-  for (std::size_t i = 0; !regions && i < classes.size(); ++i)
-    if (classes[i].values[0] != static_cast<int>(i))
-      throw io_error(text(name, ": label \"", classes[i].name, "\" is ", classes[i].values[0], ", expected ", i,
-                          ": values are 0, 1, 2 ... without gaps"));
-  return classes;
-}
-
-// The label that each region is written as, where there are regions.
-inline std::vector<int> region_order(const nlohmann::ordered_json& json, const std::vector<label_class>& classes,
-                                     const std::string& name) {
-  if (!json.contains("regions_class_order"))
-    throw io_error(text(name, ": has regions; expected \"regions_class_order\", a list of ", classes.size() - 1,
-                        " labels: what each region is written as, later ones over earlier ones"));
-  std::vector<int> order;
-  try {
-    order = json_value<std::vector<int>>(json["regions_class_order"], "entry");
-  } catch (const io_error& failure) {
-    throw io_error(text(name, ": \"regions_class_order\" must be a list of integers (", failure.what(), ")"));
-  }
-  if (order.size() != classes.size() - 1)
-    throw io_error(
-        text(name, ": \"regions_class_order\" has ", order.size(), " labels for ", classes.size() - 1, " regions"));
-  const auto declared = declared_values(classes);
-  for (const int value : order)
-    if (!std::binary_search(declared.begin(), declared.end(), value))
-      throw io_error(text(name, ": \"regions_class_order\": ", value, " is no declared label"));
-  const auto regions_of = [&](int value) {
-    std::vector<std::size_t> regions;
-    for (std::size_t r = 0; r < order.size(); ++r)
-      if (const auto& values = classes[r + 1].values; std::find(values.begin(), values.end(), value) != values.end())
-        regions.push_back(r);
-    return regions;
-  };
-  for (const int value : declared)
-    if (const auto regions = regions_of(value); !regions.empty() && regions_of(order[regions.back()]) != regions)
-      throw io_error(text(name, ": \"regions_class_order\": voxels of label ", value, " would be written as ",
-                          order[regions.back()],
-                          ", which is not in the same regions; declare outer regions first, and list for each a label "
-                          "that no later one holds"));
-  return order;
-}
-
-}  // namespace detail
 
 /// The cases of a folder of images CASE_0000.nii.gz, CASE_0001.nii.gz, ... (imagesTr, imagesTs, or what `predict` is
 /// given), sorted by id.
@@ -206,6 +94,32 @@ inline std::map<std::string, std::filesystem::path> nnunet_labels(const std::fil
   return labels;
 }
 
+// The cases under "dataset": {"CASE": {"images": ["a.nii.gz", ...], "label": "b.nii.gz"}}, paths relative to the file's
+// folder; null stands for an absent modality.
+inline std::vector<listed_case> listed_by_path(const nlohmann::ordered_json& cases, const std::filesystem::path& file,
+                                               std::size_t modalities) {
+  if (!cases.is_object() || cases.empty())
+    throw io_error(text(file.string(), ": \"dataset\" must be an object of cases, {\"CASE\": {\"images\": [\"",
+                        "CASE_0000.nii.gz\", ...], \"label\": \"CASE.nii.gz\"}}"));
+  std::vector<listed_case> out;
+  for (const auto& entry : cases.items()) {
+    const std::string what = text(file.string(), ": \"dataset\": \"", readable_name(entry.key()), "\"");
+    check_case_id(entry.key(), what);
+    const auto& images = json_entry(entry.value(), "images", what);
+    if (!images.is_array() || images.size() != modalities)
+      throw io_error(text(what, ": \"images\" must be a list of ", modalities, " files, one per modality"));
+    listed_case one{{entry.key(), std::vector<image_source>(modalities)}, {}};
+    for (std::size_t m = 0; m < modalities; ++m)
+      if (!images[m].is_null())
+        one.files.images[m] = file.parent_path() / json_value<std::string>(images[m], text(what, ": an image"));
+    if (entry.value().contains("label") && !entry.value()["label"].is_null())
+      one.label = file.parent_path() / json_value<std::string>(entry.value(), "label", what);
+    out.push_back(std::move(one));
+  }
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) { return a.files.id < b.files.id; });
+  return out;
+}
+
 }  // namespace detail
 
 /// Lists the cases of an nnU-Net raw folder; opens dataset.json alone.
@@ -235,12 +149,7 @@ COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder)
   read([&] {
     c.labels = detail::label_classes(json, file.string());
     if (c.has_regions()) c.region_order = detail::region_order(json, c.labels, file.string());
-  });
-  read([&] {
-    if (json.contains("dataset"))
-      throw io_error(
-          text(file.string(),
-               ": lists its files under \"dataset\", which is not read; put them into imagesTr and labelsTr"));
+    c.ignored = detail::ignored_value(json, c.labels, file.string());
   });
   read([&] {
     if (!json.contains("file_ending"))
@@ -251,6 +160,12 @@ COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder)
   });
   if (!lines.empty()) throw io_error(lines);
 
+  if (std::filesystem::is_directory(folder / "imagesTs"))
+    c.test = read_nnunet_images(folder / "imagesTs", c.modalities.size(), ending, c.findings);
+  if (json.contains("dataset")) {
+    c.training = detail::listed_by_path(json["dataset"], file, c.modalities.size());
+    return c;
+  }
   auto images = read_nnunet_images(folder / "imagesTr", c.modalities.size(), ending, c.findings);
   if (images.empty()) throw io_error(text((folder / "imagesTr").string(), ": holds no image named CASE_0000", ending));
   const auto labels = detail::nnunet_labels(folder / "labelsTr", ending, c.findings);
@@ -266,8 +181,6 @@ COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder)
   if (labels.empty())
     c.findings.push_back({finding::level::warning, folder / "labelsTr",
                           text("holds no label CASE", ending, ", so that no case is labelled")});
-  if (std::filesystem::is_directory(folder / "imagesTs"))
-    c.test = read_nnunet_images(folder / "imagesTs", c.modalities.size(), ending, c.findings);
   for (const auto& [id, label] : labels)
     if (std::none_of(images.begin(), images.end(), [&](const case_files& f) { return f.id == id; }))
       c.findings.push_back(
@@ -291,9 +204,12 @@ struct nnunet_raw_reader {
   std::filesystem::path folder;
 
   [[nodiscard]] static constexpr std::string_view layout() { return "nnunet-raw"; }
-  /// A folder with dataset.json and imagesTr.
+  /// A folder with dataset.json, and imagesTr or a list of cases in the file.
   [[nodiscard]] static bool recognises(const std::filesystem::path& path) {
-    return std::filesystem::is_regular_file(path / "dataset.json") && std::filesystem::is_directory(path / "imagesTr");
+    if (!std::filesystem::is_regular_file(path / "dataset.json")) return false;
+    if (std::filesystem::is_directory(path / "imagesTr")) return true;
+    const auto json = json_or_nothing(path / "dataset.json");
+    return json.is_object() && json.contains("dataset");
   }
   /// @throws as `list_nnunet_raw`
   [[nodiscard]] cohort_listing list() const { return list_nnunet_raw(folder); }

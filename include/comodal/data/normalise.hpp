@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Intensity normalisation of one case: inside the head, over non-zero voxels, or by the statistics of a CT data set.
+/// Intensity normalisation of one case: inside the head, over non-zero or all voxels, as PET, or by the statistics of a
+/// CT data set.
 #ifndef COMODAL_DATA_NORMALISE_HPP
 #define COMODAL_DATA_NORMALISE_HPP
 
@@ -114,7 +115,7 @@ COMODAL_ONCE label_volume head_mask(const std::vector<image_volume>& images) {
   return zeros * 4 > inside && below * 100 > inside;
 }
 
-/// How intensities become numbers around 0. The four of the library are members; a program may make more and name
+/// How intensities become numbers around 0. The six of the library are members; a program may make more and name
 /// them in a `normalisation_registry`.
 struct normalisation {
   std::string name;  // in experiment and model files
@@ -130,6 +131,8 @@ struct normalisation {
                                        // divide by IQR / 1.35
   static const normalisation nonzero;  // skull-stripped MR: z-score over voxels that are not 0; zeros stay 0
   static const normalisation ct;       // clip to, and z-score by, the statistics of the labelled training foreground
+  static const normalisation pet;      // PET in SUV: z-score inside the body, 0 at least, never clipped above
+  static const normalisation zscore;   // z-score over the whole volume
   static const normalisation none;     // values as they are
 };
 
@@ -160,6 +163,22 @@ inline intensity_scaling scaling_of_ct(const image_volume&, const label_volume&,
   s.low = ct.low, s.high = ct.high, s.centre = ct.mean, s.scale = ct.deviation;
   return s;
 }
+// Uptake of a lesion is what the image is taken for: nothing is clipped above.
+inline intensity_scaling scaling_of_pet(const image_volume& image, const label_volume& mask, const ct_statistics&) {
+  std::vector<float> values;
+  for (std::size_t i = 0; i < image.values.size(); ++i)
+    if (mask.values[i] != 0) values.push_back(image.values[i]);
+  const auto [mean, deviation] = mean_and_deviation(values.empty() ? image.values : values);
+  intensity_scaling s;
+  s.low = 0, s.centre = mean, s.scale = deviation;
+  return s;
+}
+inline intensity_scaling scaling_of_volume(const image_volume& image, const label_volume&, const ct_statistics&) {
+  const auto [mean, deviation] = mean_and_deviation(image.values);
+  intensity_scaling s;
+  s.centre = mean, s.scale = deviation;
+  return s;
+}
 inline intensity_scaling no_scaling(const image_volume&, const label_volume&, const ct_statistics&) { return {}; }
 
 }  // namespace detail
@@ -168,6 +187,8 @@ inline const normalisation normalisation::head{.name = "head", .scaling = &detai
 inline const normalisation normalisation::nonzero{
     .name = "nonzero", .scaling = &detail::scaling_of_nonzero, .skull_stripped = true};
 inline const normalisation normalisation::ct{.name = "ct", .scaling = &detail::scaling_of_ct, .needs_statistics = true};
+inline const normalisation normalisation::pet{.name = "pet", .scaling = &detail::scaling_of_pet, .uses_mask = true};
+inline const normalisation normalisation::zscore{.name = "zscore", .scaling = &detail::scaling_of_volume};
 inline const normalisation normalisation::none{.name = "none", .scaling = &detail::no_scaling};
 
 /// The normalisations that a program knows by name. It is a value: a copy may have more.
@@ -176,7 +197,8 @@ class normalisation_registry {
   /// Only those of the library.
   [[nodiscard]] static normalisation_registry built_in() {
     normalisation_registry names;
-    for (const auto& one : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::none})
+    for (const auto& one : {normalisation::head, normalisation::nonzero, normalisation::ct, normalisation::pet,
+                            normalisation::zscore, normalisation::none})
       names.add(one);
     return names;
   }

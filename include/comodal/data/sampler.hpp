@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -76,8 +77,8 @@ namespace comodal::inline COMODAL_CONFIG {
 class class_table {
  public:
   class_table() = default;
-  /// @param labels uint8
-  explicit class_table(const volume_view& labels) {
+  /// @param labels uint8 @param ignored a value that is no class
+  explicit class_table(const volume_view& labels, const std::optional<int>& ignored = {}) {
     const auto& size = labels.grid().size;
     const auto values = labels.values<std::uint8_t>();
     const auto slice = static_cast<std::size_t>(size[0] * size[1]), depth = static_cast<std::size_t>(size[2]);
@@ -88,7 +89,7 @@ class class_table {
       for (std::size_t c = 1; c < 256; ++c) totals[c] += counts[d][c];
     }
     for (std::size_t c = 1; c < 256; ++c) {
-      if (totals[c] == 0) continue;
+      if (totals[c] == 0 || static_cast<int>(c) == ignored) continue;
       entry e{static_cast<std::uint8_t>(c), {}};
       std::uint32_t sum = 0;
       for (std::size_t d = 0; d < depth; ++d) e.up_to.push_back(sum += counts[d][c]);

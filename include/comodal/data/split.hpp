@@ -77,6 +77,20 @@ inline void check_split(const cohort_listing& listing, const cohort_split& split
   if (!lines.empty()) throw config_error(lines);
 }
 
+// Voxels that nobody looked at have a value of their own.
+inline void check_ignored(const cohort_listing& listing) {
+  if (!listing.ignored) return;
+  const int value = *listing.ignored;
+  if (value < 1 || value > 255)
+    throw config_error(text(listing.source, ": the ignored label value is ", value, ", expected 1 to 255"));
+  const auto declared = declared_values(listing.labels);
+  if (std::binary_search(declared.begin(), declared.end(), value))
+    throw config_error(text(listing.source, ": the ignored label value ", value, " is that of a class, too"));
+  if (listing.has_regions())
+    throw config_error(text(listing.source, ": an ignored label (", value,
+                            ") beside regions cannot be used; declare exclusive classes, or give such cases no label"));
+}
+
 // The names of the classes, without the background.
 inline std::vector<std::string> foreground_names(const std::vector<label_class>& labels) {
   std::vector<std::string> names;
@@ -155,6 +169,7 @@ inline void check_all_annotated(const cohort& c, const std::string& source) {
 COMODAL_ONCE cohort apply_split(const cohort_listing& listing, const cohort_split& split) {
   check_modalities(listing.modalities);
   if (!listing.labels.empty()) check_labels(listing.labels, listing.region_order);
+  data_detail::check_ignored(listing);
   data_detail::check_split(listing, split);
   data_detail::check_partial_labels(listing, split);
   cohort c;
@@ -162,6 +177,7 @@ COMODAL_ONCE cohort apply_split(const cohort_listing& listing, const cohort_spli
   c.modalities = listing.modalities;
   c.labels = listing.labels;
   c.region_order = listing.region_order;
+  c.ignored = listing.ignored;
   for (const finding& f : listing.findings)
     if (f.case_id.empty() || !data_detail::contains(split.exclude, f.case_id)) c.findings.push_back(f);
   for (const listed_case& one : listing.training) {

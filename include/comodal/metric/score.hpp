@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -68,6 +69,14 @@ struct case_score {
   double square = 0;
   for (std::size_t a = 0; a < 3; ++a) square += std::pow(static_cast<double>(g.size[a]) * spacing[a], 2);
   return std::sqrt(square);
+}
+
+/// Makes background, in both masks, of the voxels that nobody looked at: they are neither right nor wrong. Masks of
+/// different sizes stay as they are.
+inline void leave_out(label_volume& prediction, label_volume& reference, const std::optional<int>& ignored) {
+  if (!ignored || prediction.values.size() != reference.values.size()) return;
+  for (std::size_t i = 0; i < reference.values.size(); ++i)
+    if (reference.values[i] == *ignored) prediction.values[i] = reference.values[i] = 0;
 }
 
 /// Scores a prediction against its reference, one entry per class or region; the background, label value 0 alone, is

@@ -29,7 +29,7 @@ struct segmentation_lanes {
     C largest[lanes], sum[lanes] = {}, logit[Classes][lanes];
     for (int l = 0; l < lanes; ++l) {
       const bool inside = l < count;
-      w[l] = !inside ? C(0) : weight ? C(weight[i + l]) : C(1);
+      w[l] = inside ? C(voxel_weight(label_kind::classes, Classes, target, weight, i + l)) : C(0);
       const bool read = w[l] != C(0);  // what has no weight may be anything, NaN too
       for (int c = 0; c < Classes; ++c) {
         logit[c][l] = read ? C(z[(i + l) * Classes + c]) : C(0);

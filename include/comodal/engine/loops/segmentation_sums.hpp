@@ -43,6 +43,16 @@ KOKKOS_INLINE_FUNCTION double voxel_probabilities(label_kind kind, index classes
   return entropy;
 }
 
+// The weight of voxel i. Of exclusive classes, a row of targets without any says that nobody looked there: it weighs 0.
+template <class T>
+KOKKOS_INLINE_FUNCTION double voxel_weight(label_kind kind, index classes, const T* target, const T* weight, index i) {
+  const double w = weight ? static_cast<double>(weight[i]) : 1.0;
+  if (kind != label_kind::classes || w == 0) return w;
+  for (index c = 0; c < classes; ++c)
+    if (target[i * classes + c] != T(0)) return w;
+  return 0;
+}
+
 template <class T>
 struct segmentation_sums_body {
   label_kind kind;
@@ -54,7 +64,7 @@ struct segmentation_sums_body {
     double sums[2 + 3 * max_classes] = {};
     const index last = (k + 1) * chunk < voxels ? (k + 1) * chunk : voxels;
     for (index i = n * voxels + k * chunk; i < n * voxels + last; ++i) {
-      const double w = weight ? static_cast<double>(weight[i]) : 1.0;
+      const double w = voxel_weight(kind, classes, target, weight, i);
       if (w == 0) continue;
       double p[max_classes];
       const double entropy = voxel_probabilities(kind, classes, z + i * classes, target + i * classes, p);
@@ -95,7 +105,7 @@ struct segmentation_rows_body {
   template <class Sums>
   KOKKOS_INLINE_FUNCTION void operator()(index g, index r, index c, Sums&& sums) const {
     const index i = g * voxels + r;
-    const double w = weight ? static_cast<double>(weight[i]) : 1.0;
+    const double w = voxel_weight(kind, classes, target, weight, i);
     if (w == 0) return;
     double p[max_classes];
     const double entropy = voxel_probabilities(kind, classes, z + i * classes, target + i * classes, p),
@@ -128,7 +138,7 @@ struct segmentation_sums_backward_body {
   T* dz;
   KOKKOS_INLINE_FUNCTION void operator()(index i) const {
     const T* d = dsums + i / voxels * (2 + 3 * classes);
-    const double w = weight ? static_cast<double>(weight[i]) : 1.0;
+    const double w = voxel_weight(kind, classes, target, weight, i);
     T* out = dz + i * classes;
     if (w == 0) {
       for (index c = 0; c < classes; ++c) out[c] = T(0);

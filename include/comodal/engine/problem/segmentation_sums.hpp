@@ -14,7 +14,8 @@ enum class label_kind { classes, regions };
 
 /// Of logits z and targets (samples, voxels, classes) and weights (samples, voxels; null: all 1), a sample's row of out
 /// (samples, 2 + 3 classes): sum w, sum w CE, then by class sum w p y, sum w p^2, sum w y^2. Voxels of weight 0 are not
-/// read. Backward: the gradient of z; targets and weights receive none.
+/// read. Of exclusive classes, voxels whose targets are all 0, since nobody looked at them, weigh 0. Backward: the
+/// gradient of z; targets and weights receive none.
 struct segmentation_sums_problem {
   using family = segmentation_sums_problem;
   static constexpr int most_classes = 16;

@@ -156,6 +156,11 @@ struct reference_segmentation_sums {
     terms(label_kind kind, index samples, index voxels, index classes, const T* z, const T* target, const T* weight) {
       w = weight ? engine_detail::reference_read(weight, {samples, voxels, 1})
                  : array(xt::ones<double>(engine_detail::reference_extents({samples, voxels, 1})));
+      if (kind == label_kind::classes) {
+        const array known =
+            xt::where(xt::not_equal(w, 0.0), engine_detail::reference_read(target, {samples, voxels, classes}), 0.0);
+        w = xt::where(xt::not_equal(array(xt::amax(xt::abs(known), {2}, xt::keep_dims)), 0.0), w, 0.0);
+      }
       const array logits =
           xt::where(xt::not_equal(w, 0.0), engine_detail::reference_read(z, {samples, voxels, classes}), 0.0);
       y = xt::where(xt::not_equal(w, 0.0), engine_detail::reference_read(target, {samples, voxels, classes}), 0.0);
