@@ -227,8 +227,9 @@ BOOST_FIXTURE_TEST_CASE(a_named_method_trains_with_a_named_optimiser, own_names)
 
 BOOST_FIXTURE_TEST_CASE(a_reader_is_found_by_what_it_recognises, own_names) {
   const temporary_folder folder;
-  BOOST_CHECK_EXCEPTION((void)names.readers.list(folder.path()), config_error,
-                        says("is of no layout that this program reads (nnunet-raw, own)"));
+  BOOST_CHECK_EXCEPTION(
+      (void)names.readers.list(folder.path()), config_error,
+      says("is of no layout that this program reads (decathlon, nnunet-raw, brats, case-list, case-folders, own)"));
   std::ofstream(folder / "own.layout") << "\n";
   BOOST_TEST(names.readers.layout_of(folder.path()) == "own");
   auto e = experiment_of(names, {"--data.folder", folder.path().string()});

@@ -80,7 +80,7 @@ refuses 2 "did you mean 'optimiser.momentum'" "$comodal" train tiny.toml run --t
 refuses 2 "no such experiment file" "$comodal" train absent.toml run
 refuses 2 "data.folder = .nowhere.: there is no such folder" "$comodal" train tiny.toml run --data.folder nowhere
 mkdir empty_folder
-refuses 2 "is of no layout that this program reads (nnunet-raw); an nnU-Net raw folder has a dataset.json" "$comodal" check empty_folder
+refuses 2 "is of no layout that this program reads (decathlon, nnunet-raw, brats, case-list, case-folders); an nnU-Net raw folder has a dataset.json" "$comodal" check empty_folder
 refuses 2 "no multiple of the network's total stride" "$comodal" train tiny.toml run --batch.patch_size '[16, 16, 7]'
 refuses 2 "optimiser.name = 'sdg': this program has no optimiser of that name; did you mean 'sgd'? It has: sgd, adamw" "$comodal" train tiny.toml wrong --optimiser.name sdg
 refuses 2 "model.fusion = 'gaetd': this program has no fusion block of that name; did you mean 'gated'?" "$comodal" train tiny.toml wrong --model.fusion gaetd
@@ -120,6 +120,32 @@ grep -q "phantom_0002_0001.nii.gz: " out.txt || fail "the HTML file is not named
 words=$(grep "phantom_0000_0000.nii.gz" out.txt)
 refuses 2 "phantom_0000_0000.nii.gz" "$comodal" train tiny.toml refused --data.folder broken
 grep -qF -- "${words#error: }" out.txt || fail "train refuses in other words than check"
+
+echo "data sets of other layouts, and a folder of links to them"
+mkdir listed
+printf 'case,t1,flair,label,set\n' >listed/cases.csv
+for image in cohort/imagesTr/*_0000.nii.gz; do
+  id=$(basename "$image" _0000.nii.gz)
+  mkdir "listed/$id"
+  cp "$image" "listed/$id/${id}_t1.nii.gz"
+  [ ! -e "cohort/imagesTr/${id}_0001.nii.gz" ] || cp "cohort/imagesTr/${id}_0001.nii.gz" "listed/$id/${id}_flair.nii.gz"
+  [ ! -e "cohort/labelsTr/$id.nii.gz" ] || cp "cohort/labelsTr/$id.nii.gz" "listed/$id/${id}_seg.nii.gz"
+  flair=$([ ! -e "listed/$id/${id}_flair.nii.gz" ] || echo "$id/${id}_flair.nii.gz")
+  label=$([ ! -e "listed/$id/${id}_seg.nii.gz" ] || echo "$id/${id}_seg.nii.gz")
+  printf '%s,%s,%s,%s,\n' "$id" "$id/${id}_t1.nii.gz" "$flair" "$label" >>listed/cases.csv
+done
+patterns="--images t1=*_t1.nii.gz flair=*_flair.nii.gz --label *_seg.nii.gz"
+set -f
+"$comodal" check listed $patterns --classes a=1 b=2 c=3 d=4 >by_patterns.txt || { cat by_patterns.txt >&2; fail "folders per case are refused"; }
+grep -q "^listed: case-folders, [0-9]* training cases" by_patterns.txt || fail "the layout is not named"
+"$comodal" import listed/cases.csv from_list --classes a=1 b=2 c=3 d=4 >/dev/null || fail "a list is not imported"
+"$comodal" import listed from_folders $patterns --classes a=1 b=2 c=3 d=4 >/dev/null || fail "folders are not imported"
+set +f
+diff -r from_list from_folders >/dev/null || fail "one data set in two layouts is imported differently"
+"$comodal" check from_list >/dev/null || fail "what was imported is refused"
+refuses 2 "fits no file in listed" "$comodal" check listed --images "t1=*_T1w*"
+refuses 2 "is not empty; name a new folder" "$comodal" import listed/cases.csv from_list --classes a=1
+refuses 2 "says nothing of its label values; name the classes with data.classes" "$comodal" train tiny.toml no_run --data.folder listed/cases.csv --data.splits '' --data.labelled '[]' --data.validation '[]'
 
 echo "labels in which not all classes are annotated"
 "$comodal" phantom partial --seed 3 --phantom.grid '[32, 32, 16]' --phantom.spacing '[5.0, 5.0, 9.0]' --phantom.labelled 2 \

@@ -42,10 +42,11 @@ void add_datasets(list& all) {
       .add("fraction", {"label \"rim\" is 1.5; expected an integer"}, instead("\"rim\": 2", "\"rim\": 1.5"))
       .add("beyond 64 bits", {"label \"rim\" is "}, instead("\"rim\": 2", "\"rim\": 99999999999999999999"))
       .add("text", {"label \"rim\" is \"2\""}, instead("\"rim\": 2", "\"rim\": \"2\""))
-      .add("gap", {"label \"rim\" is 5, expected 2: values are 0, 1, 2 ... without gaps"},
-           instead("\"rim\": 2", "\"rim\": 5"))
+      .add("another value", {"holds label 2 in ", "declared are 0, 1, 5"}, instead("\"rim\": 2", "\"rim\": 5"))
+      .add("one value twice", {"label \"rim\" is 1, which \"core\" is, too"}, instead("\"rim\": 2", "\"rim\": 1"))
       .add("no background", {"must hold the background, 0"}, instead("\"background\": 0, ", ""))
-      .add("ignore", {"declares an \"ignore\" label"}, instead("\"rim\": 2", "\"ignore\": 2"))
+      .add("ignore a class", {"label \"ignore\" is 1, which \"core\" is, too"}, instead("\"rim\": 2", "\"ignore\": 1"))
+      .add("ignore a list", {"label \"ignore\" is [2]"}, instead("\"rim\": 2", "\"ignore\": [2]"))
       .add("empty list", {"label \"rim\" is an empty list"}, instead("\"rim\": 2", "\"rim\": []"));
   const auto regions = [](const std::string& order) {
     return [=](const fs::path& here) {
@@ -70,10 +71,10 @@ void add_datasets(list& all) {
       .add("two lines", {"the class 'r\\x0Aim': expected letters"}, instead("\"rim\"", "\"r\\nim\""))
       .add("long", {"xxx...': expected a name of at most 100 bytes"},
            instead("\"T2\"", "\"" + std::string(101, 'x') + "\""))
-      .add("several faults", {"without gaps", "label \"rim\" is 5", "\"file_ending\" is \".png\""},
+      .add("several faults", {"without gaps", "label \"rim\" is 300", "\"file_ending\" is \".png\""},
            [](const fs::path& here) {
              replace(here / "DATA/dataset.json", "\"0\"", "\"2\"");
-             replace(here / "DATA/dataset.json", "\"rim\": 2", "\"rim\": 5");
+             replace(here / "DATA/dataset.json", "\"rim\": 2", "\"rim\": 300");
              replace(here / "DATA/dataset.json", ".nii.gz", ".png");
            });
   all.kind("keys and values of dataset.json", check)

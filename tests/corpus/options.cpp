@@ -185,8 +185,18 @@ void add_options(list& all) {
   all.kind("folders that are none", {})
       .call("check", {"check", "HERE/nowhere"}, {"there is no such folder"})
       .call("check a file", {"check", first_image}, {"is of no layout that this program reads"})
-      .call("check an empty folder", {"check", "HERE/empty"}, {"is of no layout that this program reads (nnunet-raw)"},
+      .call("check an empty folder", {"check", "HERE/empty"},
+            {"is of no layout that this program reads (decathlon, nnunet-raw, brats, case-list, case-folders)"},
             [](const fs::path& here) { fs::create_directory(here / "empty"); })
+      .call("check by patterns", {"check", "HERE/nowhere", "--images", "t1=*"}, {"there is no such folder"})
+      .call("import", {"import", "HERE/nowhere", "OUT"}, {"source = '", "there is no such folder"})
+      .call("import into a used folder", {"import", "DATA", "DATA"}, {"is not empty; name a new folder"})
+      .call("import by a wrong pattern", {"import", "DATA", "OUT", "--images", "t1=*_zz*", "--classes", "x=1"},
+            {"'*_zz*' (t1) fits no file in", "imagesTr"})
+      .call("import with wrong classes", {"import", "DATA", "OUT", "--classes", "x=one"},
+            {"'x=one', expected label values"})
+      .call("a list that is none", {"check", "HERE/cases.csv"}, {"cases.csv: line 2: a quotation mark is not closed"},
+            [](const fs::path& here) { put(here / "cases.csv", "case,t1\na,\"x\n"); })
       .call("train", {"train", "HERE/tiny.toml", "OUT", "--data.folder", "HERE/nowhere"}, {"there is no such folder"})
       .call("train into a file", {"train", "HERE/tiny.toml", "HERE/tiny.toml/run", "--data.folder", "DATA"},
             {"tiny.toml/run: cannot be written", "is no folder); name another place"})
