@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `app`: the verbs check, import, train, predict, evaluate, rank, report and experiment as functions.
+/// The whole layer `app`: the verbs check, import, plan, train, predict, evaluate, rank, report and experiment as functions.
 /// Needs toml11 (`comodal::cli` of the package).
 #ifndef COMODAL_APP_APP_HPP
 #define COMODAL_APP_APP_HPP
@@ -16,6 +16,7 @@
 #include <comodal/app/mask_folder.hpp>
 #include <comodal/app/network_cost.hpp>
 #include <comodal/app/observer.hpp>
+#include <comodal/app/plan.hpp>
 #include <comodal/app/predict.hpp>
 #include <comodal/app/prediction_folder.hpp>
 #include <comodal/app/predictions.hpp>

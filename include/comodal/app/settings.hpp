@@ -247,6 +247,9 @@ class settings {
     return top + sections;
   }
 
+  /// The value of a key as TOML. @throws std::out_of_range for a key that is not bound
+  [[nodiscard]] std::string shown(const std::string& key) const { return m_keys.at(key).show(); }
+
   /// The first key, but for those in `free`, whose value differs from that in `other`, as "key = value" here and there;
   /// a key that one of both lacks has the value "not set". Empty if there is none.
   [[nodiscard]] std::pair<std::string, std::string> first_difference(const settings& other,

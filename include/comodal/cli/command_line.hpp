@@ -39,6 +39,7 @@ class command_line {
     add_phantom();
     add_check();
     add_import();
+    add_plan();
     add_train();
     add_experiment();
     add_predict();
@@ -147,6 +148,14 @@ class command_line {
     c->add_option("source", m_import.source, "folder of a data set, or a list of files")->required();
     c->add_option("folder", m_import.folder, "folder to write; new or empty")->required();
     add_layout(*c, m_import.layout);
+  }
+  void add_plan() {
+    auto* c = add("plan", "write an experiment file for a data set: voxel size, patch, network, batch", needs::nothing,
+                  [this](CLI::App&) { return cli::plan(m_plan, m_names); });
+    c->add_option("source", m_plan.source, "folder of a data set, or a list of files")->required();
+    c->add_option("file", m_plan.file, "TOML file to write; a new one")->required();
+    c->add_option("--memory", m_plan.memory, "GiB of tensors that a training step may take")->check(number(0.01, 1e6));
+    add_layout(*c, m_plan.layout);
   }
   // The keys data.images, data.label ... of an experiment as options: --images, --label ...
   static void add_layout(CLI::App& c, layout_options& layout) {
@@ -300,6 +309,7 @@ class command_line {
   std::filesystem::path m_info;
   cli::check_arguments m_check;
   app::import_request m_import;
+  app::plan_request m_plan;
   cli::train_arguments m_train;
   cli::experiment_arguments m_experiment;
   app::predict_request m_predict;

@@ -7,6 +7,7 @@
 #include <comodal/app/check.hpp>
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/import.hpp>
+#include <comodal/app/plan.hpp>
 #include <comodal/app/predict.hpp>
 #include <comodal/app/rank.hpp>
 #include <comodal/app/report.hpp>
@@ -94,6 +95,16 @@ inline int import_data(const app::import_request& request, const reader_registry
   for (const auto& line : summary.changes) std::printf("%s\n", printable(line).c_str());
   std::printf("%s: %zu training cases, %zu of them labelled, %zu test cases; %zu links, %zu files written\n",
               request.folder.c_str(), summary.training, summary.labelled, summary.test, summary.links, summary.written);
+  return 0;
+}
+
+template <tensor_backend Backend>
+int plan(const app::plan_request& request, const registry<Backend>& names) {
+  const auto summary = app::plan(request, names, interruptible_observer());
+  const auto& patch = summary.patch.topology.patch;
+  std::printf("%s: %zu cases, patch %ld x %ld x %ld voxels, %zu stages, batch %ld\n", request.file.c_str(),
+              summary.fingerprint.cases.size(), static_cast<long>(patch[2]), static_cast<long>(patch[1]),
+              static_cast<long>(patch[0]), summary.patch.topology.stages(), static_cast<long>(summary.patch.batch));
   return 0;
 }
 

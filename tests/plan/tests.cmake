@@ -1,0 +1,1 @@
+comodal_test(plan/planning)
