@@ -15,6 +15,7 @@
 #include <comodal/model/model.hpp>
 #include <comodal/nn/nn.hpp>
 #include <comodal/ops/ops.hpp>
+#include <comodal/plan/plan.hpp>
 #include <comodal/report/report.hpp>
 #include <comodal/ssl/ssl.hpp>
 #include <comodal/train/train.hpp>

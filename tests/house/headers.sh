@@ -10,7 +10,7 @@
 # layers but app and cli, which need toml11 and CLI11. Only cli prints. Examples stay below 100 lines.
 set -u
 cd "${1:-.}" || exit 2
-layers="core engine ops data metric autograd nn model loss ssl infer train report app cli"
+layers="core engine ops data plan metric autograd nn model loss ssl infer train report app cli"
 broken=$(mktemp) || exit 2
 trap 'rm -f "$broken"' EXIT
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `app`: the verbs check, import, plan, train, predict, evaluate, rank, report and experiment as functions.
-/// Needs toml11 (`comodal::cli` of the package).
+/// The whole layer `app`: the verbs check, import, plan, train, predict, evaluate, rank, report and experiment as
+/// functions. Needs toml11 (`comodal::cli` of the package).
 #ifndef COMODAL_APP_APP_HPP
 #define COMODAL_APP_APP_HPP
 

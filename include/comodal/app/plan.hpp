@@ -10,8 +10,8 @@
 #include <comodal/plan/memory_model.hpp>
 
 #include <array>
+#include <charconv>
 #include <cmath>
-#include <cstdio>
 #include <filesystem>
 #include <string>
 #include <utility>
@@ -64,9 +64,8 @@ class planned_file {
 
 // A number for people: three digits.
 inline std::string rounded(double value) {
-  char words[32];
-  std::snprintf(words, sizeof words, "%.3g", value);
-  return words;
+  char words[64];
+  return {words, std::to_chars(words, words + sizeof words, value, std::chars_format::general, 3).ptr};
 }
 template <class T>
 std::string backwards(const std::array<T, 3>& values) {
