@@ -627,4 +627,64 @@ BOOST_FIXTURE_TEST_CASE(a_strong_baseline_trains_and_goes_on_to_the_same_bytes, 
   BOOST_TEST(app::predict(request, names).finished);
 }
 
+// Weights go to a model of other modalities in another order, with fewer classes: by name.
+BOOST_FIXTURE_TEST_CASE(a_run_begins_with_the_weights_of_another, job) {
+  BOOST_TEST(app::train(e, work / "first", false, names).result.finished);
+  const auto first = read_model_file(work.path() / "first/model.safetensors");
+  const model_plan plan = plan_of(first, "first");
+  // The last modality, one that is new, and the first; of the classes the last.
+  const std::string last = plan.modalities.back(), front = plan.modalities[0];
+  std::ofstream list(work / "cases.csv");
+  list << "case," << last << ",new," << front << ",label\n";
+  for (const char* id : {"phantom_0000", "phantom_0001", "phantom_0002", "phantom_0003", "phantom_0004"}) {
+    const auto image = [&](std::size_t m) {
+      const auto file = work.path() / "cohort/imagesTr" / text(id, "_000", m, ".nii.gz");
+      return fs::exists(file) ? file.string() : std::string();
+    };
+    const auto label = work.path() / "cohort/labelsTr" / text(id, ".nii.gz");
+    list << id << "," << image(3) << "," << image(1) << "," << image(0) << ","
+         << (fs::exists(label) ? label.string() : std::string()) << "\n";
+  }
+  list.close();
+  app::experiment second = e;
+  second.folder = work / "cases.csv";
+  second.validation.clear();
+  second.train.validate_every = 0;
+  second.train.steps = 1;
+  second.optimiser.learning_rate = 1e-30;  // weights stay where they begin
+  second.init = work / "first/model.safetensors";
+  for (std::size_t c = plan.labels.size() - 1; c > 0; --c)  // in another order
+    second.layout.classes.push_back(text(plan.labels[c].name, "=", plan.labels[c].values[0]));
+  seen told;
+  BOOST_TEST(app::train(second, work / "second", false, names, told.watch()).result.finished);
+  BOOST_TEST(std::any_of(told.notes.begin(), told.notes.end(),
+                         [](const auto& line) { return line.find(" % of the parameters begin with") != line.npos; }));
+  const auto found = read_model_file(work.path() / "second/model.safetensors");
+  const auto same = [&](const std::string& here, const std::string& there) {
+    for (const char* weights : {"ema/", "student/"}) {
+      BOOST_REQUIRE(found.arrays.contains(weights + here));
+      BOOST_REQUIRE(first.arrays.contains("ema/" + there));
+      BOOST_TEST((found.arrays.at(weights + here).bytes == first.arrays.at("ema/" + there).bytes), here);
+    }
+  };
+  same("stream.0.0.0.conv.weight", "stream.3.0.0.conv.weight");
+  same("stream.2.0.0.conv.weight", "stream.0.0.0.conv.weight");
+  same("branch.0.0.0.conv.weight", "branch.3.0.0.conv.weight");
+  same("fusion.0.gate.2.weight", "fusion.0.gate.0.weight");
+  same("decoder.0.0.conv.weight", "decoder.0.0.conv.weight");
+  BOOST_TEST(
+      (found.arrays.at("ema/stream.1.0.0.conv.weight").bytes != first.arrays.at("ema/stream.1.0.0.conv.weight").bytes));
+  // Channels of logits go by class: the order of the foreground is turned round.
+  const auto here = found.arrays.at("ema/decoder.0.head.bias").values<float>("bias"),
+             there = first.arrays.at("ema/decoder.0.head.bias").values<float>("bias");
+  BOOST_REQUIRE(here.size() == there.size());
+  BOOST_TEST(here[0] == there[0]);
+  for (std::size_t c = 1; c < here.size(); ++c) BOOST_TEST(here[c] == there[here.size() - c]);
+
+  second.init = work / "nowhere";
+  BOOST_CHECK_EXCEPTION((void)app::train(second, work / "third", false, names), config_error,
+                        says("there is no such file; name the model.safetensors of a run"));
+  BOOST_TEST(!fs::exists(work.path() / "third"));
+}
+
 }  // namespace comodal::tests

@@ -5,6 +5,7 @@
 #ifndef COMODAL_APP_APP_HPP
 #define COMODAL_APP_APP_HPP
 
+#include <comodal/app/begin_with.hpp>
 #include <comodal/app/cell_folder.hpp>
 #include <comodal/app/check.hpp>
 #include <comodal/app/child_process.hpp>

@@ -63,6 +63,7 @@ struct experiment {
   index margin = 4;                            // voxels around the head box
   std::string resample_to;                     // modality whose grid the others are resampled to; empty: they share one
   std::array<double, 3> spacing{};             // mm along R, A, S that volumes are resampled to; 0: as they are
+  std::string init;                            // [train] model file whose weights to begin with; empty: random ones
   // [compute]
   index threads = 0;  // 0: all cores
 
@@ -136,6 +137,7 @@ struct experiment {
     visit_optimiser_options(optimiser,
                             [&](std::string_view name, auto& value) { s.bind(text("optimiser.", name), value); });
     visit_train_options(train, [&](std::string_view name, auto& value) { s.bind(text("train.", name), value); });
+    s.bind("train.init", init, "model file whose weights to begin with, by names of modalities and classes");
     s.bind("compute.threads", threads);
     return s;
   }

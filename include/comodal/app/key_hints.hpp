@@ -65,6 +65,8 @@ inline constexpr std::array key_synonyms{
     key_synonym{"", "in_channels", "modalities are the \"channel_names\" of dataset.json, or data.images"},
     key_synonym{"", "num_modalities", "modalities are the \"channel_names\" of dataset.json, or data.images"},
     key_synonym{"data.", "modalities", "modalities are the \"channel_names\" of dataset.json, or data.images"},
+    key_synonym{"", "pretrained", "the key is 'train.init'"},
+    key_synonym{"", "checkpoint", "the key is 'train.init'"},
     key_synonym{"data.", "path", "the key is 'data.folder'"},
     key_synonym{"data.", "root", "the key is 'data.folder'"},
     key_synonym{"data.", "dir", "the key is 'data.folder'"},

@@ -4,6 +4,7 @@
 #ifndef COMODAL_APP_TRAIN_HPP
 #define COMODAL_APP_TRAIN_HPP
 
+#include <comodal/app/begin_with.hpp>
 #include <comodal/app/experiment.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/app/training_cases.hpp>
@@ -84,6 +85,7 @@ class training {
     refuse_errors(m_cohort.findings);
     if (m_cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
     if (!resume) refuse_used_folder();
+    expect_model_file(m_e.init);
     expect_writable(m_folder);
     m_begun = resume && std::filesystem::exists(settings_file());
     if (resume && !m_begun && train_detail::has_checkpoint(m_folder / "checkpoint.safetensors"))
@@ -140,8 +142,9 @@ class training {
     set_functions(trainer, *method, cases, plan);
     if (resume && train_detail::has_checkpoint(trainer.checkpoint_file())) {
       if (const std::string words = trainer.resume(trainer.checkpoint_file()); !words.empty()) m_watch.warn(words);
-    } else if (m_begun) {
-      m_watch.warn(text(m_folder.string(), ": has no checkpoint; the run begins anew"));
+    } else {
+      if (m_begun) m_watch.warn(text(m_folder.string(), ": has no checkpoint; the run begins anew"));
+      begin_with(m_e.init, *method, plan, m_names, m_watch);
     }
     if (m_processes.writes()) write_text(settings_file(), m_e.keys().resolved());
     m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ", host_threads(), " threads, ",

@@ -21,5 +21,6 @@
 #include <comodal/model/network_registry.hpp>
 #include <comodal/model/presence.hpp>
 #include <comodal/model/resenc_encoder.hpp>
+#include <comodal/model/transfer.hpp>
 
 #endif
