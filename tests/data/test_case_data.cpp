@@ -150,6 +150,27 @@ BOOST_AUTO_TEST_CASE(labels_outside_the_head_box_are_said) {
   BOOST_CHECK(prepare_case(one, options).data.warnings.empty());
 }
 
+// Coarser voxels are fewer, and none of them is lost; a label that none of them shows is.
+BOOST_AUTO_TEST_CASE(resampled_labels_are_not_taken_for_lost) {
+  const test::folder folder("case-resampled");
+  write_nifti(folder / "x_0000.nii.gz", test::image(1));
+  label_volume label = test::label(1);
+  write_nifti(folder / "x.nii.gz", label);
+  prepare_options options;
+  options.spacing = {1.5, 1.5, 2.5};
+  const labelled_case one{{"x", {folder / "x_0000.nii.gz"}}, folder / "x.nii.gz"};
+  const auto c = prepare_case(one, options);
+  BOOST_TEST(c.data.warnings.empty());
+  BOOST_TEST(foreground_voxels(c.label) < foreground_voxels(label));
+  label.at(10, 9, 6) = 7;  // one voxel
+  write_nifti(folder / "x.nii.gz", label);
+  options.spacing = {4, 4, 8};
+  const auto coarse = prepare_case(one, options);
+  BOOST_TEST(std::any_of(coarse.data.warnings.begin(), coarse.data.warnings.end(), [](const finding& f) {
+    return f.reason == "label 7 vanishes when it is resampled; make data.spacing finer";
+  }));
+}
+
 BOOST_AUTO_TEST_CASE(options_are_checked) {
   const test::folder folder("case-options");
   test::make_nnunet_raw(folder.path());

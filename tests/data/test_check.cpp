@@ -137,6 +137,37 @@ BOOST_AUTO_TEST_CASE(the_odd_one_out_is_named) {
   BOOST_TEST(grid_difference(resampled.header.grid, resampled.grid).empty());
 }
 
+// Resampling would turn the image of another patient into a constant one, and nobody would know.
+BOOST_AUTO_TEST_CASE(images_that_lie_elsewhere_are_not_resampled_in_silence) {
+  const test::folder folder("elsewhere");
+  const affine3x4 here{{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}};
+  const auto shifted = [&](double mm) {
+    affine3x4 there = here;
+    there[0][3] = mm;
+    return there;
+  };
+  write_nifti(folder / "here.nii", test::image(1, here));
+  write_nifti(folder / "beside.nii", test::image(2, shifted(12)));
+  write_nifti(folder / "far.nii", test::image(3, shifted(100)));
+  const auto findings =
+      load_images({"x", {folder / "here.nii", folder / "beside.nii", folder / "far.nii"}}, 0).findings;
+  BOOST_REQUIRE_EQUAL(findings.size(), 2);
+  BOOST_TEST(to_line(findings[0]) == "warning: " + (folder / "beside.nii").string() +
+                                         ": shows 40 % of the grid of here.nii; look whether both are of one patient "
+                                         "and one visit");
+  BOOST_TEST(to_line(findings[1]).starts_with("error: " + (folder / "far.nii").string() + ": shows 0 % of the grid"));
+  // A file without codes says nothing of the patient.
+  write_nifti(folder / "coarse.nii", test::image(4, {{{2, 0, 0, 0}, {0, 2, 0, 0}, {0, 0, 2, 0}}}));
+  auto bytes = read_file(folder / "coarse.nii");
+  bytes[252] = bytes[253] = bytes[254] = bytes[255] = 0;  // qform_code, sform_code
+  write_file(folder / "nowhere.nii", bytes);
+  const auto unplaced = load_images({"x", {folder / "here.nii", folder / "nowhere.nii"}}, 0).findings;
+  BOOST_TEST(std::any_of(unplaced.begin(), unplaced.end(), [](const finding& one) {
+    return one.severity == finding::level::error &&
+           one.reason.find("nobody knows where it lies in the patient") != std::string::npos;
+  }));
+}
+
 BOOST_AUTO_TEST_CASE(doubtful_headers_are_warnings) {
   const std::filesystem::path golden = COMODAL_TEST_DATA "/nifti";
   const auto conflict = load_images({"x", {golden / "both.nii.gz"}}).findings;

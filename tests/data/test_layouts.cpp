@@ -53,6 +53,19 @@ BOOST_AUTO_TEST_CASE(a_folder_per_case_is_read_by_patterns) {
              "p3: - p3_t1post.nii.gz p3_seg.nii.gz");
   BOOST_TEST(c.findings.empty());
   BOOST_TEST(c.labels.empty());
+  // What is left out is told.
+  touch(root / "p4/p4_T1.nii.gz");
+  touch(root / "p5/p5_seg.nii.gz");
+  std::filesystem::create_symlink(root / "nowhere", root / "p3/p3_t1.nii.gz");  // its reader will say so
+  const auto told = readers.list(root.path(), "data.folder", o);
+  BOOST_REQUIRE_EQUAL(told.findings.size(), 2);
+  BOOST_TEST(to_line(told.findings[0]) ==
+             "warning: " + (root / "p4").string() + ": is no case: it holds volumes, and no pattern fits one");
+  BOOST_TEST(to_line(told.findings[1]) ==
+             "error: " + (root / "p5").string() + ": holds a label map, and no image that a pattern fits");
+  BOOST_TEST(cases_of(told).ends_with("p3: p3_t1.nii.gz p3_t1post.nii.gz p3_seg.nii.gz"));
+  for (const char* folder : {"p4", "p5"}) std::filesystem::remove_all(root / folder);
+  std::filesystem::remove(root / "p3/p3_t1.nii.gz");
 
   o.images = {"t1=deep/*", "post=*_t1post*"};  // with a slash: of the path below the case's folder
   BOOST_TEST(cases_of(readers.list(root.path(), "data.folder", o)).find("p2: p2_t1.nii.gz p2_t1post.nii.gz -") !=
@@ -78,9 +91,17 @@ BOOST_AUTO_TEST_CASE(a_folder_per_case_is_read_by_patterns) {
 
 BOOST_AUTO_TEST_CASE(folders_of_one_name_are_told_apart) {
   const test::folder root("case-folders-deep");
-  for (const char* file : {"a/first/t1.nii", "a/second/t1.nii", "b/first/t1.nii"}) touch(root / file);
+  for (const char* file : {"a/first/t1.nii", "a/second/t1.nii", "b/first/t1.nii", "a/notes/x.txt", "b/notes/x.txt"})
+    touch(root / file);
   BOOST_TEST(cases_of(readers.list(root.path(), "data.folder", {.images = {"t1=t1.nii"}, .case_folders = "*/*"})) ==
-             "a_first: t1.nii -; a_second: t1.nii -; b_first: t1.nii -");
+             "a_first: t1.nii -; b_first: t1.nii -; second: t1.nii -");
+  touch(root / "a_first/x/t1.nii");
+  touch(root / "a/first_x/t1.nii");
+  touch(root / "a/x/t1.nii");
+  touch(root / "b/first_x/t1.nii");
+  BOOST_CHECK_EXCEPTION(
+      (void)readers.list(root.path(), "data.folder", {.images = {"t1=t1.nii"}, .case_folders = "*/*"}), config_error,
+      test::says("two folders of cases are called"));
 }
 
 BOOST_AUTO_TEST_CASE(brats_names_of_both_eras) {
@@ -105,6 +126,11 @@ BOOST_AUTO_TEST_CASE(brats_names_of_both_eras) {
              "BraTS-1: BraTS-1-t2f.nii.gz BraTS-1-t1n.nii.gz BraTS-1-t1c.nii.gz BraTS-1-t2w.nii.gz "
              "BraTS-1-seg.nii.gz");
   BOOST_TEST((now.labels[3] == label_class{"enhancing tumour", {3}}));
+  // Another label map may be named; where files are, the layout says itself.
+  touch(late / "BraTS-1/BraTS-1-manual.nii.gz");
+  BOOST_TEST(cases_of(readers.list(late.path(), "data.folder", {.label = "*-manual.nii*"})).ends_with("manual.nii.gz"));
+  BOOST_CHECK_EXCEPTION((void)readers.list(late.path(), "data.folder", {.case_folders = "*/*"}), config_error,
+                        test::says("data.case_folders is set, but the layout brats of "));
   // A modality that no case has is refused, and the message says what there is.
   BOOST_CHECK_EXCEPTION((void)readers.list(test_set.path()), config_error, test::says("x_flair.nii, x_t1.nii"));
   for (const char* tail : {"t1ce", "t2"}) touch(test_set / text("x/x_", tail, ".nii"));
@@ -135,6 +161,12 @@ BOOST_AUTO_TEST_CASE(classes_are_named_by_options) {
   refused({.classes = {"scar"}}, "data.classes: 'scar', expected NAME=... such as \"oedema=2\"");
   refused({.classes = {"scar=two"}}, "data.classes: 'scar=two', expected label values such as");
   refused({.classes = {"scar=1+"}}, "data.classes: 'scar=1+'");
+  refused({.classes = {"x=0+1"}, .region_order = {1}}, "'x=0+1' has 0, the background, in its list");
+  refused({.classes = {"x=1+1"}, .region_order = {1}}, "'x=1+1' has 1 twice in its list");
+  refused({.classes = {"ignore=3"}}, "'ignore' is no class");
+  refused({.classes = {"enhancing=4", "core=1+4", "whole=1+2+4"}, .region_order = {4, 1, 2}},
+          "data.region_order: voxels of label 1 would be written as 2, which is not in the same regions");
+  refused({.classes = {"a=1", "b=2"}, .region_order = {1, 2}}, "data.region_order is for regions");
   refused({.classes = {"scar=300"}}, "300, expected 0 to 255");
   refused({.classes = {"scar=1", "oedema=1"}}, "which another label is, too");
   refused({.classes = {"whole=1+2"}}, "data.region_order must say");
@@ -167,6 +199,11 @@ BOOST_AUTO_TEST_CASE(the_decathlon_and_its_kin) {
   BOOST_TEST((c.labels == std::vector<label_class>{{"background", {0}}, {"oedema", {1}}, {"enhancing", {4}}}));
   BOOST_REQUIRE_EQUAL(c.test.size(), 1);
   BOOST_TEST(c.test[0].id == "c");
+
+  test::write_text(root / "ignored.json", R"({"labels": {"0": "background", "1": "x", "2": "ignore"},
+    "training": [{"image": "imagesTr/a.nii.gz", "label": "labelsTr/a.nii.gz"}]})");
+  BOOST_TEST((readers.list(root / "ignored.json").ignored == 2));
+  BOOST_TEST(readers.list(root / "ignored.json").labels.size() == 2u);
 
   // nnU-Net's version 1 names a case; its files are numbered.
   touch(root / "imagesTr/d_0000.nii.gz");
@@ -210,8 +247,11 @@ BOOST_AUTO_TEST_CASE(cases_in_a_table) {
   };
   refused("", "has no cases");
   refused("case,t1\n", "has no cases");
-  refused("id,t1\na,b.nii\n", "names the column \"case\" 0 times");
+  refused("number,t1\na,b.nii\n", "names the column \"case\" 0 times");
   refused("case,label\na,b.nii\n", "names no modality");
+  refused("case,t1,label2\na,b.nii,c.nii\n", "names the column \"label2\": every column but");
+  refused("case,t1,Mask\na,b.nii,c.nii\n", "names the column \"Mask\"");
+  refused("case, t1\na,b.nii\n", "names the column \" t1\"");
   refused("case,t1,t1\na,b.nii,c.nii\n", "'t1' stands there twice");
   refused("case,t1\na,\"b.nii\n", "line 2: a quotation mark is not closed");
   refused("case,t1\na\nb/c,x.nii\nd,\nd,x.nii,y\ne,x.nii\ne,y.nii\n",

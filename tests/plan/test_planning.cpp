@@ -60,7 +60,8 @@ BOOST_AUTO_TEST_CASE(thick_slices_are_halved_last) {
   const auto slices = topology_of({5, 1, 1}, {2, 64, 64});  // too few to be halved at all
   BOOST_TEST(words(slices.strides) == "122 122 122 122");
   BOOST_TEST(words(topology_of({1, 1, 1}, {36, 50, 35}).patch) == "40x56x40");
-  BOOST_TEST(words(topology_of({1, 1, 1}, {11, 3, 3}).patch) == "11x3x3");  // one axis needs 12 voxels
+  BOOST_TEST(words(topology_of({1, 1, 1}, {11, 3, 3}).patch) == "12x3x3");  // one axis needs 12 voxels; two stages
+  BOOST_TEST(words(topology_of({1, 1, 1}, {7, 7, 3}).strides) == "221");
   BOOST_TEST(words(topology_of({1, 1, 1}, {12, 3, 3}).strides) == "211");
   BOOST_CHECK_THROW((void)topology_of({1, 0, 1}, {8, 8, 8}), config_error);
 }

@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <set>
 #include <string>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -23,8 +24,9 @@ inline void expect_model_file(const std::string& init) {
     throw config_error(text("train.init = \"", init, "\": there is no such file; name the model.safetensors of a run"));
 }
 
-/// Gives all networks of a method the weights of a model file, for what both have in common: by default the weights
-/// that the model predicts with. @param init the file; empty: nothing is done
+/// Gives all networks of a method the weights of a model file, for what both have in common: those that the model
+/// predicts with. Of several trained networks, all but the first keep their heads. @param init the file; empty: nothing
+/// is done
 /// @throws io_error, config_error as `plan_of`; config_error where the networks have nothing in common
 template <tensor_backend Backend>
 void begin_with(const std::string& init, const any_method<Backend>& method, const model_plan& plan,
@@ -33,13 +35,16 @@ void begin_with(const std::string& init, const any_method<Backend>& method, cons
   const auto content = read_model_file(init);
   const model_plan from = plan_of(content, init, names.normalisations);
   transfer_summary all;
-  const auto take = [&](const parameter_store<Backend>& store) {
-    const auto one = transfer_parameters(store, plan, content, from, from.predictors.at(0));
+  std::set<const parameter_store<Backend>*> done;
+  const auto take = [&](const parameter_store<Backend>& store, bool heads) {
+    if (!done.insert(&store).second) return;
+    const auto one = transfer_parameters(store, plan, content, from, from.predictors.at(0), heads);
     all.taken += one.taken;
     all.fresh += one.fresh;
   };
-  for (const auto& one : method.trained()) take(*one.store);
-  for (const auto& one : method.predictors()) take(one.network.parameters());
+  // Two networks that teach each other must not begin alike: the heads of the second are its own.
+  for (const auto& one : method.trained()) take(*one.store, done.empty());
+  for (const auto& one : method.predictors()) take(one.network.parameters(), true);
   if (all.taken == 0)
     throw config_error(text("train.init = \"", init,
                             "\": its network has nothing in common with this one; take the same model.encoder, "

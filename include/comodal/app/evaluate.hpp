@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -31,6 +32,7 @@ struct evaluate_request {
   score_options options = {};
   std::filesystem::path out = {};      // folder for the tables; empty: each into its folder of masks
   std::filesystem::path dataset = {};  // dataset.json that names the classes of foreign masks
+  std::optional<int> ignored = {};     // label value of voxels that nobody looked at; unset: as the data set says
   bool complete = false;               // refuse a folder that lacks the mask of a label
   bool common = false;                 // score only the cases of which every folder has a mask
   bool uncertainty = false;            // also judge the uncertainty maps that `predict` wrote
@@ -152,11 +154,10 @@ inline void expect_uncertainty(const std::filesystem::path& folder) {
 
 // The uncertainty maps of a folder against the labels; every fused mask has one (see `score_folder`).
 inline uncertainty_summary judge_folder(const std::filesystem::path& folder, const std::filesystem::path& labels,
-                                        const uncertainty_options& options,
+                                        const uncertainty_options& options, const std::optional<int>& ignored,
                                         const std::set<std::string>* only = nullptr) {
   const predictions d = read_predictions(folder);
   const auto truth = masks_of(labels);
-  const auto ignored = ignored_in(labels, {});
   std::vector<uncertainty_score> cases;
   std::vector<std::string> without;
   voxel_uncertainty pooled;
@@ -287,6 +288,7 @@ namespace app {
   for (const auto& folder : request.predictions) {
     if (request.uncertainty) app_detail::expect_uncertainty(folder);
     folders.push_back(app_detail::read_mask_folder(folder, request.labels, request.dataset));
+    if (request.ignored) folders.back().ignored = request.ignored;
   }
   std::set<std::string> common;
   if (request.common) common = app_detail::common_cases(folders);
@@ -301,8 +303,8 @@ namespace app {
     make_folder(tables);
     app_detail::write_scores(masks, tables, summary.methods.back().scores, request.labels, request.options);
     if (request.uncertainty) {
-      summary.uncertainty.push_back(
-          app_detail::judge_folder(folder, request.labels, request.uncertainties, request.common ? &common : nullptr));
+      summary.uncertainty.push_back(app_detail::judge_folder(folder, request.labels, request.uncertainties,
+                                                             masks.ignored, request.common ? &common : nullptr));
       app_detail::write_uncertainty(tables, summary.uncertainty.back(), request.uncertainties);
     }
     watch.show(

@@ -55,7 +55,7 @@ struct mask_folder {
   const auto beside = (std::filesystem::absolute(labels) / "").parent_path().parent_path() / "dataset.json";
   const auto& file = dataset.empty() ? beside : dataset;
   if (!std::filesystem::is_regular_file(file)) return {};
-  return detail::ignored_value(json_or_nothing(file), {}, file.string());
+  return detail::ignored_value(detail::with_labels_by_name(json_or_nothing(file), file.string()), {}, file.string());
 }
 
 /// The name of the only output of a folder that `predict` did not write.
@@ -82,7 +82,7 @@ inline constexpr const char* foreign_output = "masks";
     if (file.empty() || (file != dataset && !std::filesystem::is_regular_file(file))) continue;
     predictions about;
     about.outputs = {foreign_output};
-    const auto json = read_json(file);
+    const auto json = detail::with_labels_by_name(read_json(file), file.string());
     about.labels = detail::label_classes(json, file.string());
     try {
       about.modalities = detail::channel_names(json, file.string());
@@ -100,7 +100,8 @@ inline constexpr const char* foreign_output = "masks";
   const auto file = (std::filesystem::absolute(labels) / "").parent_path().parent_path() / "dataset.json";
   try {
     if (!std::filesystem::is_regular_file(file)) return {};
-    const auto theirs = detail::label_classes(read_json(file), file.string());
+    const auto theirs =
+        detail::label_classes(detail::with_labels_by_name(read_json(file), file.string()), file.string());
     if (theirs == masks.about.labels) return {};
     const auto names_of = [](const std::vector<label_class>& classes) {
       std::vector<std::string> names;

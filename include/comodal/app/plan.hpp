@@ -140,6 +140,7 @@ plan_summary plan(const plan_request& request, const registry<Backend>& names = 
   const double bytes = static_cast<double>(e.batch.labelled + e.batch.unlabelled) *
                        bytes_per_crop(planned.topology, modalities) / (1 << 30);
 
+  e.check(names);
   const auto keys = e.keys();
   app_detail::planned_file file(keys);
   file.add("data.folder", "");

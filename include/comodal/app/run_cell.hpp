@@ -96,6 +96,7 @@ template <tensor_backend Backend>
     const auto scores = evaluate({.predictions = {at.predictions()},
                                   .labels = scored_labels(s, cell.settings),
                                   .options = app_detail::scores_of(s),
+                                  .ignored = cell.settings.read_cohort(names).ignored,
                                   .complete = true});
     result.scores = scores.methods[0].scores;
     const auto model = at.run() / "model.safetensors";

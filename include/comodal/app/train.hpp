@@ -43,7 +43,7 @@ namespace app_detail {
 [[nodiscard]] inline std::set<std::string> free_to_differ() {
   return {"data.folder",    "data.splits",     "compute.threads",        "prefetch.threads",
           "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every",
-          "train.replay"};
+          "train.replay",   "train.init"};
 }
 
 // What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it
@@ -85,13 +85,13 @@ class training {
     refuse_errors(m_cohort.findings);
     if (m_cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
     if (!resume) refuse_used_folder();
-    expect_model_file(m_e.init);
     expect_writable(m_folder);
     m_begun = resume && std::filesystem::exists(settings_file());
     if (resume && !m_begun && train_detail::has_checkpoint(m_folder / "checkpoint.safetensors"))
       throw config_error(text(settings_file().string(),
                               ": is missing beside a checkpoint, so nobody can tell what the "
                               "run was begun with; name a new folder"));
+    if (!resume || !train_detail::has_checkpoint(m_folder / "checkpoint.safetensors")) expect_model_file(m_e.init);
     if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), m_e.train.memory <= 0, names);
     if (!m_cohort.validation.empty() && m_e.train.validate_every == 0)
       m_watch.warn(text("train.validate_every = 0: the ", m_cohort.validation.size(),

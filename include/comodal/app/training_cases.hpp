@@ -34,7 +34,7 @@ class training_cases {
     for (std::size_t m = 0; m < data.modalities.size(); ++m)
       if (m_prepare.normalise[m_prepare.normalise.size() == 1 ? 0 : m].needs_statistics) {
         m_prepare.ct.resize(data.modalities.size());
-        m_prepare.ct[m] = ct_statistics_of(data.labelled, m, m_prepare.onto, m_prepare.ignored);
+        m_prepare.ct[m] = ct_statistics_of(data.labelled, m, 200000, m_prepare.onto, m_prepare.ignored);
       }
     watch.tell(text("reading ", data.labelled.size(), " labelled, ", data.unlabelled.size(), " unlabelled and ",
                     data.validation.size(), " validation cases"));

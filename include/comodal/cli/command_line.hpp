@@ -234,6 +234,7 @@ class command_line {
     c->add_option("--out", m_evaluate.out, "folder for scores.csv and summary.json; without it, that of the masks");
     c->add_option("--dataset", m_evaluate.dataset,
                   "dataset.json with the classes of masks that `predict` did not write");
+    c->add_option("--ignore", m_evaluate.ignored, "label value of voxels that nobody looked at")->check(number(1, 255));
     c->add_flag("--complete", m_evaluate.complete, "refuse a folder that lacks the mask of a label");
     c->add_flag("--common", m_evaluate.common, "score only the cases of which every folder has a mask");
     c->add_flag("--uncertainty", m_evaluate.uncertainty,

@@ -137,6 +137,13 @@ inline std::uint32_t checksum_of(const geometry& grid) {
       crc32_z(sum, reinterpret_cast<const unsigned char*>(grid.affine.data()), sizeof grid.affine));
 }
 
+// Which label values a map holds.
+inline std::array<bool, 256> values_in(const label_volume& label) {
+  std::array<bool, 256> found{};
+  for (const std::uint8_t v : label.values) found[v] = true;
+  return found;
+}
+
 case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options);
 #if COMODAL_BODIES
 COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images loaded, const prepare_options& options) {
@@ -209,13 +216,21 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
   const std::size_t all = foreground_voxels(label, options.ignored);
   out.data.checksum = detail::checksum_with(out.data.checksum, label);
   label.geometry = out.data.preparation.original();
-  out.label = out.data.preparation.label(std::move(label));
-  const std::size_t kept = foreground_voxels(out.label, options.ignored);
+  const case_preparation& steps = out.data.preparation;
+  label = steps.label(std::move(label), 0, steps.steps_to_results());
+  const std::size_t kept = foreground_voxels(label, options.ignored);
   if (kept < all)
     out.data.warnings.push_back({finding::level::warning, one.label_name(),
                                  text("has ", all - kept, " of ", all,
                                       " foreground voxels outside the head box, which are lost; raise data.margin, or "
                                       "choose another data.normalise")});
+  const auto before = detail::values_in(label);
+  out.label = steps.label(std::move(label), steps.steps_to_results(), steps.steps().size());
+  const auto after = detail::values_in(out.label);
+  for (std::size_t v = 1; v < before.size(); ++v)
+    if (before[v] && !after[v])
+      out.data.warnings.push_back({finding::level::warning, one.label_name(),
+                                   text("label ", v, " vanishes when it is resampled; make data.spacing finer")});
   return out;
 }
 

@@ -25,7 +25,9 @@ namespace data_detail {
 
 inline bool is_volume_file(const std::filesystem::path& file) {
   const std::string name = file.filename().string();
-  return (name.ends_with(".nii") || name.ends_with(".nii.gz")) && std::filesystem::is_regular_file(file);
+  // A link to nothing is one, too: whoever reads it says so.
+  return (name.ends_with(".nii") || name.ends_with(".nii.gz")) &&
+         (std::filesystem::is_regular_file(file) || std::filesystem::is_symlink(file));
 }
 
 // Folders below `root` whose path from it fits a pattern; each part of the pattern stands for one level.
@@ -54,7 +56,7 @@ inline std::map<std::string, std::filesystem::path> volumes_in(const std::filesy
       if (std::filesystem::is_directory(entry) && !std::filesystem::is_symlink(entry))
         open.push_back(entry);
       else if (is_volume_file(entry))
-        found[std::filesystem::relative(entry, folder).string()] = entry;
+        found[entry.lexically_relative(folder).string()] = entry;
   }
   return found;
 }
@@ -70,7 +72,7 @@ inline std::vector<std::filesystem::path> matching_volumes(const std::map<std::s
   return found;
 }
 
-// Folders of one name in different places are told apart by the places.
+// The folders of cases by their own names; those that share one, by their paths.
 inline std::vector<std::string> ids_of_folders(const std::vector<std::filesystem::path>& folders,
                                                const std::filesystem::path& root) {
   std::map<std::string, int> count;
@@ -78,10 +80,13 @@ inline std::vector<std::string> ids_of_folders(const std::vector<std::filesystem
   std::vector<std::string> ids;
   for (const auto& folder : folders) {
     std::string id = folder.filename().string();
-    if (std::any_of(count.begin(), count.end(), [](const auto& one) { return one.second > 1; })) {
-      id = std::filesystem::relative(folder, root).string();
+    if (count[id] > 1) {
+      id = folder.lexically_relative(root).string();
       std::replace(id.begin(), id.end(), '/', '_');
     }
+    if (std::find(ids.begin(), ids.end(), id) != ids.end())
+      throw config_error(
+          text(root.string(), ": two folders of cases are called '", readable_name(id), "'; rename one"));
     ids.push_back(std::move(id));
   }
   return ids;
@@ -108,32 +113,41 @@ COMODAL_ONCE cohort_listing list_case_folders(const std::filesystem::path& root,
     throw config_error(
         text(root.string(), ": name the file of each modality with data.images, such as [\"t1=*_t1.nii.gz\"]"));
   check_modalities(c.modalities);
-  const auto folders = data_detail::matching_folders(root, options.case_folders);
-  const auto ids = data_detail::ids_of_folders(folders, root);
   std::vector<bool> fits(patterns.size() + 1);
   std::string an_example;
-  for (std::size_t i = 0; i < folders.size(); ++i) {
-    const auto volumes = data_detail::volumes_in(folders[i]);
+  std::vector<std::filesystem::path> folders;  // of cases
+  std::vector<std::map<std::string, std::filesystem::path>> contents;
+  for (const auto& folder : data_detail::matching_folders(root, options.case_folders)) {
+    auto volumes = data_detail::volumes_in(folder);
     if (an_example.empty())
       for (const auto& [path, file] : volumes) an_example += (an_example.empty() ? "" : ", ") + readable_name(path);
+    if (std::any_of(patterns.begin(), patterns.end(),
+                    [&](const auto& p) { return !data_detail::matching_volumes(volumes, p).empty(); })) {
+      folders.push_back(folder);
+      contents.push_back(std::move(volumes));
+    } else if (!options.label.empty() && !data_detail::matching_volumes(volumes, options.label).empty()) {
+      c.findings.push_back({finding::level::error, folder, "holds a label map, and no image that a pattern fits"});
+    } else if (!volumes.empty()) {
+      c.findings.push_back({finding::level::warning, folder, "is no case: it holds volumes, and no pattern fits one"});
+    }
+  }
+  const auto ids = data_detail::ids_of_folders(folders, root);
+  for (std::size_t i = 0; i < folders.size(); ++i) {
     listed_case one{{ids[i], std::vector<image_source>(patterns.size())}, {}};
-    bool any = false;
     const auto take = [&](const std::string& pattern, std::size_t number, std::string_view what, image_source& to) {
-      const auto found = data_detail::matching_volumes(volumes, pattern);
+      const auto found = data_detail::matching_volumes(contents[i], pattern);
+      if (found.empty()) return;
+      fits[number] = true;
+      to = found[0];
       if (found.size() > 1)
         c.findings.push_back(
             {finding::level::error, folders[i],
              text("the pattern '", pattern, "' of ", what, " fits ", found.size(), " files, ",
                   found[0].filename().string(), " and ", found[1].filename().string(), "; make it narrower"),
              ids[i]});
-      if (found.size() != 1) return;
-      fits[number] = any = true;
-      to = found[0];
     };
     for (std::size_t m = 0; m < patterns.size(); ++m) take(patterns[m], m, c.modalities[m], one.files.images[m]);
-    const bool has_image = any;
     if (!options.label.empty()) take(options.label, patterns.size(), "the label map", one.label);
-    if (!has_image) continue;  // another folder
     check_case_id(ids[i], folders[i].string());
     c.training.push_back(std::move(one));
   }
@@ -181,7 +195,7 @@ struct brats_reader {
                                                                     {"t1ce", late ? "-t1c" : "_t1ce"},
                                                                     {"t2", late ? "-t2w" : "_t2"}}};
     for (const auto& [name, tail] : names) o.images.push_back(text(name, "=*", tail, ".nii*"));
-    o.label = late ? "*-seg.nii*" : "*_seg.nii*";
+    if (o.label.empty()) o.label = late ? "*-seg.nii*" : "*_seg.nii*";
     o.case_folders = found.deeper ? "*/*" : "*";
     cohort_listing c = list_with(o);
     c.labels = {{"background", {0}}, {"necrotic core", {1}}, {"oedema", {2}}, {"enhancing tumour", {late ? 3 : 4}}};
@@ -200,7 +214,7 @@ struct brats_reader {
     const bool labelled = std::any_of(folders.begin(), folders.end(), [&](const auto& one) {
       return !data_detail::matching_volumes(data_detail::volumes_in(one), o.label).empty();
     });
-    if (!labelled) o.label.clear();
+    if (!labelled && options.label.empty()) o.label.clear();
     return list_case_folders(folder, o);
   }
   [[nodiscard]] static found_files found_in(const std::filesystem::path& path) {

@@ -8,6 +8,7 @@
 #include <comodal/data/file.hpp>
 
 #include <algorithm>
+#include <cctype>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -63,6 +64,17 @@ inline std::vector<csv_line> csv_lines(std::string_view bytes, const std::string
   return lines;
 }
 
+// A label map would become an image that the network sees.
+inline bool looks_like_another_column(const std::string& column) {
+  std::string name;
+  for (const char c : column) name += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (name.starts_with("label") || name.starts_with("seg") || name.ends_with("_seg")) return true;
+  for (const std::string_view word : {"mask", "truth", "ground_truth", "gt", "annotation", "set", "split", "fold",
+                                      "case", "id", "subject", "patient", "name"})
+    if (name == word) return true;
+  return name.empty() || name.front() == ' ' || name.back() == ' ';
+}
+
 }  // namespace data_detail
 
 /// Lists the cases of a CSV file. Its first line names the columns: `case`, `label` (may be missing), `set` (may be
@@ -86,6 +98,10 @@ COMODAL_ONCE cohort_listing list_case_list(const std::filesystem::path& file) {
   for (const std::string& column : columns) {
     if (column == "case" || column == "label" || column == "set") {
       role.push_back(column == "case" ? case_column : column == "label" ? label_column : set_column);
+    } else if (data_detail::looks_like_another_column(column)) {
+      throw io_error(text(name, ": its first line names the column \"", readable_name(column),
+                          "\": every column but \"case\", \"label\" and \"set\" is a modality; take it out, or call it "
+                          "as its sequence is called"));
     } else {
       role.push_back(static_cast<index>(c.modalities.size()));
       c.modalities.push_back(column);

@@ -20,8 +20,8 @@ namespace comodal::inline COMODAL_CONFIG {
 /// @throws io_error for a case that cannot be used, with its findings; config_error if there is no foreground voxel at
 /// all
 [[nodiscard]] inline ct_statistics ct_statistics_of(const std::vector<labelled_case>& cases, std::size_t modality,
-                                                    index onto = -1, const std::optional<int>& ignored = {},
-                                                    std::size_t per_case = 200000) {
+                                                    std::size_t per_case = 200000, index onto = -1,
+                                                    const std::optional<int>& ignored = {}) {
   std::vector<float> values;
   for (const labelled_case& one : cases) {
     if (!one.files.present(modality)) continue;

@@ -8,10 +8,13 @@
 #include <comodal/data/json.hpp>
 
 #include <algorithm>
+#include <charconv>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -43,6 +46,26 @@ inline std::vector<std::string> channel_names(const nlohmann::ordered_json& json
     throw io_error(text(name, ": \"channel_names\": ", failure.what()));
   }
   return names;
+}
+
+// The description with labels by name, {"oedema": 1}, also where they stand by value, {"1": "oedema"}, as in the
+// Decathlon.
+inline nlohmann::ordered_json with_labels_by_name(const nlohmann::ordered_json& json, const std::string& name) {
+  if (!json.is_object() || !json.contains("labels") || !json["labels"].is_object()) return json;
+  auto by_name = nlohmann::ordered_json::object();
+  for (const auto& entry : json["labels"].items()) {
+    int value = 0;
+    const std::string& key = entry.key();
+    const auto [end, failure] = std::from_chars(key.data(), key.data() + key.size(), value);
+    if (!entry.value().is_string() || failure != std::errc() || end != key.data() + key.size()) return json;
+    const auto label = entry.value().get<std::string>();
+    if (by_name.contains(label))
+      throw io_error(text(name, ": \"labels\": two values are called \"", readable_name(label), "\""));
+    by_name[label] = value;
+  }
+  nlohmann::ordered_json turned = json;
+  turned["labels"] = std::move(by_name);
+  return turned;
 }
 
 // The name by which nnU-Net marks the value of voxels that nobody looked at.
@@ -109,6 +132,23 @@ inline std::optional<int> ignored_value(const nlohmann::ordered_json& json, cons
   return value.get<int>();
 }
 
+// Why voxels would not come back as the regions that they are in; empty: they would.
+inline std::string region_order_fault(const std::vector<label_class>& classes, const std::vector<int>& order) {
+  const auto regions_of = [&](int value) {
+    std::vector<std::size_t> regions;
+    for (std::size_t r = 0; r < order.size(); ++r)
+      if (const auto& values = classes[r + 1].values; std::find(values.begin(), values.end(), value) != values.end())
+        regions.push_back(r);
+    return regions;
+  };
+  for (const int value : declared_values(classes))
+    if (const auto regions = regions_of(value); !regions.empty() && regions_of(order[regions.back()]) != regions)
+      return text("voxels of label ", value, " would be written as ", order[regions.back()],
+                  ", which is not in the same regions; declare outer regions first, and list for each a label that no "
+                  "later one holds");
+  return {};
+}
+
 // The label that each region is written as, where there are regions.
 inline std::vector<int> region_order(const nlohmann::ordered_json& json, const std::vector<label_class>& classes,
                                      const std::string& name) {
@@ -128,19 +168,8 @@ inline std::vector<int> region_order(const nlohmann::ordered_json& json, const s
   for (const int value : order)
     if (!std::binary_search(declared.begin(), declared.end(), value))
       throw io_error(text(name, ": \"regions_class_order\": ", value, " is no declared label"));
-  const auto regions_of = [&](int value) {
-    std::vector<std::size_t> regions;
-    for (std::size_t r = 0; r < order.size(); ++r)
-      if (const auto& values = classes[r + 1].values; std::find(values.begin(), values.end(), value) != values.end())
-        regions.push_back(r);
-    return regions;
-  };
-  for (const int value : declared)
-    if (const auto regions = regions_of(value); !regions.empty() && regions_of(order[regions.back()]) != regions)
-      throw io_error(text(name, ": \"regions_class_order\": voxels of label ", value, " would be written as ",
-                          order[regions.back()],
-                          ", which is not in the same regions; declare outer regions first, and list for each a label "
-                          "that no later one holds"));
+  if (const std::string words = region_order_fault(classes, order); !words.empty())
+    throw io_error(text(name, ": \"regions_class_order\": ", words));
   return order;
 }
 

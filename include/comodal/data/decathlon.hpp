@@ -10,7 +10,6 @@
 #include <comodal/data/nnunet_raw.hpp>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <set>
 #include <string>
@@ -21,28 +20,6 @@
 namespace comodal::inline COMODAL_CONFIG {
 
 namespace data_detail {
-
-// {"0": "background", "1": "oedema"}: names by value, as the Decathlon has them; else as nnU-Net's version 2.
-inline std::vector<label_class> decathlon_labels(const nlohmann::ordered_json& json, const std::string& name) {
-  if (!json.contains("labels")) return {};
-  nlohmann::ordered_json turned = json;
-  if (json["labels"].is_object()) {
-    auto by_name = nlohmann::ordered_json::object();
-    for (const auto& entry : json["labels"].items()) {
-      int value = 0;
-      const std::string& key = entry.key();
-      const auto [end, failure] = std::from_chars(key.data(), key.data() + key.size(), value);
-      if (!entry.value().is_string() || failure != std::errc() || end != key.data() + key.size())
-        return detail::label_classes(json, name);
-      const auto label = entry.value().get<std::string>();
-      if (by_name.contains(label))
-        throw io_error(text(name, ": \"labels\": two values are called \"", readable_name(label), "\""));
-      by_name[label] = value;
-    }
-    turned["labels"] = std::move(by_name);
-  }
-  return detail::label_classes(turned, name);
-}
 
 inline std::vector<std::string> decathlon_modalities(const nlohmann::ordered_json& json, const std::string& name,
                                                      std::size_t images) {
@@ -112,8 +89,12 @@ COMODAL_ONCE cohort_listing list_decathlon(const std::filesystem::path& path) {
   c.source = path.string();
   const auto& first = training[0].is_object() && training[0].contains("image") ? training[0]["image"] : training[0];
   c.modalities = data_detail::decathlon_modalities(json, name, first.is_array() ? first.size() : 1);
-  c.labels = data_detail::decathlon_labels(json, name);
-  if (c.has_regions()) c.region_order = detail::region_order(json, c.labels, name);
+  if (json.contains("labels")) {
+    const auto named = detail::with_labels_by_name(json, name);
+    c.labels = detail::label_classes(named, name);
+    if (c.has_regions()) c.region_order = detail::region_order(named, c.labels, name);
+    c.ignored = detail::ignored_value(named, c.labels, name);
+  }
   std::set<std::string> ids;
   std::string lines;
   const auto each = [&](const char* key, const auto& take) {

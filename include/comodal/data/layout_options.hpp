@@ -5,7 +5,9 @@
 #define COMODAL_DATA_LAYOUT_OPTIONS_HPP
 
 #include <comodal/data/cohort.hpp>
+#include <comodal/data/dataset_json.hpp>
 
+#include <algorithm>
 #include <charconv>
 #include <string>
 #include <string_view>
@@ -54,6 +56,9 @@ inline std::pair<std::string, std::string> name_and_rest(const std::string& word
   std::vector<label_class> classes{{"background", {0}}};
   for (const std::string& words : options.classes) {
     const auto [name, values] = data_detail::name_and_rest(words, "data.classes", "\"oedema=2\"");
+    if (name == detail::ignore_name)
+      throw config_error(
+          "data.classes: 'ignore' is no class; name the value of voxels that nobody looked at with data.ignore");
     label_class c{name, {}};
     const char *at = values.data(), *const end = at + values.size();
     for (;;) {
@@ -62,6 +67,10 @@ inline std::pair<std::string, std::string> name_and_rest(const std::string& word
       if (failure != std::errc() || (behind != end && *behind != '+'))
         throw config_error(text("data.classes: '", readable_name(words),
                                 "', expected label values such as \"oedema=2\", or \"whole tumour=1+2+4\""));
+      if (std::find(c.values.begin(), c.values.end(), value) != c.values.end() || (value == 0 && *behind == '+') ||
+          (value == 0 && !c.values.empty()))
+        throw config_error(text("data.classes: '", readable_name(words), "' has ", value,
+                                value == 0 ? ", the background, in its list" : " twice in its list"));
       c.values.push_back(value);
       if (behind == end) break;
       at = behind + 1;
@@ -92,7 +101,13 @@ inline void take_classes(cohort_listing& listing, const layout_options& options)
   if (listing.has_regions() && listing.region_order.empty())
     throw config_error(text("data.classes: has regions, so that data.region_order must say what each is written as: ",
                             listing.labels.size() - 1, " label values, outer regions first"));
+  if (!listing.has_regions() && !listing.region_order.empty())
+    throw config_error(
+        "data.region_order is for regions, such as \"whole tumour=1+2+4\"; data.classes has none: leave it out");
   check_labels(listing.labels, listing.region_order);
+  if (const std::string fault = detail::region_order_fault(listing.labels, listing.region_order);
+      listing.has_regions() && !fault.empty())
+    throw config_error("data.region_order: " + fault);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

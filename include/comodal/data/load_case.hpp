@@ -151,8 +151,21 @@ COMODAL_ONCE loaded_images load_images(const case_files& files, index onto) {
     c.header = headers[target];
     c.reference = files.name(readable[target]);
     c.grid = grids[target];
-    for (std::size_t r = 0; r < readable.size(); ++r)
-      if (!same_grid(grids[r], c.grid)) c.images[readable[r]] = resample_onto(c.images[readable[r]], c.grid);
+    for (std::size_t r = 0; r < readable.size(); ++r) {
+      if (same_grid(grids[r], c.grid)) continue;
+      const std::string name = files.name(readable[r]), target_name = c.reference.filename().string();
+      for (const auto& [file, of] : {std::pair{name, r}, {target_name, target}})
+        if (headers[of].qform_code <= 0 && headers[of].sform_code <= 0)
+          c.findings.push_back({finding::level::error, file,
+                                "has neither qform nor sform, so that nobody knows where it lies in the patient: it "
+                                "cannot be resampled, or resampled to"});
+      const double share = covered_share(grids[r], c.grid);
+      if (share < 0.5)
+        c.findings.push_back({share == 0 ? finding::level::error : finding::level::warning, name,
+                              text("shows ", static_cast<int>(std::lround(100 * share)), " % of the grid of ",
+                                   target_name, "; look whether both are of one patient and one visit")});
+      c.images[readable[r]] = resample_onto(c.images[readable[r]], c.grid);
+    }
     return c;
   }
   c.header = headers[0];

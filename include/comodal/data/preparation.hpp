@@ -126,6 +126,11 @@ class case_preparation {
   [[nodiscard]] const resampling* resampling_of_results() const {
     return steps_to_results() < m_steps.size() ? &std::get<resample_step>(m_steps.back()).to : nullptr;
   }
+  /// The number of steps to the grid of results.
+  [[nodiscard]] std::size_t steps_to_results() const {
+    const bool last = !m_steps.empty() && std::holds_alternative<resample_step>(m_steps.back());
+    return m_steps.size() - (last ? 1 : 0);
+  }
   /// The original grid in the closest RAS+ orientation.
   [[nodiscard]] geometry canonical() const { return to_canonical(original()); }
 
@@ -138,10 +143,13 @@ class case_preparation {
     return v;
   }
   /// A label map of the case after all steps. @throws geometry_error if it is not on the original grid
-  [[nodiscard]] label_volume label(label_volume v) const {
-    take_grid(v, original());
-    for (const preparation_step& one : m_steps)
-      v = std::visit([&](const auto& step) { return applied(step, std::move(v)); }, one);
+  [[nodiscard]] label_volume label(label_volume v) const { return label(std::move(v), 0, m_steps.size()); }
+  /// The same after the steps from number `first` to before `last`. @throws geometry_error if it is not on the grid
+  /// before them
+  [[nodiscard]] label_volume label(label_volume v, std::size_t first, std::size_t last) const {
+    take_grid(v, m_grids.at(first));
+    for (std::size_t s = first; s < last; ++s)
+      v = std::visit([&](const auto& step) { return applied(step, std::move(v)); }, m_steps.at(s));
     return v;
   }
   /// A result on the grid of results or on the prepared one (labels, or the probabilities of one channel), on the
@@ -160,10 +168,6 @@ class case_preparation {
   }
 
  private:
-  [[nodiscard]] std::size_t steps_to_results() const {
-    const bool last = !m_steps.empty() && std::holds_alternative<resample_step>(m_steps.back());
-    return m_steps.size() - (last ? 1 : 0);
-  }
   // A volume on another grid would be flipped as that one is. One affine for all: equal up to the tolerance.
   template <class Scalar>
   static void take_grid(volume<Scalar>& v, const geometry& expected) {

@@ -69,6 +69,11 @@ class reader_registry {
         options.images.empty() ? layout_of(source, key) : std::string(case_folders_reader::layout());
     if (!options.images.empty() && !std::filesystem::is_directory(source))
       throw config_error(text(key, " = '", source.string(), "': there is no such folder"));
+    const bool takes_label = !options.images.empty() || layout == brats_reader::layout();
+    if ((!options.label.empty() && !takes_label) || (options.case_folders != "*" && options.images.empty()))
+      throw config_error(text(options.label.empty() ? "data.case_folders" : "data.label", " is set, but the layout ",
+                              layout, " of ", source.string(),
+                              " says itself where its files are; name the images, too (data.images), or leave it out"));
     cohort_listing listing = m_readers.at(layout, key).list(source, options);
     take_classes(listing, options);
     return listing;

@@ -89,6 +89,26 @@ class image_spline {
 
 }  // namespace detail
 
+/// The share of the voxels of `grid` whose centres an image on `image` shows, from up to 64 places along each axis.
+/// @throws geometry_error if its affine is singular
+[[nodiscard]] inline double covered_share(const geometry& image, const geometry& grid) {
+  const affine3x4 way = compose(inverse(image.affine), grid.affine);
+  std::array<index, 3> step{};
+  for (std::size_t a = 0; a < 3; ++a) step[a] = (grid.size[a] + 63) / 64;
+  index shown = 0, all = 0;
+  for (index k = 0; k < grid.size[2]; k += step[2])
+    for (index j = 0; j < grid.size[1]; j += step[1])
+      for (index i = 0; i < grid.size[0]; i += step[0]) {
+        const point3 at = transform(way, {static_cast<double>(i), static_cast<double>(j), static_cast<double>(k)});
+        bool inside = true;
+        for (std::size_t a = 0; a < 3; ++a)
+          inside = inside && at[a] >= -0.5 && at[a] <= static_cast<double>(image.size[a]) - 0.5;
+        shown += inside;
+        ++all;
+      }
+  return all == 0 ? 0 : static_cast<double>(shown) / static_cast<double>(all);
+}
+
 /// The image at the voxels of `grid`: by cubic B-splines at their places in the patient, cut off at the range that it
 /// had. What it does not show takes its least value.
 /// @throws geometry_error if its affine is singular

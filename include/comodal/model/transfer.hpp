@@ -107,12 +107,12 @@ std::vector<T> with_channels(std::vector<T> values, const std::vector<T>& there,
 /// by the name of their modality, channels of logits by the name of their class, all others where name and shape are
 /// the same. What the other model lacks keeps its values.
 /// @param here the plan of the network @param file, there the other model and its plan @param weights which of its
-/// weights: "ema", "student"
+/// weights: "ema", "student" @param heads false: convolutions to logits keep their values
 /// @throws io_error for a damaged array
 template <tensor_backend Backend>
 transfer_summary transfer_parameters(const parameter_store<Backend>& to, const model_plan& here,
-                                     const safetensors_file& file, const model_plan& there,
-                                     const std::string& weights) {
+                                     const safetensors_file& file, const model_plan& there, const std::string& weights,
+                                     bool heads = true) {
   using T = typename Backend::scalar_type;
   const model_detail::parameter_names names(here, there);
   const auto classes = model_detail::channel_names_of(here), classes_there = model_detail::channel_names_of(there);
@@ -129,7 +129,7 @@ transfer_summary transfer_parameters(const parameter_store<Backend>& to, const m
     const bool head = std::find(parts.begin(), parts.end(), "head") != parts.end();
     shape wanted = p.value.shape();
     if (head) wanted.set(wanted.rank() - 1, static_cast<index>(classes_there.size()));
-    if (!(found->second.shape == wanted) || (head && !comparable)) continue;
+    if (!(found->second.shape == wanted) || (head && !(heads && comparable))) continue;
     auto values = found->second.template values<T>(name);
     if (!std::all_of(values.begin(), values.end(), [](T v) { return std::isfinite(v); }))
       throw io_error(text("array '", name, "' holds NaN or infinite values: its training diverged"));

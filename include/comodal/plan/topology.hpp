@@ -34,7 +34,7 @@ struct network_topology {
 /// Halves, from stage to stage, every axis that has at least twice `smallest` voxels left and whose voxels are less
 /// than twice as long as the shortest of these; a single axis is halved while it has three times as many. Filters span
 /// 3 voxels along an axis from the stage on at which its voxels are less than twice as long as the shortest, and along
-/// all axes at the coarsest stage. The patch is enlarged to a multiple of the strides.
+/// all axes at the coarsest stage. There are two stages at least. The patch is enlarged to a multiple of the strides.
 /// @param spacing mm along (D, H, W) @param patch at least 1 voxel along each
 [[nodiscard]] inline network_topology topology_of(std::array<double, 3> spacing, const extent3& patch,
                                                   index smallest = 4) {
@@ -63,6 +63,13 @@ struct network_topology {
     }
     t.strides.push_back(stride);
     t.kernel_size.push_back(kernel);
+  }
+  if (t.strides.empty()) {  // a network has two stages at least
+    extent3 stride{1, 1, 1};
+    for (std::size_t a = 0; a < 3; ++a)
+      if (patch[a] >= smallest) stride[a] = 2;
+    t.strides.push_back(stride);
+    t.kernel_size.push_back({3, 3, 3});
   }
   t.kernel_size.push_back({3, 3, 3});
   const extent3 total = t.total_stride();
