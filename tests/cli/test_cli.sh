@@ -90,7 +90,7 @@ refuses 2 "augment.preset = 'nnunett': this program has no set of augmentation o
 refuses 2 "model.blocks: 1 entries, expected 2" "$comodal" train tiny.toml wrong --model.blocks '[3]'
 refuses 2 "method.name = 'mean_techer': this program has no method of that name; did you mean 'mean_teacher'?" "$comodal" train tiny.toml wrong --method.name mean_techer
 refuses 2 "loss.segmentation = 'dice': this program has no segmentation loss of that name" "$comodal" train tiny.toml wrong --loss.segmentation dice
-refuses 2 "data.normalise = 'zscore': this program has no normalisation of that name" "$comodal" train tiny.toml wrong --data.normalise '["zscore"]'
+refuses 2 "data.normalise = 'histogram': this program has no normalisation of that name" "$comodal" train tiny.toml wrong --data.normalise '["histogram"]'
 refuses 2 "command line: 'method.mean_teacher.ramp': belongs to the method 'mean_teacher', but method.name = 'contrastive_mutual_learning'" "$comodal" train tiny.toml wrong --method.mean_teacher.ramp 0.5
 refuses 2 "batch.patch_size = 0: expected from 1 to 1024 voxels" "$comodal" train tiny.toml wrong --batch.patch_size '[0, 16, 8]'
 refuses 2 "prefetch.depth = 0: expected 1 to 1024" "$comodal" train tiny.toml wrong --prefetch.depth 0
