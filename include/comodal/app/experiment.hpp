@@ -43,6 +43,18 @@ namespace app_detail {
 
 }  // namespace app_detail
 
+namespace app_detail {
+
+// Before a volume is read. @throws config_error
+inline void expect_classes(const cohort& c) {
+  if (c.labels.empty())
+    throw config_error(text(c.source,
+                            ": says nothing of its label values; name the classes with data.classes, such as "
+                            "[\"core=1\", \"oedema=2\"]"));
+}
+
+}  // namespace app_detail
+
 namespace app {
 
 /// One experiment: what is trained, on what, and how. Paths are as given: relative ones start at the current folder.
@@ -213,10 +225,6 @@ struct experiment {
       throw config_error(
           "data.folder is not set: name the folder of a data set in the experiment file, or give --data.folder");
     const auto listing = names.readers.list(folder, "data.folder", layout);
-    if (listing.labels.empty())
-      throw config_error(text(folder,
-                              ": says nothing of its label values; name the classes with data.classes, such as "
-                              "[\"core=1\", \"oedema=2\"]"));
     const auto base = std::filesystem::is_directory(folder) ? std::filesystem::path(folder)
                                                             : std::filesystem::path(folder).parent_path();
     const auto lists = splits.empty() ? std::filesystem::path() : base / splits;

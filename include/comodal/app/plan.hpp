@@ -106,6 +106,7 @@ plan_summary plan(const plan_request& request, const registry<Backend>& names = 
   const cohort data = e.read_cohort(names);
   watch.warn(data.findings);
   refuse_errors(data.findings);
+  app_detail::expect_classes(data);
   if (data.labelled.empty()) throw config_error(text(request.source.string(), ": has no labelled case to train on"));
   watch.tell(text("reading ", data.labelled.size(), " labelled and ", data.unlabelled.size(), " unlabelled cases"));
 

@@ -83,6 +83,7 @@ class training {
     m_e.take_default_options(names);
     m_watch.warn(m_cohort.findings);
     refuse_errors(m_cohort.findings);
+    app_detail::expect_classes(m_cohort);
     if (m_cohort.labelled.empty()) throw config_error(text(e.folder, ": has no labelled case to train on"));
     if (!resume) refuse_used_folder();
     expect_writable(m_folder);
