@@ -32,6 +32,6 @@ if [ -z "${2:-}" ] && [ "$count" -gt 60 ]; then
 fi
 # Options of GCC alone are not known to Clang; its OpenMP finds omp.h in libomp-19-dev.
 xargs -P 2 -L 1 sh -c '
-  words=$(clang-tidy-19 --quiet -p "$0" --header-filter="/$2\$" --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument --extra-arg=-Wno-deprecated-declarations "$1" 2>/dev/null) && [ -z "$words" ] && exit 0
+  words=$(clang-tidy-19 --quiet -p "$0" --header-filter="/$2\$" --extra-arg=-Wno-unknown-warning-option --extra-arg=-Wno-ignored-optimization-argument --extra-arg=-Wno-unused-command-line-argument --extra-arg=-Wno-deprecated-declarations "$1" 2>/dev/null) && [ -z "$words" ] && exit 0
   printf "%s\n" "$words"
   exit 1' "$build" <"$units"
