@@ -192,7 +192,7 @@ void add_options(list& all) {
       .call("import", {"import", "HERE/nowhere", "OUT"}, {"source = '", "there is no such folder"})
       .call("import into a used folder", {"import", "DATA", "DATA"}, {"is not empty; name a new folder"})
       .call("import by a wrong pattern", {"import", "DATA", "OUT", "--images", "t1=*_zz*", "--classes", "x=1"},
-            {"'*_zz*' (t1) fits no file in", "imagesTr"})
+            {"'*_zz*' (t1) fits no file in", "its first folder holds a_0000.nii.gz"})
       .call("import with wrong classes", {"import", "DATA", "OUT", "--classes", "x=one"},
             {"'x=one', expected label values"})
       .call("a list that is none", {"check", "HERE/cases.csv"}, {"cases.csv: line 2: a quotation mark is not closed"},
