@@ -74,22 +74,26 @@ inline void spline_coefficients(std::vector<line_values>& c) {
   const std::size_t n = c.size();
   line_values start{};
   double power = 1;
-  for (std::size_t t = 0; t < std::min<std::size_t>(n, 40); ++t, power *= pole)
+  for (std::size_t t = 0; t < std::min<std::size_t>(n, 40); ++t, power *= pole) {
 #pragma omp simd
     for (std::size_t l = 0; l < resampled_lanes; ++l) start[l] += power * c[t][l];
+  }
   c[0] = start;
-  for (std::size_t t = 1; t < n; ++t)
+  for (std::size_t t = 1; t < n; ++t) {
 #pragma omp simd
     for (std::size_t l = 0; l < resampled_lanes; ++l) c[t][l] += pole * c[t - 1][l];
+  }
 #pragma omp simd
   for (std::size_t l = 0; l < resampled_lanes; ++l)
     c[n - 1][l] = pole / (pole * pole - 1) * (c[n - 1][l] + pole * c[n - 2][l]);
-  for (std::size_t t = n - 1; t-- > 0;)
+  for (std::size_t t = n - 1; t-- > 0;) {
 #pragma omp simd
     for (std::size_t l = 0; l < resampled_lanes; ++l) c[t][l] = pole * (c[t + 1][l] - c[t][l]);
-  for (auto& row : c)
+  }
+  for (auto& row : c) {
 #pragma omp simd
     for (std::size_t l = 0; l < resampled_lanes; ++l) row[l] *= 6;
+  }
 }
 
 }  // namespace detail

@@ -38,8 +38,9 @@ namespace comodal::inline COMODAL_CONFIG {
 /// three.
 [[nodiscard]] inline std::vector<double> window_weights(index p) {
   std::vector<double> weights;
+  const index centre = p / 2;
   for (index i = 0; i < p; ++i) {
-    const double x = static_cast<double>(i - p / 2) / (static_cast<double>(p) / 8);
+    const double x = static_cast<double>(i - centre) / (static_cast<double>(p) / 8);
     weights.push_back(std::exp(-0.5 * x * x));
   }
   return weights;
