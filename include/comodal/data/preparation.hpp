@@ -50,8 +50,10 @@ using preparation_step = std::variant<orient_step, crop_step, normalise_step, re
 }
 
 /// What a step makes of the image of a modality.
-[[nodiscard]] inline image_volume applied(const orient_step&, image_volume v, std::size_t) { return to_canonical(v); }
-[[nodiscard]] inline image_volume applied(const crop_step& step, image_volume v, std::size_t) {
+[[nodiscard]] inline image_volume applied(const orient_step&, const image_volume& v, std::size_t) {
+  return to_canonical(v);
+}
+[[nodiscard]] inline image_volume applied(const crop_step& step, const image_volume& v, std::size_t) {
   return crop(v, step.kept);
 }
 [[nodiscard]] inline image_volume applied(const normalise_step& step, image_volume v, std::size_t modality) {
@@ -66,8 +68,8 @@ using preparation_step = std::variant<orient_step, crop_step, normalise_step, re
 }
 
 /// What a step makes of a label map.
-[[nodiscard]] inline label_volume applied(const orient_step&, label_volume v) { return to_canonical(v); }
-[[nodiscard]] inline label_volume applied(const crop_step& step, label_volume v) { return crop(v, step.kept); }
+[[nodiscard]] inline label_volume applied(const orient_step&, const label_volume& v) { return to_canonical(v); }
+[[nodiscard]] inline label_volume applied(const crop_step& step, const label_volume& v) { return crop(v, step.kept); }
 [[nodiscard]] inline label_volume applied(const normalise_step&, label_volume v) { return v; }
 [[nodiscard]] inline label_volume applied(const resample_step& step, const label_volume& v) {
   return resample_labels(v, step.to);
@@ -76,11 +78,12 @@ using preparation_step = std::variant<orient_step, crop_step, normalise_step, re
 /// What a result on the grid after a step is on the grid before it.
 /// @param outside the value of voxels that the step left out
 template <class Scalar>
-[[nodiscard]] volume<Scalar> undone(const orient_step&, volume<Scalar> v, const geometry& before, Scalar) {
+[[nodiscard]] volume<Scalar> undone(const orient_step&, const volume<Scalar>& v, const geometry& before, Scalar) {
   return from_canonical(v, before);
 }
 template <class Scalar>
-[[nodiscard]] volume<Scalar> undone(const crop_step& step, volume<Scalar> v, const geometry& before, Scalar outside) {
+[[nodiscard]] volume<Scalar> undone(const crop_step& step, const volume<Scalar>& v, const geometry& before,
+                                    Scalar outside) {
   return uncrop(v, step.kept, before, outside);
 }
 template <class Scalar>
