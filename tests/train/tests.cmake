@@ -1,6 +1,6 @@
 comodal_test(train/optimiser)
 comodal_test(train/update)
-comodal_test(train/step)
+comodal_test(train/step TIMEOUT 900)
 comodal_test(train/trainer)
 comodal_test(train/allocations)
 comodal_test(train/memory_budget)
