@@ -147,7 +147,7 @@ class importer {
     for (std::size_t m = 0; m < files.images.size(); ++m) {
       const image_source& source = files.images[m];
       if (source.empty()) continue;
-      const auto to = m_request.folder / sub / text(files.id, "_", std::to_string(10000 + m).substr(1), m_ending);
+      const auto to = m_request.folder / sub / text(files.id, "_", modality_number(m), m_ending);
       link_or(source, to, true, [&] {
         const auto file = m_loader.load(source);
         write_nifti(to, file.content, file.header);

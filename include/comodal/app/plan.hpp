@@ -67,10 +67,6 @@ inline std::string rounded(double value) {
   char words[64];
   return {words, std::to_chars(words, words + sizeof words, value, std::chars_format::general, 3).ptr};
 }
-template <class T>
-std::string backwards(const std::array<T, 3>& values) {
-  return text(values[2], " x ", values[1], " x ", values[0]);
-}
 inline std::string backwards(const std::array<double, 3>& values) {
   return text(rounded(values[2]), " x ", rounded(values[1]), " x ", rounded(values[0]));
 }
@@ -145,10 +141,11 @@ plan_summary plan(const plan_request& request, const registry<Backend>& names = 
   const auto keys = e.keys();
   app_detail::planned_file file(keys);
   file.add("data.folder", "");
+  experiment defaults;
+  const auto default_keys = defaults.keys();
   visit_layout_options(request.layout, [&](std::string_view name, const auto&, const char*) {
     const std::string key = text("data.", name);
-    experiment defaults;
-    if (keys.shown(key) != defaults.keys().shown(key)) file.add(key, "");
+    if (keys.shown(key) != default_keys.shown(key)) file.add(key, "");
   });
   file.add("data.normalise", "per modality: by its name (CT, PET), nonzero where images are skull-stripped, else head");
   if (!e.resample_to.empty())

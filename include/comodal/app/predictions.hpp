@@ -70,9 +70,6 @@ inline constexpr std::size_t most_modalities_of_subsets = 8;
 /// The folder of uncertainty maps below that of the predictions.
 inline constexpr const char* uncertainty_folder = "uncertainty";
 
-/// A modality's number as files are named: "0002".
-[[nodiscard]] inline std::string modality_number(std::size_t m) { return std::to_string(10000 + m).substr(1); }
-
 inline void write_predictions(const std::filesystem::path& folder, const predictions& of) {
   nlohmann::ordered_json description{{"model", of.model},
                                      {"outputs", of.outputs},

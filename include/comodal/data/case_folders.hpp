@@ -159,7 +159,7 @@ COMODAL_ONCE cohort_listing list_case_folders(const std::filesystem::path& root,
           text("data.images: '", patterns[m], "' (", c.modalities[m], ") fits no file in ", root.string(), ": ", has));
   if (!options.label.empty() && !fits[patterns.size()])
     throw config_error(text("data.label: '", options.label, "' fits no file in ", root.string(), ": ", has));
-  std::sort(c.training.begin(), c.training.end(), [](const auto& a, const auto& b) { return a.files.id < b.files.id; });
+  sort_by_id(c);
   return c;
 }
 #endif

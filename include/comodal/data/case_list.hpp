@@ -152,8 +152,7 @@ COMODAL_ONCE cohort_listing list_case_list(const std::filesystem::path& file) {
       faults += (faults.empty() ? "" : "\n") + std::string(failure.what());
     }
   if (!faults.empty()) throw io_error(faults);
-  std::sort(c.training.begin(), c.training.end(), [](const auto& a, const auto& b) { return a.files.id < b.files.id; });
-  std::sort(c.test.begin(), c.test.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  sort_by_id(c);
   return c;
 }
 #endif

@@ -7,11 +7,20 @@
 #include <comodal/core/ladder.hpp>
 #include <comodal/data/cohort.hpp>
 
+#include <algorithm>
 #include <concepts>
 #include <filesystem>
 #include <string_view>
 
 namespace comodal::inline COMODAL_CONFIG {
+
+/// Sorts the cases of a listing by id, as every reader does.
+inline void sort_by_id(cohort_listing& listing) {
+  std::sort(listing.training.begin(), listing.training.end(),
+            [](const listed_case& a, const listed_case& b) { return a.files.id < b.files.id; });
+  std::sort(listing.test.begin(), listing.test.end(),
+            [](const case_files& a, const case_files& b) { return a.id < b.id; });
+}
 
 namespace detail {
 

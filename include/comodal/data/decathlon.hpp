@@ -58,7 +58,7 @@ inline case_files decathlon_case(const nlohmann::ordered_json& entry, const std:
   files.id = id_of_file(file);
   const std::string name = file.filename().string(), ending = name.substr(files.id.size());
   const auto numbered = [&](std::size_t m) {
-    return file.parent_path() / text(files.id, "_", std::to_string(10000 + m).substr(1), ending);
+    return file.parent_path() / text(files.id, "_", modality_number(m), ending);
   };
   if (!std::filesystem::exists(file) && std::filesystem::exists(numbered(0))) {
     for (std::size_t m = 0; m < modalities; ++m)
@@ -120,8 +120,7 @@ COMODAL_ONCE cohort_listing list_decathlon(const std::filesystem::path& path) {
   for (const char* key : {"test", "testing"})
     each(key, [&](case_files files, const image_source&) { c.test.push_back(std::move(files)); });
   if (!lines.empty()) throw io_error(lines);
-  std::sort(c.training.begin(), c.training.end(), [](const auto& a, const auto& b) { return a.files.id < b.files.id; });
-  std::sort(c.test.begin(), c.test.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  sort_by_id(c);
   return c;
 }
 #endif

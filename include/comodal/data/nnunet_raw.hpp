@@ -20,6 +20,9 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
+/// A modality's number as files are named: "0002".
+[[nodiscard]] inline std::string modality_number(std::size_t m) { return std::to_string(10000 + m).substr(1); }
+
 /// The cases of a folder of images CASE_0000.nii.gz, CASE_0001.nii.gz, ... (imagesTr, imagesTs, or what `predict` is
 /// given), sorted by id.
 /// @param modalities their number M

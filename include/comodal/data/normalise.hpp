@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <concepts>
 #include <iterator>
 #include <limits>
 #include <string>
@@ -27,7 +28,8 @@ struct ct_statistics {
 
 /// The point below which the share `q` of the values lies, 0 <= q <= 1, with linear interpolation (NumPy's default).
 /// Reorders the values. @throws shape_error without values
-[[nodiscard]] inline double quantile(std::vector<float>& values, double q) {
+template <std::floating_point T>
+[[nodiscard]] double quantile(std::vector<T>& values, double q) {
   if (values.empty()) throw shape_error("quantile: no values");
   const double place = q * static_cast<double>(values.size() - 1);
   const auto lower = static_cast<std::ptrdiff_t>(place);

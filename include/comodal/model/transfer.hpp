@@ -126,7 +126,9 @@ transfer_summary transfer_parameters(const parameter_store<Backend>& to, const m
     const auto found = file.arrays.find(name);
     if (found == file.arrays.end()) continue;
     const auto parts = model_detail::parts_of(p.name);
-    const bool head = std::find(parts.begin(), parts.end(), "head") != parts.end();
+    const bool named_head = std::find(parts.begin(), parts.end(), "head") != parts.end();
+    const bool head = named_head && p.value.extent(-1) == static_cast<index>(classes.size());
+    if (named_head && !head && classes != classes_there) continue;  // of something else than logits, by class
     shape wanted = p.value.shape();
     if (head) wanted.set(wanted.rank() - 1, static_cast<index>(classes_there.size()));
     if (!(found->second.shape == wanted) || (head && !(heads && comparable))) continue;

@@ -121,9 +121,9 @@ inline case_numbers numbers_of(const case_files& files, const cohort_fingerprint
     for (const auto& one : numbers)
       if (!std::isnan(one.zeros[m])) zeros.push_back(one.zeros[m]);
     const std::string by_name = plan_detail::normalisation_by_name(c.modalities[m]);
-    found.normalise.push_back(!by_name.empty()                                   ? by_name
-                              : !zeros.empty() && percentile(zeros, 0.5) >= 0.25 ? "nonzero"
-                                                                                 : "head");
+    found.normalise.push_back(!by_name.empty()                                 ? by_name
+                              : !zeros.empty() && quantile(zeros, 0.5) >= 0.25 ? "nonzero"
+                                                                               : "head");
   }
   return found;
 }

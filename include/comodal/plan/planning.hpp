@@ -5,6 +5,7 @@
 #ifndef COMODAL_PLAN_PLANNING_HPP
 #define COMODAL_PLAN_PLANNING_HPP
 
+#include <comodal/data/normalise.hpp>
 #include <comodal/plan/topology.hpp>
 
 #include <algorithm>
@@ -21,23 +22,13 @@ struct case_extent {
   std::array<double, 3> spacing{};  // mm
 };
 
-/// The share `q` of values lies below it, with linear interpolation between neighbours (NumPy's default).
-[[nodiscard]] inline double percentile(std::vector<double> values, double q) {
-  if (values.empty()) throw shape_error("percentile: no values");
-  std::sort(values.begin(), values.end());
-  const double place = q * static_cast<double>(values.size() - 1);
-  const auto lower = static_cast<std::size_t>(place);
-  if (lower + 1 >= values.size()) return values.back();
-  return values[lower] + (place - static_cast<double>(lower)) * (values[lower + 1] - values[lower]);
-}
-
 namespace plan_detail {
 
 template <class Value>
 double percentile_of(const std::vector<case_extent>& cases, double q, const Value& value) {
   std::vector<double> all;
   for (const case_extent& one : cases) all.push_back(static_cast<double>(value(one)));
-  return percentile(std::move(all), q);
+  return quantile(all, q);
 }
 
 }  // namespace plan_detail
