@@ -4,6 +4,7 @@
 //                                        MASK is the file that `comodal predict` would write
 // Without arguments it segments a phantom with an untrained network: its images as floats, and as int16 with a scale.
 #include <comodal/core/runtime.hpp>
+#include <comodal/data/nifti_write.hpp>
 #include <comodal/data/phantom_case.hpp>
 #include <comodal/infer/predict_case.hpp>
 #include <comodal/model/make_network.hpp>

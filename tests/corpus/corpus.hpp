@@ -4,7 +4,7 @@
 #ifndef COMODAL_TESTS_CORPUS_HPP
 #define COMODAL_TESTS_CORPUS_HPP
 
-#include <comodal/data/nifti.hpp>
+#include <comodal/data/nifti_write.hpp>
 
 #include <cstring>
 #include <filesystem>

@@ -5,7 +5,7 @@
 #define COMODAL_TESTS_DATA_FILES_HPP
 
 #include <comodal/core/random.hpp>
-#include <comodal/data/nifti.hpp>
+#include <comodal/data/nifti_write.hpp>
 
 #include <filesystem>
 #include <string>

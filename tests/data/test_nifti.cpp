@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #define BOOST_TEST_MODULE data_nifti
-#include <comodal/data/nifti.hpp>
+#include <comodal/data/nifti_write.hpp>
 
 #include "files.hpp"
 

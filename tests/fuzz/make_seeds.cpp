@@ -2,7 +2,7 @@
 // Writes the first inputs of the fuzzers, which stand in tests/fuzz/seeds: fuzz_seeds FOLDER.
 #include <comodal/app/settings.hpp>
 #include <comodal/data/batch.hpp>
-#include <comodal/data/nifti.hpp>
+#include <comodal/data/nifti_write.hpp>
 #include <comodal/model/model_file.hpp>
 #include <comodal/model/network_presets.hpp>
 #include <comodal/train/optimiser_options.hpp>

@@ -3,7 +3,7 @@
 // read again.
 #include "fuzz.hpp"
 
-#include <comodal/data/nifti.hpp>
+#include <comodal/data/nifti_write.hpp>
 
 using namespace comodal;  // but `index`, which is in the C library, too
 

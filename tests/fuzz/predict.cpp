@@ -7,6 +7,7 @@
 #include <comodal/core/runtime.hpp>
 #include <comodal/data/case_data.hpp>
 #include <comodal/data/ct_statistics.hpp>
+#include <comodal/data/nifti_write.hpp>
 #include <comodal/infer/predict_case.hpp>
 
 using namespace comodal;  // but `index`, which is in the C library, too
@@ -35,7 +36,7 @@ network_output<B> forward(const std::vector<variable<B>>& volumes, const presenc
   network_output<B> out;
   const auto logits = [](const variable<B>& x) { return concat(std::vector{x, scale(x, -1)}); };
   out.fused = logits(weighted_sum(volumes, present.share()));
-  if (request.outputs == network_outputs::all)
+  if (request.outputs != network_outputs::fused_only)
     for (const auto& x : volumes) out.branches.push_back(logits(x));
   return out;
 }

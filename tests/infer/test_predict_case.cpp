@@ -3,6 +3,7 @@
 #define BOOST_TEST_MODULE infer_predict_case
 #include <boost/test/unit_test.hpp>
 
+#include <comodal/data/nifti_write.hpp>
 #include <comodal/infer/predict_case.hpp>
 
 #include <nn/support.hpp>
@@ -24,7 +25,7 @@ struct known_network {
                                           const forward_request& request) const {
     network_output<B> out;
     out.fused = nearest(weighted_sum(volumes, present.share()));
-    if (request.outputs == network_outputs::all)
+    if (request.outputs != network_outputs::fused_only)
       for (const auto& x : volumes) out.branches.push_back(nearest(shift(scale(x, -1), 2)));
     return out;
   }
@@ -222,7 +223,7 @@ BOOST_FIXTURE_TEST_CASE(the_network_is_told_what_is_there_and_what_is_wanted, pr
   };
   using rows = std::vector<std::vector<double>>;
   using list = std::vector<network_outputs>;
-  const auto fused_only = network_outputs::fused_only, all = network_outputs::all;
+  const auto fused_only = network_outputs::fused_only, all = network_outputs::logits;
   BOOST_TEST(ask({}) == "fused");
   BOOST_TEST((asked == rows{{1, 0, 1}} && outputs == list{fused_only}));
   BOOST_TEST(ask({true, true, false}) == "fused, branch T1, branch FLAIR");

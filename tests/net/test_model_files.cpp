@@ -5,6 +5,7 @@
 #include <boost/test/data/monomorphic.hpp>
 #include <boost/test/data/test_case.hpp>
 
+#include <comodal/data/nifti_write.hpp>
 #include <comodal/data/nnunet_raw.hpp>
 #include <comodal/infer/predict_case.hpp>
 #include <comodal/model/make_network.hpp>

@@ -1,4 +1,3 @@
 comodal_test(nn/arena)
 comodal_test(nn/parameters)
 comodal_test(nn/layers)
-comodal_test(nn/safetensors)

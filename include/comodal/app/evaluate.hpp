@@ -4,12 +4,12 @@
 #ifndef COMODAL_APP_EVALUATE_HPP
 #define COMODAL_APP_EVALUATE_HPP
 
-#include <comodal/app/mask_folder.hpp>
+#include <comodal/app/judged_folder.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/data/folder.hpp>
+#include <comodal/metric/paired_comparison.hpp>
 #include <comodal/metric/summary_json.hpp>
 #include <comodal/metric/tables.hpp>
-#include <comodal/metric/uncertainty_report.hpp>
 
 #include <algorithm>
 #include <filesystem>
@@ -37,13 +37,17 @@ struct evaluate_request {
   bool common = false;                 // score only the cases of which every folder has a mask
   bool uncertainty = false;            // also judge the uncertainty maps that `predict` wrote
   uncertainty_options uncertainties = {};
+  bool lesions = false;  // also score lesion by lesion
+  lesion_options lesion_rules = {};
 };
 
 /// What `evaluate` came to: the scores of each folder, in the order of the request, and the table of all.
 struct evaluate_summary {
   std::vector<method_scores> methods;
   text_table table;
-  std::vector<uncertainty_summary> uncertainty;  // one per folder, if asked for
+  std::vector<uncertainty_summary> uncertainty;    // one per folder, if asked for
+  std::vector<std::vector<lesion_score>> lesions;  // the same
+  std::vector<paired_difference> differences;      // of the other folders from the first
 };
 
 }  // namespace app
@@ -144,49 +148,6 @@ inline std::vector<case_score> score_folder(const mask_folder& masks, const std:
   return scores;
 }
 
-// @throws io_error for a folder without uncertainty maps
-inline void expect_uncertainty(const std::filesystem::path& folder) {
-  if (read_predictions(folder).uncertainty.empty())
-    throw io_error(
-        text(folder.string(),
-             ": has no uncertainty map; run `predict` with --uncertainty (a case of one modality gets none)"));
-}
-
-// The uncertainty maps of a folder against the labels; every fused mask has one (see `score_folder`).
-inline uncertainty_summary judge_folder(const std::filesystem::path& folder, const std::filesystem::path& labels,
-                                        const uncertainty_options& options, const std::optional<int>& ignored,
-                                        const std::set<std::string>* only = nullptr) {
-  const predictions d = read_predictions(folder);
-  const auto truth = masks_of(labels);
-  std::vector<uncertainty_score> cases;
-  std::vector<std::string> without;
-  voxel_uncertainty pooled;
-  for (const auto& [id, file] : predicted_masks(folder, d, "fused")) {
-    if (!truth.contains(id) || (only != nullptr && !only->contains(id))) continue;
-    if (std::find(d.uncertainty.begin(), d.uncertainty.end(), readable_name(id)) == d.uncertainty.end()) {
-      without.push_back(id);
-      continue;
-    }
-    const std::filesystem::path place = folder / uncertainty_folder / file.filename();
-    try {
-      label_volume found = read_mask(file, d.labels), reference = read_mask(truth.at(id), d.labels, ignored);
-      leave_out(found, reference, ignored);
-      cases.push_back(score_uncertainty(read_nifti(place), found, reference, d.labels, id, pooled, options));
-    } catch (const config_error& failure) {
-      throw io_error(text(place.string(), ": ", failure.what()));
-    }
-  }
-  auto summary = summarise_uncertainty(std::move(cases), pooled, options);
-  summary.without_map = std::move(without);
-  return summary;
-}
-
-inline void write_uncertainty(const std::filesystem::path& folder, const uncertainty_summary& summary,
-                              const uncertainty_options& options) {
-  write_text(folder / "uncertainty.csv", to_csv(uncertainty_table(summary)));
-  write_text(folder / "uncertainty.json", uncertainty_json(summary, options));
-}
-
 // Tables of another program must not be replaced by ours: nnU-Net's summary.json has the same name.
 inline void refuse_foreign_tables(const std::filesystem::path& folder) {
   const auto starts = [](const std::filesystem::path& file, std::string_view words) {
@@ -275,8 +236,9 @@ inline void write_scores(const mask_folder& masks, const std::filesystem::path& 
 namespace app {
 
 /// Scores folders of masks against labels, and writes `scores.csv` and `summary.json`; if uncertainty is asked for,
-/// `uncertainty.csv` and `uncertainty.json`, too. Cases without a mask or without a label are not scored; that is a
-/// warning, or an error if `complete` is asked for.
+/// `uncertainty.csv` and `uncertainty.json`, too; if lesions are, `lesions.csv`; of several folders, `comparison.csv`
+/// in the folder `out`. Cases without a mask or without a label are not scored; that is a warning, or an error if
+/// `complete` is asked for.
 /// @throws io_error for a folder without masks, or whose classes nobody knows, or without the uncertainty that is asked
 /// for; a mask with an undeclared label, or on another grid than its label
 [[nodiscard]] inline evaluate_summary evaluate(const evaluate_request& request, const observer& watch = {}) {
@@ -307,10 +269,22 @@ namespace app {
                                                              masks.ignored, request.common ? &common : nullptr));
       app_detail::write_uncertainty(tables, summary.uncertainty.back(), request.uncertainties);
     }
+    if (request.lesions) {
+      auto rules = request.lesion_rules;
+      rules.hd95 = request.options.hd95;
+      summary.lesions.push_back(
+          app_detail::score_lesions_of(masks, request.labels, rules, request.common ? &common : nullptr));
+      write_text(tables / "lesions.csv", to_csv(lesion_table(summary.lesions.back(), rules)));
+    }
     watch.show(
         {"folder", 0, static_cast<index>(summary.methods.size()), static_cast<index>(request.predictions.size())});
   }
   app_detail::warn_of_other_cases(summary.methods, watch);
+  summary.differences = paired_differences(summary.methods);
+  if (!summary.differences.empty() && !request.out.empty()) {
+    make_folder(request.out);
+    write_text(request.out / "comparison.csv", to_csv(paired_table(summary.differences, -1)));
+  }
   summary.table = summary.methods.size() == 1 ? summary_table(summary.methods[0].scores, request.options)
                                               : comparison_table(summary.methods, request.options);
   return summary;

@@ -75,6 +75,7 @@ struct experiment {
   index margin = 4;                            // voxels around the head box
   std::string resample_to;                     // modality whose grid the others are resampled to; empty: they share one
   std::array<double, 3> spacing{};             // mm along R, A, S that volumes are resampled to; 0: as they are
+  std::string cache;                           // folder of prepared cases; empty: they are kept in memory
   std::string init;                            // [train] model file whose weights to begin with; empty: random ones
   // [compute]
   index threads = 0;  // 0: all cores
@@ -284,6 +285,7 @@ struct experiment {
     s.bind("data.margin", margin);
     s.bind("data.resample_to", resample_to, "modality whose grid the others are resampled to; empty: they share one");
     s.bind("data.spacing", spacing, "mm along R, A, S that volumes are resampled to; 0: as they are");
+    s.bind("data.cache", cache, "folder of prepared cases, made once; empty: they are kept in memory");
     s.bind("model.preset", network_preset, app_detail::preset_comment(network_preset_names()));
     visit_network_options(network, [&](std::string_view name, auto& value) { s.bind(text("model.", name), value); });
   }

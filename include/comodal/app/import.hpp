@@ -6,7 +6,7 @@
 
 #include <comodal/data/folder.hpp>
 #include <comodal/data/load_case.hpp>
-#include <comodal/data/nifti.hpp>
+#include <comodal/data/nifti_write.hpp>
 #include <comodal/data/reader_registry.hpp>
 
 #include <nlohmann/json.hpp>

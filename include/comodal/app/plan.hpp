@@ -71,6 +71,9 @@ inline std::string backwards(const std::array<double, 3>& values) {
   return text(rounded(values[2]), " x ", rounded(values[1]), " x ", rounded(values[0]));
 }
 
+// Prepared cases of more than this are kept in files.
+inline constexpr double most_gib_in_memory = 4;
+
 // The spacing to resample to, along R, A, S: 0 where all cases have it but for 5 %.
 inline std::array<double, 3> spacing_where_it_differs(const std::vector<case_extent>& cases,
                                                       const std::array<double, 3>& target) {
@@ -137,6 +140,13 @@ plan_summary plan(const plan_request& request, const registry<Backend>& names = 
   const double bytes = static_cast<double>(e.batch.labelled + e.batch.unlabelled) *
                        bytes_per_crop(planned.topology, modalities) / (1 << 30);
 
+  const double cases = 4 * median[0] * median[1] * median[2] * static_cast<double>(modalities) *
+                       static_cast<double>(found.cases.size()) / (1 << 30);
+  if (cases > app_detail::most_gib_in_memory)
+    e.cache = (std::filesystem::absolute(request.file).parent_path() / (request.file.stem().string() + "-cache"))
+                  .lexically_normal()
+                  .string();
+
   e.check(names);
   const auto keys = e.keys();
   app_detail::planned_file file(keys);
@@ -152,6 +162,9 @@ plan_summary plan(const plan_request& request, const registry<Backend>& names = 
     file.add("data.resample_to", "the labels are on its grid; the others are resampled to it");
   file.add("data.spacing", text("mm along R, A, S; the median case has ", app_detail::backwards(target),
                                 "; 0: all cases have it, nothing is resampled"));
+  if (!e.cache.empty())
+    file.add("data.cache", text("the prepared cases take about ", app_detail::rounded(cases),
+                                " GiB: they are made once, in this folder (`comodal prepare`)"));
   file.add("batch.patch_size", text("voxels along i, j, k; the median case has ", app_detail::backwards(median)));
   file.add("batch.labelled", "crops per step");
   file.add("batch.unlabelled", "");

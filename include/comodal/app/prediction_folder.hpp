@@ -70,7 +70,7 @@ class prediction_folder {
   prediction_folder(std::filesystem::path folder, const predictions& fresh, const std::vector<std::string>& ids,
                     bool keep, const app::observer& watch = {})
       : m_folder(std::move(folder)), m_recipe(fresh.recipe) {
-    std::vector<std::string> places{uncertainty_folder};
+    std::vector<std::string> places{uncertainty_folder, entropy_folder};
     for (const auto& name : output_names(fresh.modalities))
       if (name != "fused") places.push_back(folder_of(name));
     refuse_foreign_folder(m_folder, places);

@@ -69,6 +69,8 @@ inline constexpr std::size_t most_modalities_of_subsets = 8;
 
 /// The folder of uncertainty maps below that of the predictions.
 inline constexpr const char* uncertainty_folder = "uncertainty";
+/// That of entropy maps.
+inline constexpr const char* entropy_folder = "entropy";
 
 inline void write_predictions(const std::filesystem::path& folder, const predictions& of) {
   nlohmann::ordered_json description{{"model", of.model},

@@ -147,8 +147,9 @@ inline std::vector<std::string> modalities_of(const case_files& files, const mod
 template <tensor_backend Backend>
 case_uncertainty uncertainty_of(app::segmenter<Backend>& segment, const case_files& files,
                                 const window_options& windows, std::vector<std::string>& warnings) {
-  const case_data one = case_for(files, segment.plan(), warnings);
-  const auto output = segment(one, output_choice{.uncertainty = true}, windows).at(0);
+  const auto prepared = cases_for(files, segment.preparations(), segment.plan(), warnings);
+  const case_data& one = prepared[0];
+  const auto output = segment(prepared, output_choice{.uncertainty = true}, windows).at(0);
   return mean_uncertainty(restore(output.uncertainty.value(), one.preparation),
                           restore(output.labels, one.preparation));
 }
@@ -201,7 +202,7 @@ template <tensor_backend Backend>
   expect_runtime();
   const host_threads_scope threads(request.threads);
   app_detail::check_list_file(request.file);
-  segmenter<Backend> segment(request.model, request.weights, names);
+  segmenter<Backend> segment(model_files(request.model), request.weights, names);
   segment.warn_by([&](const std::string& line) { watch.warn(line); });
   const model_plan& plan = segment.plan();
   expect_branches(plan, "rank");

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// A model file ready to segment cases.
+/// Model files ready to segment cases.
 #ifndef COMODAL_APP_SEGMENTER_HPP
 #define COMODAL_APP_SEGMENTER_HPP
 
@@ -8,6 +8,8 @@
 #include <comodal/infer/predict_case.hpp>
 #include <comodal/model/model_file.hpp>
 
+#include <algorithm>
+#include <cstddef>
 #include <filesystem>
 #include <functional>
 #include <string>
@@ -32,7 +34,7 @@ template <tensor_backend Backend>
   return plan;
 }
 
-/// A model that segments cases: a file's network with one of its sets of weights. Needs a `comodal::runtime`.
+/// One model, or several whose probabilities are averaged, that segment cases. Needs a `comodal::runtime`.
 template <tensor_backend Backend>
 class segmenter {
  public:
@@ -40,57 +42,117 @@ class segmenter {
   /// @throws io_error, config_error as `plan_of_model`, and for weights that the model does not have
   explicit segmenter(const std::filesystem::path& model, const std::string& weights = "",
                      const registry<Backend>& names = registry<Backend>::built_in())
-      : segmenter(model, read_model_file(model), weights, names) {}
-  /// The same with a file that is read already.
-  segmenter(const std::filesystem::path& file, const safetensors_file& content, const std::string& weights,
-            const registry<Backend>& names)
-      : m_plan(plan_of_model(content, file, names)), m_network(network_of(file, names)) {
-    try {
-      load_parameters(m_network.parameters(), weights_of(file, weights) + "/", content);
-    } catch (const io_error& failure) {
-      throw io_error(text(file.string(), ": ", failure.what()));
-    }
+      : segmenter(std::vector{model}, weights, names) {}
+  /// Several models of the same modalities, classes, window and preparation, but for statistics of CT.
+  /// @throws as above; config_error that names what differs
+  explicit segmenter(const std::vector<std::filesystem::path>& models, const std::string& weights = "",
+                     const registry<Backend>& names = registry<Backend>::built_in()) {
+    if (models.empty()) throw config_error("segmenter: no model, expected at least one");
+    for (const auto& file : models) add(file, read_model_file(file), weights, names);
   }
   segmenter(const segmenter&) = delete;
   segmenter& operator=(const segmenter&) = delete;
 
-  [[nodiscard]] const model_plan& plan() const { return m_plan; }
+  /// The plan of the first model.
+  [[nodiscard]] const model_plan& plan() const { return m_members[0].plan; }
+  /// Check sums of the model files.
+  [[nodiscard]] const std::vector<std::string>& checksums() const { return m_checksums; }
+  /// The rules that most of the models have.
+  [[nodiscard]] std::vector<postprocessing_rule> postprocess() const {
+    std::vector<std::vector<postprocessing_rule>> rules;
+    for (const auto& one : m_members) rules.push_back(one.plan.postprocess);
+    return agreed_postprocessing(rules, plan().labels);
+  }
   /// Who hears of fallbacks, each once.
   void warn_by(std::function<void(const std::string& line)> warn) { m_context.warn_by(std::move(warn)); }
-  [[nodiscard]] const any_network<Backend>& network() const { return m_network; }
 
-  /// Segments a prepared case (`prepare_case(files, plan().prepare)`). @throws as `predict_case`
-  [[nodiscard]] std::vector<case_output> operator()(const case_data& one, const output_choice& wanted,
+  /// How cases are prepared for the models: once, or several times where their statistics of CT differ.
+  [[nodiscard]] const std::vector<prepare_options>& preparations() const { return m_preparations; }
+
+  /// Segments a case that was prepared in all ways (`prepare_case(files, preparations())`); each output is handed to
+  /// `take` as soon as it is made. @throws as `predict_outputs`; config_error for another number of cases
+  void operator()(const std::vector<case_data>& prepared, const output_choice& wanted, const window_options& windows,
+                  const std::function<void(case_output&&)>& take) {
+    if (prepared.size() != m_preparations.size())
+      throw config_error(text("segmenter: the case was prepared in ", prepared.size(), " ways, the models need ",
+                              m_preparations.size()));
+    std::vector<ensemble_member<Backend>> members;
+    for (const member& one : m_members)
+      members.push_back({&prepared[one.preparation], [&](const auto& volumes, const auto& present, auto which) {
+                           return one.network.forward(volumes, present, which);
+                         }});
+    predict_outputs<Backend>(m_home, plan(), members, wanted, windows, take);
+  }
+  /// The same outputs in a list.
+  [[nodiscard]] std::vector<case_output> operator()(const std::vector<case_data>& prepared, const output_choice& wanted,
                                                     const window_options& windows) {
     std::vector<case_output> results;
-    (*this)(one, wanted, windows, [&](case_output&& output) { results.push_back(std::move(output)); });
+    (*this)(prepared, wanted, windows, [&](case_output&& output) { results.push_back(std::move(output)); });
     return results;
-  }
-  /// The same; each output is handed to `take` as soon as it is made. @throws as `predict_outputs`
-  void operator()(const case_data& one, const output_choice& wanted, const window_options& windows,
-                  const std::function<void(case_output&&)>& take) {
-    predict_outputs<Backend>(
-        m_home, m_plan, one, wanted, windows,
-        [&](const auto& volumes, const auto& present, auto which) {
-          return m_network.forward(volumes, present, which);
-        },
-        take);
   }
 
  private:
-  [[nodiscard]] any_network<Backend> network_of(const std::filesystem::path& file, const registry<Backend>& names) {
+  struct member {
+    model_plan plan;
+    any_network<Backend> network;
+    std::size_t preparation;  // its number
+  };
+
+  void add(const std::filesystem::path& file, const safetensors_file& content, const std::string& weights,
+           const registry<Backend>& names) {
+    model_plan plan = plan_of_model(content, file, names);
+    if (m_members.empty())
+      m_first = file;
+    else
+      refuse_other_plan(plan, file);
+    any_network<Backend> network = network_of(plan, file, names);
     try {
-      expect_memory_for(m_plan.network, m_plan.patch_size, 1, "patch_size");
-      return make_network<Backend>(m_home, m_plan.network, static_cast<index>(m_plan.modalities.size()),
-                                   m_plan.channels(), m_plan.seed, names);
+      load_parameters(network.parameters(), weights_of(plan, file, weights) + "/", content);
+    } catch (const io_error& failure) {
+      throw io_error(text(file.string(), ": ", failure.what()));
+    }
+    m_checksums.push_back(checksum_of(content));
+    std::size_t number = 0;
+    while (number < m_preparations.size() && !same_statistics(m_preparations[number].ct, plan.prepare.ct)) ++number;
+    if (number == m_preparations.size()) m_preparations.push_back(plan.prepare);
+    m_members.push_back({std::move(plan), std::move(network), number});
+  }
+  [[nodiscard]] static bool same_statistics(const std::vector<ct_statistics>& a, const std::vector<ct_statistics>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](const ct_statistics& x, const ct_statistics& y) {
+      return x.low == y.low && x.high == y.high && x.mean == y.mean && x.deviation == y.deviation;
+    });
+  }
+  // Models that mean different things cannot be averaged.
+  void refuse_other_plan(const model_plan& other, const std::filesystem::path& file) const {
+    const model_plan& first = plan();
+    const auto expect = [&](bool same, const char* what) {
+      if (!same)
+        throw config_error(
+            text(file.string(), ": cannot be averaged with ", m_first.string(), ": its ", what, " are others"));
+    };
+    expect(other.modalities == first.modalities, "modalities");
+    expect(other.labels == first.labels && other.region_order == first.region_order, "classes");
+    expect(other.patch_size == first.patch_size, "windows (batch.patch_size)");
+    expect(other.prepare.normalise == first.prepare.normalise, "normalisations");
+    expect(other.prepare.margin == first.prepare.margin && other.prepare.onto == first.prepare.onto &&
+               other.prepare.spacing == first.prepare.spacing,
+           "grids (data.margin, data.resample_to, data.spacing)");
+  }
+  [[nodiscard]] any_network<Backend> network_of(const model_plan& plan, const std::filesystem::path& file,
+                                                const registry<Backend>& names) {
+    try {
+      expect_memory_for(plan.network, plan.patch_size, 1, "patch_size");
+      return make_network<Backend>(m_home, plan.network, static_cast<index>(plan.modalities.size()), plan.channels(),
+                                   plan.seed, names);
     } catch (const config_error& failure) {
       throw config_error(text(file.string(), ": ", failure.what()));
     }
   }
-  [[nodiscard]] std::string weights_of(const std::filesystem::path& file, const std::string& weights) const {
-    if (weights.empty()) return m_plan.predictors.at(0);
+  [[nodiscard]] static std::string weights_of(const model_plan& plan, const std::filesystem::path& file,
+                                              const std::string& weights) {
+    if (weights.empty()) return plan.predictors.at(0);
     std::string names;
-    for (const auto& name : m_plan.predictors) {
+    for (const auto& name : plan.predictors) {
       if (name == weights) return name;
       names += (names.empty() ? "" : ", ") + name;
     }
@@ -99,8 +161,10 @@ class segmenter {
 
   context<Backend> m_context;
   tape<Backend> m_home{m_context};
-  model_plan m_plan;
-  any_network<Backend> m_network;
+  std::filesystem::path m_first;
+  std::vector<member> m_members;
+  std::vector<prepare_options> m_preparations;
+  std::vector<std::string> m_checksums;
 };
 
 }  // namespace app

@@ -41,9 +41,9 @@ namespace app_detail {
 
 // Keys that decide no byte of a run: where files are, how it computes, and how often it reports.
 [[nodiscard]] inline std::set<std::string> free_to_differ() {
-  return {"data.folder",    "data.splits",     "compute.threads",        "prefetch.threads",
-          "prefetch.depth", "train.log_every", "train.checkpoint_every", "train.validate_every",
-          "train.replay",   "train.init"};
+  return {"data.folder",          "data.splits",    "data.cache",      "compute.threads",
+          "prefetch.threads",     "prefetch.depth", "train.log_every", "train.checkpoint_every",
+          "train.validate_every", "train.replay",   "train.init"};
 }
 
 // What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it
@@ -94,7 +94,7 @@ class training {
                               "run was begun with; name a new folder"));
     if (!resume || !train_detail::has_checkpoint(m_folder / "checkpoint.safetensors")) expect_model_file(m_e.init);
     if (m_begun) refuse_other_settings(m_e.keys(), settings_file(), m_e.train.memory <= 0, names);
-    if (!m_cohort.validation.empty() && m_e.train.validate_every == 0)
+    if (!m_cohort.validation.empty() && m_e.train.validate_every == 0 && m_e.fold < 0)
       m_watch.warn(text("train.validate_every = 0: the ", m_cohort.validation.size(),
                         " validation cases are kept apart and not used"));
     if (m_cohort.validation.empty() && m_e.train.validate_every > 0)
@@ -122,7 +122,8 @@ class training {
     refuse_few_unlabelled(views);
     refuse_partial_labels(views);
     refuse_absent_modalities(views);
-    const training_cases cases(m_cohort, m_prepare, views.has_unlabelled(), m_watch);
+    const training_cases cases(m_cohort, m_prepare, views.has_unlabelled(), m_e.cache, m_watch);
+    if (!cases.finished()) return {};
     if (const std::string words = cases.patch_warning(m_e.batch.patch_size); !words.empty()) m_watch.warn(words);
     const auto seed = static_cast<std::uint64_t>(m_e.train.seed);
     batch_maker<> maker(m_e.batch, cases.labelled_crops(), cases.unlabelled_crops(), seed, views);
@@ -265,13 +266,13 @@ class training {
         return validation_scores{{"dice", dice}};
       };
     trainer.predict = [&cases, segment](const std::string& weights, std::uint32_t number) {
-      return segment(*cases.unlabelled().at(number), 0.5, weights);
+      return segment(*cases.unlabelled().at(number)->images(), 0.5, weights);
     };
     if (!cases.unlabelled().empty() && m_e.batch.centre == unlabelled_sampling::teacher)
       trainer.guide = [&cases, segment] {
         std::vector<label_volume> masks;
-        for (const case_data* one : cases.unlabelled())
-          masks.push_back(coarse_mask(segment(*one, 1, "")));  // a coarse mask needs no overlap
+        for (const prepared_case* one : cases.unlabelled())
+          masks.push_back(coarse_mask(segment(*one->images(), 1, "")));  // a coarse mask needs no overlap
         return masks;
       };
     trainer.warning = [this](const std::string& words) { m_watch.warn(words); };

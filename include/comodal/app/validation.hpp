@@ -4,7 +4,7 @@
 #ifndef COMODAL_APP_VALIDATION_HPP
 #define COMODAL_APP_VALIDATION_HPP
 
-#include <comodal/data/case_data.hpp>
+#include <comodal/data/prepared_case.hpp>
 #include <comodal/metric/score.hpp>
 #include <comodal/model/model_plan.hpp>
 
@@ -16,11 +16,11 @@ namespace app_detail {
 
 // The mean Dice over cases and foreground classes of the fused output on cases that were kept apart.
 template <class Segment>
-double mean_dice(const std::vector<labelled_case_data>& cases, const model_plan& plan, const Segment& segment) {
+double mean_dice(const std::vector<prepared_case>& cases, const model_plan& plan, const Segment& segment) {
   double sum = 0;
   int number = 0;
   for (const auto& one : cases) {
-    label_volume predicted = segment(one.data), truth = one.label;
+    label_volume predicted = segment(*one.images()), truth = *one.label();
     leave_out(predicted, truth, plan.prepare.ignored);
     for (std::size_t c = 1; c < plan.labels.size(); ++c) {
       sum += dice(count_overlap(predicted, truth, plan.labels[c]));

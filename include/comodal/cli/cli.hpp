@@ -14,5 +14,6 @@
 #include <comodal/cli/phantom.hpp>
 #include <comodal/cli/run.hpp>
 #include <comodal/cli/validators.hpp>
+#include <comodal/cli/verb_options.hpp>
 
 #endif

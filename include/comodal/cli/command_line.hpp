@@ -7,6 +7,7 @@
 #include <comodal/cli/commands.hpp>
 #include <comodal/cli/run.hpp>
 #include <comodal/cli/validators.hpp>
+#include <comodal/cli/verb_options.hpp>
 #include <comodal/core/nearest_name.hpp>
 
 #include <CLI/CLI.hpp>
@@ -40,9 +41,12 @@ class command_line {
     add_check();
     add_import();
     add_plan();
+    add_prepare();
     add_train();
     add_experiment();
+    add_crossval();
     add_predict();
+    add_postprocess();
     add_evaluate();
     add_rank();
     add_report();
@@ -166,6 +170,13 @@ class command_line {
         option->delimiter(',');
     });
   }
+  void add_prepare() {
+    auto* c = add("prepare", "prepare the cases of an experiment file once, in the folder data.cache", needs::nothing,
+                  [this](CLI::App& at) { return cli::prepare(m_prepare, at.remaining(), m_names); });
+    c->add_option("experiment", m_prepare, "TOML file; data.cache names the folder")->required();
+    c->allow_extras();
+    c->footer([] { return "Every key can be set by --SECTION.KEY VALUE; train --help lists them."; });
+  }
   void add_train() {
     auto* c = add("train", "train the network that an experiment file describes", needs::runtime,
                   [this](CLI::App& at) { return cli::train(m_train, at.remaining(), m_names); });
@@ -194,84 +205,56 @@ class command_line {
              app::study_keys();
     });
   }
+  void add_crossval() {
+    auto* c = add("crossval", "train every fold of the labelled cases, and score each case by the fold without it",
+                  needs::runtime,
+                  [this](CLI::App& at) { return cli::crossval(m_crossval, m_crossval_file, at.remaining(), m_names); });
+    c->add_option("experiment", m_crossval_file, "TOML file")->required();
+    c->add_option("folder", m_crossval.folder,
+                  "folder of the folds: a new one, or that of an earlier call, which goes on")
+        ->required();
+    c->add_option("--folds", m_crossval.folds, "number of folds, unless the data set has a splits_final.json")
+        ->check(number(2, 1000));
+    c->add_option("--fold", m_crossval.only, "train and segment this fold alone; -1: all")->check(number(-1, 999));
+    cli::add_window_layout(*c, m_crossval);
+    c->allow_extras();
+    c->footer([] { return "Every key can be set by --SECTION.KEY VALUE; train --help lists them."; });
+  }
+  void add_postprocess() {
+    auto* c = add("postprocess", "choose by masks with labels what a model does to its masks", needs::nothing,
+                  [this](CLI::App&) { return cli::postprocess(m_postprocess, m_names.normalisations); });
+    c->add_option("model", m_postprocess.model, "a model file, the folder of a run, or that of a cross-validation")
+        ->required();
+    c->add_option("predictions", m_postprocess.predictions, "folders of masks that `predict --raw` made")->required();
+    c->add_option("--labels", m_postprocess.labels, "folder of the true masks")->required();
+    c->add_option("--ignore", m_postprocess.ignored, "label value of voxels that nobody looked at")
+        ->check(number(1, 255));
+  }
   void add_predict() {
     auto* c = add("predict", "segment a folder of images; masks have the inputs' own grids", needs::runtime,
                   [this](CLI::App&) { return cli::predict(m_predict, m_names); });
-    c->add_option("model", m_predict.model, "model.safetensors of a run")->required();
-    c->add_option("images", m_predict.images,
-                  "folder of CASE_0000.nii.gz, CASE_0001.nii.gz ..., or one of these images")
-        ->required();
-    c->add_option("folder", m_predict.folder, "folder to write the masks to")->required();
-    c->add_option("--cases", m_predict.cases, "segment these cases only")->delimiter(',');
-    c->add_flag("--continue", m_predict.keep, "leave out cases that are finished; the folder says which");
-    c->add_flag("--branches", m_predict.branches, "also the branch of each modality, in branch_NAME/");
-    c->add_flag("--only", m_predict.only, "also the fused output from each modality alone, in only_NAME/");
-    c->add_flag("--subsets", m_predict.subsets,
-                "also from every set of modalities but that of all (which is the fused output), in only_NAME_+_NAME/");
-    c->add_flag("--uncertainty", m_predict.uncertainty, "also how far the branches disagree, 0 to 1, in uncertainty/");
-    c->add_option("--weights", m_predict.weights, "which weights of the model predict: ema, student ...");
-    c->add_option("--step", m_predict.step, "distance between windows, as a fraction of their size")
-        ->check(number(0.05, 1));
-    c->add_option("--mirror", m_predict.mirror, "average over flips along these axes: i, j, k")
-        ->check(CLI::IsMember({"i", "j", "k"}));
-    c->add_option("--threads", m_predict.threads, "number of threads; 0: all cores")->check(number(0, 1e6));
+    cli::add_options(*c, m_predict);
   }
   void add_evaluate() {
     auto* c =
         add("evaluate", "score masks against labels; several folders are compared", needs::nothing, [this](CLI::App&) {
-          m_evaluate.options = cli::options_of(m_unit, m_hd95, m_both_empty);
+          m_evaluate.options = cli::options_of(m_words.unit, m_words.hd95, m_words.both_empty);
           return cli::evaluate(m_evaluate);
         });
-    c->add_option("predictions", m_evaluate.predictions, "folders of masks: of `predict`, nnU-Net, a rater ...")
-        ->required();
-    c->add_option("--labels", m_evaluate.labels, "folder of the true masks")->required();
-    c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
-    c->add_option("--hd95", m_hd95, "convention of the 95 % Hausdorff distance")
-        ->check(CLI::IsMember({"monai", "medpy", "pymic"}));
-    c->add_option("--both-empty", m_both_empty,
-                  "Dice where both masks are empty: 1, or nan and left out of means as nnU-Net does")
-        ->check(CLI::IsMember({"1", "nan"}));
-    c->add_option("--out", m_evaluate.out, "folder for scores.csv and summary.json; without it, that of the masks");
-    c->add_option("--dataset", m_evaluate.dataset,
-                  "dataset.json with the classes of masks that `predict` did not write");
-    c->add_option("--ignore", m_evaluate.ignored, "label value of voxels that nobody looked at")->check(number(1, 255));
-    c->add_flag("--complete", m_evaluate.complete, "refuse a folder that lacks the mask of a label");
-    c->add_flag("--common", m_evaluate.common, "score only the cases of which every folder has a mask");
-    c->add_flag("--uncertainty", m_evaluate.uncertainty,
-                "also compare the uncertainty maps of `predict --uncertainty` with the errors");
+    cli::add_options(*c, m_evaluate, m_words);
   }
   void add_rank() {
     auto* c = add("rank", "order unlabelled cases, the most uncertain first", needs::runtime,
                   [this](CLI::App&) { return cli::rank(m_rank, m_names); });
-    c->add_option("model", m_rank.model, "model.safetensors of a run")->required();
-    c->add_option(
-         "folder", m_rank.cases,
-         "a data set, whose unlabelled cases are ranked, or a folder of CASE_0000.nii.gz, CASE_0001.nii.gz ...")
-        ->required();
-    c->add_option("--out", m_rank.file, "file for the list, .csv or .json");
-    c->add_option("--weights", m_rank.weights, "which weights of the model predict: ema, student ...");
-    c->add_option("--step", m_rank.step, "distance between windows, as a fraction of their size")
-        ->check(number(0.05, 1));
-    c->add_option("--mirror", m_rank.mirror, "average over flips along these axes: i, j, k")
-        ->check(CLI::IsMember({"i", "j", "k"}));
-    c->add_option("--threads", m_rank.threads, "number of threads; 0: all cores")->check(number(0, 1e6));
+    cli::add_options(*c, m_rank);
   }
   void add_report() {
     auto* c =
         add("report", "one HTML file with curves, tables and pictures of runs", needs::nothing, [this](CLI::App&) {
-          m_report.options = cli::options_of(m_unit, m_hd95, m_both_empty);
+          m_report.options = cli::options_of(m_words.unit, m_words.hd95, m_words.both_empty);
           return cli::report(m_report);
         });
-    c->add_option("runs", m_report.runs, "run folders, each with log.jsonl and predictions/; or folders of masks")
-        ->required();
-    c->add_option("--labels", m_report.labels, "folder of the true masks")->required();
-    c->add_option("--images", m_report.images, "folder of the images that were predicted")->required();
-    c->add_option("--out", m_report.file, "the HTML file")->required();
-    c->add_option("--unit", m_unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
-    c->add_option("--dataset", m_report.dataset, "dataset.json with the classes of masks that `predict` did not write");
-    c->add_flag("--common", m_report.common, "score only the cases of which every run has a mask");
-    c->add_option("--title", m_report.title, "heading of the report");
-    c->add_option("--cases", m_report.cases, "number of cases with pictures")->check(number(0, 1e6));
+    cli::add_options(*c, m_report, m_words);
   }
   void add_benchmark() {
     auto* c =
@@ -307,18 +290,21 @@ class command_line {
   std::vector<command> m_commands;
   index m_device = -1;  // Kokkos chooses
   cli::phantom_arguments m_phantom;
-  std::filesystem::path m_info;
+  std::filesystem::path m_info, m_prepare;
   cli::check_arguments m_check;
   app::import_request m_import;
   app::plan_request m_plan;
   cli::train_arguments m_train;
   cli::experiment_arguments m_experiment;
+  app::crossval_request m_crossval;
+  std::filesystem::path m_crossval_file;
+  app::postprocess_request m_postprocess;
   app::predict_request m_predict;
   app::evaluate_request m_evaluate;
   app::rank_request m_rank;
   app::report_request m_report;
   cli::benchmark_arguments m_benchmark;
-  std::string m_unit = "mm", m_hd95 = "monai", m_both_empty = "1";
+  cli::score_words m_words;
 };
 
 }  // namespace cli_detail

@@ -5,10 +5,12 @@
 #define COMODAL_CLI_COMMANDS_HPP
 
 #include <comodal/app/check.hpp>
+#include <comodal/app/crossval.hpp>
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/import.hpp>
 #include <comodal/app/plan.hpp>
 #include <comodal/app/predict.hpp>
+#include <comodal/app/prepare.hpp>
 #include <comodal/app/rank.hpp>
 #include <comodal/app/report.hpp>
 #include <comodal/app/train.hpp>
@@ -108,6 +110,19 @@ int plan(const app::plan_request& request, const registry<Backend>& names) {
   return 0;
 }
 
+template <tensor_backend Backend>
+int prepare(const std::filesystem::path& file, const std::vector<std::string>& overrides,
+            const registry<Backend>& names) {
+  const auto e = app::read_experiment(file, overrides, names);
+  auto watch = interruptible_observer();
+  const auto summary = app::prepare(e, names, watch);
+  watch = {};  // clears the progress line
+  std::printf("%s: %zu cases, %zu prepared now, %.2f GiB, %.1f s\n", e.cache.c_str(), summary.cases, summary.made,
+              summary.bytes / (1 << 30), summary.seconds);
+  if (!summary.finished) std::printf("stopped on request; the same command goes on\n");
+  return summary.finished ? 0 : 1;
+}
+
 struct train_arguments {
   std::filesystem::path config, folder;
   bool resume = false;
@@ -137,12 +152,38 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
               arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps), loss.c_str(),
               result.seconds, result.seconds / steps, static_cast<double>(cli_detail::process_peak_bytes()) / (1 << 30),
               is_host_v<default_space> ? "tensor pool" : "device memory", static_cast<double>(pool) / (1 << 30));
+  if (result.steps_done > result.first_step)
+    std::printf("waited for crops: %.1f s, %.1f %% of the time\n", result.waited, 100 * result.waited / result.seconds);
   if (result.skipped > 0) std::printf("%u steps were skipped: their loss or gradient was not finite\n", result.skipped);
   if (result.best_validation)
     std::printf("best validation Dice %.4f (best.safetensors; the result is model.safetensors, the last weights)\n",
                 *result.best_validation);
   if (!result.finished) std::printf("stopped on request; continue with the same command and --resume\n");
   return result.finished ? 0 : 1;
+}
+
+inline int postprocess(const app::postprocess_request& request, const normalisation_registry& names) {
+  const auto summary = app::postprocess_models(request, names, warning_observer());
+  std::printf("%s%zu cases; kept in %zu model file%s\n", to_text(app::postprocessing_table(summary.chosen)).c_str(),
+              summary.cases, summary.models.size(), summary.models.size() == 1 ? "" : "s");
+  return 0;
+}
+
+template <tensor_backend Backend>
+int crossval(app::crossval_request request, const std::filesystem::path& file,
+             const std::vector<std::string>& overrides, const registry<Backend>& names) {
+  request.what = app::read_experiment(file, overrides, names);
+  auto watch = interruptible_observer();
+  const auto summary = with_smaller_crops([&] { return app::crossval(request, names, watch); });
+  watch = {};  // clears the progress line
+  if (!summary.scores.empty())
+    std::printf("%s%s\n\n%sthe models of all folds keep the post-processing\n",
+                to_text(summary_table(summary.scores)).c_str(), describe_conventions({}).c_str(),
+                to_text(app::postprocessing_table(summary.chosen)).c_str());
+  std::printf("%s: %ld of %ld folds are finished\n", request.folder.c_str(), static_cast<long>(summary.finished),
+              static_cast<long>(summary.folds));
+  if (summary.stopped) std::printf("stopped on request; the same command goes on\n");
+  return summary.stopped ? 1 : 0;
 }
 
 /// The lines of all cases that failed, as one message.
@@ -186,6 +227,13 @@ int predict(const app::predict_request& request, const registry<Backend>& names)
 inline int evaluate(const app::evaluate_request& request) {
   const auto summary = app::evaluate(request, warning_observer());
   std::printf("%s%s\n", to_text(summary.table).c_str(), describe_conventions(request.options).c_str());
+  if (!summary.differences.empty())
+    std::printf("\n%s%s\n", to_text(paired_table(summary.differences)).c_str(), describe_differences().c_str());
+  auto rules = request.lesion_rules;
+  rules.hd95 = request.options.hd95;
+  for (std::size_t f = 0; f < summary.lesions.size(); ++f)
+    std::printf("\nlesions of %s\n%s%s\n", summary.methods[f].name.c_str(),
+                to_text(lesion_summary(summary.lesions[f])).c_str(), describe_lesions(rules).c_str());
   for (std::size_t f = 0; f < summary.uncertainty.size(); ++f) {
     const auto& one = summary.uncertainty[f];
     std::printf("\nuncertainty of %s\n%s%s\n", summary.methods[f].name.c_str(),
@@ -221,8 +269,12 @@ inline int report(const app::report_request& request) {
 #define COMODAL_CLI_TRAIN(kind, Backend)                                                               \
   kind int cli::experiment<Backend>(const cli::experiment_arguments&, const std::vector<std::string>&, \
                                     const registry<Backend>&);                                         \
+  kind int cli::prepare<Backend>(const std::filesystem::path&, const std::vector<std::string>&,        \
+                                 const registry<Backend>&);                                            \
   kind int cli::train<Backend>(const cli::train_arguments&, const std::vector<std::string>&,           \
                                const registry<Backend>&);                                              \
+  kind int cli::crossval<Backend>(app::crossval_request, const std::filesystem::path&,                 \
+                                  const std::vector<std::string>&, const registry<Backend>&);          \
   kind int cli::benchmark<Backend>(const cli::benchmark_arguments&, const std::vector<std::string>&,   \
                                    const registry<Backend>&);
 #define COMODAL_CLI_PREDICT(kind, Backend)                                               \

@@ -62,7 +62,7 @@ int info(const std::filesystem::path& model, const registry<Backend>& names) {
   const auto content = read_model_file(model);
   const auto plan = app::plan_of_model(content, model, names);
   for (const auto& weights : plan.predictors)  // what `predict` would refuse is no model
-    (void)app::segmenter<Backend>(model, content, weights, names);
+    (void)app::segmenter<Backend>(model, weights, names);
   index parameters = 0;
   for (const auto& [name, array] : content.arrays)
     if (name.starts_with(plan.predictors.at(0) + "/") && name.find("/optimiser.") == std::string::npos &&
@@ -78,7 +78,9 @@ int info(const std::filesystem::path& model, const registry<Backend>& names) {
     for (const int v : c.values) std::printf("%s%d", v == c.values[0] ? "" : ", ", v);
     std::printf(")");
   }
-  std::printf("\nplan: %s\n", to_json(plan).c_str());
+  std::printf("\n");
+  for (const auto& rule : plan.postprocess) std::printf("post-processing of %s\n", to_words(rule).c_str());
+  std::printf("plan: %s\n", to_json(plan).c_str());
   print_engines(plan, names);
   return 0;
 }

@@ -166,12 +166,42 @@ struct random_retained_gamma : detail::random_change<random_retained_gamma> {
   }
 };
 
+/// `apply_bias_field` with uniform coefficients up to a uniform largest one, with some chance.
+struct random_bias_field : detail::random_change<random_bias_field> {
+  batch_options::range largest{0, 0};
+  change_chance chance;
+
+  random_bias_field(const batch_options::range& coefficients, const change_chance& often)
+      : largest(coefficients), chance(often) {}
+  void change(std::span<float> crop, const extent3& size, random_stream& random, bool applies) const {
+    const double most = random.uniform(largest[0], largest[1]);
+    if (!applies) return;
+    std::array<double, bias_coefficients> coefficients{};  // the constant would be a brightness
+    for (std::size_t i = 1; i < coefficients.size(); ++i) coefficients[i] = random.uniform(-most, most);
+    apply_bias_field(crop, size, coefficients);
+  }
+};
+
+/// `add_rician_noise` with a uniform standard deviation, with some chance.
+struct random_rician_noise : detail::random_change<random_rician_noise> {
+  batch_options::range deviation{0, 0};
+  change_chance chance;
+
+  random_rician_noise(const batch_options::range& deviations, const change_chance& often)
+      : deviation(deviations), chance(often) {}
+  void change(std::span<float> crop, const extent3&, random_stream& random, bool applies) const {
+    const double sigma = random.uniform(deviation[0], deviation[1]);
+    if (applies) add_rician_noise(crop, static_cast<float>(sigma), random);
+  }
+};
+
 /// The intensities of the weak view, which the teacher sees.
 using weak_intensities = transform_chain<random_gain_shift>;
-/// The intensities of the strong view and of labelled crops. From the noise on in the order of nnU-Net.
+/// The intensities of the strong view and of labelled crops. From the noise to the gammas in the order of nnU-Net.
 using strong_intensities =
     transform_chain<random_gain_shift, random_gamma, random_noise, random_blur, random_brightness, random_contrast,
-                    random_low_resolution, random_retained_gamma, random_retained_gamma>;
+                    random_low_resolution, random_retained_gamma, random_retained_gamma, random_bias_field,
+                    random_rician_noise>;
 
 [[nodiscard]] inline weak_intensities make_weak_intensities(const batch_options& o) {
   return weak_intensities(random_gain_shift{o.weak_gain, o.weak_shift});
@@ -185,7 +215,8 @@ using strong_intensities =
       random_contrast{o.contrast, often(o.contrast_chance)},
       random_low_resolution{o.low_resolution, o.resampled_axes, often(o.low_resolution_chance, o.low_resolution_share)},
       random_retained_gamma{o.retained_gamma, gamma_of::negative, often(o.inverted_gamma_chance)},
-      random_retained_gamma{o.retained_gamma, gamma_of::values, often(o.retained_gamma_chance)});
+      random_retained_gamma{o.retained_gamma, gamma_of::values, often(o.retained_gamma_chance)},
+      random_bias_field{o.bias, often(o.bias_chance)}, random_rician_noise{o.rician, often(o.rician_chance)});
 }
 
 /// Modality dropout: with the given chance, a sample that has P > 1 modalities keeps a uniformly drawn number 1..P-1 of

@@ -25,6 +25,7 @@ inline void set_no_augmentation(batch_options& o) {
   o.gamma_chance = o.noise_chance = o.blur_chance = 0;
   o.brightness_chance = o.contrast_chance = o.low_resolution_chance = 0;
   o.inverted_gamma_chance = o.retained_gamma_chance = 0;
+  o.elastic_chance = o.bias_chance = o.rician_chance = 0;
 }
 
 /// The default 3-D training augmentation of nnU-Net 2 (nnUNetTrainer.get_training_transforms with batchgeneratorsv2);

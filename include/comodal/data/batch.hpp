@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -22,6 +23,9 @@
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
+
+struct stored_images;
+struct stored_label;
 
 /// A case with its label map. A view that does not own its memory must not outlive it.
 struct labelled_training_case {
@@ -34,12 +38,16 @@ struct labelled_training_case {
   /// The label value of voxels that nobody looked at: crops are not drawn around them, and no class has it, so that
   /// their targets are 0 in all channels and they weigh nothing.
   std::optional<int> ignored{};
+  /// Where the volumes are not in memory: then `images` and `label` are empty (stored_case.hpp).
+  std::shared_ptr<const stored_images> stored{};
+  std::shared_ptr<const stored_label> label_stored{};
 };
 
 /// A case without a label: this type has no place for one, so no crop of it can depend on one.
 struct unlabelled_training_case {
   std::string id;
   std::vector<volume_view> images;
+  std::shared_ptr<const stored_images> stored{};  // where they are not in memory: then `images` is empty
 };
 
 /// Crops of several samples. Every crop is row-major (D, H, W): W is NIfTI's i axis.
@@ -178,6 +186,13 @@ struct batch_options {
   double low_resolution_chance = 0, low_resolution_share = 1;
   range retained_gamma{0.7, 1.5};  // exponents of gammas that keep mean and deviation, of the crop or of its negative
   double inverted_gamma_chance = 0, retained_gamma_chance = 0;
+  range elastic_distance{24, 48};  // mm between the control points of a smooth displacement
+  range elastic_part{0.1, 0.3};    // of that distance that they move at most
+  double elastic_chance = 0;       // per crop; along `resampled_axes`
+  range bias{0.1, 0.3};            // largest coefficient of the polynomial whose exponential is a bias field
+  double bias_chance = 0;
+  range rician{0, 0.1};  // standard deviation of noise in a magnitude image
+  double rician_chance = 0;
 
   double modality_dropout = 0.5;  // chance that a labelled or strong crop loses modalities
   mix_mode mix = mix_mode::box;
@@ -227,6 +242,13 @@ void visit_batch_options(Options& o, Visit&& visit) {
   option("augment.retained_gamma", o.retained_gamma);
   option("augment.inverted_gamma_chance", o.inverted_gamma_chance);
   option("augment.retained_gamma_chance", o.retained_gamma_chance);
+  option("augment.elastic_distance", o.elastic_distance);
+  option("augment.elastic_part", o.elastic_part);
+  option("augment.elastic_chance", o.elastic_chance);
+  option("augment.bias", o.bias);
+  option("augment.bias_chance", o.bias_chance);
+  option("augment.rician", o.rician);
+  option("augment.rician_chance", o.rician_chance);
   option("augment.modality_dropout", o.modality_dropout);
   option("augment.mix", o.mix);
   option("augment.mix_side", o.mix_side);
@@ -271,6 +293,12 @@ COMODAL_ONCE void check(const batch_options& options) {
                 options.low_resolution, "parts above 0 and up to 1");
   require_range(options.retained_gamma[0] >= 0.01, "augment.retained_gamma", options.retained_gamma,
                 "exponents of at least 0.01");
+  require_range(options.elastic_distance[0] >= 1, "augment.elastic_distance", options.elastic_distance,
+                "1 mm at least between control points");
+  require_range(options.elastic_part[0] >= 0 && options.elastic_part[1] <= 0.4, "augment.elastic_part",
+                options.elastic_part, "parts from 0 to 0.4, beyond which space would fold");
+  require_range(options.bias[0] >= 0 && options.bias[1] <= 2, "augment.bias", options.bias, "coefficients from 0 to 2");
+  require_range(options.rician[0] >= 0, "augment.rician", options.rician, "no negative number");
   require(options.mix_side > 0, "augment.mix_side", options.mix_side, "more than 0");
 }
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Makes the batch of a training step from cases in memory: a pure function of the options, the cases, the seed and the
-/// step.
+/// Makes the batch of a training step from cases in memory or in files: a pure function of the options, the cases, the
+/// seed and the step.
 #ifndef COMODAL_DATA_BATCH_MAKER_HPP
 #define COMODAL_DATA_BATCH_MAKER_HPP
 
@@ -11,7 +11,7 @@
 #include <comodal/data/cut_crop.hpp>
 #include <comodal/data/mix.hpp>
 #include <comodal/data/sampler.hpp>
-#include <comodal/data/training_grid.hpp>
+#include <comodal/data/stored_case.hpp>
 
 #include <algorithm>
 #include <utility>
@@ -45,24 +45,15 @@ class batch_maker {
     check(options);
     if (m_labelled.empty()) throw config_error("training needs at least one labelled case, found none");
     if (m_views.has_unlabelled()) refuse_few_unlabelled();
-    const std::size_t count = m_labelled[0].images.size();
+    const std::size_t count = detail::modalities_of(m_labelled[0]);
     if (count > 255)
       throw config_error(
           text("training case ", m_labelled[0].id, ": ", count, " modalities; at most 255 are possible"));
     for (const auto& c : m_labelled) {
-      m_labelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
-      if (!c.label)
-        throw config_error(
-            text("training case ", c.id, ": a labelled case without a label; list it as an unlabelled one"));
-      const extent3 size = detail::grid_size(c.label, text("label of training case ", c.id)),
-                    &images = m_labelled_grids.back().size;
-      if (size != images)
-        throw geometry_error(text("label of training case ", c.id, ": ", detail::show_size(size),
-                                  " voxels (D, H, W), its images have ", detail::show_size(images),
-                                  "; resample it to their grid"));
-      m_classes.emplace_back(c.label, c.ignored);
+      m_labelled_grids.push_back(detail::grid_of_case(c, count));
+      m_classes.push_back(detail::classes_of_case(c, m_labelled_grids.back()));
     }
-    for (const auto& c : m_unlabelled) m_unlabelled_grids.push_back(detail::look_at_case(c.id, c.images, count));
+    for (const auto& c : m_unlabelled) m_unlabelled_grids.push_back(detail::grid_of_case(c, count));
     m_guides.resize(m_unlabelled.size());
   }
 
@@ -97,7 +88,7 @@ class batch_maker {
     m_ranks = ranks;
     if (m_views.has_unlabelled()) refuse_few_unlabelled();
   }
-  [[nodiscard]] index modalities() const { return static_cast<index>(m_labelled[0].images.size()); }
+  [[nodiscard]] index modalities() const { return static_cast<index>(detail::modalities_of(m_labelled[0])); }
 
   /// Gives an unlabelled case the mask that the teacher found in it: with `sampling.unlabelled = "teacher"` a fraction
   /// `sampling.guided` of the crops of such cases is centred on one of its voxels, drawn as for labelled crops. The
@@ -184,23 +175,24 @@ class batch_maker {
     for (index n = 0; n < o.labelled; ++n) {
       const index whole = in_step(part::labelled, n), samples = m_ranks * o.labelled;
       const std::uint32_t c = labelled_case_of(m_seed, step, whole, samples, static_cast<index>(m_labelled.size()));
-      const labelled_training_case& one = m_labelled[c];
       const detail::training_grid& grid = m_labelled_grids[c];
+      const std::vector<volume_view> images = detail::open_images(m_labelled[c]);
+      const volume_view label = detail::open_label(m_labelled[c]);
       random_stream random = stream(random_purpose::sampling, part::labelled, n, step);
       const bool centred = takes_turn(step, whole, samples, o.foreground) && !m_classes[c].empty();
       const extent3 first =
-          centred ? centred_place(m_classes[c].draw(one.label, random), grid.size, o.patch_size, o.jitter, random)
+          centred ? centred_place(m_classes[c].draw(label, random), grid.size, o.patch_size, o.jitter, random)
                   : uniform_place(grid.size, o.patch_size, random);
       crops.cases[static_cast<std::size_t>(n)] = c;
-      detail::record_presence(one.images, crops.presence(n));
+      detail::record_presence(images, crops.presence(n));
       drop(part::labelled, crops, n, step);
       const crop_map map = geometry(part::labelled, first, grid, n, step);
-      detail::cut_crop(one.images, grid, map, crops, n, one.label);
+      detail::cut_crop(images, grid, map, crops, n, label);
       change(m_strong, part::labelled, crops, n, step);
       if (!weak) continue;
       weak->cases[static_cast<std::size_t>(n)] = c;
-      detail::record_presence(one.images, weak->presence(n));
-      detail::cut_crop(one.images, grid, map, *weak, n, one.label);
+      detail::record_presence(images, weak->presence(n));
+      detail::cut_crop(images, grid, map, *weak, n, label);
       change(m_weak, part::labelled_weak, *weak, n, step);
     }
     detail::annotate(crops, weak, m_labelled);
@@ -254,11 +246,11 @@ class batch_maker {
     batch.strong.resize(m_views.strong > 0 ? samples : 0, modalities(), o.patch_size, mixes(), mixes());
     for (index n = 0; n < samples; ++n) {
       const std::uint32_t c = drawn.cases[static_cast<std::size_t>(n)];
-      const unlabelled_training_case& one = m_unlabelled[c];
+      const std::vector<volume_view> images = detail::open_images(m_unlabelled[c]);
       const detail::training_grid& grid = m_unlabelled_grids[c];
-      detail::record_presence(one.images, drawn.presence(n));
-      detail::cut_crop(one.images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), drawn,
-                       n, {});
+      detail::record_presence(images, drawn.presence(n));
+      detail::cut_crop(images, grid, geometry(part::unlabelled, unlabelled_place(c, n, step), grid, n, step), drawn, n,
+                       {});
     }
     for (index k = 0; k < m_views.strong; ++k) copy_view(drawn, part::strong, k, step, view(batch, part::strong, k));
     for (index k = 1; k < m_views.weak; ++k) copy_view(drawn, part::weak, k, step, view(batch, part::weak, k));

@@ -5,9 +5,9 @@
 #ifndef COMODAL_DATA_CASE_DATA_HPP
 #define COMODAL_DATA_CASE_DATA_HPP
 
-#include <comodal/core/host_tasks.hpp>
 #include <comodal/data/load_case.hpp>
 #include <comodal/data/preparation.hpp>
+#include <comodal/data/work_on_cases.hpp>
 
 #include <zlib.h>
 
@@ -203,6 +203,16 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
   refuse_errors(loaded.findings);
   return detail::prepared_images(files, std::move(loaded), options);
 }
+/// The same images prepared in several ways, of which `onto` is one; read once.
+[[nodiscard]] inline std::vector<case_data> prepare_case(const case_files& files,
+                                                         const std::vector<prepare_options>& ways) {
+  std::vector<case_data> out;
+  loaded_images loaded = load_images(files, ways.at(0).onto);
+  refuse_errors(loaded.findings);
+  for (std::size_t w = 0; w + 1 < ways.size(); ++w) out.push_back(detail::prepared_images(files, loaded, ways[w]));
+  out.push_back(detail::prepared_images(files, std::move(loaded), ways.back()));
+  return out;
+}
 /// The same for an unlabelled case.
 [[nodiscard]] inline case_data prepare_case(const unlabelled_case& one, const prepare_options& options) {
   return prepare_case(one.files, options);
@@ -234,25 +244,14 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
   return out;
 }
 
-/// Prepares many cases, several at a time; the order is kept.
+/// Prepares many cases, several at a time; the order is kept. Where `watch` stops it, those that are missing have no
+/// name.
 /// @throws io_error with the lines of all cases that cannot be used, in their order, not of the first alone
 template <class Case>
-[[nodiscard]] auto prepare_cases(const std::vector<Case>& cases, const prepare_options& options) {
-  const auto count = static_cast<index>(cases.size());
+[[nodiscard]] auto prepare_cases(const std::vector<Case>& cases, const prepare_options& options,
+                                 const case_watch& watch = {}) {
   std::vector<decltype(prepare_case(cases.front(), options))> out(cases.size());
-  std::vector<std::string> lines(cases.size());
-  host_tasks(count, [&](index i) {
-    const auto at = static_cast<std::size_t>(i);
-    try {
-      out[at] = prepare_case(cases[at], options);
-    } catch (const io_error& failure) {
-      lines[at] = failure.what();
-    }
-  });
-  std::string all;
-  for (const std::string& l : lines)
-    if (!l.empty()) all += (all.empty() ? "" : "\n") + l;
-  if (!all.empty()) throw io_error(all);
+  work_on_cases(cases, [&](std::size_t i) { out[i] = prepare_case(cases[i], options); }, watch);
   return out;
 }
 

@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Crops: one geometric draw (flips, rotation, scale about the centre of the patch), sampled once from the volume:
-/// trilinear for images, nearest neighbour for labels, a fixed value outside.
+/// Crops: one geometric draw (flips, rotation, scale about the centre of the patch, elastic displacements), sampled
+/// once from the volume: trilinear for images, nearest neighbour for labels, a fixed value outside.
 #ifndef COMODAL_DATA_CROP_HPP
 #define COMODAL_DATA_CROP_HPP
 
 #include <comodal/data/batch.hpp>
+#include <comodal/data/elastic.hpp>
 
 #include <algorithm>
 #include <cmath>
+#include <memory>
 
 namespace comodal::inline COMODAL_CONFIG {
 
 /// Which place of the volume a voxel of the patch shows; all axes in the order (D, H, W), all lengths in voxels.
-/// Voxel p of the patch shows the place `first + (P - 1) / 2 + matrix (p - (P - 1) / 2)`.
+/// Voxel p of the patch shows the place `first + (P - 1) / 2 + matrix (p - (P - 1) / 2) + elastic(p)`.
 struct crop_map {
   extent3 patch{};  // P
   extent3 first{};  // the patch's first voxel in the volume if the matrix is the identity; may be negative
   std::array<std::array<double, 3>, 3> matrix{{{1, 0, 0}, {0, 1, 0}, {0, 0, 1}}};
+  std::shared_ptr<const elastic_field> elastic{};  // null: none
 
   /// The matrix only flips: the crop is a copy, without interpolation.
   [[nodiscard]] bool is_copy() const {
+    if (elastic) return false;
     for (std::size_t r = 0; r < 3; ++r)
       for (std::size_t c = 0; c < 3; ++c)
         if (r == c ? std::abs(matrix[r][c]) != 1 : matrix[r][c] != 0) return false;
@@ -51,7 +55,7 @@ struct crop_map {
   return map;
 }
 
-/// Draws flips, angles and scale as the options say.
+/// Draws flips, angles, scale and displacements as the options say.
 [[nodiscard]] inline crop_map draw_crop_map(const batch_options& options, const extent3& first,
                                             const std::array<double, 3>& spacing, random_stream& random) {
   std::array<bool, 3> flip{};
@@ -64,7 +68,14 @@ struct crop_map {
   }
   const bool resize = random.chance(options.scale_chance);
   const double scale = random.uniform(options.scale[0], options.scale[1]);
-  return make_crop_map(options.patch_size, first, spacing, flip, degrees, resize ? scale : 1, options.resampled_axes);
+  crop_map map =
+      make_crop_map(options.patch_size, first, spacing, flip, degrees, resize ? scale : 1, options.resampled_axes);
+  if (!random.chance(options.elastic_chance)) return map;
+  const double distance = random.uniform(options.elastic_distance[0], options.elastic_distance[1]),
+               part = random.uniform(options.elastic_part[0], options.elastic_part[1]);
+  map.elastic = std::make_shared<const elastic_field>(options.patch_size, spacing, distance, part,
+                                                      options.resampled_axes, random);
+  return map;
 }
 
 /// One array that is cropped: values (D, H, W) of the volume, the value outside of it, and where the crop (P) goes.
@@ -110,11 +121,17 @@ struct crop_row {
   std::array<std::vector<std::int32_t>, 3> place;
   std::array<std::vector<float>, 3> fraction;
   std::vector<std::int32_t> offset;
+  std::vector<float> moved;   // by the elastic field
   index first = 0, last = 0;  // the part of the row whose eight neighbours are all in the volume
 
   explicit crop_row(index width) : offset(static_cast<std::size_t>(width)) {
     for (auto& p : place) p.resize(offset.size());
     for (auto& f : fraction) f.resize(offset.size());
+  }
+
+  // 2e9 is far outside, too.
+  [[nodiscard]] static std::int32_t fixed_point(double place) {
+    return static_cast<std::int32_t>(std::floor(std::clamp(place, -2e9, 2e9)));
   }
 
   void set(const extent3& volume, const crop_map& map, index d, index h) {
@@ -127,12 +144,17 @@ struct crop_row {
       const double origin = start * 65536 + 0.5, stride = map.matrix[a][2] * 65536;
       std::int32_t* out = place[a].data();
       float* part = fraction[a].data();
+      if (map.elastic) {
+        moved.resize(offset.size());
+        map.elastic->row(a, d, h, moved.data());
+        for (std::int32_t w = 0; w < width; ++w)
+          out[w] = fixed_point(origin + w * stride + static_cast<double>(moved[static_cast<std::size_t>(w)]) * 65536);
+      } else {
 #pragma omp simd
-      for (std::int32_t w = 0; w < width; ++w) {
-        out[w] = static_cast<std::int32_t>(
-            std::floor(std::clamp(origin + w * stride, -2e9, 2e9)));  // 2e9 is far outside, too
-        part[w] = static_cast<float>(out[w] & 65535) * 0x1p-16f;
+        for (std::int32_t w = 0; w < width; ++w) out[w] = fixed_point(origin + w * stride);
       }
+#pragma omp simd
+      for (std::int32_t w = 0; w < width; ++w) part[w] = static_cast<float>(out[w] & 65535) * 0x1p-16f;
     }
     const auto inside = [&](index w) {
       for (std::size_t a = 0; a < 3; ++a) {

@@ -12,6 +12,8 @@
 #include <comodal/data/batch_maker.hpp>
 #include <comodal/data/batch_views.hpp>
 #include <comodal/data/box.hpp>
+#include <comodal/data/cached_case.hpp>
+#include <comodal/data/case_cache.hpp>
 #include <comodal/data/case_data.hpp>
 #include <comodal/data/case_folders.hpp>
 #include <comodal/data/case_list.hpp>
@@ -25,12 +27,14 @@
 #include <comodal/data/dataset_json.hpp>
 #include <comodal/data/decathlon.hpp>
 #include <comodal/data/distance_transform.hpp>
+#include <comodal/data/elastic.hpp>
 #include <comodal/data/file.hpp>
 #include <comodal/data/file_stamp.hpp>
 #include <comodal/data/finding.hpp>
 #include <comodal/data/folder.hpp>
 #include <comodal/data/foreign_file.hpp>
 #include <comodal/data/geometry.hpp>
+#include <comodal/data/gzip.hpp>
 #include <comodal/data/image_source.hpp>
 #include <comodal/data/intensities.hpp>
 #include <comodal/data/json.hpp>
@@ -41,6 +45,7 @@
 #include <comodal/data/morphology.hpp>
 #include <comodal/data/nifti.hpp>
 #include <comodal/data/nifti_header.hpp>
+#include <comodal/data/nifti_write.hpp>
 #include <comodal/data/nnunet_raw.hpp>
 #include <comodal/data/normalise.hpp>
 #include <comodal/data/outliers.hpp>
@@ -52,18 +57,23 @@
 #include <comodal/data/phantom_field.hpp>
 #include <comodal/data/phantom_head.hpp>
 #include <comodal/data/phantom_options.hpp>
+#include <comodal/data/postprocessing.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/data/preparation.hpp>
+#include <comodal/data/prepared_case.hpp>
 #include <comodal/data/reader_registry.hpp>
 #include <comodal/data/resample.hpp>
 #include <comodal/data/resample_axis.hpp>
 #include <comodal/data/resample_onto.hpp>
+#include <comodal/data/safetensors.hpp>
 #include <comodal/data/sampler.hpp>
 #include <comodal/data/signed_distance.hpp>
 #include <comodal/data/split.hpp>
+#include <comodal/data/stored_case.hpp>
 #include <comodal/data/training_grid.hpp>
 #include <comodal/data/volume.hpp>
 #include <comodal/data/volume_transform.hpp>
 #include <comodal/data/volume_view.hpp>
+#include <comodal/data/work_on_cases.hpp>
 
 #endif

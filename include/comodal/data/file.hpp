@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Whole files: gzip streams read to their last check sum, and writes that never leave half a file behind.
+/// Whole files, and writes that never leave half a file behind.
 #ifndef COMODAL_DATA_FILE_HPP
 #define COMODAL_DATA_FILE_HPP
 
 #include <comodal/core/error.hpp>
 #include <comodal/data/folder.hpp>
-
-#include <zlib.h>
+#include <comodal/data/gzip.hpp>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -19,17 +18,14 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <limits>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
-
-/// The bytes of a file or a message.
-using byte_buffer = std::vector<unsigned char>;
 
 /// Says in words why a path is no file that can be read: missing, a link to nothing, a folder, a pipe.
 /// @throws io_error unless it is a regular file, or a link to one; a pipe is never opened
@@ -65,103 +61,6 @@ COMODAL_ONCE byte_buffer read_file(const std::filesystem::path& path) {
   return bytes;
 }
 #endif
-
-/// True if the bytes begin like a gzip stream.
-[[nodiscard]] inline bool is_gzip(std::span<const unsigned char> bytes) {
-  return bytes.size() >= 2 && bytes[0] == 0x1f && bytes[1] == 0x8b;
-}
-
-/// Unpacks a whole gzip stream, all its members, and verifies check sum and length of each (RFC 1952).
-/// @param name names the stream in messages
-/// @param most bytes that are expected: of a stream with more, the first `most` + 1 are returned, and nothing is
-/// verified
-/// @throws io_error if the stream ends early, is damaged, or is followed by something else
-[[nodiscard]] byte_buffer gunzip(std::span<const unsigned char> packed, const std::string& name,
-                                 std::size_t most = std::numeric_limits<std::size_t>::max());
-#if COMODAL_BODIES
-COMODAL_ONCE byte_buffer gunzip(std::span<const unsigned char> packed, const std::string& name, std::size_t most) {
-  const auto damaged = [&](const std::string& how) {
-    return io_error(text(name, ": damaged gzip file, ", how, "; copy or download it again"));
-  };
-  if (packed.size() < 18) throw damaged(text("only ", packed.size(), " bytes long"));
-  z_stream z{};
-  if (inflateInit2(&z, 15 + 16) != Z_OK) throw io_error(text(name, ": zlib cannot start"));
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&z, &inflateEnd);
-
-  constexpr std::size_t at_once = std::numeric_limits<uInt>::max();
-  const unsigned char* tail = packed.data() + packed.size() - 4;
-  const std::size_t claimed = tail[0] | tail[1] << 8 | tail[2] << 16 | static_cast<std::size_t>(tail[3]) << 24;
-  const std::size_t end = most == std::numeric_limits<std::size_t>::max() ? most : most + 1;
-  byte_buffer out(std::min(std::min(claimed, packed.size() * 1032) + 64, end));
-  std::size_t in = 0, made = 0;
-  for (;;) {
-    if (made == out.size()) out.resize(end - made > made ? made * 2 : end);
-    z.next_in = const_cast<unsigned char*>(packed.data()) + in;
-    z.avail_in = static_cast<uInt>(std::min(at_once, packed.size() - in));
-    z.next_out = out.data() + made;
-    z.avail_out = static_cast<uInt>(std::min(at_once, out.size() - made));
-    const uInt in_before = z.avail_in, out_before = z.avail_out;
-    const int state = inflate(&z, Z_NO_FLUSH);
-    in += in_before - z.avail_in;
-    made += out_before - z.avail_out;
-    if (made > most) break;
-    if (state == Z_STREAM_END) {
-      while (in < packed.size() && packed[in] == 0) ++in;
-      if (in == packed.size()) break;
-      if (!is_gzip(packed.subspan(in))) throw damaged(text(packed.size() - in, " foreign bytes follow the stream"));
-      inflateReset(&z);
-    } else if (state == Z_BUF_ERROR || (state == Z_OK && in == packed.size() && z.avail_out > 0)) {
-      throw damaged(text("it ends early (", made, " bytes could be unpacked)"));
-    } else if (state != Z_OK) {
-      throw damaged(z.msg ? z.msg : "it cannot be unpacked");
-    }
-  }
-  out.resize(made);
-  return out;
-}
-#endif
-
-/// The first bytes of what a gzip stream holds, at most `count`, without any check; fewer where it is damaged.
-[[nodiscard]] inline byte_buffer gunzip_front(std::span<const unsigned char> packed, std::size_t count) {
-  z_stream z{};
-  if (inflateInit2(&z, 15 + 16) != Z_OK) return {};
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&z, &inflateEnd);
-  byte_buffer out(count);
-  z.next_in = const_cast<unsigned char*>(packed.data());
-  z.avail_in = static_cast<uInt>(std::min<std::size_t>(packed.size(), std::numeric_limits<uInt>::max()));
-  z.next_out = out.data();
-  z.avail_out = static_cast<uInt>(count);
-  for (int state = Z_OK; state == Z_OK && z.avail_in > 0 && z.avail_out > 0;) {
-    state = inflate(&z, Z_NO_FLUSH);
-    if (state == Z_STREAM_END && is_gzip({z.next_in, z.avail_in})) state = inflateReset(&z);  // the next member
-  }
-  out.resize(count - z.avail_out);
-  return out;
-}
-
-/// Packs bytes as one gzip stream without name and time, so that equal bytes give equal files.
-/// @param level zlib's, 1 (fast) to 9 (small)
-[[nodiscard]] inline byte_buffer gzip(std::span<const unsigned char> bytes, int level = 4) {
-  z_stream z{};
-  if (deflateInit2(&z, level, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) != Z_OK)
-    throw io_error("gzip: zlib cannot start");
-  const std::unique_ptr<z_stream, int (*)(z_stream*)> guard(&z, &deflateEnd);
-  constexpr std::size_t piece = std::size_t{1} << 20;
-  byte_buffer out;
-  std::size_t in = 0;
-  for (int state = Z_OK; state != Z_STREAM_END;) {
-    const std::size_t made = out.size(), now = std::min(piece, bytes.size() - in);
-    out.resize(made + piece);
-    z.next_in = const_cast<unsigned char*>(bytes.data()) + in;
-    z.avail_in = static_cast<uInt>(now);
-    z.next_out = out.data() + made;
-    z.avail_out = static_cast<uInt>(piece);
-    state = deflate(&z, in + now == bytes.size() ? Z_FINISH : Z_NO_FLUSH);
-    in += now - z.avail_in;
-    out.resize(made + piece - z.avail_out);
-  }
-  return out;
-}
 
 /// Bytes of memory that this machine has; 0 if nobody can tell.
 [[nodiscard]] inline double machine_memory() {
@@ -221,33 +120,62 @@ namespace data_detail {
 
 }  // namespace data_detail
 
-/// Writes a file in one step: to a temporary file `NAME.partial-...` beside it, synced, then renamed, and the folder is
-/// synced. A reader sees the old file or the new one, after a power failure too. A link is written through.
-/// @throws io_error as `output_place`; disk_error if the disk refuses. The temporary file is removed
-void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes);
+/// A file that is written piece by piece and appears in one step: to a temporary file `NAME.partial-...` beside it,
+/// synced, then renamed, and the folder is synced. A reader sees the old file or the new one, after a power failure
+/// too. A link is written through. Without `commit` nothing is left.
+class output_file {
+ public:
+  /// @throws io_error as `output_place`; disk_error if the disk refuses
+  explicit output_file(std::filesystem::path path) : m_path(std::move(path)), m_place(output_place(m_path)) { open(); }
+  ~output_file() {
+    if (m_file == nullptr) return;
+    std::fclose(m_file);
+    std::remove(m_partial.c_str());
+  }
+  output_file(const output_file&) = delete;
+  output_file& operator=(const output_file&) = delete;
+
+  /// Adds bytes. @throws disk_error, io_error if they cannot be written
+  void add(std::span<const unsigned char> bytes) {
+    if (!bytes.empty() && std::fwrite(bytes.data(), 1, bytes.size(), m_file) != bytes.size())
+      data_detail::refuse_write(m_path, errno);
+  }
+  /// Puts the file in its place. @throws disk_error, io_error if that fails: then nothing is there
+  void commit() {
+    bool good = std::fflush(m_file) == 0 && ::fsync(::fileno(m_file)) == 0;
+    int reason = good ? 0 : errno;
+    if (std::fclose(std::exchange(m_file, nullptr)) != 0 && good) good = false, reason = errno;
+    if (good && std::rename(m_partial.c_str(), m_place.c_str()) != 0) good = false, reason = errno;
+    if (good) return data_detail::sync_folder(m_place.parent_path());
+    std::remove(m_partial.c_str());
+    data_detail::refuse_write(m_path, reason);
+  }
+
+ private:
+  void open();
+
+  std::filesystem::path m_path, m_place, m_partial;
+  std::FILE* m_file = nullptr;
+};
 #if COMODAL_BODIES
-COMODAL_ONCE void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes) {
+COMODAL_ONCE void output_file::open() {
   static std::atomic<unsigned> number{0};
-  const std::filesystem::path place = output_place(path);
-  std::filesystem::path partial;
-  std::FILE* file = nullptr;
   // A killed program leaves its temporary file behind, and in a container the next one may have the same process
   // number.
-  for (int tries = 0; !file && (tries == 0 || (errno == EEXIST && tries < 1000)); ++tries) {
-    partial = place.parent_path() / text(partial_mark(place.filename().string()), ::getpid(), "-", number++);
-    file = std::fopen(partial.c_str(), "wbx");
+  for (int tries = 0; m_file == nullptr && (tries == 0 || (errno == EEXIST && tries < 1000)); ++tries) {
+    m_partial = m_place.parent_path() / text(partial_mark(m_place.filename().string()), ::getpid(), "-", number++);
+    m_file = std::fopen(m_partial.c_str(), "wbx");
   }
-  if (!file) data_detail::refuse_write(path, errno);
-  bool good = bytes.empty() || std::fwrite(bytes.data(), 1, bytes.size(), file) == bytes.size();
-  good = good && std::fflush(file) == 0 && ::fsync(::fileno(file)) == 0;
-  int reason = good ? 0 : errno;
-  if (std::fclose(file) != 0 && good) good = false, reason = errno;
-  if (good && std::rename(partial.c_str(), place.c_str()) != 0) good = false, reason = errno;
-  if (good) return data_detail::sync_folder(place.parent_path());
-  std::remove(partial.c_str());
-  data_detail::refuse_write(path, reason);
+  if (m_file == nullptr) data_detail::refuse_write(m_path, errno);
 }
 #endif
+
+/// Writes a file in one step, as an `output_file`. @throws as it does
+inline void write_file(const std::filesystem::path& path, std::span<const unsigned char> bytes) {
+  output_file file(path);
+  file.add(bytes);
+  file.commit();
+}
 
 /// Refuses to replace a file that this program did not write.
 /// @param mark words that stand in the first 4096 bytes of every file of that kind @param by what writes such files

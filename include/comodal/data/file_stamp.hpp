@@ -12,16 +12,18 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// Size and time of every image of a case, as words: others after a change.
+/// Size and time of a file, as words: others after a change. Empty for memory.
+[[nodiscard]] inline std::string stamp_of(const image_source& source) {
+  if (source.path.empty()) return {};
+  std::error_code ignored;
+  return text(std::filesystem::file_size(source.path, ignored), " ",
+              std::filesystem::last_write_time(source.path, ignored).time_since_epoch().count());
+}
+
+/// The stamps of every image of a case.
 [[nodiscard]] inline std::string stamp_of(const case_files& files) {
   std::string stamp;
-  for (const auto& image : files.images) {
-    stamp += ";";
-    if (image.path.empty()) continue;
-    std::error_code ignored;
-    stamp += text(std::filesystem::file_size(image.path, ignored), " ",
-                  std::filesystem::last_write_time(image.path, ignored).time_since_epoch().count());
-  }
+  for (const auto& image : files.images) stamp += ";" + stamp_of(image);
   return stamp;
 }
 

@@ -202,6 +202,59 @@ inline void apply_retained_gamma(std::span<float> values, float gamma, gamma_of 
   negate();
 }
 
+/// The noise of a magnitude image, as an MR scanner makes it: x -> low + |x - low + n1 + i n2| with two normal noises
+/// of the given standard deviation, and the least value of the crop as `low`. (Gudbjartsson and Patz, MRM 1995.)
+inline void add_rician_noise(std::span<float> values, float deviation, random_stream& random) {
+  if (values.empty()) return;
+  const float low = *std::min_element(values.begin(), values.end());
+  std::vector<float> other(values.size(), 0.f);
+  add_noise(values, deviation, random);
+  add_noise(other, deviation, random);
+#pragma omp simd
+  for (std::size_t i = 0; i < other.size(); ++i) {
+    const float real = values[i] - low;
+    values[i] = low + std::sqrt(real * real + other[i] * other[i]);
+  }
+}
+
+/// The numbers of the coefficients of `apply_bias_field`.
+inline constexpr std::size_t bias_coefficients = 20;
+
+/// x -> low + (x - low) exp(p(d, h, w)), with the least value of the crop as `low` and a polynomial of third degree in
+/// the place, -1 to 1 along each axis: an uneven sensitivity of the coil. (Van Leemput et al., IEEE TMI 1999.)
+/// @param coefficients of w^i h^j d^k, i + j + k <= 3: by k, then j, then i
+inline void apply_bias_field(std::span<float> values, const extent3& size,
+                             const std::array<double, bias_coefficients>& coefficients) {
+  if (values.empty()) return;
+  const float low = *std::min_element(values.begin(), values.end());
+  const auto place = [&](std::size_t a, index i) {
+    return size[a] > 1 ? 2 * static_cast<double>(i) / static_cast<double>(size[a] - 1) - 1 : 0.;
+  };
+  constexpr double to_exp2 = 1.4426950408889634;  // 1 / ln 2
+  float* row = values.data();
+  for (index d = 0; d < size[0]; ++d)
+    for (index h = 0; h < size[1]; ++h, row += size[2]) {
+      const double z = place(0, d), y = place(1, h);
+      std::array<float, 4> of_w{};  // of w^0 to w^3 in this row
+      std::size_t at = 0;
+      double zk = 1;
+      for (int k = 0; k <= 3; ++k, zk *= z) {
+        double yj = 1;
+        for (int j = 0; j + k <= 3; ++j, yj *= y)
+          for (int i = 0; i + j + k <= 3; ++i)
+            of_w[static_cast<std::size_t>(i)] += static_cast<float>(coefficients[at++] * zk * yj * to_exp2);
+      }
+      const auto step = static_cast<float>(size[2] > 1 ? 2. / static_cast<double>(size[2] - 1) : 0);
+      const float first = size[2] > 1 ? -1.f : 0.f;
+#pragma omp simd
+      for (std::int32_t w = 0; w < static_cast<std::int32_t>(size[2]); ++w) {
+        const float x = first + step * static_cast<float>(w);
+        const float field = detail::fast_exp2(of_w[0] + x * (of_w[1] + x * (of_w[2] + x * of_w[3])));
+        row[w] = low + (row[w] - low) * field;
+      }
+    }
+}
+
 namespace detail {
 
 /// Where the voxels of an axis lie between those of a coarser one: lower neighbour, upper neighbour, part of the upper.

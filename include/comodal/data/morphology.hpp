@@ -87,6 +87,16 @@ void for_neighbours(index at, const std::array<index, 3>& size, index row, index
   if (k + 1 < size[2]) visit(at + plane);
 }
 
+// The same for the up to 26 neighbours that share a corner.
+template <class Visit>
+void for_corner_neighbours(index at, const std::array<index, 3>& size, index row, index plane, const Visit& visit) {
+  const index i = at % row, j = at / row % size[1], k = at / plane;
+  for (index z = std::max<index>(k - 1, 0); z <= std::min(k + 1, size[2] - 1); ++z)
+    for (index y = std::max<index>(j - 1, 0); y <= std::min(j + 1, size[1] - 1); ++y)
+      for (index x = std::max<index>(i - 1, 0); x <= std::min(i + 1, row - 1); ++x)
+        if (const index there = z * plane + y * row + x; there != at) visit(there);
+}
+
 }  // namespace detail
 
 /// Dilation of a mask (0 or 1) with the ball of `radius` voxels in the city-block metric: the voxels at most `radius`
@@ -120,7 +130,10 @@ void for_neighbours(index at, const std::array<index, 3>& size, index row, index
   return out;
 }
 
-/// The components of a mask, connected along axes.
+/// Which voxels touch each other: those that share a face (6 neighbours), or a corner at least (26).
+enum class connectivity { faces, corners };
+
+/// The components of a mask.
 struct mask_islands {
   std::vector<std::int32_t> of_voxel;  // from 1 on; 0: background
   std::vector<index> voxels;           // of each component; of 0 none are counted
@@ -128,7 +141,7 @@ struct mask_islands {
   [[nodiscard]] index largest() const { return *std::max_element(voxels.begin(), voxels.end()); }
 };
 
-[[nodiscard]] inline mask_islands find_islands(const label_volume& mask) {
+[[nodiscard]] inline mask_islands find_islands(const label_volume& mask, connectivity touch = connectivity::faces) {
   const auto& size = mask.geometry.size;
   const index row = size[0], plane = size[0] * size[1];
   mask_islands found{std::vector<std::int32_t>(mask.values.size()), {0}};
@@ -147,7 +160,10 @@ struct mask_islands {
     while (!open.empty()) {
       const index at = open.back();
       open.pop_back();
-      detail::for_neighbours(at, size, row, plane, visit);
+      if (touch == connectivity::faces)
+        detail::for_neighbours(at, size, row, plane, visit);
+      else
+        detail::for_corner_neighbours(at, size, row, plane, visit);
     }
   }
   return found;

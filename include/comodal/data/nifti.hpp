@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// NIfTI files, .nii and .nii.gz, NIfTI-1 and NIfTI-2, either byte order: images, label maps, and results on an input's
-/// own grid.
+/// NIfTI files are read: .nii and .nii.gz, NIfTI-1 and NIfTI-2, either byte order, images and label maps.
 #ifndef COMODAL_DATA_NIFTI_HPP
 #define COMODAL_DATA_NIFTI_HPP
 
@@ -11,17 +10,14 @@
 #include <comodal/data/nifti_header.hpp>
 #include <comodal/data/volume_view.hpp>
 
-#include <cmath>
-#include <concepts>
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
-#include <limits>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -246,94 +242,6 @@ struct nifti_file {
 [[nodiscard]] inline label_volume read_nifti_labels(const std::filesystem::path& path,
                                                     std::optional<index> which = {}) {
   return to_labels(nifti_contents(path).view(which), path.string());
-}
-
-namespace detail {
-
-template <class Scalar>
-byte_buffer nifti_encoded(const volume<Scalar>& v, const nifti_header& like) {
-  static_assert(std::same_as<Scalar, float> || std::same_as<Scalar, std::uint8_t>,
-                "NIfTI files are written as float or uint8");
-  return std::visit(
-      [&](auto raw) {
-        replace_no_numbers(raw, like.grid);
-        constexpr bool second = std::same_as<decltype(raw), nifti_2_header>;
-        constexpr std::size_t offset = second ? 544 : 352;
-        if constexpr (!second) {
-          std::memset(raw.data_type, 0, sizeof raw.data_type);
-          std::memset(raw.db_name, 0, sizeof raw.db_name);
-          raw.extents = raw.glmax = raw.glmin = 0;
-          raw.session_error = 0;
-          raw.regular = 0;
-        }
-        if (raw.dim[0] > 3) raw.dim[0] = 3;  // a result is one volume, without a time axis
-        for (int axis = 4; axis < 8; ++axis) raw.dim[axis] = 1;
-        raw.datatype = std::same_as<Scalar, float> ? DT_FLOAT32 : DT_UINT8;
-        raw.bitpix = 8 * sizeof(Scalar);
-        raw.scl_slope = 1;
-        raw.scl_inter = 0;
-        raw.cal_min = raw.cal_max = 0;
-        raw.intent_code = 0;
-        raw.intent_p1 = raw.intent_p2 = raw.intent_p3 = 0;
-        raw.vox_offset = offset;
-        std::memset(raw.intent_name, 0, sizeof raw.intent_name);
-        std::memset(raw.descrip, 0, sizeof raw.descrip);
-        std::memset(raw.aux_file, 0, sizeof raw.aux_file);
-        std::memcpy(raw.descrip, "comodal " COMODAL_VERSION, sizeof "comodal " COMODAL_VERSION);
-        std::memcpy(raw.magic, second ? "n+2\0\r\n\032\n" : "n+1", second ? 8 : 4);
-        const std::size_t size = v.values.size() * sizeof(Scalar);
-        byte_buffer bytes(offset + size);
-        std::memcpy(bytes.data(), &raw, sizeof raw);
-        std::memcpy(bytes.data() + offset, v.values.data(), size);
-        return bytes;
-      },
-      like.raw);
-}
-
-}  // namespace detail
-
-/// The bytes of the .nii file that `write_nifti` writes. @param name names the volume in messages
-/// @throws geometry_error if the volume is not on the header's grid or does not fill it
-template <class Scalar>
-[[nodiscard]] byte_buffer nifti_file_bytes(const volume<Scalar>& v, const nifti_header& like, const std::string& name) {
-  if (const std::string how = grid_difference(v.geometry, like.grid); !how.empty())
-    throw geometry_error(text(name, ": the volume is not on the grid that it shall be written on: ", how));
-  if (v.values.size() != static_cast<std::size_t>(v.geometry.voxels()))
-    throw geometry_error(
-        text(name, ": the volume has ", v.values.size(), " values, its grid ", v.geometry.voxels(), " voxels"));
-  return detail::nifti_encoded(v, like);
-}
-
-/// Writes a volume, float or label map, on the grid of a header: sizes, qform, sform, codes, voxel sizes and units are
-/// exactly the header's, but for fields that are no numbers; type, scaling, description and intent are the result's
-/// own, and extensions are not carried over. The name ends in .nii or .nii.gz. Written in one step.
-/// @throws geometry_error if the volume is not on that grid; io_error for another ending or a file that cannot be
-/// written
-template <class Scalar>
-void write_nifti(const std::filesystem::path& path, const volume<Scalar>& v, const nifti_header& like) {
-  const bool packed = detail::ends_with_gz(path);
-  if (path.extension() != ".nii" && !(packed && path.stem().extension() == ".nii"))
-    throw io_error(text(path.string(), ": expected a name that ends in .nii or .nii.gz"));
-  const byte_buffer bytes = nifti_file_bytes(v, like, path.string());
-  write_file(path, packed ? gzip(bytes) : bytes);
-}
-
-/// Writes a volume, float or label map, on its own grid (see `make_nifti_header`). @throws as the overload with a
-/// header
-template <class Scalar>
-void write_nifti(const std::filesystem::path& path, const volume<Scalar>& v) {
-  write_nifti(path, v, make_nifti_header(v.geometry));
-}
-
-/// Writes a label map as uint8 with the header and grid of the image it belongs to. @throws as `write_nifti`
-inline void write_nifti_labels(const std::filesystem::path& path, const label_volume& labels,
-                               const nifti_header& like) {
-  write_nifti(path, labels, like);
-}
-/// The same, with the header read from a file.
-inline void write_nifti_labels(const std::filesystem::path& path, const label_volume& labels,
-                               const std::filesystem::path& like) {
-  write_nifti(path, labels, read_nifti_header(like));
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

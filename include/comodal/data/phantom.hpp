@@ -6,7 +6,7 @@
 
 #include <comodal/core/host_tasks.hpp>
 #include <comodal/data/file.hpp>
-#include <comodal/data/nifti.hpp>
+#include <comodal/data/nifti_write.hpp>
 #include <comodal/data/phantom_case.hpp>
 
 #include <nlohmann/json.hpp>

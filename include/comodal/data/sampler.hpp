@@ -73,10 +73,18 @@ namespace comodal::inline COMODAL_CONFIG {
   return first;
 }
 
+/// How many voxels of a label value lie in the slices 0 to d of a label map.
+struct class_slices {
+  std::uint8_t label = 0;
+  std::vector<std::uint32_t> up_to;  // by slice d; the last is the number of all
+};
+
 /// How many voxels each class has in each slice of a label map, for drawing one of them.
 class class_table {
  public:
   class_table() = default;
+  /// A table that was made before, of a map that has not changed.
+  explicit class_table(std::vector<class_slices> classes) : m_classes(std::move(classes)) {}
   /// @param labels uint8 @param ignored a value that is no class
   explicit class_table(const volume_view& labels, const std::optional<int>& ignored = {}) {
     const auto& size = labels.grid().size;
@@ -90,7 +98,7 @@ class class_table {
     }
     for (std::size_t c = 1; c < 256; ++c) {
       if (totals[c] == 0 || static_cast<int>(c) == ignored) continue;
-      entry e{static_cast<std::uint8_t>(c), {}};
+      class_slices e{static_cast<std::uint8_t>(c), {}};
       std::uint32_t sum = 0;
       for (std::size_t d = 0; d < depth; ++d) e.up_to.push_back(sum += counts[d][c]);
       m_classes.push_back(std::move(e));
@@ -99,11 +107,13 @@ class class_table {
 
   /// No voxel is labelled.
   [[nodiscard]] bool empty() const { return m_classes.empty(); }
+  /// By label value, ascending.
+  [[nodiscard]] const std::vector<class_slices>& classes() const { return m_classes; }
 
   /// A voxel (D, H, W), uniform among those of a uniformly drawn class (background is none). Not for an empty table.
   /// @param labels the map that the table was made from
   [[nodiscard]] extent3 draw(const volume_view& labels, random_stream& random) const {
-    const entry& e = m_classes[random.below(static_cast<std::uint32_t>(m_classes.size()))];
+    const class_slices& e = m_classes[random.below(static_cast<std::uint32_t>(m_classes.size()))];
     std::uint32_t rank = random.below(e.up_to.back());
     const auto d = static_cast<std::size_t>(std::upper_bound(e.up_to.begin(), e.up_to.end(), rank) - e.up_to.begin());
     if (d > 0) rank -= e.up_to[d - 1];
@@ -118,11 +128,7 @@ class class_table {
   }
 
  private:
-  struct entry {
-    std::uint8_t label;
-    std::vector<std::uint32_t> up_to;  // voxels of the class in slices 0..d
-  };
-  std::vector<entry> m_classes;
+  std::vector<class_slices> m_classes;
 };
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -4,8 +4,10 @@
 #ifndef COMODAL_INFER_INFER_HPP
 #define COMODAL_INFER_INFER_HPP
 
+#include <comodal/infer/case_output.hpp>
 #include <comodal/infer/labelling.hpp>
 #include <comodal/infer/modality_subset.hpp>
+#include <comodal/infer/output_filler.hpp>
 #include <comodal/infer/plane_resampler.hpp>
 #include <comodal/infer/predict_case.hpp>
 #include <comodal/infer/probability_map.hpp>

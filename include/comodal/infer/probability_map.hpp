@@ -17,6 +17,14 @@ struct probability_map {
   std::vector<float> values;
 };
 
+namespace infer_detail {
+
+[[nodiscard]] inline probability_map map_of(const extent3& size, index channels) {
+  return {size, channels, std::vector<float>(static_cast<std::size_t>(channels * size[0] * size[1] * size[2]))};
+}
+
+}  // namespace infer_detail
+
 }  // namespace comodal::inline COMODAL_CONFIG
 
 #endif

@@ -48,9 +48,11 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// How windows are laid and what is done in each.
 struct window_options {
-  extent3 window{};           // (D, H, W), usually the training patch
-  double step = 0.5;          // of the window between neighbours
-  std::vector<int> mirror{};  // axes (0 D, 1 H, 2 W): the mean over all flips along them
+  extent3 window{};                        // (D, H, W), usually the training patch
+  double step = 0.5;                       // of the window between neighbours
+  std::vector<int> mirror{};               // axes (0 D, 1 H, 2 W): the mean over all flips along them
+  double memory = 1.5 * (index{1} << 30);  // bytes of sums that may be open at once: more outputs than that are made
+                                           // one after another, with the network computed anew for each
 };
 
 namespace infer_detail {
@@ -87,10 +89,6 @@ inline std::vector<unsigned> flips_of(const std::vector<int>& axes) {
   return flips;
 }
 
-[[nodiscard]] inline probability_map map_of(const extent3& size, index channels) {
-  return {size, channels, std::vector<float>(static_cast<std::size_t>(channels * size[0] * size[1] * size[2]))};
-}
-
 // Planes of an output, in their place in a map of the whole case.
 template <tensor_backend Backend>
 void write_planes(context<Backend>& ctx, const finished_planes<Backend>& done, std::size_t k, probability_map& map) {
@@ -111,23 +109,71 @@ using window_predictor =
 template <tensor_backend Backend>
 using planes_taker = std::function<void(const finished_planes<Backend>&)>;
 
-/// Hands the mean probabilities of every output that `predict` returns, over all windows and flips of one case, to
+/// One of the networks whose probabilities are averaged, with the images that were prepared for it.
+template <tensor_backend Backend>
+struct window_model {
+  std::vector<volume_view> images;    // float; one per modality, empty where absent; one grid, that of all models
+  window_predictor<Backend> predict;  // returns any number of outputs, always the same, as all models do
+};
+
+namespace infer_detail {
+
+// The windows of several models: those with the same images share them.
+template <tensor_backend Backend>
+class model_windows {
+ public:
+  model_windows(context<Backend>& ctx, const std::vector<window_model<Backend>>& models,
+                const std::vector<float>& present, const extent3& size, const extent3& window) {
+    for (const auto& model : models) {
+      const auto same = std::find_if(models.begin(), models.begin() + static_cast<std::ptrdiff_t>(m_cutter.size()),
+                                     [&](const auto& other) { return same_images(other.images, model.images); });
+      const auto number = static_cast<std::size_t>(same - models.begin());
+      m_cutter.push_back(number < m_cutter.size() ? m_cutter[number] : m_cutters.size());
+      if (m_cutter.back() == m_cutters.size()) m_cutters.emplace_back(ctx, model.images, present, size, window);
+    }
+  }
+  // True if the windows of this model are those of the one before.
+  [[nodiscard]] bool repeats(std::size_t model) const { return model > 0 && m_cutter[model] == m_cutter[model - 1]; }
+  [[nodiscard]] const window_cutter<Backend>& cutter(std::size_t model) const { return m_cutters[m_cutter[model]]; }
+
+ private:
+  static bool same_images(const std::vector<volume_view>& a, const std::vector<volume_view>& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](const volume_view& x, const volume_view& y) { return x.data() == y.data(); });
+  }
+  std::vector<window_cutter<Backend>> m_cutters;
+  std::vector<std::size_t> m_cutter;  // by model
+};
+
+// @return (D, H, W) @throws as `expect_windows`; config_error without a model; shape_error for models of several sizes
+template <tensor_backend Backend>
+extent3 expect_models(const std::vector<window_model<Backend>>& models, const std::vector<float>& present,
+                      const window_options& options) {
+  if (models.empty()) throw config_error("sliding_window: no model, expected at least one");
+  const extent3 size = expect_windows(models[0].images, present, options);
+  for (const auto& model : models)
+    if (model.images.size() != models[0].images.size() || expect_windows(model.images, present, options) != size)
+      throw shape_error("sliding_window: the images of the models differ in number or size");
+  return size;
+}
+
+}  // namespace infer_detail
+
+/// Hands the mean probabilities of every output, over all windows, flips and models of one case, to
 /// `take`: from the first plane to the last, each as soon as no window adds to it. Of
 /// the probabilities only the planes of one row of windows are in memory.
-/// @param images float; one per modality, empty where absent; one grid
 /// @param present (M) which modalities to use; an absent image cannot be present
-/// @param predict returns any number of outputs, always the same
 /// @throws shape_error, config_error; error if a probability is not finite: what was taken before is worthless then
 template <tensor_backend Backend>
-void sliding_planes(tape<Backend>& home, const std::vector<volume_view>& images, const std::vector<float>& present,
-                    label_kind kind, const window_options& options,
-                    const std::type_identity_t<window_predictor<Backend>>& predict,
+void sliding_planes(tape<Backend>& home, const std::vector<window_model<Backend>>& models,
+                    const std::vector<float>& present, label_kind kind, const window_options& options,
                     const std::type_identity_t<planes_taker<Backend>>& take) {
   const no_grad_scope<Backend> quiet(home);
-  const extent3 size = infer_detail::expect_windows(images, present, options), &window = options.window;
-  const presence<Backend> mask(home, 1, static_cast<index>(images.size()), present);
+  const extent3 size = infer_detail::expect_models(models, present, options), &window = options.window;
+  const std::size_t modalities = models[0].images.size();
+  const presence<Backend> mask(home, 1, static_cast<index>(modalities), present);
   const auto flips = infer_detail::flips_of(options.mirror);
-  const infer_detail::window_cutter<Backend> cut(home.ctx(), images, present, size, window);
+  const infer_detail::model_windows<Backend> windows(home.ctx(), models, present, size, window);
   infer_detail::window_sums<Backend> sums(
       home.ctx(), size, window, {window_weights(window[0]), window_weights(window[1]), window_weights(window[2])});
   const auto none =
@@ -140,14 +186,27 @@ void sliding_planes(tape<Backend>& home, const std::vector<volume_view>& images,
         for (const unsigned flip : flips) {
           const extent3 at{rows[row], y, x};
           std::vector<variable<Backend>> volumes;
-          for (std::size_t m = 0; m < images.size(); ++m)
-            volumes.push_back(images[m] && present[m] == 1 ? home.constant(cut(m, at, flip)) : none);
-          const std::vector<variable<Backend>> logits = predict(volumes, mask);
-          sums.begin_window(at);
-          for (std::size_t k = 0; k < logits.size(); ++k) sums.add(k, probabilities(logits[k], kind).value(), at, flip);
+          for (std::size_t n = 0; n < models.size(); ++n) {
+            if (!windows.repeats(n)) volumes.clear();
+            for (std::size_t m = volumes.size(); m < modalities; ++m)
+              volumes.push_back(present[m] == 1 ? home.constant(windows.cutter(n)(m, at, flip)) : none);
+            const std::vector<variable<Backend>> logits = models[n].predict(volumes, mask);
+            sums.begin_window(at);
+            for (std::size_t k = 0; k < logits.size(); ++k)
+              sums.add(k, probabilities(logits[k], kind).value(), at, flip);
+          }
         }
-    take(sums.finish(rows[row], row + 1 < rows.size() ? rows[row + 1] : size[0]));
+    sums.finish(rows[row], row + 1 < rows.size() ? rows[row + 1] : size[0], take);
   }
+}
+
+/// The same of one model. @param images, predict as of `window_model`
+template <tensor_backend Backend>
+void sliding_planes(tape<Backend>& home, const std::vector<volume_view>& images, const std::vector<float>& present,
+                    label_kind kind, const window_options& options,
+                    const std::type_identity_t<window_predictor<Backend>>& predict,
+                    const std::type_identity_t<planes_taker<Backend>>& take) {
+  sliding_planes<Backend>(home, std::vector{window_model<Backend>{images, predict}}, present, kind, options, take);
 }
 
 /// The same as whole maps on the host, one per output. @throws as `sliding_planes`
@@ -166,11 +225,11 @@ template <tensor_backend Backend>
   return maps;
 }
 
-#define COMODAL_SLIDING(kind, Backend)                                                                             \
-  kind void sliding_planes(tape<Backend>&, const std::vector<volume_view>&, const std::vector<float>&, label_kind, \
-                           const window_options&, const window_predictor<Backend>&, const planes_taker<Backend>&); \
-  kind std::vector<probability_map> sliding_window(tape<Backend>&, const std::vector<volume_view>&,                \
-                                                   const std::vector<float>&, label_kind, const window_options&,   \
+#define COMODAL_SLIDING(kind, Backend)                                                                           \
+  kind void sliding_planes(tape<Backend>&, const std::vector<window_model<Backend>>&, const std::vector<float>&, \
+                           label_kind, const window_options&, const planes_taker<Backend>&);                     \
+  kind std::vector<probability_map> sliding_window(tape<Backend>&, const std::vector<volume_view>&,              \
+                                                   const std::vector<float>&, label_kind, const window_options&, \
                                                    const window_predictor<Backend>&);
 COMODAL_COMPILED_ELSEWHERE(COMODAL_SLIDING)
 

@@ -80,6 +80,35 @@ inline void add_divergence(const std::vector<const float*>& p, bool binary, inde
   return out;
 }
 
+/// The entropy of the probabilities p_c of each voxel, as a share of its bound, with C classes or regions:
+///   classes:  -sum_c p_c ln p_c / ln C
+///   regions:  the mean over regions of -[p ln p + (1 - p) ln(1 - p)] / ln 2
+/// 0 where the model is certain, 1 where it cannot tell at all.
+/// @return (D, H, W) @throws shape_error for one class
+[[nodiscard]] inline std::vector<float> probability_entropy(const probability_map& map, label_kind kind) {
+  const bool binary = kind == label_kind::regions;
+  if (!binary && map.channels < 2)
+    throw shape_error(text("probability_entropy: ", map.channels, " classes, expected 2 or more"));
+  const index voxels = static_cast<index>(map.values.size()) / map.channels;
+  const double bound =
+      binary ? std::log(2.0) * static_cast<double>(map.channels) : std::log(static_cast<double>(map.channels));
+  const auto term = [](double p) { return p > 0 && p < 1 ? -p * std::log(p) : 0; };
+  std::vector<float> out(static_cast<std::size_t>(voxels));
+  constexpr index block = 4096;
+  host_slices((voxels + block - 1) / block, voxels * map.channels, [&](index t) {
+    const index first = t * block, count = std::min(block, voxels - first);
+    double sums[block] = {};
+    for (index c = 0; c < map.channels; ++c)
+      for (index i = 0; i < count; ++i) {
+        const auto p = static_cast<double>(map.values[static_cast<std::size_t>(c * voxels + first + i)]);
+        sums[i] += term(p) + (binary ? term(1 - p) : 0);
+      }
+    for (index i = 0; i < count; ++i)
+      out[static_cast<std::size_t>(first + i)] = static_cast<float>(std::clamp(sums[i] / bound, 0.0, 1.0));
+  });
+  return out;
+}
+
 /// Refuses a model whose branches cannot disagree. @throws config_error for a network without branches (early fusion,
 /// or `model.branches = false`), or of one modality
 inline void expect_branches(const model_plan& plan, const std::string& what) {

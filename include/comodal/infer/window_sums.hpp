@@ -217,8 +217,20 @@ class window_sums {
         add_window_body<T>{
             p.data(), channels, inside[0], {voxel(m_window), flips}, weight(), open(), voxel(at), m_sums[k].data()});
   }
-  // The planes [first, last), to which no further window adds. @throws error if a probability is not finite
-  [[nodiscard]] finished_planes<Backend> finish(index first, index last) {
+  // Hands the planes [first, last), to which no further window adds, to `take`, some at a time.
+  // @throws error if a probability is not finite
+  template <class Take>
+  void finish(index first, index last, const Take& take) {
+    index values = 1;  // of a plane of all outputs
+    for (const auto& sums : m_sums) values += sums.size() / m_depth;
+    const index most = std::max<index>(1, most_values / values);
+    for (; first < last; first += most) take(finished(first, std::min(first + most, last)));
+  }
+
+ private:
+  static constexpr index most_values = index{1} << 26;  // at a time: 256 MiB
+
+  [[nodiscard]] finished_planes<Backend> finished(index first, index last) {
     finished_planes<Backend> done{first, last - first, {}};
     for (const auto& sums : m_sums) {
       const index channels = sums.size() / open().voxels();
@@ -231,8 +243,6 @@ class window_sums {
     ops::each_row(*m_context, done.planes, m_size[1], m_size[2], clear_planes_body{m_total.data(), open(), first});
     return done;
   }
-
- private:
   [[nodiscard]] open_planes open() const { return {voxel(m_size), m_depth}; }
   [[nodiscard]] window_weight weight() const { return {m_weights[0].data(), m_weights[1].data(), m_weights[2].data()}; }
   [[nodiscard]] extent3 inside_of(const extent3& at) const {

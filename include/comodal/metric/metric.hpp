@@ -5,8 +5,11 @@
 #ifndef COMODAL_METRIC_METRIC_HPP
 #define COMODAL_METRIC_METRIC_HPP
 
+#include <comodal/metric/choose_postprocessing.hpp>
 #include <comodal/metric/crossed_bootstrap.hpp>
+#include <comodal/metric/lesion_scores.hpp>
 #include <comodal/metric/overlap.hpp>
+#include <comodal/metric/paired_comparison.hpp>
 #include <comodal/metric/score.hpp>
 #include <comodal/metric/statistics.hpp>
 #include <comodal/metric/summary_json.hpp>

@@ -81,6 +81,9 @@ COMODAL_ONCE std::string to_json(const model_plan& plan) {
   j["spacing"] = plan.spacing;
   j["method"] = plan.method;
   j["predictors"] = plan.predictors;
+  for (const postprocessing_rule& r : plan.postprocess)
+    j["postprocess"].push_back(
+        {{"class", r.name}, {"largest", r.largest}, {"holes", r.holes}, {"smallest_ml", r.smallest}});
   j["seed"] = plan.seed;
   j["steps"] = plan.steps;
   return j.dump();
@@ -132,14 +135,27 @@ void read_network_options(const Json& model, int format, network_options& option
     throw config_error(text(what, " has ", model.size(), " options, this program knows ", known, " of them"));
 }
 
+template <class Json>
+std::vector<postprocessing_rule> postprocess_from(const Json& j, const std::string& what) {
+  std::vector<postprocessing_rule> rules;
+  if (!j.contains("postprocess")) return rules;
+  const auto& list = json_entry(j, "postprocess", what);
+  if (!list.is_array()) throw io_error(text(what, ": \"postprocess\" is not a list"));
+  const std::string of = text(what, ": a rule of \"postprocess\"");
+  for (const auto& one : list)
+    rules.push_back({json_value<std::string>(one, "class", of), json_value<bool>(one, "largest", of),
+                     json_value<bool>(one, "holes", of), json_value<double>(one, "smallest_ml", of)});
+  return rules;
+}
+
 // From format 2 on, a plan has these keys and no others ("ct" where a normalisation needs it, "resampled" and
-// "resample_to" where volumes are).
+// "resample_to" where volumes are, "postprocess" where masks are).
 template <class Json>
 void refuse_other_keys(const Json& j, const std::string& what) {
   static const std::set<std::string> known{"version",   "orientation", "modalities", "labels", "region_order",
                                            "model",     "normalise",   "ct",         "margin", "patch_size",
                                            "spacing",   "method",      "predictors", "seed",   "steps",
-                                           "resampled", "resample_to"};
+                                           "resampled", "resample_to", "postprocess"};
   (void)json_value<std::string>(j, "version", what);
   for (const auto& [key, value] : j.items())
     if (!known.contains(key)) throw config_error(text(what, " has \"", key, "\", which this program does not know"));
@@ -172,6 +188,7 @@ COMODAL_ONCE unresolved_plan plan_from(const std::string& words, int format) {
   plan.method = json_value<std::string>(j, "method", what);
   plan.predictors = format == 1 ? std::vector<std::string>{"ema", "student"}
                                 : json_value<std::vector<std::string>>(j, "predictors", what);
+  plan.postprocess = postprocess_from(j, what);
   plan.seed = json_value<std::uint64_t>(j, "seed", what);
   plan.steps = json_value<std::uint32_t>(j, "steps", what);
   return {std::move(plan), json_value<std::vector<std::string>>(j, "normalise", what)};

@@ -5,6 +5,7 @@
 #define COMODAL_MODEL_MODEL_PLAN_HPP
 
 #include <comodal/data/case_data.hpp>
+#include <comodal/data/postprocessing.hpp>
 #include <comodal/model/network_options.hpp>
 
 #include <algorithm>
@@ -25,7 +26,8 @@ struct model_plan {
   extent3 patch_size{};             // (D, H, W): the window of prediction
   std::array<double, 3> spacing{};  // of the training cases, median along the axes of RAS+, mm; zeros: not known
   std::string method;
-  std::vector<std::string> predictors;  // names of the weights in the file, the default first
+  std::vector<std::string> predictors;           // names of the weights in the file, the default first
+  std::vector<postprocessing_rule> postprocess;  // of the fused masks
   std::uint64_t seed = 0;
   std::uint32_t steps = 0;  // of training behind these weights
 
@@ -104,6 +106,7 @@ COMODAL_ONCE void check(const model_plan& plan) {
   if (count < 1 || count > 255) throw config_error(text("modalities: ", count, " names, expected 1 to 255"));
   check_modalities(plan.modalities);
   check_labels(plan.labels, plan.region_order);
+  check_postprocessing(plan.postprocess, plan.labels);
   if (plan.predictors.empty()) throw config_error("predictors: no name, expected at least one");
   model_detail::check_bounds(plan.network);
   plan.network.check();

@@ -4,9 +4,9 @@
 #ifndef COMODAL_MODEL_TRANSFER_HPP
 #define COMODAL_MODEL_TRANSFER_HPP
 
+#include <comodal/data/safetensors.hpp>
 #include <comodal/model/model_plan.hpp>
 #include <comodal/nn/parameters.hpp>
-#include <comodal/nn/safetensors.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -5,7 +5,7 @@
 #ifndef COMODAL_NN_CHECKSUM_HPP
 #define COMODAL_NN_CHECKSUM_HPP
 
-#include <comodal/nn/safetensors.hpp>
+#include <comodal/data/safetensors.hpp>
 
 #include <zlib.h>
 

@@ -11,7 +11,6 @@
 #include <comodal/nn/layers.hpp>
 #include <comodal/nn/parameters.hpp>
 #include <comodal/nn/residual_block.hpp>
-#include <comodal/nn/safetensors.hpp>
 #include <comodal/nn/state.hpp>
 
 #endif

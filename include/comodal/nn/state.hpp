@@ -4,8 +4,8 @@
 #ifndef COMODAL_NN_STATE_HPP
 #define COMODAL_NN_STATE_HPP
 
+#include <comodal/data/safetensors.hpp>
 #include <comodal/nn/parameters.hpp>
-#include <comodal/nn/safetensors.hpp>
 
 #include <algorithm>
 #include <cmath>

@@ -4,8 +4,8 @@
 #ifndef COMODAL_TRAIN_GUIDES_HPP
 #define COMODAL_TRAIN_GUIDES_HPP
 
+#include <comodal/data/safetensors.hpp>
 #include <comodal/data/volume.hpp>
-#include <comodal/nn/safetensors.hpp>
 
 #include <cstdint>
 #include <filesystem>

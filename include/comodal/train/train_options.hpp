@@ -71,6 +71,7 @@ struct train_result {
   std::uint32_t steps_done = 0;                // in all, earlier runs that were resumed included
   bool finished = false;                       // false: stopped on request, and ready to be resumed
   double seconds = 0;                          // of this run
+  double waited = 0;                           // of these, for the crops of a step
   bool logged = false;                         // true if this run reached a step that is logged
   double last_loss = 0;                        // of the last logged step
   std::uint32_t skipped = 0;                   // steps whose loss or gradient was not finite, up to the last look

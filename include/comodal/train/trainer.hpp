@@ -125,6 +125,7 @@ class trainer {
   /// checkpoint; if what would be written is not finite
   train_result run(const std::function<bool()>& stop = [] { return false; }) {
     const auto start = std::chrono::steady_clock::now();
+    m_waited = {};
     training_log log(m_folder, m_step, m_processes.writes());
     log.warning = m_steps.warning = warning;
     for (const auto& [name, store] : saved_stores()) m_processes.broadcast(ctx(), store->values());
@@ -135,6 +136,7 @@ class trainer {
       log.finish();
       result.steps_done = m_step;
       result.skipped = m_said;
+      result.waited = m_waited.count();
       result.finished = finished;
       result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
       result.best_validation = m_best;
@@ -168,7 +170,9 @@ class trainer {
   [[nodiscard]] bool is_due(index every) const { return every > 0 && (m_step % every == 0 || m_step == steps()); }
 
   finished_step<Backend> one_step(prefetcher<Maker>& batches) {
+    const auto asked = std::chrono::steady_clock::now();
     auto batch = batches.next();
+    m_waited += std::chrono::steady_clock::now() - asked;
     const step_request request{m_step, steps(), static_cast<std::uint64_t>(m_options.seed)};
     auto made = m_steps.run(batch, request, learning_rate(m_optimiser_options, m_step, steps()));
     batches.recycle(std::move(batch));
@@ -304,7 +308,8 @@ class trainer {
   optimiser_options m_optimiser_options;
   optimiser_set<Backend> m_optimisers;
   skipped_steps<Backend> m_skipped;
-  std::uint32_t m_said = 0;  // skipped steps that were warned of
+  std::uint32_t m_said = 0;                  // skipped steps that were warned of
+  std::chrono::duration<double> m_waited{};  // for batches, in this run
   Maker* m_maker;
   prefetch_options m_prefetch;
   train_options m_options;

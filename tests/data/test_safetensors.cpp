@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Safetensors files: what stands in them byte by byte, what comes back, and what is said of damaged ones.
-#define BOOST_TEST_MODULE nn_safetensors
+#define BOOST_TEST_MODULE data_safetensors
 #include <boost/test/unit_test.hpp>
 
 #include <nn/support.hpp>

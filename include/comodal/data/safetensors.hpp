@@ -2,8 +2,8 @@
 /// @file
 /// The safetensors file format: named arrays and string metadata; readable by PyTorch and others. Written whole or not
 /// at all.
-#ifndef COMODAL_NN_SAFETENSORS_HPP
-#define COMODAL_NN_SAFETENSORS_HPP
+#ifndef COMODAL_DATA_SAFETENSORS_HPP
+#define COMODAL_DATA_SAFETENSORS_HPP
 
 #include <comodal/core/shape.hpp>
 #include <comodal/data/json.hpp>
@@ -78,26 +78,59 @@ struct safetensors_file {
   }
 };
 
+/// An array of a file without its values: bytes [first, last) of the data behind the header.
+struct array_place {
+  std::string name, dtype;
+  comodal::shape shape;
+  std::uint64_t first = 0, last = 0;
+};
+
+/// What stands in front of the data of a safetensors file.
+struct safetensors_header {
+  std::vector<array_place> arrays;  // by name
+  std::map<std::string, std::string> metadata;
+  std::uint64_t data = 0;  // the byte of the file at which the data begin
+
+  /// The array of a name; null if there is none.
+  [[nodiscard]] const array_place* find(const std::string& name) const {
+    const auto found = std::find_if(arrays.begin(), arrays.end(), [&](const auto& one) { return one.name == name; });
+    return found == arrays.end() ? nullptr : &*found;
+  }
+};
+
+/// The bytes of a header; its `data` is not looked at.
+[[nodiscard]] byte_buffer safetensors_header_bytes(const safetensors_header& header);
+#if COMODAL_BODIES
+COMODAL_ONCE byte_buffer safetensors_header_bytes(const safetensors_header& header) {
+  auto j = nlohmann::ordered_json::object();
+  if (!header.metadata.empty()) j["__metadata__"] = header.metadata;
+  for (const array_place& array : header.arrays) {
+    auto extents = nlohmann::json::array();
+    for (int i = 0; i < array.shape.rank(); ++i) extents.push_back(array.shape[i]);
+    j[array.name] = {{"dtype", array.dtype}, {"shape", extents}, {"data_offsets", {array.first, array.last}}};
+  }
+  std::string json = j.dump();
+  json.resize((json.size() + 7) / 8 * 8, ' ');
+  const std::uint64_t length = json.size();
+  byte_buffer bytes(sizeof length);
+  std::memcpy(bytes.data(), &length, sizeof length);
+  bytes.insert(bytes.end(), json.begin(), json.end());
+  return bytes;
+}
+#endif
+
 /// The bytes of a file.
 [[nodiscard]] byte_buffer safetensors_bytes(const safetensors_file& content);
 #if COMODAL_BODIES
 COMODAL_ONCE byte_buffer safetensors_bytes(const safetensors_file& content) {
-  auto header = nlohmann::ordered_json::object();
-  if (!content.metadata.empty()) header["__metadata__"] = content.metadata;
-  std::size_t at = 0;
+  safetensors_header header{{}, content.metadata};
+  std::uint64_t at = 0;
   for (const auto& [name, array] : content.arrays) {
-    auto extents = nlohmann::json::array();
-    for (int i = 0; i < array.shape.rank(); ++i) extents.push_back(array.shape[i]);
-    header[name] = {{"dtype", array.dtype}, {"shape", extents}, {"data_offsets", {at, at + array.bytes.size()}}};
+    header.arrays.push_back({name, array.dtype, array.shape, at, at + array.bytes.size()});
     at += array.bytes.size();
   }
-  std::string json = header.dump();
-  json.resize((json.size() + 7) / 8 * 8, ' ');
-  const std::uint64_t length = json.size();
-  byte_buffer whole(sizeof length);
-  std::memcpy(whole.data(), &length, sizeof length);
-  whole.reserve(sizeof length + json.size() + at);
-  whole.insert(whole.end(), json.begin(), json.end());
+  byte_buffer whole = safetensors_header_bytes(header);
+  whole.reserve(whole.size() + at);
   for (const auto& [name, array] : content.arrays) whole.insert(whole.end(), array.bytes.begin(), array.bytes.end());
   return whole;
 }
@@ -111,13 +144,7 @@ COMODAL_ONCE void write_safetensors(const std::filesystem::path& path, const saf
 }
 #endif
 
-namespace nn_detail {
-
-// Where an array stands in the data behind the header: bytes [first, last).
-struct array_place {
-  std::string name;
-  std::uint64_t first = 0, last = 0;
-};
+namespace data_detail {
 
 // Bytes of an element, 0 for a type that the format may have gained since.
 inline std::uint64_t element_bytes(const std::string& dtype) {
@@ -129,18 +156,17 @@ inline std::uint64_t element_bytes(const std::string& dtype) {
 }
 
 // The type and shape of an array, and where it stands. @throws io_error if its bytes are not those of its shape
-inline named_array described_array(const nlohmann::json& entry, const std::string& name, array_place& place) {
+inline array_place described_array(const nlohmann::json& entry, const std::string& name) {
   const std::string what = text("array '", name, "'");
-  named_array array;
-  array.dtype = json_value<std::string>(entry, "dtype", what);
+  array_place array{name, json_value<std::string>(entry, "dtype", what), {}};
   for (const index extent : json_value<std::vector<index>>(entry, "shape", what)) array.shape.push_back(extent);
   const auto offsets = json_value<std::array<std::uint64_t, 2>>(entry, "data_offsets", what);
-  place = {name, offsets[0], offsets[1]};
+  array.first = offsets[0], array.last = offsets[1];
   const std::uint64_t bytes = element_bytes(array.dtype);
-  if (place.first > place.last ||
-      (bytes > 0 && place.last - place.first != bytes * static_cast<std::uint64_t>(array.shape.size())))
-    throw io_error(text(what, " of ", array.dtype, " ", array.shape.to_string(), " takes the bytes from ", place.first,
-                        " to ", place.last));
+  if (array.first > array.last ||
+      (bytes > 0 && array.last - array.first != bytes * static_cast<std::uint64_t>(array.shape.size())))
+    throw io_error(text(what, " of ", array.dtype, " ", array.shape.to_string(), " takes the bytes from ", array.first,
+                        " to ", array.last));
   return array;
 }
 
@@ -161,41 +187,49 @@ inline void check_places(std::vector<array_place> places, std::uint64_t size, co
     throw io_error(text(file, ": its header is damaged (its arrays have ", at, " bytes, the file has ", size, ")"));
 }
 
-// The content of `total` bytes. `read(first, count, to)` copies some of them and returns false if it cannot.
+// The header of a file of `total` bytes. `read(first, count, to)` copies some of them and returns false if it cannot.
 template <class Read>
-safetensors_file parse_safetensors(std::uint64_t total, const std::string& name, const Read& read) {
+safetensors_header parse_safetensors_header(std::uint64_t total, const std::string& name, const Read& read) {
   std::uint64_t length = 0;
   if (total < sizeof length || !read(0, sizeof length, &length) || length > total - sizeof length)
     throw io_error(text(name, ": is no safetensors file, or is cut short"));
   std::string json(length, ' ');
   if (!read(sizeof length, length, json.data())) throw io_error(text(name, ": is cut short"));
-  safetensors_file content;
-  std::vector<array_place> places;
+  safetensors_header header;
+  header.data = sizeof length + length;
   try {
-    const auto header = nlohmann::json::parse(json);
-    if (!header.is_object()) throw io_error("no JSON object");
-    for (const auto& [key, entry] : header.items()) {
+    const auto found = nlohmann::json::parse(json);
+    if (!found.is_object()) throw io_error("no JSON object");
+    for (const auto& [key, entry] : found.items()) {
       if (key == "__metadata__")
-        content.metadata = entry.template get<std::map<std::string, std::string>>();
+        header.metadata = entry.template get<std::map<std::string, std::string>>();
       else
-        content.arrays.emplace(key, described_array(entry, key, places.emplace_back()));
+        header.arrays.push_back(described_array(entry, key));
     }
   } catch (const nlohmann::json::exception&) {
     throw io_error(text(name, ": its header is damaged"));
   } catch (const error& e) {
     throw io_error(text(name, ": its header is damaged (", e.what(), ")"));
   }
-  check_places(places, total - sizeof length - length, name);
-  for (const auto& place : places) {
-    auto& bytes = content.arrays.at(place.name).bytes;
-    bytes.resize(place.last - place.first);
-    if (!read(sizeof length + length + place.first, bytes.size(), bytes.data()))
+  check_places(header.arrays, total - header.data, name);
+  return header;
+}
+
+// The whole content.
+template <class Read>
+safetensors_file parse_safetensors(std::uint64_t total, const std::string& name, const Read& read) {
+  safetensors_header header = parse_safetensors_header(total, name, read);
+  safetensors_file content{{}, std::move(header.metadata)};
+  for (array_place& place : header.arrays) {
+    named_array array{std::move(place.dtype), place.shape, std::vector<unsigned char>(place.last - place.first)};
+    if (!read(header.data + place.first, array.bytes.size(), array.bytes.data()))
       throw io_error(text(name, ": is cut short"));
+    content.arrays.emplace(std::move(place.name), std::move(array));
   }
   return content;
 }
 
-}  // namespace nn_detail
+}  // namespace data_detail
 
 /// Reads a file. @throws io_error if it is missing, damaged or no safetensors file
 safetensors_file read_safetensors(const std::filesystem::path& path);
@@ -206,7 +240,7 @@ COMODAL_ONCE safetensors_file read_safetensors(const std::filesystem::path& path
   std::error_code failure;
   const std::uint64_t total = std::filesystem::file_size(path, failure);
   if (!in || failure) throw io_error(text(path.string(), ": cannot be opened"));
-  return nn_detail::parse_safetensors(total, path.string(), [&](std::uint64_t first, std::uint64_t count, void* to) {
+  return data_detail::parse_safetensors(total, path.string(), [&](std::uint64_t first, std::uint64_t count, void* to) {
     in.seekg(static_cast<std::streamoff>(first));
     in.read(static_cast<char*>(to), static_cast<std::streamsize>(count));
     return static_cast<bool>(in);
@@ -218,10 +252,22 @@ COMODAL_ONCE safetensors_file read_safetensors(const std::filesystem::path& path
 [[nodiscard]] safetensors_file read_safetensors(std::span<const unsigned char> bytes, const std::string& name);
 #if COMODAL_BODIES
 COMODAL_ONCE safetensors_file read_safetensors(std::span<const unsigned char> bytes, const std::string& name) {
-  return nn_detail::parse_safetensors(bytes.size(), name, [&](std::uint64_t first, std::uint64_t count, void* to) {
+  return data_detail::parse_safetensors(bytes.size(), name, [&](std::uint64_t first, std::uint64_t count, void* to) {
     if (count > 0) std::memcpy(to, bytes.data() + first, count);
     return true;
   });
+}
+#endif
+
+/// The header of a file in memory, such as a mapped one. @throws as `read_safetensors`
+[[nodiscard]] safetensors_header read_safetensors_header(std::span<const unsigned char> bytes, const std::string& name);
+#if COMODAL_BODIES
+COMODAL_ONCE safetensors_header read_safetensors_header(std::span<const unsigned char> bytes, const std::string& name) {
+  return data_detail::parse_safetensors_header(bytes.size(), name,
+                                               [&](std::uint64_t first, std::uint64_t count, void* to) {
+                                                 if (count > 0) std::memcpy(to, bytes.data() + first, count);
+                                                 return true;
+                                               });
 }
 #endif
 
