@@ -316,7 +316,7 @@ void add_runs(list& all) {
       .call("times", {"benchmark", "--config", "HERE/tiny.toml", "--json", "DATA/dataset.json"},
             {"dataset.json: is a file that `benchmark` did not write"})
       .call("tables", {"evaluate", "HERE/masks", "--labels", "DATA/labelsTs", "--out", "HERE/tables"},
-            {"tables: holds a summary.json or scores.csv of another program"},
+            {"tables: holds a scores.csv of another program"},
             [](const fs::path& here) { own_masks(here), put(here / "tables/scores.csv", "mine\n"); })
       .call("description", {"predict", "MODEL", "DATA/imagesTs", "OUT"},
             {"predictions.json: is a file that `predict` did not write"},

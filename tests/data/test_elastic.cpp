@@ -56,6 +56,59 @@ BOOST_AUTO_TEST_CASE(a_crop_shows_the_place_that_the_field_says) {
   BOOST_TEST(largest <= 0.3 * 6);
 }
 
+// At the border of a volume, rows that bend leave it and come back: outside stands one value, and nothing is read
+// there.
+BOOST_AUTO_TEST_CASE(crops_at_every_border_are_those_of_a_plain_loop) {
+  const extent3 volume{14, 15, 16}, patch{12, 12, 12};
+  std::vector<float> source;
+  for (index i = 0; i < 14 * 15 * 16; ++i) source.push_back(static_cast<float>(i % 97));
+  std::vector<std::uint8_t> labels;
+  for (const float v : source) labels.push_back(static_cast<std::uint8_t>(static_cast<int>(v) % 5 + 1));
+  for (const extent3& first : {extent3{-1, 0, 0}, {0, -1, 1}, {1, 1, -1}, {3, 3, 4}, {2, 4, 2}, {-3, 5, 5}})
+    for (std::uint32_t key = 0; key < 4; ++key) {
+      random_stream random = stream(100 + key);
+      crop_map map = make_crop_map(patch, first, {1, 1, 1}, {}, {0, 0, 0}, 1);
+      map.elastic = std::make_shared<const elastic_field>(patch, std::array{1., 1., 1.}, 5., 0.4,
+                                                          std::array{true, true, true}, random);
+      std::vector<float> out(12 * 12 * 12);
+      std::vector<std::uint8_t> found(out.size());
+      const crop_layer<float> layer{source.data(), -7, out.data()};
+      const crop_layer<std::uint8_t> of_labels{labels.data(), 0, found.data()};
+      extract_crop(volume, map, {&layer, 1}, {&of_labels, 1});
+      std::array<std::vector<float>, 3> moved;
+      for (auto& row : moved) row.resize(12);
+      const auto value = [&](index z, index y, index x) {
+        const bool in = z >= 0 && z < 14 && y >= 0 && y < 15 && x >= 0 && x < 16;
+        return in ? source[static_cast<std::size_t>((z * 15 + y) * 16 + x)] : -7.f;
+      };
+      const auto part = [](double p, double whole, index up) { return up == 1 ? p - whole : 1 - (p - whole); };
+      for (index d = 0, at = 0; d < 12; ++d)
+        for (index h = 0; h < 12; ++h) {
+          for (std::size_t a = 0; a < 3; ++a) map.elastic->row(a, d, h, moved[a].data());
+          for (index w = 0; w < 12; ++w, ++at) {
+            const auto n = static_cast<std::size_t>(w);
+            std::array<double, 3> place{}, whole{};
+            bool far = false;
+            for (std::size_t a = 0; a < 3; ++a) {
+              place[a] = static_cast<double>(first[a] + std::array{d, h, w}[a]) + static_cast<double>(moved[a][n]);
+              whole[a] = std::floor(place[a]);
+              far = far || place[a] < -0.51 || place[a] > static_cast<double>(volume[a]) - 0.49;
+            }
+            double expected = 0;
+            for (index k = 0; k < 2; ++k)
+              for (index j = 0; j < 2; ++j)
+                for (index i = 0; i < 2; ++i)
+                  expected +=
+                      part(place[0], whole[0], k) * part(place[1], whole[1], j) * part(place[2], whole[2], i) *
+                      static_cast<double>(value(static_cast<index>(whole[0]) + k, static_cast<index>(whole[1]) + j,
+                                                static_cast<index>(whole[2]) + i));
+            BOOST_REQUIRE_SMALL(static_cast<double>(out[static_cast<std::size_t>(at)]) - expected, 2e-2);
+            if (far) BOOST_REQUIRE(found[static_cast<std::size_t>(at)] == 0);
+          }
+        }
+    }
+}
+
 BOOST_AUTO_TEST_CASE(space_never_folds_and_fixed_axes_stay) {
   const extent3 patch{24, 24, 24};
   for (std::uint32_t key = 0; key < 20; ++key) {

@@ -317,6 +317,119 @@ BOOST_FIXTURE_TEST_CASE(disagreement_comes_with_the_fused_output, predictions) {
   BOOST_TEST(!run(prepared(affines[1]), {})[0].uncertainty.has_value());
 }
 
+// Two networks whose probabilities are averaged.
+BOOST_FIXTURE_TEST_CASE(an_ensemble_is_the_mean_of_probabilities, predictions) {
+  const case_data one = prepared(affines[2]);
+  const auto first = [&](const auto& volumes, const auto& present, auto outputs) {
+    return network.forward(volumes, present, outputs);
+  };
+  const auto second = [&](const auto& volumes, const auto& present, auto outputs) {  // other logits
+    auto out = network.forward(volumes, present, outputs);
+    out.fused = scale(out.fused, 0.25);
+    return out;
+  };
+  case_data other = one;  // the same case, with intensities of its own
+  for (auto& image : other.images)
+    for (float& v : image.values) v += 1;
+  const output_choice wanted{.probabilities = true};
+  const window_options windows{{4, 6, 8}, 0.5, {0, 2}};
+  const auto a = run(one, wanted, windows, first), b = run(other, wanted, windows, second);
+  std::vector<case_output> mean;
+  predict_outputs<B>(home, plan, std::vector<ensemble_member<B>>{{&one, first}, {&other, second}}, wanted, windows,
+                     [&](case_output&& output) { mean.push_back(std::move(output)); });
+  BOOST_REQUIRE(names(mean) == "fused");
+  const auto &p = a[0].probabilities->values, &q = b[0].probabilities->values, &m = mean[0].probabilities->values;
+  BOOST_TEST((a[0].labels.values != b[0].labels.values));
+  for (std::size_t i = 0; i < m.size(); ++i)
+    BOOST_REQUIRE_SMALL(static_cast<double>(m[i]) - (static_cast<double>(p[i]) + static_cast<double>(q[i])) / 2, 3e-6);
+  // One network twice is that network.
+  std::vector<case_output> twice;
+  predict_outputs<B>(home, plan, std::vector<ensemble_member<B>>{{&one, first}, {&one, first}}, wanted, windows,
+                     [&](case_output&& output) { twice.push_back(std::move(output)); });
+  for (std::size_t i = 0; i < p.size(); ++i)
+    BOOST_REQUIRE_SMALL(static_cast<double>(twice[0].probabilities->values[i]) - static_cast<double>(p[i]), 3e-6);
+  const case_data part = prepared(affines[2], {true, false});
+  BOOST_CHECK_EXCEPTION(predict_outputs<B>(home, plan, std::vector<ensemble_member<B>>{{&one, first}, {&part, first}},
+                                           wanted, windows, [](case_output&&) {}),
+                        geometry_error, says("prepared otherwise"));
+  BOOST_CHECK_THROW(
+      predict_outputs<B>(home, plan, std::vector<ensemble_member<B>>{}, wanted, windows, [](case_output&&) {}),
+      config_error);
+}
+
+// What memory does not hold at once is made one after another, with the same bytes.
+BOOST_FIXTURE_TEST_CASE(passes_one_after_another_give_the_same_bytes, predictions) {
+  plan.modalities = {"T1", "T2", "FLAIR"};
+  for (const std::vector<bool>& there : {std::vector{true, true, true}, {false, true, true}, {false, true, false}}) {
+    const case_data one = prepared(affines[1], there);
+    int calls = 0;
+    const auto forward = [&](const auto& volumes, const auto& present, auto outputs) {
+      ++calls;
+      return network.forward(volumes, present, outputs);
+    };
+    for (const bool uncertainty : {false, true}) {
+      const output_choice wanted{.branches = true, .probabilities = true, .uncertainty = uncertainty, .entropy = true};
+      window_options windows{{4, 6, 8}};
+      calls = 0;
+      const auto together = run(one, wanted, windows, forward);
+      const int once = calls;
+      windows.memory = 0;
+      calls = 0;
+      const auto apart = run(one, wanted, windows, forward);
+      const auto modalities = static_cast<int>(std::count(there.begin(), there.end(), true));
+      BOOST_TEST(calls == once * (uncertainty ? 2 : 1 + modalities));
+      BOOST_TEST(names(apart) == names(together));
+      for (std::size_t k = 0; k < apart.size(); ++k) {
+        BOOST_TEST((apart[k].labels.values == together[k].labels.values));
+        BOOST_TEST((apart[k].probabilities->values == together[k].probabilities->values));
+      }
+      BOOST_TEST((apart[0].entropy->values == together[0].entropy->values));
+      BOOST_TEST(apart[0].uncertainty.has_value() == (uncertainty && modalities > 1));
+      if (apart[0].uncertainty) BOOST_TEST((apart[0].uncertainty->values == together[0].uncertainty->values));
+    }
+  }
+}
+
+BOOST_FIXTURE_TEST_CASE(planes_are_handed_on_in_order_and_entropy_is_theirs, predictions) {
+  const case_data one = prepared(affines[2]);
+  std::map<std::string, probability_map> maps;
+  std::map<std::string, index> next;
+  const output_choice wanted{.branches = true,
+                             .only = true,
+                             .probabilities = true,
+                             .entropy = true,
+                             .planes = [&](const std::string& name, index first, const probability_map& planes) {
+                               auto& map = maps[name];
+                               const geometry& grid = one.preparation.results();
+                               if (map.values.empty())
+                                 map =
+                                     infer_detail::map_of({grid.size[2], grid.size[1], grid.size[0]}, planes.channels);
+                               BOOST_REQUIRE(first == next[name]);
+                               next[name] += planes.size[0];
+                               const index plane = planes.size[1] * planes.size[2];
+                               for (index c = 0; c < planes.channels; ++c)
+                                 std::copy_n(planes.values.begin() + c * planes.size[0] * plane, planes.size[0] * plane,
+                                             map.values.begin() + (c * map.size[0] + first) * plane);
+                             }};
+  const auto results = run(one, wanted, {{4, 6, 8}});
+  BOOST_TEST(names(results) == "fused, branch T1, branch T2, only T1, only T2");
+  for (const auto& result : results) {
+    BOOST_TEST((maps.at(result.name).values == result.probabilities->values), result.name);
+    BOOST_TEST(result.entropy.has_value() == (result.name == "fused"));
+  }
+  const auto& p = *results[0].probabilities;
+  const auto voxels = p.values.size() / 3;
+  for (std::size_t v = 0; v < voxels; ++v) {
+    double h = 0;
+    for (std::size_t c = 0; c < 3; ++c)
+      if (const double q = p.values[c * voxels + v]; q > 0) h -= q * std::log(q) / std::log(3.0);
+    BOOST_REQUIRE_SMALL(static_cast<double>(results[0].entropy->values[v]) - h, 1e-6);
+  }
+  const auto binary = probability_entropy({{1, 1, 3}, 2, {0.5f, 0, 1, 0.5f, 0, 0.5f}}, label_kind::regions);
+  BOOST_TEST((binary == std::vector<float>{1, 0, 0.5f}));
+  BOOST_CHECK_THROW((void)probability_entropy({{1, 1, 1}, 1, {1}}, label_kind::classes), shape_error);
+}
+
 BOOST_FIXTURE_TEST_CASE(branches_that_nobody_wants_are_dropped, predictions) {
   const case_data one = prepared(affines[0]);
   const auto generous = [&](const auto& volumes, const auto& present, auto) {

@@ -39,7 +39,7 @@ BOOST_AUTO_TEST_CASE(what_helps_is_chosen_and_what_hurts_is_not) {
   BOOST_TEST(chosen.rules[0].holes);
   BOOST_TEST((chosen.rules[0].largest || chosen.rules[0].smallest > 0));
   BOOST_TEST((chosen.classes == std::vector<std::string>{"core", "rim"}));
-  BOOST_TEST(chosen.before[0] < 0.99);
+  BOOST_TEST(chosen.before[0] < 0.999);
   BOOST_TEST(chosen.after[0] == 1.0);
   BOOST_TEST(chosen.before[1] == 1.0);
   BOOST_TEST(chosen.after[1] == 1.0);
@@ -55,6 +55,22 @@ BOOST_AUTO_TEST_CASE(a_step_that_costs_one_case_much_is_not_taken) {
   BOOST_TEST(choose_postprocessing(3, costly, classes, {}, {.most_loss = 0.001}).rules.empty());
   BOOST_TEST(!choose_postprocessing(3, costly, classes, {}, {.most_loss = 0.5}).rules.empty());
   BOOST_TEST(choose_postprocessing(3, pair, classes, {}, {.least_gain = 0.5}).rules.empty());
+}
+
+// Of regions, the largest part of the whole is not worth a true core that lies in the small one.
+BOOST_AUTO_TEST_CASE(a_region_is_not_chosen_at_the_cost_of_another) {
+  const std::vector<label_class> regions{{"background", {0}}, {"whole", {1, 2}}, {"core", {1}}};
+  const auto masks = [](std::size_t) {
+    label_volume truth{{{20, 20, 20}}, std::vector<std::uint8_t>(8000)};
+    fill(truth, {1, 1, 1}, {12, 12, 12}, 2);
+    fill(truth, {15, 15, 15}, {17, 17, 17}, 1);
+    scored_pair one{truth, truth};
+    fill(one.prediction, {15, 15, 12}, {18, 18, 17}, 2);  // too large
+    fill(one.prediction, {15, 15, 15}, {17, 17, 17}, 1);
+    return one;
+  };
+  BOOST_TEST(choose_postprocessing(2, masks, regions, {2, 1}).rules.empty());
+  BOOST_TEST(!choose_postprocessing(2, masks, {regions[0], regions[1]}, {2}).rules.empty());
 }
 
 BOOST_AUTO_TEST_CASE(methods_are_paired_by_case_and_class) {

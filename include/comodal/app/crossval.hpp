@@ -13,6 +13,7 @@
 #include <comodal/metric/tables.hpp>
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,7 +26,7 @@ namespace app {
 struct crossval_request {
   experiment what;                       // of every fold; its data.labelled are the cases that are divided
   std::filesystem::path folder;          // of the folds: fold_0, fold_1 ...
-  index folds = 5;                       // without a file of folds
+  std::optional<index> folds = {};       // to draw; unset: as many as there are, or 5
   index only = -1;                       // train and segment this fold alone; -1: all
   double step = 0.5;                     // distance between windows, as a fraction of their size
   std::vector<std::string> mirror = {};  // average over flips along these axes: i, j, k
@@ -52,18 +53,31 @@ struct fold_run {
   [[nodiscard]] std::filesystem::path masks() const { return folder / "validation"; }
 };
 
-// The folds of a request; their file is made unless it is there.
+// Refuses a folder of something else. @throws config_error
+inline void refuse_foreign_folds(const std::filesystem::path& folder) {
+  std::error_code none;
+  if (std::filesystem::is_directory(folder, none) && !std::filesystem::exists(folder / "splits.json") &&
+      !visible_entries(folder).empty())
+    throw config_error(text(folder.string(), ": holds something else than folds of `crossval`; name a new folder"));
+  expect_writable(folder);
+}
+
+// The folds of a request; their file is made unless it is there. Those that were begun with other settings are refused.
 template <tensor_backend Backend>
-std::vector<fold_run> folds_of(const app::crossval_request& request, const registry<Backend>& names) {
-  const app::experiment& e = request.what;
+std::vector<fold_run> folds_of(const app::crossval_request& request, const registry<Backend>& names,
+                               const app::observer& watch) {
+  app::experiment e = request.what;
+  e.take_default_options(names);
+  e.check(names);
   if (e.fold >= 0) throw config_error("data.fold: crossval trains all folds; leave it out");
   if (!e.validation.empty())
     throw config_error("data.validation: crossval divides the labelled cases itself; leave it out");
   const cohort data = e.read_cohort(names);
   refuse_errors(data.findings);
   expect_classes(data);
+  refuse_foreign_folds(request.folder);
   const auto file = std::filesystem::absolute(request.folder / "splits.json").lexically_normal();
-  const index count = fold_file(file, e, data, request.folds);
+  const index count = fold_file(file, e, data, request.folds, watch);
   std::vector<fold_run> folds;
   for (index k = 0; k < count; ++k) {
     fold_run one{request.folder / text("fold_", k), e};
@@ -71,23 +85,48 @@ std::vector<fold_run> folds_of(const app::crossval_request& request, const regis
     one.what.labelled.clear();
     one.what.splits = file.string();
     one.what.fold = k;
+    if (const auto begun = one.folder / "experiment.toml"; std::filesystem::exists(begun))
+      refuse_other_settings(one.what.keys(), begun, one.what.train.memory <= 0, names);
     folds.push_back(std::move(one));
   }
   return folds;
 }
 
-// Segments the cases that a fold has kept apart. @return false if it was stopped
-template <tensor_backend Backend>
-bool segment_fold(const fold_run& fold, const app::crossval_request& request, const registry<Backend>& names,
-                  const app::observer& watch) {
+// How the cases that a fold has kept apart are segmented.
+inline app::predict_request segmentation_of(const fold_run& fold, const app::crossval_request& request) {
   app::predict_request wanted{.model = fold.model(), .images = {}, .folder = fold.masks()};
-  wanted.keep = std::filesystem::exists(fold.masks() / "predictions.json");
   wanted.raw = true;
   wanted.step = request.step;
   wanted.mirror = request.mirror;
   wanted.threads = fold.what.threads;
+  return wanted;
+}
+
+// True if a fold is trained, and all its cases are segmented as the request says.
+template <tensor_backend Backend>
+bool fold_finished(const fold_run& fold, const app::crossval_request& request, const registry<Backend>& names) {
+  if (!std::filesystem::exists(fold.model()) || !std::filesystem::exists(fold.masks() / "predictions.json"))
+    return false;
+  const auto content = read_model_file(fold.model());
+  const auto sum = app::weights_checksum(content, plan_of(content, fold.model(), names.normalisations));
+  const auto found = read_predictions(fold.masks());
+  if (found.recipe != recipe_of(segmentation_of(fold, request), {sum}, {})) return false;
+  const auto done = predicted_masks(fold.masks(), found, "fused");
+  for (const labelled_case& one : fold.what.read_cohort(names).validation)
+    if (!done.contains(one.files.id)) return false;
+  return true;
+}
+
+// Segments the cases that a fold has kept apart; those that are finished stay. @return false if it was stopped
+// @throws io_error with a line for each case that cannot be segmented
+template <tensor_backend Backend>
+bool segment_fold(const fold_run& fold, const app::crossval_request& request, const registry<Backend>& names,
+                  const app::observer& watch) {
+  auto wanted = segmentation_of(fold, request);
   const host_threads_scope threads(wanted.threads);
   app::segmenter<Backend> segment(fold.model(), "", names);
+  wanted.keep = std::filesystem::exists(fold.masks() / "predictions.json") &&
+                read_predictions(fold.masks()).recipe == recipe_of(wanted, segment.checksums(), {});
   images_of_cases images;
   for (const labelled_case& one : fold.what.read_cohort(names).validation) images.cases.push_back(one.files);
   const auto summary = predict_images(wanted, segment, images, watch);
@@ -95,17 +134,6 @@ bool segment_fold(const fold_run& fold, const app::crossval_request& request, co
   for (const auto& one : summary.failures) lines += (lines.empty() ? "" : "\n") + one;
   if (!lines.empty()) throw io_error(lines);
   return summary.finished;
-}
-
-// True if a fold is trained, and all its cases are segmented.
-template <tensor_backend Backend>
-bool fold_finished(const fold_run& fold, const registry<Backend>& names) {
-  if (!std::filesystem::exists(fold.model()) || !std::filesystem::exists(fold.masks() / "predictions.json"))
-    return false;
-  const auto done = predicted_masks(fold.masks(), read_predictions(fold.masks()), "fused");
-  for (const labelled_case& one : fold.what.read_cohort(names).validation)
-    if (!done.contains(one.files.id)) return false;
-  return true;
 }
 
 // Scores all cases, chooses the post-processing and gives it to the models.
@@ -149,32 +177,40 @@ void score_folds(const std::vector<fold_run>& folds, const app::crossval_request
 
 namespace app {
 
-/// Divides the labelled cases into folds (those of the data set's splits_final.json, if it has one and data.labelled is
-/// not set), trains each fold on the others' cases and all unlabelled ones, and segments the cases that it kept apart.
-/// When all folds are finished: `scores.csv` and `summary.json` of all cases in the folder, and the post-processing
-/// that they speak for in every model. `predict` with the folder averages the models. What is finished is not done
-/// again; a fold goes on from its checkpoint. Processes may share the work by `only`.
+/// Divides the labelled cases into folds (`fold_file`), trains each fold on the others' cases and all unlabelled ones,
+/// and segments the cases that it kept apart. When all folds are finished: `scores.csv` and `summary.json` of all cases
+/// in the folder, and the post-processing that they speak for in every model. `predict` with the folder averages the
+/// models. What is finished is not done again; a fold goes on from its checkpoint. Processes may share the work by
+/// `only`.
 /// @throws as `train` and `predict`; config_error for fewer labelled cases than folds
 template <tensor_backend Backend>
 [[nodiscard]] crossval_summary crossval(const crossval_request& request,
                                         const registry<Backend>& names = registry<Backend>::built_in(),
                                         const observer& watch = {}) {
   expect_runtime();
-  const auto folds = app_detail::folds_of(request, names);
+  const auto folds = app_detail::folds_of(request, names, watch);
   crossval_summary summary;
   summary.folds = static_cast<index>(folds.size());
   if (request.only >= summary.folds)
     throw config_error(text("fold ", request.only, ": there are ", summary.folds, " folds, from 0 on"));
+  std::string lines;  // of cases that cannot be segmented: the other folds go on
   for (index k = 0; k < summary.folds && !summary.stopped; ++k) {
     if (request.only >= 0 && k != request.only) continue;
     const auto& fold = folds[static_cast<std::size_t>(k)];
-    if (app_detail::fold_finished(fold, names)) continue;
+    if (app_detail::fold_finished(fold, request, names)) continue;
     watch.tell(text("fold ", k, " of ", summary.folds));
     if (!std::filesystem::exists(fold.model()))
       summary.stopped = !train(fold.what, fold.folder, true, names, watch).result.finished;
-    if (!summary.stopped) summary.stopped = !app_detail::segment_fold(fold, request, names, watch);
+    try {
+      if (!summary.stopped) summary.stopped = !app_detail::segment_fold(fold, request, names, watch);
+    } catch (const disk_error&) {
+      throw;
+    } catch (const io_error& failure) {
+      lines += (lines.empty() ? "" : "\n") + std::string(failure.what());
+    }
   }
-  for (const auto& fold : folds) summary.finished += app_detail::fold_finished(fold, names);
+  if (!lines.empty()) throw io_error(lines);
+  for (const auto& fold : folds) summary.finished += app_detail::fold_finished(fold, request, names);
   if (summary.finished == summary.folds) app_detail::score_folds(folds, request, names, summary);
   return summary;
 }

@@ -150,22 +150,24 @@ inline std::vector<case_score> score_folder(const mask_folder& masks, const std:
 
 // Tables of another program must not be replaced by ours: nnU-Net's summary.json has the same name.
 inline void refuse_foreign_tables(const std::filesystem::path& folder) {
-  const auto starts = [](const std::filesystem::path& file, std::string_view words) {
-    const auto bytes = read_file(file);
-    return std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()).starts_with(words);
+  const auto words_of = [&](const char* name) {
+    if (!std::filesystem::exists(folder / name)) return std::string();
+    const auto bytes = read_file(folder / name);
+    return std::string(bytes.begin(), bytes.end());
   };
-  const auto summary = folder / "summary.json", scores = folder / "scores.csv";
-  bool ours = !std::filesystem::exists(scores) || starts(scores, "case,output,class,");
-  if (std::filesystem::exists(summary)) {
-    const auto bytes = read_file(summary);
-    ours = ours &&
-           std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()).find("\"hd95_convention\"") !=
-               std::string_view::npos;
+  const auto expect = [&](const char* name, const std::string& words, bool ours) {
+    if (!words.empty() && !ours)
+      throw config_error(
+          text(folder.string(), ": holds a ", name, " of another program; name a folder for the tables with --out"));
+  };
+  const std::string summary = words_of("summary.json");
+  expect("summary.json", summary, summary.find("\"hd95_convention\"") != std::string::npos);
+  for (const auto& [name, front] : {std::pair{"scores.csv", "case,output,class,"},
+                                    {"lesions.csv", "case,output,class,"},
+                                    {"comparison.csv", "class,method,minus,"}}) {
+    const std::string words = words_of(name);
+    expect(name, words, words.starts_with(front));
   }
-  if (!ours)
-    throw config_error(
-        text(folder.string(),
-             ": holds a summary.json or scores.csv of another program; name a folder for the tables with --out"));
 }
 
 // Means over different cases cannot be compared.
@@ -211,6 +213,7 @@ inline std::vector<std::filesystem::path> tables_folders(const app::evaluate_req
                               " and of another folder would stand in ", place.string(), "; score them one by one"));
     places.push_back(std::move(place));
   }
+  if (std::filesystem::is_directory(request.out)) refuse_foreign_tables(request.out);  // comparison.csv goes there
   return places;
 }
 

@@ -5,11 +5,13 @@
 #define COMODAL_APP_FOLD_FILE_HPP
 
 #include <comodal/app/experiment.hpp>
+#include <comodal/app/observer.hpp>
 #include <comodal/core/random.hpp>
 #include <comodal/data/folder.hpp>
 
 #include <algorithm>
 #include <filesystem>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -48,35 +50,57 @@ namespace app_detail {
   return all;
 }
 
-/// Makes the file of folds, unless it is there: that of the data set, if it has one and the experiment does not choose
-/// labelled cases, else drawn. @return the number of folds
-/// @throws config_error for fewer cases than folds, or a file there that is of other cases; io_error
-inline index fold_file(const std::filesystem::path& file, const app::experiment& e, const cohort& data, index folds) {
+// Refuses folds of cases that have no label, that are kept apart twice, or that train and are kept apart in one fold.
+inline void check_folds(const std::filesystem::path& file, index folds, const std::vector<std::string>& whole) {
+  std::set<std::string> known(whole.begin(), whole.end()), apart;
+  for (index k = 0; k < folds; ++k) {
+    const auto [train, val] = read_fold(file, k);
+    const auto refuse = [&](const std::string& id, const char* why) {
+      throw config_error(text(file.string(), ": fold ", k, ": case ", id, " ", why));
+    };
+    for (const auto* list : {&train, &val})
+      for (const auto& id : *list)
+        if (!known.contains(id)) refuse(id, "is no labelled case of the data set");
+    for (const auto& id : val) {
+      if (!apart.insert(id).second) refuse(id, "is kept apart by two folds, so that its scores would count twice");
+      if (std::find(train.begin(), train.end(), id) != train.end()) refuse(id, "trains and is kept apart");
+    }
+  }
+}
+
+/// The folds of an experiment as a file: those of the data set's splits_final.json, if it has one, all its labelled
+/// cases are annotated in full, and neither data.labelled nor data.splits is set; else they are drawn. Made unless it
+/// is there.
+/// @param folds to draw; unset: as many as there are, or 5 @return the number of folds
+/// @throws config_error for fewer cases than folds, folds that make no sense, or a file of other folds; io_error
+inline index fold_file(const std::filesystem::path& file, const app::experiment& e, const cohort& data,
+                       std::optional<index> folds, const app::observer& watch) {
   std::vector<std::string> whole, always;
   for (const labelled_case& one : data.labelled) (one.fully_annotated() ? whole : always).push_back(one.files.id);
-  if (std::filesystem::exists(file)) {
-    const auto json = read_json(file);
-    std::vector<std::string> there;
-    for (std::size_t k = 0; k < json.size(); ++k)
-      for (auto& id : read_fold(file, static_cast<index>(k)).validation) there.push_back(std::move(id));
-    std::sort(there.begin(), there.end());
-    std::sort(whole.begin(), whole.end());
-    if (there != whole)
-      throw config_error(text(file.string(), ": has folds of other cases than the labelled ones; name a new folder"));
-    return static_cast<index>(json.size());
-  }
+  nlohmann::ordered_json there;
+  if (std::filesystem::exists(file)) there = read_json(file);
   const auto given = base_of(e) / "splits_final.json";
   nlohmann::ordered_json made;
   if (e.labelled.empty() && e.splits.empty() && always.empty() && std::filesystem::exists(given)) {
     made = read_json(given);
+    if (folds && *folds != static_cast<index>(made.size()))
+      throw config_error(text("folds: ", *folds, ", ", given.string(), " has ", made.size()));
+    check_folds(given, static_cast<index>(made.size()), whole);
+    watch.tell(text("folds of ", given.string()));
   } else {
-    if (folds < 2) throw config_error(text("folds: ", folds, ", expected 2 or more"));
-    if (static_cast<index>(whole.size()) < folds)
-      throw config_error(text("folds: ", folds, " of ", whole.size(), " labelled cases; ask for fewer"));
-    made = drawn_folds(whole, always, folds, static_cast<std::uint64_t>(e.train.seed));
+    const index count = folds.value_or(there.is_array() ? static_cast<index>(there.size()) : 5);
+    if (count < 2) throw config_error(text("folds: ", count, ", expected 2 or more"));
+    if (static_cast<index>(whole.size()) < count)
+      throw config_error(text("folds: ", count, " of ", whole.size(), " labelled cases; ask for fewer"));
+    made = drawn_folds(whole, always, count, static_cast<std::uint64_t>(e.train.seed));
+    watch.tell(text(count, " folds, drawn by train.seed = ", e.train.seed));
   }
+  if (!there.is_null() && there != made)
+    throw config_error(text(file.string(),
+                            ": has other folds than these cases, train.seed and --folds make; name a new "
+                            "folder, or take the settings of its first call"));
   make_folder(file.parent_path());
-  write_text(file, made.dump(1) + "\n");
+  if (there.is_null()) write_text(file, made.dump(1) + "\n");
   return static_cast<index>(made.size());
 }
 

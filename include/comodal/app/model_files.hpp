@@ -4,32 +4,36 @@
 #ifndef COMODAL_APP_MODEL_FILES_HPP
 #define COMODAL_APP_MODEL_FILES_HPP
 
-#include <comodal/data/folder.hpp>
+#include <comodal/data/json.hpp>
 
+#include <cstddef>
 #include <filesystem>
-#include <string>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
 namespace app {
 
-/// The model files that a path names: the file; the folder of a run, with its model.safetensors; or a folder of runs,
-/// such as the folds of a cross-validation, with one of each, by name.
-/// @throws io_error for a folder without a model
+/// The model files that a path names: the file; the folder of a run, with its model.safetensors; or that of a
+/// cross-validation, with one of each fold.
+/// @throws io_error for a folder without a model, or with a fold that is not finished
 [[nodiscard]] inline std::vector<std::filesystem::path> model_files(const std::filesystem::path& path) {
-  namespace fs = std::filesystem;
   std::error_code none;
   const char* name = "model.safetensors";
-  if (!fs::is_directory(path, none)) return {path};
-  if (fs::exists(path / name, none)) return {path / name};
-  std::vector<fs::path> files;
-  for (const auto& entry : visible_entries(path))
-    if (fs::is_directory(entry, none) && fs::exists(entry / name, none)) files.push_back(entry / name);
-  if (files.empty())
-    throw io_error(text(path.string(), ": holds no ", name,
-                        ", nor does a folder in it; name a model file, the folder of a finished run, or that of a "
-                        "cross-validation"));
+  if (!std::filesystem::is_directory(path, none)) return {path};
+  if (std::filesystem::exists(path / name, none)) return {path / name};
+  if (!std::filesystem::exists(path / "splits.json", none))
+    throw io_error(
+        text(path.string(), ": holds no ", name,
+             ", and is no folder of a cross-validation; name a model file, or the folder of a finished run"));
+  std::vector<std::filesystem::path> files;
+  const std::size_t folds = read_json(path / "splits.json").size();
+  for (std::size_t k = 0; k < folds; ++k) {
+    files.push_back(path / text("fold_", k) / name);
+    if (!std::filesystem::exists(files.back(), none))
+      throw io_error(text(path.string(), ": fold ", k, " of ", folds,
+                          " is not finished; finish it with crossval, or name models by their files, with --also"));
+  }
   return files;
 }
 

@@ -86,6 +86,10 @@ namespace app {
   postprocess_summary summary;
   summary.models = model_files(request.model);
   const model_plan plan = plan_of(read_model_file(summary.models[0]), summary.models[0], names);
+  for (const auto& file : summary.models)  // before the first is changed
+    if (const model_plan other = plan_of(read_model_file(file), file, names);
+        other.labels != plan.labels || other.region_order != plan.region_order)
+      throw config_error(text(file.string(), ": has other classes than ", summary.models[0].string()));
   app_detail::look_at_labels(request.labels, request.predictions, watch);
   app_detail::refuse_same_folders(request.predictions);
   const auto truth = app_detail::masks_of(request.labels);
@@ -93,8 +97,8 @@ namespace app {
   std::optional<int> ignored = request.ignored;
   for (const auto& folder : request.predictions) {
     const auto masks = app_detail::read_mask_folder(folder, request.labels);
-    if (masks.by_predict && !masks.about.recipe.ends_with(" raw") && !plan.postprocess.empty())
-      throw config_error(text(folder.string(), ": its masks may be post-processed already; make them with --raw"));
+    if (masks.about.recipe.find(" rules ") != std::string::npos)
+      throw config_error(text(folder.string(), ": its masks are post-processed already; make them with --raw"));
     if (masks.about.labels != plan.labels)
       throw config_error(text(folder.string(), ": its masks have other classes than the model"));
     if (!ignored) ignored = masks.ignored;

@@ -47,7 +47,7 @@ app::predict_summary predict_images(const app::predict_request& request, app::se
   predictions description{readable_name(request.model.string()), {}, plan.modalities, {}, plan.labels};
   for (const auto& more : request.also) description.model += ", " + readable_name(more.string());
   description.subsets = request.subsets;
-  description.recipe = recipe_of(request, segment.checksums());
+  description.recipe = recipe_of(request, segment.checksums(), rules_of(request, segment));
   const prediction_folder folder(request.folder, description, ids, request.keep, watch);
   const auto order = output_names(plan.modalities);
 
@@ -124,7 +124,8 @@ template <tensor_backend Backend>
   models.insert(models.end(), request.also.begin(), request.also.end());
   segmenter<Backend> segment(model_files(models), request.weights, names);
   const auto& modalities = segment.plan().modalities;
-  app_detail::check_request(request, segment.plan());
+  for (const model_plan* plan : segment.plans()) app_detail::check_request(request, *plan);
+  if (segment.plans().size() > 1) watch.tell(text("averaging ", segment.plans().size(), " models"));
   (void)app_detail::windows_of(request.step, request.mirror, segment.plan());
   app_detail::refuse_other_modalities(request.images, modalities);
   const auto images = app_detail::images_to_predict(request.images, modalities.size(), request.cases, watch);

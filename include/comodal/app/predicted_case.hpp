@@ -71,6 +71,7 @@ inline void check_request(const app::predict_request& request, const model_plan&
     throw config_error(text("subsets: the model has ", count, " modalities, expected ", most_modalities_of_subsets,
                             " at most: the number of sets doubles with each; use --only"));
   if (request.uncertainty) expect_branches(plan, "uncertainty");
+  if (request.branches) expect_branches(plan, "branches");
   const bool subsets = request.subsets && count > 1;
   if (request.branches || request.only || subsets) refuse_equal_folders(plan.modalities, subsets);
 }
@@ -86,11 +87,6 @@ inline window_options windows_of(double step, const std::vector<std::string>& mi
     windows.mirror.push_back(number);
   }
   return windows;
-}
-
-// The folder of the probabilities of an output, below that of the predictions.
-[[nodiscard]] inline std::filesystem::path probabilities_of(const std::string& output) {
-  return std::filesystem::path(folder_of(output)) / "probabilities";
 }
 
 // Removes what an earlier run left of a case, half-written files too. @throws io_error if something cannot be removed
@@ -112,7 +108,7 @@ inline void remove_outputs(const std::filesystem::path& folder, const model_plan
 // Reads a case and prepares it in the ways of the models. @param warnings gets what is worth a look
 inline std::vector<case_data> cases_for(const case_files& files, const std::vector<prepare_options>& ways,
                                         const model_plan& plan, std::vector<std::string>& warnings) {
-  std::vector<case_data> prepared = prepare_case(files, ways);
+  std::vector<case_data> prepared = prepare_in_ways(files, ways);
   const case_data& one = prepared[0];
   for (const auto& found : one.warnings) warnings.push_back(text(found.file.string(), ": ", found.reason));
   if (const std::string words = spacing_warning(one.preparation.canonical(), as_they_are(plan.spacing, plan.prepare));
@@ -121,8 +117,10 @@ inline std::vector<case_data> cases_for(const case_files& files, const std::vect
   return prepared;
 }
 
-// What decides the bytes of a mask, and which masks there are.
-inline std::string recipe_of(const app::predict_request& request, const std::vector<std::string>& models) {
+// What decides the bytes of a mask, and which masks there are. @param models check sums
+// @param rules that are applied
+inline std::string recipe_of(const app::predict_request& request, const std::vector<std::string>& models,
+                             const std::vector<postprocessing_rule>& rules) {
   std::string words = text(COMODAL_VERSION, models.size() == 1 ? " model" : " models");
   for (const auto& sum : models) words += " " + sum;
   words += text(" weights '", request.weights, "' step ", detail::exact(request.step), " mirror");
@@ -133,8 +131,13 @@ inline std::string recipe_of(const app::predict_request& request, const std::vec
   if (request.uncertainty) words += " uncertainty";
   if (request.entropy) words += " entropy";
   if (request.probabilities) words += " probabilities";
-  if (request.raw) words += " raw";
+  for (const auto& rule : rules) words += text(" rules ", to_words(rule));
   return words;
+}
+
+template <tensor_backend Backend>
+std::vector<postprocessing_rule> rules_of(const app::predict_request& request, const app::segmenter<Backend>& segment) {
+  return request.raw ? std::vector<postprocessing_rule>{} : segment.postprocess();
 }
 
 // The outputs that a case has got.
@@ -148,7 +151,7 @@ inline void write_output(const std::filesystem::path& place, const case_output& 
                          const model_plan& plan, const std::vector<postprocessing_rule>& rules) {
   make_folder(place);
   label_volume mask = restore(result.labels, one.preparation);
-  if (result.name == "fused") postprocess(mask, rules, plan.labels, plan.region_order);
+  if (!result.name.starts_with("branch ")) postprocess(mask, rules, plan.labels, plan.region_order);
   write_nifti_labels(place / (one.id + ".nii.gz"), mask, one.header);
 }
 
@@ -174,7 +177,7 @@ written_case predict_one(app::segmenter<Backend>& segment, const case_files& fil
   const model_plan& plan = segment.plan();
   const std::vector<case_data> prepared = cases_for(files, segment.preparations(), plan, warnings);
   const case_data& one = prepared[0];
-  const auto rules = request.raw ? std::vector<postprocessing_rule>{} : segment.postprocess();
+  const auto rules = rules_of(request, segment);
   output_choice wanted{.branches = request.branches,
                        .only = request.only,
                        .subsets = request.subsets,

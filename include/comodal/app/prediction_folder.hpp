@@ -71,8 +71,10 @@ class prediction_folder {
                     bool keep, const app::observer& watch = {})
       : m_folder(std::move(folder)), m_recipe(fresh.recipe) {
     std::vector<std::string> places{uncertainty_folder, entropy_folder};
-    for (const auto& name : output_names(fresh.modalities))
+    for (const auto& name : output_names(fresh.modalities)) {
       if (name != "fused") places.push_back(folder_of(name));
+      places.push_back(probabilities_of(name));
+    }
     refuse_foreign_folder(m_folder, places);
     make_folder(m_folder);
     while (!(m_alive.emplace(m_folder / ".predict.lock").taken() ? begin_alone(fresh, ids, keep, watch) : join())) {

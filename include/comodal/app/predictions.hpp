@@ -49,6 +49,11 @@ inline constexpr std::size_t most_modalities_of_subsets = 8;
   return name;
 }
 
+/// That of the probabilities of an output.
+[[nodiscard]] inline std::string probabilities_of(const std::string& output) {
+  return (std::filesystem::path(folder_of(output)) / "probabilities").string();
+}
+
 /// The names of all outputs that a network of these modalities may have, in the order of tables: fused, branches, sets
 /// of modalities by size.
 [[nodiscard]] inline std::vector<std::string> output_names(const std::vector<std::string>& modalities) {

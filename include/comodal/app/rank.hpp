@@ -205,7 +205,7 @@ template <tensor_backend Backend>
   segmenter<Backend> segment(model_files(request.model), request.weights, names);
   segment.warn_by([&](const std::string& line) { watch.warn(line); });
   const model_plan& plan = segment.plan();
-  expect_branches(plan, "rank");
+  for (const model_plan* one : segment.plans()) expect_branches(*one, "rank");
   const auto windows = app_detail::windows_of(request.step, request.mirror, plan);
   const auto cases = app_detail::cases_to_rank(request.cases, plan, names.readers, watch);
   app_detail::rank_progress progress(

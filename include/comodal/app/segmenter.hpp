@@ -34,6 +34,16 @@ template <tensor_backend Backend>
   return plan;
 }
 
+/// The check sum of a model file as it would be without post-processing, which changes no output of the network.
+/// @param plan of the file
+[[nodiscard]] inline std::string weights_checksum(safetensors_file content, model_plan plan) {
+  if (!plan.postprocess.empty()) {
+    plan.postprocess.clear();
+    write_plan(plan, content);
+  }
+  return checksum_of(content);
+}
+
 /// One model, or several whose probabilities are averaged, that segment cases. Needs a `comodal::runtime`.
 template <tensor_backend Backend>
 class segmenter {
@@ -55,7 +65,13 @@ class segmenter {
 
   /// The plan of the first model.
   [[nodiscard]] const model_plan& plan() const { return m_members[0].plan; }
-  /// Check sums of the model files.
+  /// Those of all models.
+  [[nodiscard]] std::vector<const model_plan*> plans() const {
+    std::vector<const model_plan*> all;
+    for (const member& one : m_members) all.push_back(&one.plan);
+    return all;
+  }
+  /// Check sums of the model files, but for what they ask for behind the network (`weights_checksum`).
   [[nodiscard]] const std::vector<std::string>& checksums() const { return m_checksums; }
   /// The rules that most of the models have.
   [[nodiscard]] std::vector<postprocessing_rule> postprocess() const {
@@ -69,7 +85,7 @@ class segmenter {
   /// How cases are prepared for the models: once, or several times where their statistics of CT differ.
   [[nodiscard]] const std::vector<prepare_options>& preparations() const { return m_preparations; }
 
-  /// Segments a case that was prepared in all ways (`prepare_case(files, preparations())`); each output is handed to
+  /// Segments a case that was prepared in all ways (`prepare_in_ways(files, preparations())`); each output is handed to
   /// `take` as soon as it is made. @throws as `predict_outputs`; config_error for another number of cases
   void operator()(const std::vector<case_data>& prepared, const output_choice& wanted, const window_options& windows,
                   const std::function<void(case_output&&)>& take) {
@@ -98,7 +114,7 @@ class segmenter {
     std::size_t preparation;  // its number
   };
 
-  void add(const std::filesystem::path& file, const safetensors_file& content, const std::string& weights,
+  void add(const std::filesystem::path& file, safetensors_file content, const std::string& weights,
            const registry<Backend>& names) {
     model_plan plan = plan_of_model(content, file, names);
     if (m_members.empty())
@@ -111,7 +127,7 @@ class segmenter {
     } catch (const io_error& failure) {
       throw io_error(text(file.string(), ": ", failure.what()));
     }
-    m_checksums.push_back(checksum_of(content));
+    m_checksums.push_back(weights_checksum(std::move(content), plan));
     std::size_t number = 0;
     while (number < m_preparations.size() && !same_statistics(m_preparations[number].ct, plan.prepare.ct)) ++number;
     if (number == m_preparations.size()) m_preparations.push_back(plan.prepare);

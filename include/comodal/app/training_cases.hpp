@@ -36,7 +36,8 @@ class training_cases {
                  const app::observer& watch)
       : m_prepare(prepare), m_watch(&watch) {
     if (!cache.empty()) m_cache.emplace(cache);
-    count_ct_statistics(data);
+    m_told = {[&](index done, index all, const std::string& id) { watch.show({"case", 0, done, all, {}, id}); },
+              [this] { return m_stopped = m_stopped || m_watch->stops(); }};
     std::vector<unlabelled_case> others;  // a case that is labelled in part is read once
     for (const unlabelled_case& one : data.unlabelled)
       if (unlabelled && !data.partially_annotated(one.files.id)) others.push_back(one);
@@ -45,20 +46,28 @@ class training_cases {
                     " unlabelled and ", data.validation.size(), " validation cases",
                     m_cache ? text(", prepared once in ", cache) : ""));
     std::string lines;  // of all lists: one bad file does not hide the next
-    const auto read = [&](const auto& cases, std::vector<prepared_case>& into) {
+    const auto read = [&](const auto& work) {
       try {
-        take(cases, into);
+        if (!m_stopped) work();
+      } catch (const work_stopped&) {
+        m_stopped = true;
       } catch (const disk_error&) {
         throw;
       } catch (const io_error& failure) {
         lines += (lines.empty() ? "" : "\n") + std::string(failure.what());
       }
     };
-    read(data.labelled, m_labelled);
-    read(others, m_only_unlabelled);
-    read(data.validation, m_validation);
+    read([&] { count_ct_statistics(data); });
+    if (lines.empty()) {
+      read([&] { take(data.labelled, m_labelled); });
+      read([&] { take(others, m_only_unlabelled); });
+      read([&] { take(data.validation, m_validation); });
+    } else {  // the labelled cases that are bad have been told
+      read([&] { look_at(others); });
+      read([&] { look_at(data.validation); });
+    }
     if (!lines.empty()) throw io_error(lines);
-    if (!m_finished) return;
+    if (m_stopped) return;
     if (unlabelled) list_unlabelled(data);
     warn_of_untaught_classes(data);
     for (const labelled_case& one : data.labelled) m_annotated.push_back(one.annotated);
@@ -75,7 +84,7 @@ class training_cases {
   training_cases& operator=(const training_cases&) = delete;
 
   /// False: `watch` stopped the reading, and this is not to be used.
-  [[nodiscard]] bool finished() const { return m_finished; }
+  [[nodiscard]] bool finished() const { return !m_stopped; }
   /// Cases that were prepared now, not found in the cache.
   [[nodiscard]] std::size_t made() const { return m_made; }
   /// All of them.
@@ -134,22 +143,25 @@ class training_cases {
     for (std::size_t m = 0; m < data.modalities.size(); ++m) {
       if (!m_prepare.normalise[m_prepare.normalise.size() == 1 ? 0 : m].needs_statistics) continue;
       m_prepare.ct.resize(data.modalities.size());
-      m_prepare.ct[m] = m_cache
-                            ? m_cache->statistics(data.labelled, m, m_prepare)
-                            : ct_statistics_of(data.labelled, m, values_per_case, m_prepare.onto, m_prepare.ignored);
+      m_prepare.ct[m] =
+          m_cache ? m_cache->statistics(data.labelled, m, m_prepare, m_told)
+                  : ct_statistics_of(data.labelled, m, values_per_case, m_prepare.onto, m_prepare.ignored, m_told);
     }
+  }
+
+  // What is wrong with the images of cases that are not prepared now. @throws io_error
+  template <class Case>
+  void look_at(const std::vector<Case>& cases) const {
+    work_on_cases(
+        cases, [&](std::size_t i) { refuse_errors(load_images(cases[i].files, m_prepare.onto).findings); }, m_told);
   }
 
   // Prepares the cases of a list, or finds them in the cache.
   template <class Case>
   void take(const std::vector<Case>& cases, std::vector<prepared_case>& into) {
-    const case_watch told{
-        [&](index done, index all, const std::string& id) { m_watch->show({"case", 0, done, all, {}, id}); },
-        [&] { return m_watch->stops(); }};
     if (m_cache) {
-      const cache_work work = cached_cases(*m_cache, cases, m_prepare, told);
+      const cache_work work = cached_cases(*m_cache, cases, m_prepare, m_told);
       m_made += work.made;
-      m_finished = m_finished && work.finished;
       for (const auto& one : work.cases)
         if (one) into.emplace_back(one), m_cached_bytes += static_cast<double>(one->bytes());
       return;
@@ -157,17 +169,16 @@ class training_cases {
     // Some at a time: memory that will not do is told before it is full.
     const std::size_t piece = std::max<std::size_t>(8, static_cast<std::size_t>(2 * host_threads()));
     for (std::size_t first = 0; first < cases.size(); first += piece) {
-      const std::size_t last = std::min(first + piece, cases.size());
-      auto prepared = prepare_cases(std::vector<Case>(cases.begin() + static_cast<std::ptrdiff_t>(first),
-                                                      cases.begin() + static_cast<std::ptrdiff_t>(last)),
-                                    m_prepare, {{}, told.stops});
-      if (m_watch->stops()) m_finished = false;
-      if (!m_finished) return;
+      const std::vector<Case> some(cases.begin() + static_cast<std::ptrdiff_t>(first),
+                                   cases.begin() + static_cast<std::ptrdiff_t>(std::min(first + piece, cases.size())));
+      std::vector<decltype(prepare_case(some.front(), m_prepare))> prepared(some.size());
+      const auto prepare_one = [&](std::size_t i) { prepared[i] = prepare_case(some[i], m_prepare); };
+      if (!work_on_cases(some, prepare_one, {{}, m_told.stops}, m_prepare.spacing)) return;
       for (auto& one : prepared) into.emplace_back(std::move(one)), m_memory += into.back().memory();
-      m_read += last - first;
-      m_made += last - first;
+      m_read += some.size();
+      m_made += some.size();
       expect_memory();
-      if (m_all > piece) told.progress(static_cast<index>(m_read), static_cast<index>(m_all), "");
+      if (m_all > piece) m_told.progress(static_cast<index>(m_read), static_cast<index>(m_all), "");
     }
   }
   // @throws config_error where the cases so far leave too little for the rest
@@ -225,7 +236,8 @@ class training_cases {
   std::optional<case_cache> m_cache;
   std::size_t m_all = 0, m_read = 0, m_made = 0;
   double m_memory = 0, m_cached_bytes = 0;
-  bool m_finished = true;
+  bool m_stopped = false;
+  case_watch m_told;
   std::vector<prepared_case> m_labelled, m_only_unlabelled, m_validation;
   std::vector<std::vector<bool>> m_annotated;  // by labelled case and class; empty: all
   bool m_regions = false;

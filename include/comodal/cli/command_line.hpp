@@ -213,7 +213,8 @@ class command_line {
     c->add_option("folder", m_crossval.folder,
                   "folder of the folds: a new one, or that of an earlier call, which goes on")
         ->required();
-    c->add_option("--folds", m_crossval.folds, "number of folds, unless the data set has a splits_final.json")
+    c->add_option("--folds", m_crossval.folds,
+                  "number of folds to draw: 5, unless the data set has a splits_final.json")
         ->check(number(2, 1000));
     c->add_option("--fold", m_crossval.only, "train and segment this fold alone; -1: all")->check(number(-1, 999));
     cli::add_window_layout(*c, m_crossval);

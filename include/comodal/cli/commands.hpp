@@ -143,7 +143,8 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   });
   watch = {};  // clears the progress line
   if (!begun) {
-    std::printf("stopped on request before the first step; nothing was written\n");
+    std::printf("stopped on request before the first step; %s\n",
+                e.cache.empty() ? "nothing was written" : "prepared cases stay in data.cache");
     return 1;
   }
   const double steps = std::max(1.0, static_cast<double>(result.steps_done - result.first_step));

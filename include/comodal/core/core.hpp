@@ -21,6 +21,7 @@
 #include <comodal/core/kokkos.hpp>
 #include <comodal/core/ladder.hpp>
 #include <comodal/core/loops.hpp>
+#include <comodal/core/machine_memory.hpp>
 #include <comodal/core/memory.hpp>
 #include <comodal/core/name_table.hpp>
 #include <comodal/core/nearest_name.hpp>

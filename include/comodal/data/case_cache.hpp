@@ -47,7 +47,8 @@ namespace data_detail {
 
 // All that decides what the preparation of volumes makes of them.
 [[nodiscard]] inline std::string words_of(const prepare_options& o) {
-  std::string words = text("comodal ", COMODAL_VERSION, " prepared ", cached_case_format, "; normalise");
+  std::string words =
+      text("comodal ", COMODAL_VERSION, " prepared ", cached_case_format, ".", preparation_version, "; normalise");
   for (const normalisation& one : o.normalise) words += text(" ", readable_name(one.name));
   for (const ct_statistics& s : o.ct)
     words += text("; ct ", exact_number(s.low), " ", exact_number(s.high), " ", exact_number(s.mean), " ",
@@ -129,8 +130,8 @@ class case_cache {
     if (auto found = open(file, recipe)) return found;
     const auto lock_name = m_folder / text(".", hash_name(file.filename().string()), ".lock");
     const auto lock = file_lock::waiting(lock_name);
-    if (auto found = open(file, recipe)) return found;  // another process was first
-    remove_partial_files(m_folder, file.filename().string());
+    if (auto found = open(file, recipe)) return found;                            // another process was first
+    if (lock->works()) remove_partial_files(m_folder, file.filename().string());  // else somebody may be writing it
     write(file, recipe, prepare_case(one, options), options);
     if (data_detail::recipe_of(one, options) != recipe) {
       std::error_code ignored;
@@ -147,7 +148,7 @@ class case_cache {
 
   /// Statistics of a CT modality over labelled cases (`ct_statistics_of`), counted once for the same files.
   [[nodiscard]] ct_statistics statistics(const std::vector<labelled_case>& cases, std::size_t modality,
-                                         const prepare_options& options) const {
+                                         const prepare_options& options, const case_watch& watch = {}) const {
     std::string recipe = text("comodal ", COMODAL_VERSION, " statistics; modality ", modality, "; onto ", options.onto);
     if (options.ignored) recipe += text("; ignored ", *options.ignored);
     for (const labelled_case& one : cases)
@@ -156,7 +157,7 @@ class case_cache {
     if (const auto j = json_or_nothing(file); j.is_object() && j.value("recipe", "") == recipe)
       return {json_value<double>(j, "low", file.string()), json_value<double>(j, "high", file.string()),
               json_value<double>(j, "mean", file.string()), json_value<double>(j, "deviation", file.string())};
-    const auto s = ct_statistics_of(cases, modality, values_per_case, options.onto, options.ignored);
+    const auto s = ct_statistics_of(cases, modality, values_per_case, options.onto, options.ignored, watch);
     const nlohmann::ordered_json j{
         {"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"deviation", s.deviation}, {"recipe", recipe}};
     write_text(file, j.dump(1) + "\n");
@@ -225,7 +226,7 @@ template <class Case>
         out.cases[places[m]] = cache.get(missing[m], options);
         ++made;
       },
-      watch);
+      watch, options.spacing);
   out.made = made;
   return out;
 }

@@ -21,6 +21,9 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
+/// Raised when the same options come to prepare cases otherwise: a cache then prepares them anew.
+inline constexpr int preparation_version = 1;
+
 /// How cases are prepared. The model file keeps it: training and prediction must agree.
 struct prepare_options {
   std::vector<normalisation> normalise{normalisation::head};  // one for all modalities, or one per modality
@@ -204,8 +207,8 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
   return detail::prepared_images(files, std::move(loaded), options);
 }
 /// The same images prepared in several ways, of which `onto` is one; read once.
-[[nodiscard]] inline std::vector<case_data> prepare_case(const case_files& files,
-                                                         const std::vector<prepare_options>& ways) {
+[[nodiscard]] inline std::vector<case_data> prepare_in_ways(const case_files& files,
+                                                            const std::vector<prepare_options>& ways) {
   std::vector<case_data> out;
   loaded_images loaded = load_images(files, ways.at(0).onto);
   refuse_errors(loaded.findings);
@@ -244,14 +247,12 @@ COMODAL_ONCE case_data prepared_images(const case_files& files, loaded_images lo
   return out;
 }
 
-/// Prepares many cases, several at a time; the order is kept. Where `watch` stops it, those that are missing have no
-/// name.
+/// Prepares many cases, several at a time; the order is kept.
 /// @throws io_error with the lines of all cases that cannot be used, in their order, not of the first alone
 template <class Case>
-[[nodiscard]] auto prepare_cases(const std::vector<Case>& cases, const prepare_options& options,
-                                 const case_watch& watch = {}) {
+[[nodiscard]] auto prepare_cases(const std::vector<Case>& cases, const prepare_options& options) {
   std::vector<decltype(prepare_case(cases.front(), options))> out(cases.size());
-  work_on_cases(cases, [&](std::size_t i) { out[i] = prepare_case(cases[i], options); }, watch);
+  work_on_cases(cases, [&](std::size_t i) { out[i] = prepare_case(cases[i], options); }, {}, options.spacing);
   return out;
 }
 

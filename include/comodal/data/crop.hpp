@@ -165,6 +165,9 @@ struct crop_row {
     };
     for (first = 0, last = width; first < last && !inside(first);) ++first;
     while (last > first && !inside(last - 1)) --last;
+    if (map.elastic)  // a bent row may leave the volume in its middle
+      for (index w = first; w < last; ++w)
+        if (!inside(w)) first = last = 0;
     const auto plane = static_cast<std::int32_t>(volume[1] * volume[2]), row = static_cast<std::int32_t>(volume[2]);
 #pragma omp simd
     for (index w = first; w < last; ++w) {

@@ -21,13 +21,14 @@ inline constexpr std::size_t values_per_case = 200000;
 /// `per_case`.
 /// @param cases labelled training cases; never validation or test cases
 /// @param onto as of `load_images` @param ignored the label value of voxels that nobody looked at
-/// @throws io_error for cases that cannot be used, with their findings; config_error if there is no foreground voxel at
-/// all
+/// @throws io_error for cases that cannot be used, with their findings; work_stopped where `watch` says so;
+/// config_error if there is no foreground voxel at all
 [[nodiscard]] inline ct_statistics ct_statistics_of(const std::vector<labelled_case>& cases, std::size_t modality,
                                                     std::size_t per_case = values_per_case, index onto = -1,
-                                                    const std::optional<int>& ignored = {}) {
+                                                    const std::optional<int>& ignored = {},
+                                                    const case_watch& watch = {}) {
   std::vector<std::vector<float>> inside(cases.size());
-  work_on_cases(cases, [&](std::size_t c) {
+  const auto look = [&](std::size_t c) {
     const labelled_case& one = cases[c];
     if (!one.files.present(modality)) return;
     loaded_images loaded = load_images(one.files, onto);
@@ -39,7 +40,8 @@ inline constexpr std::size_t values_per_case = 200000;
       if (label.values[i] != 0 && label.values[i] != ignored.value_or(0)) all.push_back(image.values[i]);
     const std::size_t step = std::max<std::size_t>(1, (all.size() + per_case - 1) / per_case);
     for (std::size_t i = 0; i < all.size(); i += step) inside[c].push_back(all[i]);
-  });
+  };
+  if (!work_on_cases(cases, look, watch)) throw work_stopped();
   std::vector<float> values;
   for (const auto& of_case : inside) values.insert(values.end(), of_case.begin(), of_case.end());
   if (values.empty())

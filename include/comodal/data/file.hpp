@@ -5,6 +5,7 @@
 #define COMODAL_DATA_FILE_HPP
 
 #include <comodal/core/error.hpp>
+#include <comodal/core/machine_memory.hpp>
 #include <comodal/data/folder.hpp>
 #include <comodal/data/gzip.hpp>
 
@@ -61,12 +62,6 @@ COMODAL_ONCE byte_buffer read_file(const std::filesystem::path& path) {
   return bytes;
 }
 #endif
-
-/// Bytes of memory that this machine has; 0 if nobody can tell.
-[[nodiscard]] inline double machine_memory() {
-  const long pages = ::sysconf(_SC_PHYS_PAGES), size = ::sysconf(_SC_PAGE_SIZE);
-  return pages > 0 && size > 0 ? static_cast<double>(pages) * static_cast<double>(size) : 0;
-}
 
 namespace data_detail {
 

@@ -19,9 +19,10 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace detail {
 
-// The bytes in front of the values of a file of some volumes on the grid of a header.
+// The bytes in front of the values of a file on the grid of a header. @param volumes of a 4-D file; unset: it has three
+// axes
 template <class Scalar>
-byte_buffer nifti_front(const nifti_header& like, index volumes) {
+byte_buffer nifti_front(const nifti_header& like, std::optional<index> volumes = {}) {
   static_assert(std::same_as<Scalar, float> || std::same_as<Scalar, std::uint8_t>,
                 "NIfTI files are written as float or uint8");
   return std::visit(
@@ -38,10 +39,10 @@ byte_buffer nifti_front(const nifti_header& like, index volumes) {
         }
         if (raw.dim[0] > 3) raw.dim[0] = 3;  // a result has no time axis
         for (int axis = 4; axis < 8; ++axis) raw.dim[axis] = 1;
-        if (volumes > 1) {
+        if (volumes) {
           for (int axis = raw.dim[0] + 1; axis < 4; ++axis) raw.dim[axis] = 1;
           raw.dim[0] = 4;
-          raw.dim[4] = static_cast<std::remove_reference_t<decltype(raw.dim[4])>>(volumes);
+          raw.dim[4] = static_cast<std::remove_reference_t<decltype(raw.dim[4])>>(*volumes);
           raw.pixdim[4] = 1;
         }
         raw.datatype = std::same_as<Scalar, float> ? DT_FLOAT32 : DT_UINT8;
@@ -112,7 +113,7 @@ class nifti_output {
 template <class Scalar>
 [[nodiscard]] byte_buffer nifti_file_bytes(const volume<Scalar>& v, const nifti_header& like, const std::string& name) {
   detail::expect_on_grid(v, like, name);
-  byte_buffer bytes = detail::nifti_front<Scalar>(like, 1);
+  byte_buffer bytes = detail::nifti_front<Scalar>(like);
   const auto values = detail::value_bytes(v);
   bytes.insert(bytes.end(), values.begin(), values.end());
   return bytes;
@@ -127,7 +128,7 @@ template <class Scalar>
 void write_nifti(const std::filesystem::path& path, const volume<Scalar>& v, const nifti_header& like) {
   detail::expect_on_grid(v, like, path.string());
   detail::nifti_output file(path);
-  file.add(detail::nifti_front<Scalar>(like, 1));
+  file.add(detail::nifti_front<Scalar>(like));
   file.add(detail::value_bytes(v));
   file.commit();
 }

@@ -49,7 +49,7 @@ template <class Case>
   if (grid.minimum.size() != modalities)
     throw config_error(
         text("training case ", one.id, ": ", grid.minimum.size(), " modalities, the first case has ", modalities));
-  if (grid.size[0] == 0) throw config_error(text("training case ", one.id, ": all modalities are absent"));
+  check_grid_size(grid.size, text("training case ", one.id));
   return grid;
 }
 

@@ -25,15 +25,23 @@ struct training_grid {
 
 [[nodiscard]] inline std::string show_size(const extent3& s) { return text("(", s[0], ", ", s[1], ", ", s[2], ")"); }
 
+/// @throws geometry_error for a size (D, H, W) that is too large to be indexed by 32 bits, or empty
+inline void check_grid_size(const extent3& size, const std::string& what) {
+  double voxels = 1;
+  for (const index s : size) {
+    if (s < 1 || s > 8192)
+      throw geometry_error(text(what, ": ", show_size(size), " voxels (D, H, W); expected 1 to 8192 along each axis"));
+    voxels *= static_cast<double>(s);
+  }
+  if (voxels >= 2147483648.)
+    throw geometry_error(text(what, ": ", show_size(size), " are more than 2^31 voxels; resample it"));
+}
+
 /// Size (D, H, W) of a volume. @throws geometry_error if it has no values or is too large to be indexed by 32 bits
 [[nodiscard]] inline extent3 grid_size(const volume_view& v, const std::string& what) {
   const geometry& grid = v.grid();
   const extent3 size{grid.size[2], grid.size[1], grid.size[0]};
-  for (const index s : size)
-    if (s < 1 || s > 8192)
-      throw geometry_error(text(what, ": ", show_size(size), " voxels (D, H, W); expected 1 to 8192 along each axis"));
-  if (grid.voxels() >= index{1} << 31)
-    throw geometry_error(text(what, ": ", show_size(size), " are more than 2^31 voxels; resample it"));
+  check_grid_size(size, what);
   if (v.empty()) throw geometry_error(text(what, ": no values for a grid (D, H, W) of ", show_size(size)));
   return size;
 }

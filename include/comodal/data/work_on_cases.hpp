@@ -6,6 +6,7 @@
 
 #include <comodal/core/host_tasks.hpp>
 #include <comodal/data/cohort.hpp>
+#include <comodal/data/geometry.hpp>
 #include <comodal/data/nifti.hpp>
 
 #include <algorithm>
@@ -65,33 +66,46 @@ class memory_gate {
   std::condition_variable m_left;
 };
 
-// Voxels of an image, by its header alone; 0 if that cannot be read: whoever reads the file says why.
-[[nodiscard]] inline double voxels_of_file(const std::filesystem::path& path) {
+// The grid and the bytes of a file of images, by its header alone; empty if that cannot be read: whoever reads the file
+// says why.
+struct file_front {
+  geometry grid;
+  double bytes = 0;
+};
+[[nodiscard]] inline file_front front_of_file(const std::filesystem::path& path) {
   std::array<unsigned char, 4096> front{};
   std::error_code none;
-  if (!std::filesystem::is_regular_file(path, none)) return 0;
+  if (!std::filesystem::is_regular_file(path, none)) return {};
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rb"), &std::fclose);
   const std::size_t got = file ? std::fread(front.data(), 1, front.size(), file.get()) : 0;
   const std::span<const unsigned char> read(front.data(), got);
   try {
     const nifti_header h = parse_nifti_header(
         is_gzip(read) ? gunzip_front(read, 544) : byte_buffer(read.begin(), read.end()), path.string());
-    return static_cast<double>(h.grid.voxels());
+    return {h.grid, detail::claimed_bytes(h)};
   } catch (const error&) {
-    return 0;
+    return {};
   }
 }
 
-// Bytes that the preparation of a case takes at its worst: its images twice, masks and their parts.
-[[nodiscard]] inline double preparation_bytes(const case_files& files) {
-  double voxels = 0, images = 0;
+// Bytes that the preparation of a case takes at its worst: its images twice, as they are and resampled, a file, masks
+// and their parts. @param spacing as of `prepare_options`
+[[nodiscard]] inline double preparation_bytes(const case_files& files, const std::array<double, 3>& spacing) {
+  double voxels = 0, file = 0, images = 0, finer = 1;
   for (const image_source& image : files.images) {
     if (image.empty()) continue;
     ++images;
-    voxels =
-        std::max(voxels, image.path.empty() ? static_cast<double>(image.memory.voxels()) : voxels_of_file(image.path));
+    const file_front front = image.path.empty() ? file_front{image.memory.grid(), 0} : front_of_file(image.path);
+    if (front.grid.voxels() == 0) continue;
+    voxels = std::max(voxels, static_cast<double>(front.grid.voxels()));
+    file = std::max(file, front.bytes);
+    double ratio = 1;
+    const auto old = to_canonical(front.grid).spacing();
+    for (std::size_t a = 0; a < 3; ++a)
+      if (spacing[a] > 0) ratio *= old[a] / spacing[a];
+    finer = std::max(finer, ratio);
   }
-  return voxels * (4 * images + 16);
+  return voxels * (4 * images + 16) + 4 * voxels * finer * (images + 2) + file;
 }
 
 inline const case_files& files_of(const labelled_case& one) { return one.files; }
@@ -99,11 +113,19 @@ inline const case_files& files_of(const unlabelled_case& one) { return one.files
 
 }  // namespace data_detail
 
+/// Work that was stopped before it came to something.
+class work_stopped : public error {
+ public:
+  work_stopped() : error("stopped on request") {}
+};
+
 /// Calls `work(number)` for every case, several at a time, but no more at once than half of this machine's memory
-/// holds. @return false if `watch` stopped it: some cases were not worked on then
+/// holds. @param spacing that volumes are resampled to, which takes memory; 0: they are not @return false if `watch`
+/// stopped it: some cases were not worked on then
 /// @throws io_error with the lines of all cases whose work threw one, in their order, not of the first alone
 template <class Case, class Work>
-bool work_on_cases(const std::vector<Case>& cases, const Work& work, const case_watch& watch = {}) {
+bool work_on_cases(const std::vector<Case>& cases, const Work& work, const case_watch& watch = {},
+                   const std::array<double, 3>& spacing = {}) {
   const auto all = static_cast<index>(cases.size());
   const auto caller = std::this_thread::get_id();
   data_detail::memory_gate gate(machine_memory() / 2);
@@ -116,7 +138,8 @@ bool work_on_cases(const std::vector<Case>& cases, const Work& work, const case_
     if (here && watch.stops && watch.stops()) stopped = true;
     if (stopped) return;
     try {
-      const data_detail::memory_gate::pass pass(gate, data_detail::preparation_bytes(data_detail::files_of(cases[at])));
+      const data_detail::memory_gate::pass pass(
+          gate, data_detail::preparation_bytes(data_detail::files_of(cases[at]), spacing));
       work(at);
     } catch (const disk_error&) {
       throw;  // so it is for the next case

@@ -34,9 +34,10 @@ struct chosen_postprocessing {
   std::vector<double> before, after;  // mean Dice over cases
 };
 
-/// Looks, class by class, whether filling holes, removing small components and keeping the largest one alone raise the
-/// mean Dice over the cases, one after the other. A step is taken if the mean rises by `least_gain` and no case loses
-/// more than `most_loss`. What is chosen on few cases may not hold for others.
+/// Looks, class by class, whether filling holes, removing small components or keeping the largest one alone raise the
+/// mean Dice over the cases, one after the other. A step is taken if the mean of its class rises by `least_gain`, the
+/// mean over all classes rises, and no class of any case loses more than `most_loss`. What is chosen on few cases may
+/// not hold for others.
 /// @param pair the mask and truth of case `i`, 0 <= i < cases: called several times
 /// @throws config_error without a case
 [[nodiscard]] chosen_postprocessing choose_postprocessing(std::size_t cases,
@@ -44,6 +45,30 @@ struct chosen_postprocessing {
                                                           const std::vector<label_class>& classes,
                                                           const std::vector<int>& region_order,
                                                           const postprocessing_options& options = {});
+
+namespace metric_detail {
+
+// Dice by class (but the background) and case.
+using class_dices = std::vector<std::vector<double>>;
+
+[[nodiscard]] inline double mean_of_all(const class_dices& dices) {
+  double sum = 0;
+  for (const auto& of_class : dices) sum += describe(of_class).mean;
+  return sum / static_cast<double>(dices.size());
+}
+
+// True if `now` may take the place of `before` for the sake of a class.
+[[nodiscard]] inline bool improves(const class_dices& before, const class_dices& now, std::size_t number,
+                                   const postprocessing_options& options) {
+  double loss = 0;
+  for (std::size_t c = 0; c < before.size(); ++c)
+    for (std::size_t i = 0; i < before[c].size(); ++i) loss = std::max(loss, before[c][i] - now[c][i]);
+  return describe(now[number]).mean - describe(before[number]).mean >= options.least_gain &&
+         loss <= options.most_loss && mean_of_all(now) > mean_of_all(before);
+}
+
+}  // namespace metric_detail
+
 #if COMODAL_BODIES
 COMODAL_ONCE chosen_postprocessing choose_postprocessing(std::size_t cases,
                                                          const std::function<scored_pair(std::size_t i)>& pair,
@@ -52,54 +77,54 @@ COMODAL_ONCE chosen_postprocessing choose_postprocessing(std::size_t cases,
                                                          const postprocessing_options& options) {
   if (cases == 0) throw config_error("postprocess: no case with a mask and a label, expected at least one");
   chosen_postprocessing chosen;
+  // The scores of masks after what is chosen so far and one more rule, for each of some.
+  const auto scores = [&](const std::vector<std::vector<postprocessing_rule>>& candidates) {
+    std::vector<metric_detail::class_dices> dices(candidates.size(), metric_detail::class_dices(classes.size() - 1));
+    for (std::size_t i = 0; i < cases; ++i) {
+      scored_pair one = pair(i);
+      postprocess(one.prediction, chosen.rules, classes, region_order);
+      for (std::size_t r = 0; r < candidates.size(); ++r) {
+        label_volume mask = one.prediction;
+        postprocess(mask, candidates[r], classes, region_order);
+        for (std::size_t c = 1; c < classes.size(); ++c)
+          dices[r][c - 1].push_back(dice(count_overlap(mask, one.reference, classes[c])));
+      }
+    }
+    return dices;
+  };
+  const auto means = [&] {
+    std::vector<double> out;
+    const auto dices = scores({{}});
+    for (const auto& of_class : dices[0]) out.push_back(describe(of_class).mean);
+    return out;
+  };
+  chosen.before = means();
   for (std::size_t c = 1; c < classes.size(); ++c) {
-    const auto scores = [&](const std::vector<postprocessing_rule>& rules) {
-      std::vector<std::vector<double>> dices(rules.size());
-      for (std::size_t i = 0; i < cases; ++i) {
-        scored_pair one = pair(i);
-        postprocess(one.prediction, chosen.rules, classes, region_order);
-        for (std::size_t r = 0; r < rules.size(); ++r) {
-          label_volume mask = one.prediction;
-          postprocess(mask, {rules[r]}, classes, region_order);
-          dices[r].push_back(dice(count_overlap(mask, one.reference, classes[c])));
-        }
-      }
-      return dices;
-    };
+    chosen.classes.push_back(classes[c].name);
     postprocessing_rule rule{.name = classes[c].name};
-    double first = -1, last = 0;
     // The best of some candidates takes the place of the rule, if it is good enough.
-    const auto improve = [&](std::vector<postprocessing_rule> candidates) {
-      candidates.insert(candidates.begin(), rule);
-      const auto dices = scores(candidates);
-      const double now = describe(dices[0]).mean;
-      if (first < 0) first = now;
-      last = now;
+    const auto improve = [&](const std::vector<postprocessing_rule>& candidates) {
+      std::vector<std::vector<postprocessing_rule>> tried{{rule}};
+      for (const auto& one : candidates) tried.push_back({one});
+      const auto dices = scores(tried);
       std::size_t best = 0;
-      double mean = now;
-      for (std::size_t r = 1; r < dices.size(); ++r) {
-        double loss = 0;
-        for (std::size_t i = 0; i < cases; ++i) loss = std::max(loss, dices[0][i] - dices[r][i]);
-        const double with = describe(dices[r]).mean;
-        if (with - now >= options.least_gain && loss <= options.most_loss && with > mean) best = r, mean = with;
-      }
-      rule = candidates[best];
-      last = mean;
+      for (std::size_t r = 1; r < dices.size(); ++r)
+        if (metric_detail::improves(dices[0], dices[r], c - 1, options) &&
+            describe(dices[r][c - 1]).mean > describe(dices[best][c - 1]).mean)
+          best = r;
+      rule = tried[best][0];
     };
     postprocessing_rule next = rule;
     next.holes = true;
     improve({next});
     std::vector<postprocessing_rule> sizes;
     for (const double ml : options.smallest) sizes.push_back(rule), sizes.back().smallest = ml;
-    next = rule;
-    next.largest = true;
-    sizes.push_back(next);
-    improve(std::move(sizes));
+    sizes.push_back(rule);
+    sizes.back().largest = true;
+    improve(sizes);
     if (rule.holes || rule.largest || rule.smallest > 0) chosen.rules.push_back(rule);
-    chosen.classes.push_back(classes[c].name);
-    chosen.before.push_back(first);
-    chosen.after.push_back(last);
   }
+  chosen.after = means();
   return chosen;
 }
 #endif
