@@ -69,7 +69,7 @@ BOOST_FIXTURE_TEST_CASE(each_case_is_segmented_by_the_fold_without_it, folds_job
   BOOST_CHECK_EXCEPTION((void)app::crossval(wrong, names), config_error, says("data.validation"));
   wrong = request();
   wrong.what.labelled = {"phantom_0001", "phantom_0002"};
-  BOOST_CHECK_EXCEPTION((void)app::crossval(wrong, names), config_error, says("has other folds"));
+  BOOST_CHECK_EXCEPTION((void)app::crossval(wrong, names), config_error, says("3 of 2 labelled cases"));
   wrong = request();
   wrong.folds = 2;
   BOOST_CHECK_EXCEPTION((void)app::crossval(wrong, names), config_error, says("has other folds"));

@@ -58,7 +58,7 @@ void add_runs(list& all) {
            [](const fs::path& here) { words_of_model("\"comodal.format\":\"2\"", "\"comodal.format\":\"9\"")(here); });
   all.kind("models that are none", {"predict", "HERE/mine.safetensors", "DATA/imagesTs", "OUT"})
       .add("missing", {"mine.safetensors: there is no such file"})
-      .add("folder", {"is a folder, expected a file"},
+      .add("folder", {"is no folder of a cross-validation"},
            [](const fs::path& here) { fs::create_directory(here / "mine.safetensors"); })
       .add("pipe", {"is a pipe, a socket or a device"},
            [](const fs::path& here) { (void)::mkfifo((here / "mine.safetensors").c_str(), 0600); })
