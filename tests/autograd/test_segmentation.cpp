@@ -21,6 +21,10 @@ BOOST_AUTO_TEST_CASE(gradients_of_the_sums) {
     gradients("segmentation_sums without weights", {{{2, 5, 16}, -3, 3}}, [kind](const variables& v) {
       return segmentation_sums(v[0], v[0].home().constant({2, 5, 16}, values(160, 4, 0, 1)), {}, kind);
     });
+    for (const index many : {17, 128})
+      gradients("segmentation_sums of many classes", {{{1, 3, many}, -3, 3}}, [kind, many](const variables& v) {
+        return segmentation_sums(v[0], v[0].home().constant({1, 3, many}, values(3 * many, 4, 0, 1)), {}, kind);
+      });
   }
 }
 
@@ -58,7 +62,8 @@ BOOST_FIXTURE_TEST_CASE(shapes_that_do_not_fit_name_the_operation, workshop) {
   const auto tensor = [&](const shape& s) { return home.constant(s, values(s.size(), 1)); };
   BOOST_CHECK_EXCEPTION((void)segmentation_sums(tensor({1, 4, 2}), tensor({1, 4, 3})), shape_error,
                         says("segmentation_sums: logits (1, 4, 2) and targets (1, 4, 3)"));
-  BOOST_CHECK_EXCEPTION((void)segmentation_sums(tensor({1, 4, 17}), tensor({1, 4, 17})), shape_error, says("C <= 16"));
+  BOOST_CHECK_EXCEPTION((void)segmentation_sums(tensor({1, 4, 129}), tensor({1, 4, 129})), shape_error,
+                        says("C <= 128"));
   BOOST_CHECK_EXCEPTION((void)segmentation_sums(tensor({1, 4, 2}), tensor({1, 4, 2}), tensor({3})), shape_error,
                         says("segmentation_sums: weights (3)"));
 }

@@ -41,16 +41,14 @@ namespace app_detail {
   return std::find(sizes.begin(), sizes.end(), key) != sizes.end();
 }
 
-}  // namespace app_detail
-
-namespace app_detail {
-
 // Before a volume is read. @throws config_error
 inline void expect_classes(const cohort& c) {
   if (c.labels.empty())
     throw config_error(text(c.source,
                             ": says nothing of its label values; name the classes with data.classes, such as "
                             "[\"core=1\", \"oedema=2\"]"));
+  if (constexpr std::size_t most = segmentation_sums_problem::most_classes; c.labels.size() > most)
+    throw config_error(text(c.source, ": has ", c.labels.size(), " classes, expected ", most, " at most"));
 }
 
 }  // namespace app_detail

@@ -15,7 +15,7 @@ namespace comodal::inline COMODAL_CONFIG {
 /// over C
 /// (`label_kind::classes`) or the sigmoid (`label_kind::regions`; CE is then the mean binary cross-entropy over
 /// regions). Voxels of weight 0 are not read. Targets and weights receive no gradient. @throws shape_error, also for
-/// more than 16 classes
+/// more than 128 classes
 template <tensor_backend Backend>
 [[nodiscard]] variable<Backend> segmentation_sums(const variable<Backend>& z, const variable<Backend>& y,
                                                   const variable<Backend>& w = {},

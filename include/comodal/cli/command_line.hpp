@@ -268,7 +268,7 @@ class command_line {
     c->add_option("--precision", m_benchmark.precision, "precision of the network's maps (model.precision)")
         ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
     c->add_option("--modalities", m_benchmark.modalities, "volumes per case")->check(number(1, 16));
-    c->add_option("--classes", m_benchmark.classes, "number of classes, background included")->check(number(2, 16));
+    c->add_option("--classes", m_benchmark.classes, "number of classes, background included")->check(number(2, 128));
     c->add_option("--volume", m_benchmark.volume, "size in voxels along i, j, k of the volume to predict")
         ->expected(3)
         ->check(number(1, 2048));

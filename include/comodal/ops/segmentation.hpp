@@ -9,7 +9,7 @@
 
 namespace comodal::inline COMODAL_CONFIG::ops {
 
-/// The problem of logits and targets (N, ..., C). @throws shape_error, also for more than 16 classes
+/// The problem of logits and targets (N, ..., C). @throws shape_error, also for more than 128 classes
 inline segmentation_sums_problem segmentation_problem_of(label_kind kind, const shape& z, const shape& y) {
   if (z.rank() < 2 || !(z == y) || z[-1] > segmentation_sums_problem::most_classes)
     throw shape_error(text("segmentation_sums: logits ", z.to_string(), " and targets ", y.to_string(),

@@ -12,7 +12,8 @@
 namespace comodal::inline COMODAL_CONFIG {
 namespace engine_detail {
 
-inline constexpr int max_classes = segmentation_sums_problem::most_classes;
+// Kernels keep numbers of each class of a voxel: of this many, or of as many as there may be.
+inline constexpr int few_classes = 16, max_classes = segmentation_sums_problem::most_classes;
 
 // Probabilities of one voxel and its cross-entropy with the target row; `p` has `classes` entries.
 template <class T>
@@ -53,7 +54,7 @@ KOKKOS_INLINE_FUNCTION double voxel_weight(label_kind kind, index classes, const
   return 0;
 }
 
-template <class T>
+template <class T, int Most = few_classes>
 struct segmentation_sums_body {
   label_kind kind;
   index voxels, classes, chunk, chunks;
@@ -61,12 +62,12 @@ struct segmentation_sums_body {
   double* partial;  // (samples, chunks, 2 + 3 classes)
   KOKKOS_INLINE_FUNCTION void operator()(index t) const {
     const index n = t / chunks, k = t % chunks, width = 2 + 3 * classes;
-    double sums[2 + 3 * max_classes] = {};
+    double sums[2 + 3 * Most] = {};
     const index last = (k + 1) * chunk < voxels ? (k + 1) * chunk : voxels;
     for (index i = n * voxels + k * chunk; i < n * voxels + last; ++i) {
       const double w = voxel_weight(kind, classes, target, weight, i);
       if (w == 0) continue;
-      double p[max_classes];
+      double p[Most];
       const double entropy = voxel_probabilities(kind, classes, z + i * classes, target + i * classes, p);
       sums[0] += w;
       sums[1] += w * entropy;
@@ -97,7 +98,7 @@ struct segmentation_sums_combine_body {
 // The same sums as rows (samples, voxels, classes) of five, for devices: a lane per voxel and class, each with the
 // probabilities of all classes. The first two sums are those of class 0's lanes.
 inline constexpr int segmentation_row_sums = 5;
-template <class T>
+template <class T, int Most = few_classes>
 struct segmentation_rows_body {
   label_kind kind;
   index voxels, classes;
@@ -107,7 +108,7 @@ struct segmentation_rows_body {
     const index i = g * voxels + r;
     const double w = voxel_weight(kind, classes, target, weight, i);
     if (w == 0) return;
-    double p[max_classes];
+    double p[Most];
     const double entropy = voxel_probabilities(kind, classes, z + i * classes, target + i * classes, p),
                  y = static_cast<double>(target[i * classes + c]);
     sums[0] += w;
@@ -130,7 +131,7 @@ struct segmentation_rows_combine_body {
   }
 };
 
-template <class T>
+template <class T, int Most = few_classes>
 struct segmentation_sums_backward_body {
   label_kind kind;
   index voxels, classes;
@@ -144,7 +145,7 @@ struct segmentation_sums_backward_body {
       for (index c = 0; c < classes; ++c) out[c] = T(0);
       return;
     }
-    double p[max_classes], dp[max_classes], dot = 0, mass = 0;
+    double p[Most], dp[Most], dot = 0, mass = 0;
     voxel_probabilities(kind, classes, z + i * classes, target + i * classes, p);
     for (index c = 0; c < classes; ++c) {
       const double y = static_cast<double>(target[i * classes + c]);
@@ -177,30 +178,41 @@ struct loop_op<Engine, segmentation_sums_problem, Backend> : ready_op<Engine, se
   using T = typename Backend::scalar_type;
   static void run(context<Backend>& ctx, const simple_plan&, const segmentation_sums_problem& p, direction d,
                   const segmentation_sums_problem::arguments<T>& a) {
+    if (p.classes <= engine_detail::few_classes)
+      run_with<engine_detail::few_classes>(ctx, p, d, a);
+    else
+      run_with<engine_detail::max_classes>(ctx, p, d, a);
+  }
+
+ private:
+  template <int Most>
+  static void run_with(context<Backend>& ctx, const segmentation_sums_problem& p, direction d,
+                       const segmentation_sums_problem::arguments<T>& a) {
     if (d != direction::forward)
       return for_elements(ctx.space(), p.samples * p.voxels,
-                          engine_detail::segmentation_sums_backward_body<T>{p.kind, p.voxels, p.classes, a.z, a.target,
-                                                                            a.weight, a.dout, a.dz});
-    if constexpr (!is_host_v<typename Backend::space_type>) return by_rows(ctx, p, a);
+                          engine_detail::segmentation_sums_backward_body<T, Most>{p.kind, p.voxels, p.classes, a.z,
+                                                                                  a.target, a.weight, a.dout, a.dz});
+    if constexpr (!is_host_v<typename Backend::space_type>) return by_rows<Most>(ctx, p, a);
     const engine_detail::segmentation_chunks chunks(p.voxels);
     auto partial = ctx.template make_of<double>({p.samples, chunks.count, p.width()});
     for_tasks(ctx.space(), p.samples * chunks.count,
-              engine_detail::segmentation_sums_body<T>{p.kind, p.voxels, p.classes, chunks.chunk, chunks.count, a.z,
-                                                       a.target, a.weight, partial.data()});
+              engine_detail::segmentation_sums_body<T, Most>{p.kind, p.voxels, p.classes, chunks.chunk, chunks.count,
+                                                             a.z, a.target, a.weight, partial.data()});
     for_elements(ctx.space(), p.samples * p.width(),
                  engine_detail::segmentation_sums_combine_body<T>{partial.data(), a.out, chunks.count, p.width()});
   }
 
- private:
+  template <int Most>
   static void by_rows(context<Backend>& ctx, const segmentation_sums_problem& p,
                       const segmentation_sums_problem::arguments<T>& a) {
     constexpr int count = engine_detail::segmentation_row_sums;
     auto scratch = ctx.template make_of<double>(
         {reduce_rows_scratch<typename Backend::space_type>(count, p.samples, p.voxels, p.classes)});
     auto sums = ctx.template make_of<double>({p.samples, count, p.classes});
-    reduce_rows<count>(ctx.space(), p.samples, p.voxels, p.classes,
-                       engine_detail::segmentation_rows_body<T>{p.kind, p.voxels, p.classes, a.z, a.target, a.weight},
-                       scratch.data(), sums.data());
+    reduce_rows<count>(
+        ctx.space(), p.samples, p.voxels, p.classes,
+        engine_detail::segmentation_rows_body<T, Most>{p.kind, p.voxels, p.classes, a.z, a.target, a.weight},
+        scratch.data(), sums.data());
     for_elements(ctx.space(), p.samples * p.width(),
                  engine_detail::segmentation_rows_combine_body<T>{sums.data(), a.out, p.classes});
   }

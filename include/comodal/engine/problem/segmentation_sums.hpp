@@ -18,7 +18,7 @@ enum class label_kind { classes, regions };
 /// gradient of z; targets and weights receive none.
 struct segmentation_sums_problem {
   using family = segmentation_sums_problem;
-  static constexpr int most_classes = 16;
+  static constexpr int most_classes = 128;
   label_kind kind = label_kind::classes;
   index samples = 1, voxels = 1, classes = 2;
 
