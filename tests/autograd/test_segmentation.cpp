@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_CASE(gradients_of_the_sums) {
     gradients("segmentation_sums without weights", {{{2, 5, 16}, -3, 3}}, [kind](const variables& v) {
       return segmentation_sums(v[0], v[0].home().constant({2, 5, 16}, values(160, 4, 0, 1)), {}, kind);
     });
-    for (const index many : {17, 128})
+    for (const index many : {17, 50})
       gradients("segmentation_sums of many classes", {{{1, 3, many}, -3, 3}}, [kind, many](const variables& v) {
         return segmentation_sums(v[0], v[0].home().constant({1, 3, many}, values(3 * many, 4, 0, 1)), {}, kind);
       });
@@ -56,6 +56,18 @@ BOOST_FIXTURE_TEST_CASE(large_logits_stay_finite, workshop) {
     home.backward(sum(sums));
     for (const double g : to_host(ctx.space(), z.grad())) BOOST_TEST(std::isfinite(g));
   }
+}
+
+BOOST_FIXTURE_TEST_CASE(many_classes_of_equal_logits_are_equally_probable, workshop) {
+  const index classes = 128;
+  std::vector<double> first(128, 0.0);
+  first[0] = 1;
+  const auto sums = segmentation_sums(home.constant({1, 1, classes}, std::vector<double>(128, 2.5)),
+                                      home.constant({1, 1, classes}, first), {}, label_kind::classes);
+  const auto s = to_host(ctx.space(), sums.value());
+  BOOST_TEST(s[1] == std::log(128.0), boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(s[2] == 1 / 128.0, boost::test_tools::tolerance(1e-12));
+  for (std::size_t c = 0; c < 128; ++c) BOOST_TEST(s[2 + 128 + c] == 1 / 16384.0, boost::test_tools::tolerance(1e-12));
 }
 
 BOOST_FIXTURE_TEST_CASE(shapes_that_do_not_fit_name_the_operation, workshop) {
