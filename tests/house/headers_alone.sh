@@ -17,4 +17,4 @@ known=$(cd "$build" && ninja -t targets all | sed -n 's|^\(.*headers_alone.dir/h
 targets=$(for unit in $units; do printf '%s\n' "$known" | grep "/headers_alone.dir/$unit\$"; done)
 echo "headers alone: $(printf '%s\n' "$targets" | grep -c .) of $(printf '%s\n' "$known" | grep -c .)"
 # shellcheck disable=SC2086
-[ -z "$targets" ] || ninja -C "$build" $targets
+[ -z "$targets" ] || ninja -k 0 -C "$build" $targets

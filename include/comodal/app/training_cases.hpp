@@ -7,6 +7,7 @@
 #include <comodal/app/experiment.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/core/readable_name.hpp>
+#include <comodal/core/runtime.hpp>
 #include <comodal/data/case_cache.hpp>
 #include <comodal/data/prepared_case.hpp>
 #include <comodal/train/checkpoint_file.hpp>
