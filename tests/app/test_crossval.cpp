@@ -72,7 +72,7 @@ BOOST_FIXTURE_TEST_CASE(each_case_is_segmented_by_the_fold_without_it, folds_job
   BOOST_CHECK_EXCEPTION((void)app::crossval(wrong, names), config_error, says("3 of 2 labelled cases"));
   wrong = request();
   wrong.folds = 2;
-  BOOST_CHECK_EXCEPTION((void)app::crossval(wrong, names), config_error, says("has other folds"));
+  BOOST_CHECK_EXCEPTION((void)app::crossval(wrong, names), config_error, says("has 3 folds, this call asks for 2"));
   wrong = request();
   wrong.what.optimiser.learning_rate *= 2;
   BOOST_CHECK_EXCEPTION((void)app::crossval(wrong, names), config_error, says("take the same settings"));
@@ -87,6 +87,12 @@ BOOST_FIXTURE_TEST_CASE(each_case_is_segmented_by_the_fold_without_it, folds_job
   other.mirror = {"i"};
   BOOST_TEST(app::crossval(other, names).finished == 3);
   BOOST_TEST((fs::last_write_time(work / "cv/fold_0/model.safetensors") == written));
+  // So is a label that has changed since: models and masks of two truths would be mixed.
+  const auto label = work / "cohort/labelsTr/phantom_0001.nii.gz";
+  const auto time = fs::last_write_time(label);
+  fs::last_write_time(label, time + std::chrono::seconds(3));
+  BOOST_CHECK_EXCEPTION((void)app::crossval(request(), names), config_error, says("case phantom_0001 has changed"));
+  fs::last_write_time(label, time);
   wrong = request();
   wrong.only = 3;
   BOOST_CHECK_EXCEPTION((void)app::crossval(wrong, names), config_error, says("there are 3 folds"));

@@ -171,7 +171,7 @@ echo "a run that is killed and resumed ends with the bytes of an unbroken one"
 killed broken_off "[ -e broken_off/checkpoint.safetensors ]"
 "$comodal" train tiny.toml broken_off --resume >/dev/null 2>&1
 cmp whole/model.safetensors broken_off/model.safetensors || fail "the resumed run has other weights"
-refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, --resume was given method.contrastive_mutual_learning.ema_decay = 0.9" \
+refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, now it would be method.contrastive_mutual_learning.ema_decay = 0.9" \
   "$comodal" train tiny.toml broken_off --resume --method.contrastive_mutual_learning.ema_decay 0.9
 ! grep -q "^reading" out.txt || fail "other settings are refused only after all cases were read"
 refuses 2 "belongs to the method .mean_teacher." "$comodal" train tiny.toml wrong_too --method.mean_teacher.contrast 0.2
@@ -209,7 +209,7 @@ sed 's/^learning_rate/rate/; s/^weight_decay/decay/; s/^patch_size/patch/; s/^ke
   /^\[method.contrastive_mutual_learning\]$/d; /^disagree /d; /^contrast_kind /d; /^contrast_stages /d; /^positions /d' old_names/experiment.toml >old.toml
 grep -q "^ema = 0.99" old.toml || fail "the old names are not there"
 cp old.toml old_names/experiment.toml
-refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, --resume was given .* = 0.9;" \
+refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, now it would be .* = 0.9;" \
   "$comodal" train tiny.toml old_names --resume --method.contrastive_mutual_learning.ema_decay 0.9
 "$comodal" train tiny.toml old_names --resume >out.txt 2>&1 || { cat out.txt >&2; fail "the run is not taken up"; }
 cmp whole/model.safetensors old_names/model.safetensors || fail "the run with old names has other weights"

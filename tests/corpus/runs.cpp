@@ -237,7 +237,7 @@ void add_runs(list& all) {
   const std::vector<std::string> resume{"train", "HERE/tiny.toml", "HERE/run", "--data.folder", "DATA", "--resume"};
   all.kind("runs that cannot go on", resume)
       .call("other steps", {"--train.steps", "9"},
-            {"the run was begun with train.steps = 2, --resume was given train.steps = 9"})
+            {"the run was begun with train.steps = 2, now it would be train.steps = 9"})
       .call("other method", {"--method.name", "mean_teacher"}, {"the run was begun with method.name = \"supervised\""})
       .add("other images", {"case a has changed its images, their grid or its label since the run was begun"},
            [](const fs::path& here) { change_values(place(here, first_image), [](auto& v) { v.values[50] += 3; }); })

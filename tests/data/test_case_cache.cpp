@@ -191,6 +191,7 @@ BOOST_FIXTURE_TEST_CASE(two_at_once_share_the_work, study) {
     for (std::size_t c = 0; c < data.labelled.size(); ++c)
       BOOST_TEST(same_bytes(one.cases.at(c)->read_label().values, work[0].cases.at(c)->read_label().values));
   BOOST_TEST(files_of(this->cache()).size() == data.labelled.size());
+  BOOST_TEST(work[0].made + work[1].made == data.labelled.size());
   for (const auto& entry : std::filesystem::directory_iterator(this->cache()))
     BOOST_TEST(entry.path().filename().string().find("partial") == std::string::npos);
 }
@@ -216,6 +217,7 @@ BOOST_FIXTURE_TEST_CASE(bad_cases_are_told_together_and_the_work_can_be_stopped,
                                   },
                                   [] { return false; }});
   BOOST_TEST(done.finished);
+  BOOST_TEST(told > 0);
 }
 
 BOOST_FIXTURE_TEST_CASE(a_folder_of_something_else_is_refused, study) {
@@ -223,6 +225,10 @@ BOOST_FIXTURE_TEST_CASE(a_folder_of_something_else_is_refused, study) {
   labelled_case memory = data.labelled[0];
   memory.files.images[0] = image_source(volume_view(read_nifti(memory.files.images[0].path)));
   BOOST_CHECK_EXCEPTION((void)case_cache(cache()).get(memory, options), io_error, test::says("in memory"));
+  memory = data.labelled[0];
+  memory.label = image_source(volume_view(read_nifti_labels(memory.label.path)));
+  BOOST_CHECK_EXCEPTION((void)case_cache(cache()).find(memory, options), io_error,
+                        test::says("its label lies in memory"));
 }
 
 }  // namespace comodal::tests

@@ -73,6 +73,19 @@ BOOST_AUTO_TEST_CASE(a_region_is_not_chosen_at_the_cost_of_another) {
   BOOST_TEST(!choose_postprocessing(2, masks, {regions[0], regions[1]}, {2}).rules.empty());
 }
 
+// Where a case lacks a class, nothing can be won by removing what was predicted: true small parts of others would go.
+BOOST_AUTO_TEST_CASE(cases_without_a_class_do_not_speak_for_its_removal) {
+  const auto masks = [](std::size_t number) {
+    label_volume truth{{{20, 20, 20}}, std::vector<std::uint8_t>(8000)};
+    if (number == 0) fill(truth, {2, 2, 2}, {4, 4, 4}, 1);
+    scored_pair one{truth, truth};
+    if (number == 0) fill(one.prediction, {2, 2, 2}, {6, 6, 6}, 1);
+    if (number > 0) fill(one.prediction, {9, 9, 9}, {12, 12, 12}, 1);
+    return one;
+  };
+  BOOST_TEST(choose_postprocessing(4, masks, {classes[0], classes[1]}, {}).rules.empty());
+}
+
 BOOST_AUTO_TEST_CASE(methods_are_paired_by_case_and_class) {
   const auto score = [](const std::string& id, const std::string& output, const std::string& name, double dice) {
     case_score s;

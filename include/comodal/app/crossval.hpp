@@ -9,10 +9,13 @@
 #include <comodal/app/postprocess.hpp>
 #include <comodal/app/predict.hpp>
 #include <comodal/app/train.hpp>
+#include <comodal/data/file_stamp.hpp>
 #include <comodal/metric/summary_json.hpp>
 #include <comodal/metric/tables.hpp>
 
+#include <algorithm>
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <utility>
@@ -56,10 +59,37 @@ struct fold_run {
 // Refuses a folder of something else. @throws config_error
 inline void refuse_foreign_folds(const std::filesystem::path& folder) {
   std::error_code none;
-  if (std::filesystem::is_directory(folder, none) && !std::filesystem::exists(folder / "splits.json") &&
-      !visible_entries(folder).empty())
-    throw config_error(text(folder.string(), ": holds something else than folds of `crossval`; name a new folder"));
+  const auto foreign = [](const std::filesystem::path& one) {
+    const std::string name = one.filename().string();
+    return !name.starts_with("splits.json") && !name.starts_with("cases.json");
+  };
+  if (std::filesystem::is_directory(folder, none))
+    if (const auto there = visible_entries(folder);  // another process may begin the same folds now
+        std::any_of(there.begin(), there.end(), foreign) && !std::filesystem::exists(folder / "splits.json"))
+      throw config_error(text(folder.string(), ": holds something else than folds of `crossval`; name a new folder"));
   expect_writable(folder);
+}
+
+// Keeps what the cases of the first call were, and refuses others: models and masks of both would be mixed.
+// @throws config_error that names the first case that is new, gone or changed
+inline void keep_cases(const std::filesystem::path& folder, const cohort& data) {
+  std::map<std::string, std::string> now;
+  for (const labelled_case& one : data.labelled)
+    now[readable_name(one.files.id)] = stamp_of(one.files) + "; label " + stamp_of(one.label);
+  for (const unlabelled_case& one : data.unlabelled) now.emplace(readable_name(one.files.id), stamp_of(one.files));
+  const auto file = folder / "cases.json";
+  if (!std::filesystem::exists(file)) return write_text(file, nlohmann::ordered_json(now).dump(1) + "\n");
+  const auto there = read_json(file);
+  const auto refuse = [&](const std::string& id, const char* how) {
+    throw config_error(text(folder.string(), ": case ", id, " ", how,
+                            " since these folds were begun; name a new folder, or bring the data back"));
+  };
+  for (const auto& [id, stamp] : now) {
+    if (!there.contains(id)) refuse(id, "has come");
+    if (there[id] != stamp) refuse(id, "has changed its images or its label");
+  }
+  for (const auto& one : there.items())
+    if (!now.contains(one.key())) refuse(one.key(), "has gone");
 }
 
 // The folds of a request; their file is made unless it is there. Those that were begun with other settings are refused.
@@ -77,7 +107,8 @@ std::vector<fold_run> folds_of(const app::crossval_request& request, const regis
   expect_classes(data);
   refuse_foreign_folds(request.folder);
   const auto file = std::filesystem::absolute(request.folder / "splits.json").lexically_normal();
-  const index count = fold_file(file, e, data, request.folds, watch);
+  const index count = fold_file(file, e, data, request.folds, request.only, watch);
+  keep_cases(request.folder, data);
   std::vector<fold_run> folds;
   for (index k = 0; k < count; ++k) {
     fold_run one{request.folder / text("fold_", k), e};
@@ -107,13 +138,14 @@ template <tensor_backend Backend>
 bool fold_finished(const fold_run& fold, const app::crossval_request& request, const registry<Backend>& names) {
   if (!std::filesystem::exists(fold.model()) || !std::filesystem::exists(fold.masks() / "predictions.json"))
     return false;
-  const auto content = read_model_file(fold.model());
-  const auto sum = app::weights_checksum(content, plan_of(content, fold.model(), names.normalisations));
+  const auto sum = weights_checksum(read_model_file(fold.model()));
   const auto found = read_predictions(fold.masks());
   if (found.recipe != recipe_of(segmentation_of(fold, request), {sum}, {})) return false;
   const auto done = predicted_masks(fold.masks(), found, "fused");
   for (const labelled_case& one : fold.what.read_cohort(names).validation)
-    if (!done.contains(one.files.id)) return false;
+    if (const auto images = found.images.find(readable_name(one.files.id));
+        !done.contains(one.files.id) || images == found.images.end() || images->second != stamp_of(one.files))
+      return false;
   return true;
 }
 
@@ -155,15 +187,16 @@ void score_folds(const std::vector<fold_run>& folds, const app::crossval_request
   }
   const auto pair = [&](std::size_t i) {
     scored_pair one{read_mask(masks[i], classes), detail::load_labels(cases[i].label, cases[i].label_name())};
-    leave_out(one.prediction, one.reference, ignored);
+    expect_same_grid(one, masks[i], cases[i].label_name());
     return one;
   };
   for (std::size_t i = 0; i < cases.size(); ++i) {
-    const scored_pair one = pair(i);
+    scored_pair one = pair(i);
+    leave_out(one.prediction, one.reference, ignored);
     for (auto& score : score_case(one.prediction, one.reference, classes, cases[i].files.id))
       summary.scores.push_back(std::move(score));
   }
-  summary.chosen = choose_postprocessing(cases.size(), pair, classes, region_order);
+  summary.chosen = choose_postprocessing(cases.size(), pair, classes, region_order, {}, ignored);
   for (const fold_run& fold : folds) keep_postprocessing(fold.model(), summary.chosen.rules, names.normalisations);
   write_case_csv(request.folder / "scores.csv", summary.scores);
   write_summary_json(request.folder / "summary.json", summary.scores, "fused", {}, [&](const std::string& id) {
@@ -191,8 +224,6 @@ template <tensor_backend Backend>
   const auto folds = app_detail::folds_of(request, names, watch);
   crossval_summary summary;
   summary.folds = static_cast<index>(folds.size());
-  if (request.only >= summary.folds)
-    throw config_error(text("fold ", request.only, ": there are ", summary.folds, " folds, from 0 on"));
   std::string lines;  // of cases that cannot be segmented: the other folds go on
   for (index k = 0; k < summary.folds && !summary.stopped; ++k) {
     if (request.only >= 0 && k != request.only) continue;
@@ -211,7 +242,11 @@ template <tensor_backend Backend>
   }
   if (!lines.empty()) throw io_error(lines);
   for (const auto& fold : folds) summary.finished += app_detail::fold_finished(fold, request, names);
-  if (summary.finished == summary.folds) app_detail::score_folds(folds, request, names, summary);
+  std::error_code none;  // tables of other masks are not those of these
+  for (const char* name : {"scores.csv", "summary.json"}) std::filesystem::remove(request.folder / name, none);
+  if (summary.stopped || summary.finished < summary.folds) return summary;
+  watch.tell("scoring the cases of all folds");
+  app_detail::score_folds(folds, request, names, summary);
   return summary;
 }
 

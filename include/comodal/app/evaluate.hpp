@@ -272,6 +272,8 @@ namespace app {
                                                              masks.ignored, request.common ? &common : nullptr));
       app_detail::write_uncertainty(tables, summary.uncertainty.back(), request.uncertainties);
     }
+    std::error_code none;  // a table of other masks would stand beside the new ones
+    std::filesystem::remove(tables / "lesions.csv", none);
     if (request.lesions) {
       auto rules = request.lesion_rules;
       rules.hd95 = request.options.hd95;
@@ -286,7 +288,7 @@ namespace app {
   summary.differences = paired_differences(summary.methods);
   if (!summary.differences.empty() && !request.out.empty()) {
     make_folder(request.out);
-    write_text(request.out / "comparison.csv", to_csv(paired_table(summary.differences, -1)));
+    write_text(request.out / "comparison.csv", to_csv(paired_csv_table(summary.differences)));
   }
   summary.table = summary.methods.size() == 1 ? summary_table(summary.methods[0].scores, request.options)
                                               : comparison_table(summary.methods, request.options);

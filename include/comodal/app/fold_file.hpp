@@ -8,8 +8,12 @@
 #include <comodal/app/observer.hpp>
 #include <comodal/core/random.hpp>
 #include <comodal/data/folder.hpp>
+#include <comodal/data/json.hpp>
+#include <comodal/data/split.hpp>
 
 #include <algorithm>
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <set>
@@ -71,10 +75,11 @@ inline void check_folds(const std::filesystem::path& file, index folds, const st
 /// The folds of an experiment as a file: those of the data set's splits_final.json, if it has one, all its labelled
 /// cases are annotated in full, and neither data.labelled nor data.splits is set; else they are drawn. Made unless it
 /// is there.
-/// @param folds to draw; unset: as many as there are, or 5 @return the number of folds
+/// @param folds to draw; unset: as many as there are, or 5 @param only the number of a fold that there must be @return
+/// the number of folds
 /// @throws config_error for fewer cases than folds, folds that make no sense, or a file of other folds; io_error
 inline index fold_file(const std::filesystem::path& file, const app::experiment& e, const cohort& data,
-                       std::optional<index> folds, const app::observer& watch) {
+                       std::optional<index> folds, index only, const app::observer& watch) {
   std::vector<std::string> whole, always;
   for (const labelled_case& one : data.labelled) (one.fully_annotated() ? whole : always).push_back(one.files.id);
   nlohmann::ordered_json there;
@@ -83,6 +88,7 @@ inline index fold_file(const std::filesystem::path& file, const app::experiment&
   nlohmann::ordered_json made;
   if (e.labelled.empty() && e.splits.empty() && always.empty() && std::filesystem::exists(given)) {
     made = read_json(given);
+    (void)read_fold(given, 0);  // says what is wrong with the file as a whole
     if (folds && *folds != static_cast<index>(made.size()))
       throw config_error(text("folds: ", *folds, ", ", given.string(), " has ", made.size()));
     check_folds(given, static_cast<index>(made.size()), whole);
@@ -95,10 +101,17 @@ inline index fold_file(const std::filesystem::path& file, const app::experiment&
     made = drawn_folds(whole, always, count, static_cast<std::uint64_t>(e.train.seed));
     watch.tell(text(count, " folds, drawn by train.seed = ", e.train.seed));
   }
+  const std::size_t count = made.size();
+  if (only >= static_cast<index>(count))
+    throw config_error(text("fold ", only, ": there are ", count, " folds, from 0 on"));
+  if (!there.is_null() && there.size() != count)
+    throw config_error(text(file.string(), ": has ", there.size(), " folds, this call asks for ", count,
+                            "; leave --folds out, or name a new folder"));
   if (!there.is_null() && there != made)
-    throw config_error(text(file.string(),
-                            ": has other folds than these cases, train.seed and --folds make; name a new "
-                            "folder, or take the settings of its first call"));
+    throw config_error(
+        text(file.string(),
+             ": was made of other labelled cases, or with another train.seed; name a new folder, or take the "
+             "settings of its first call"));
   make_folder(file.parent_path());
   if (there.is_null()) write_text(file, made.dump(1) + "\n");
   return static_cast<index>(made.size());

@@ -82,6 +82,10 @@ inline void refuse_other_modalities(const std::filesystem::path& images, const s
   if (std::filesystem::exists(folder / "dataset.json") && std::filesystem::is_directory(folder / "imagesTr"))
     throw io_error(text(folder.string(), ": is a data set; name one of its folders of images, such as ",
                         (folder / "imagesTs").string()));
+  if (const auto whole = (std::filesystem::absolute(folder) / "").parent_path();
+      whole.filename().string().starts_with("labels") && std::filesystem::exists(whole.parent_path() / "dataset.json"))
+    throw io_error(text(folder.string(), ": is the folder of labels of a data set; name its images, such as ",
+                        (whole.parent_path() / "imagesTs").string()));
   std::vector<finding> findings;
   const std::string ending = volume_ending(folder);
   images_of_cases found;

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
@@ -22,12 +23,13 @@ namespace app {
   const char* name = "model.safetensors";
   if (!std::filesystem::is_directory(path, none)) return {path};
   if (std::filesystem::exists(path / name, none)) return {path / name};
-  if (!std::filesystem::exists(path / "splits.json", none))
+  const auto splits = json_or_nothing(path / "splits.json");
+  if (!splits.is_array() || splits.empty() || !splits[0].is_object() || !splits[0].contains("val"))
     throw io_error(
         text(path.string(), ": holds no ", name,
              ", and is no folder of a cross-validation; name a model file, or the folder of a finished run"));
   std::vector<std::filesystem::path> files;
-  const std::size_t folds = read_json(path / "splits.json").size();
+  const std::size_t folds = splits.size();
   for (std::size_t k = 0; k < folds; ++k) {
     files.push_back(path / text("fold_", k) / name);
     if (!std::filesystem::exists(files.back(), none))

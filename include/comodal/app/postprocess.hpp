@@ -15,6 +15,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -60,10 +61,8 @@ namespace app_detail {
 inline void keep_postprocessing(const std::filesystem::path& file, const std::vector<postprocessing_rule>& rules,
                                 const normalisation_registry& names) {
   safetensors_file content = read_model_file(file);
-  model_plan plan = plan_of(content, file, names);
-  if (plan.postprocess == rules) return;
-  plan.postprocess = rules;
-  write_plan(plan, content);
+  if (plan_of(content, file, names).postprocess == rules) return;
+  set_postprocessing(content, rules);
   write_checked_safetensors(file, std::move(content));
 }
 
@@ -71,6 +70,12 @@ inline void keep_postprocessing(const std::filesystem::path& file, const std::ve
 struct masked_case {
   std::filesystem::path mask, label;
 };
+
+// @throws geometry_error that names both where they are on different grids
+inline void expect_same_grid(const scored_pair& pair, const std::filesystem::path& mask, const std::string& label) {
+  if (const std::string how = grid_difference(pair.prediction.geometry, pair.reference.geometry); !how.empty())
+    throw geometry_error(text(mask.string(), ": is on another grid than ", label, ": ", how));
+}
 
 }  // namespace app_detail
 
@@ -86,24 +91,37 @@ namespace app {
   postprocess_summary summary;
   summary.models = model_files(request.model);
   const model_plan plan = plan_of(read_model_file(summary.models[0]), summary.models[0], names);
-  for (const auto& file : summary.models)  // before the first is changed
-    if (const model_plan other = plan_of(read_model_file(file), file, names);
-        other.labels != plan.labels || other.region_order != plan.region_order)
+  std::vector<std::string> sums;
+  for (const auto& file : summary.models) {  // before the first is changed
+    const safetensors_file content = read_model_file(file);
+    const model_plan other = plan_of(content, file, names);
+    if (other.labels != plan.labels || other.region_order != plan.region_order)
       throw config_error(text(file.string(), ": has other classes than ", summary.models[0].string()));
+    sums.push_back(weights_checksum(content));
+  }
   app_detail::look_at_labels(request.labels, request.predictions, watch);
   app_detail::refuse_same_folders(request.predictions);
   const auto truth = app_detail::masks_of(request.labels);
   std::vector<app_detail::masked_case> cases;
+  std::set<std::string> taken;
   std::optional<int> ignored = request.ignored;
   for (const auto& folder : request.predictions) {
     const auto masks = app_detail::read_mask_folder(folder, request.labels);
     if (masks.about.recipe.find(" rules ") != std::string::npos)
       throw config_error(text(folder.string(), ": its masks are post-processed already; make them with --raw"));
+    for (std::size_t m = 0; masks.by_predict && m < summary.models.size(); ++m)
+      if (masks.about.recipe.find(sums[m]) == std::string::npos)
+        throw config_error(text(folder.string(), ": its masks are not those of ", summary.models[m].string(),
+                                "; make them with this model, and --raw"));
     if (masks.about.labels != plan.labels)
       throw config_error(text(folder.string(), ": its masks have other classes than the model"));
     if (!ignored) ignored = masks.ignored;
     for (const auto& [id, file] : masks.masks(masks.by_predict ? "fused" : app_detail::foreign_output))
-      if (const auto at = truth.find(id); at != truth.end()) cases.push_back({file, at->second});
+      if (const auto at = truth.find(id); at != truth.end()) {
+        if (!taken.insert(id).second)
+          throw config_error(text(file.string(), ": case ", readable_name(id), " has a mask in another folder, too"));
+        cases.push_back({file, at->second});
+      }
   }
   if (cases.empty())
     throw io_error(text(request.labels.string(), ": no mask has a label there; both must have the same names"));
@@ -111,12 +129,13 @@ namespace app {
   summary.chosen = choose_postprocessing(
       cases.size(),
       [&](std::size_t i) {
-        scored_pair pair{app_detail::read_mask(cases[i].mask, plan.labels),
-                         app_detail::read_mask(cases[i].label, plan.labels, ignored)};
-        leave_out(pair.prediction, pair.reference, ignored);
+        const auto& one = cases[i];
+        scored_pair pair{app_detail::read_mask(one.mask, plan.labels),
+                         app_detail::read_mask(one.label, plan.labels, ignored)};
+        app_detail::expect_same_grid(pair, one.mask, one.label.string());
         return pair;
       },
-      plan.labels, plan.region_order, request.options);
+      plan.labels, plan.region_order, request.options, ignored);
   for (const auto& file : summary.models) app_detail::keep_postprocessing(file, summary.chosen.rules, names);
   return summary;
 }

@@ -34,16 +34,6 @@ template <tensor_backend Backend>
   return plan;
 }
 
-/// The check sum of a model file as it would be without post-processing, which changes no output of the network.
-/// @param plan of the file
-[[nodiscard]] inline std::string weights_checksum(safetensors_file content, model_plan plan) {
-  if (!plan.postprocess.empty()) {
-    plan.postprocess.clear();
-    write_plan(plan, content);
-  }
-  return checksum_of(content);
-}
-
 /// One model, or several whose probabilities are averaged, that segment cases. Needs a `comodal::runtime`.
 template <tensor_backend Backend>
 class segmenter {
@@ -127,7 +117,7 @@ class segmenter {
     } catch (const io_error& failure) {
       throw io_error(text(file.string(), ": ", failure.what()));
     }
-    m_checksums.push_back(weights_checksum(std::move(content), plan));
+    m_checksums.push_back(weights_checksum(std::move(content)));
     std::size_t number = 0;
     while (number < m_preparations.size() && !same_statistics(m_preparations[number].ct, plan.prepare.ct)) ++number;
     if (number == m_preparations.size()) m_preparations.push_back(plan.prepare);

@@ -64,7 +64,7 @@ void refuse_other_settings(const app::settings& now, const std::filesystem::path
   if (!fitted) free.insert("model.checkpointed");
   const auto [here, there] = now.first_difference(begun.keys(), free);
   if (!here.empty())
-    throw config_error(text(file.string(), ": the run was begun with ", there, ", --resume was given ", here,
+    throw config_error(text(file.string(), ": the run was begun with ", there, ", now it would be ", here,
                             "; take the same settings, or name a new folder"));
 }
 

@@ -185,7 +185,7 @@ class training_cases {
   // @throws config_error where the cases so far leave too little for the rest
   void expect_memory() const {
     const double all = m_memory / static_cast<double>(m_read) * static_cast<double>(m_all), there = machine_memory();
-    if (there > 0 && all > 0.8 * there)
+    if (there > 0 && all > 0.5 * there)
       throw config_error(text("the ", m_all, " prepared cases take about ", std::ceil(all / gib),
                               " GiB of memory, this machine has ", std::ceil(there / gib),
                               "; keep them in files: name a folder for them with data.cache, on a disk with that much "

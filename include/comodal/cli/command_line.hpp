@@ -281,8 +281,12 @@ class command_line {
     c->footer([] { return "Every key of an experiment can be set by --SECTION.KEY VALUE; train --help lists them."; });
   }
   void add_info() {
-    auto* c = add("info", "what this program was built with, or what a model file holds", needs::runtime,
-                  [this](CLI::App&) { return m_info.empty() ? cli::info<Backend>() : cli::info(m_info, m_names); });
+    auto* c =
+        add("info", "what this program was built with, or what a model file holds", needs::runtime, [this](CLI::App&) {
+          if (m_info.empty()) return cli::info<Backend>();
+          for (const auto& file : app::model_files(m_info)) cli::info(file, m_names);
+          return 0;
+        });
     c->add_option("model", m_info, "a model or checkpoint file");
   }
 

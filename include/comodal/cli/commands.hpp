@@ -117,10 +117,14 @@ int prepare(const std::filesystem::path& file, const std::vector<std::string>& o
   auto watch = interruptible_observer();
   const auto summary = app::prepare(e, names, watch);
   watch = {};  // clears the progress line
+  if (!summary.finished) {
+    std::printf("%s: stopped on request, %zu of %zu cases prepared now; the same command goes on\n", e.cache.c_str(),
+                summary.made, summary.cases);
+    return 1;
+  }
   std::printf("%s: %zu cases, %zu prepared now, %.2f GiB, %.1f s\n", e.cache.c_str(), summary.cases, summary.made,
               summary.bytes / (1 << 30), summary.seconds);
-  if (!summary.finished) std::printf("stopped on request; the same command goes on\n");
-  return summary.finished ? 0 : 1;
+  return 0;
 }
 
 struct train_arguments {

@@ -44,6 +44,10 @@ class progress_line {
 
   void show(const app::work_progress& at) {
     if (at.done <= at.first) return;
+    if (at.unit != m_last.unit || at.total != m_last.total || at.first != m_last.first || at.done <= m_last.done)
+      m_start = m_told;  // other work: it began when the last was told
+    m_last = at;
+    m_told = clock::now();
     const double passed = std::chrono::duration<double>(clock::now() - m_start).count();
     const auto here = static_cast<double>(at.done - at.first), rest = static_cast<double>(at.total - at.done);
     std::string words = text(at.unit, " ", at.done, " of ", at.total);
@@ -85,7 +89,8 @@ class progress_line {
   }
 
   bool m_terminal, m_shown = false;
-  clock::time_point m_start;
+  clock::time_point m_start, m_told = m_start;
+  app::work_progress m_last{"", 0, -1, 0};
 };
 
 /// Warnings, notes and progress on stderr. A line that is rewritten is cleared with the last copy.

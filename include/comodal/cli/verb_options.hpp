@@ -75,12 +75,14 @@ inline void add_options(CLI::App& c, app::evaluate_request& request, score_words
   c.add_option("--ignore", request.ignored, "label value of voxels that nobody looked at")->check(number(1, 255));
   c.add_flag("--complete", request.complete, "refuse a folder that lacks the mask of a label");
   c.add_flag("--common", request.common, "score only the cases of which every folder has a mask");
-  c.add_flag("--lesions", request.lesions, "also score lesion by lesion, as BraTS 2023 does");
+  auto* lesions = c.add_flag("--lesions", request.lesions, "also score lesion by lesion, as BraTS 2023 does");
   c.add_option("--lesion-dilation", request.lesion_rules.dilation,
                "times by which true masks grow: parts that meet are one lesion")
-      ->check(number(0, 100));
+      ->check(number(0, 100))
+      ->needs(lesions);
   c.add_option("--lesion-smallest", request.lesion_rules.smallest, "mm^3: lesions up to this are left out")
-      ->check(number(0, 1e9));
+      ->check(number(0, 1e9))
+      ->needs(lesions);
   c.add_flag("--uncertainty", request.uncertainty,
              "also compare the uncertainty maps of `predict --uncertainty` with the errors");
 }

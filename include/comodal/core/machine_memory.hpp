@@ -27,10 +27,13 @@ namespace core_detail {
   };
   std::ifstream groups("/proc/self/cgroup");
   for (std::string line; std::getline(groups, line);) {
-    if (!line.starts_with("0::/")) continue;
-    const std::filesystem::path root = "/sys/fs/cgroup";
-    std::filesystem::path here = root;
-    for (const auto& part : std::filesystem::path(line.substr(4))) look((here /= part) / "memory.max");
+    const auto at = line.find(":/");
+    if (at == std::string::npos) continue;
+    const bool second = line.starts_with("0::/"), first = line.substr(0, at).ends_with(":memory");  // versions
+    if (!second && !first) continue;
+    std::filesystem::path here = second ? "/sys/fs/cgroup" : "/sys/fs/cgroup/memory";
+    for (const auto& part : std::filesystem::path(line.substr(at + 2)))
+      look((here /= part) / (second ? "memory.max" : "memory.limit_in_bytes"));
   }
   look("/sys/fs/cgroup/memory.max");
   look("/sys/fs/cgroup/memory/memory.limit_in_bytes");

@@ -267,8 +267,9 @@ COMODAL_ONCE void check(const batch_options& options) {
     if constexpr (std::is_same_v<type, double>) {
       require(value >= 0 && value <= 1, name, value, "a number from 0 to 1");
     } else if constexpr (std::is_same_v<type, batch_options::range>) {
-      require(value[0] <= value[1] && value[0] > -100 && value[1] < 100, name, text("[", value[0], ", ", value[1], "]"),
-              "a range [low, high] of ordinary numbers");
+      require(value[0] <= value[1], name, text("[", value[0], ", ", value[1], "]"), "[low, high], the lower one first");
+      require(value[0] > -100 && value[1] < 100, name, text("[", value[0], ", ", value[1], "]"),
+              "numbers between -100 and 100");
     } else if constexpr (std::is_same_v<type, extent3>) {
       for (const index v : value) require(v >= 1 && v <= 1024, name, v, "from 1 to 1024 voxels along each axis");
     } else if constexpr (std::is_same_v<type, std::array<double, 3>>) {

@@ -78,9 +78,16 @@ namespace data_detail {
   return words_of(o) + identity_of(one.files);
 }
 
-[[nodiscard]] inline bool is_in_memory(const case_files& files) {
-  return std::any_of(files.images.begin(), files.images.end(),
-                     [](const image_source& one) { return !one.memory.empty(); });
+// Of volumes in memory nobody can tell whether they have changed. @throws io_error for such a case
+inline void refuse_memory(const case_files& files) {
+  for (const image_source& one : files.images)
+    if (!one.memory.empty()) throw io_error(text(files.id, ": lies in memory, and only cases in files can be cached"));
+}
+inline void refuse_memory(const unlabelled_case& one) { refuse_memory(one.files); }
+inline void refuse_memory(const labelled_case& one) {
+  refuse_memory(one.files);
+  if (!one.label.memory.empty())
+    throw io_error(text(one.files.id, ": its label lies in memory, and only cases in files can be cached"));
 }
 
 }  // namespace data_detail
@@ -115,16 +122,18 @@ class case_cache {
   /// The case, prepared with these options; null if it has to be made, as it is missing or its header is damaged.
   template <class Case>
   [[nodiscard]] std::shared_ptr<const cached_case> find(const Case& one, const prepare_options& options) const {
+    data_detail::refuse_memory(one);
     const std::string recipe = data_detail::recipe_of(one, options);
     return open(file_of(one, recipe), recipe);
   }
   /// The same; made if it has to be. Waits for another process that makes it.
+  /// @param wrote becomes true if this call made it
   /// @throws io_error as `prepare_case`, if a file of the case changes meanwhile, and for volumes in memory, of which
   /// nobody can tell whether they have changed; disk_error
   template <class Case>
-  [[nodiscard]] std::shared_ptr<const cached_case> get(const Case& one, const prepare_options& options) const {
-    if (data_detail::is_in_memory(data_detail::files_of(one)))
-      throw io_error(text(data_detail::files_of(one).id, ": lies in memory, and only cases in files can be cached"));
+  [[nodiscard]] std::shared_ptr<const cached_case> get(const Case& one, const prepare_options& options,
+                                                       bool* wrote = nullptr) const {
+    data_detail::refuse_memory(one);
     const std::string recipe = data_detail::recipe_of(one, options);
     const auto file = file_of(one, recipe);
     if (auto found = open(file, recipe)) return found;
@@ -132,13 +141,12 @@ class case_cache {
     const auto lock = file_lock::waiting(lock_name);
     if (auto found = open(file, recipe)) return found;                            // another process was first
     if (lock->works()) remove_partial_files(m_folder, file.filename().string());  // else somebody may be writing it
-    write(file, recipe, prepare_case(one, options), options);
-    if (data_detail::recipe_of(one, options) != recipe) {
-      std::error_code ignored;
-      std::filesystem::remove(file, ignored);
+    const auto prepared = prepare_case(one, options);
+    if (data_detail::recipe_of(one, options) != recipe)
       throw io_error(text(data_detail::files_of(one).id,
                           ": its files were changed while they were read; start again when nobody writes them"));
-    }
+    write(file, recipe, prepared, options);
+    if (wrote != nullptr) *wrote = true;
     std::error_code ignored;
     std::filesystem::remove(lock_name, ignored);
     auto made = open(file, recipe);
@@ -151,6 +159,7 @@ class case_cache {
                                          const prepare_options& options, const case_watch& watch = {}) const {
     std::string recipe = text("comodal ", COMODAL_VERSION, " statistics; modality ", modality, "; onto ", options.onto);
     if (options.ignored) recipe += text("; ignored ", *options.ignored);
+    for (const labelled_case& one : cases) data_detail::refuse_memory(one);
     for (const labelled_case& one : cases)
       recipe += data_detail::identity_of(one.files) + "; label " + data_detail::identity_of(one.label);
     const auto file = m_folder / text("statistics-", hash_of(recipe), ".json");
@@ -207,7 +216,8 @@ struct cache_work {
   bool finished = true;                                   // false: stopped
 };
 
-/// Cases of a cache, several at a time; those that it lacks are prepared.
+/// Cases of a cache, several at a time; those that it lacks are prepared. A folder that lacks none need not be
+/// writable.
 /// @throws io_error with the lines of all cases that cannot be used; disk_error if the disk is full: what is prepared
 /// stays
 template <class Case>
@@ -219,12 +229,14 @@ template <class Case>
   std::vector<std::size_t> places;
   for (std::size_t i = 0; i < cases.size(); ++i)
     if (!(out.cases[i] = cache.find(cases[i], options))) missing.push_back(cases[i]), places.push_back(i);
+  if (!missing.empty()) expect_writable(cache.folder());
   std::atomic<std::size_t> made{0};
   out.finished = work_on_cases(
       missing,
       [&](std::size_t m) {
-        out.cases[places[m]] = cache.get(missing[m], options);
-        ++made;
+        bool wrote = false;
+        out.cases[places[m]] = cache.get(missing[m], options, &wrote);
+        made += wrote ? 1 : 0;
       },
       watch, options.spacing);
   out.made = made;

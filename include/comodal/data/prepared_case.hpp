@@ -43,7 +43,7 @@ class prepared_case {
   }
   /// The grid of the images as they came, in RAS+.
   [[nodiscard]] const geometry& canonical() const { return m_canonical; }
-  /// True if its label map has voxels of a value above 0 that is not the ignored one.
+  /// True if its label map has voxels of a class's value, above 0.
   [[nodiscard]] bool holds(int value) const { return m_values.at(static_cast<std::size_t>(value)); }
   /// Bytes that it takes in memory: 0 where it is in a file.
   [[nodiscard]] double memory() const {

@@ -5,6 +5,7 @@
 #define COMODAL_DATA_WORK_ON_CASES_HPP
 
 #include <comodal/core/host_tasks.hpp>
+#include <comodal/core/machine_memory.hpp>
 #include <comodal/data/cohort.hpp>
 #include <comodal/data/geometry.hpp>
 #include <comodal/data/nifti.hpp>
@@ -15,9 +16,11 @@
 #include <condition_variable>
 #include <cstddef>
 #include <cstdio>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <string>
 #include <thread>
 #include <vector>
@@ -96,7 +99,7 @@ struct file_front {
     if (image.empty()) continue;
     ++images;
     const file_front front = image.path.empty() ? file_front{image.memory.grid(), 0} : front_of_file(image.path);
-    if (front.grid.voxels() == 0) continue;
+    if (front.grid.voxels() == 0 || !invertible(front.grid.affine)) continue;  // the reader says what is wrong
     voxels = std::max(voxels, static_cast<double>(front.grid.voxels()));
     file = std::max(file, front.bytes);
     double ratio = 1;

@@ -5,11 +5,11 @@
 #define COMODAL_METRIC_CHOOSE_POSTPROCESSING_HPP
 
 #include <comodal/data/postprocessing.hpp>
-#include <comodal/metric/overlap.hpp>
-#include <comodal/metric/statistics.hpp>
+#include <comodal/metric/score.hpp>
 
 #include <algorithm>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,46 +35,48 @@ struct chosen_postprocessing {
 };
 
 /// Looks, class by class, whether filling holes, removing small components or keeping the largest one alone raise the
-/// mean Dice over the cases, one after the other. A step is taken if the mean of its class rises by `least_gain`, the
-/// mean over all classes rises, and no class of any case loses more than `most_loss`. What is chosen on few cases may
-/// not hold for others.
+/// mean Dice over the cases that have the class, one after the other. A step is taken if the mean of its class rises by
+/// `least_gain`, the mean over all classes rises, and no class of any case loses more than `most_loss`. What is chosen
+/// on few cases may not hold for others.
 /// @param pair the mask and truth of case `i`, 0 <= i < cases: called several times
+/// @param ignored the label value of voxels of the truth that nobody looked at: they do not count
 /// @throws config_error without a case
 [[nodiscard]] chosen_postprocessing choose_postprocessing(std::size_t cases,
                                                           const std::function<scored_pair(std::size_t i)>& pair,
                                                           const std::vector<label_class>& classes,
                                                           const std::vector<int>& region_order,
-                                                          const postprocessing_options& options = {});
+                                                          const postprocessing_options& options = {},
+                                                          const std::optional<int>& ignored = {});
 
 namespace metric_detail {
 
 // Dice by class (but the background) and case.
 using class_dices = std::vector<std::vector<double>>;
 
-[[nodiscard]] inline double mean_of_all(const class_dices& dices) {
+[[nodiscard]] inline double sum_of_means(const class_dices& dices) {
   double sum = 0;
-  for (const auto& of_class : dices) sum += describe(of_class).mean;
-  return sum / static_cast<double>(dices.size());
+  for (const auto& of_class : dices)
+    if (!of_class.empty()) sum += describe(of_class).mean;
+  return sum;
 }
 
 // True if `now` may take the place of `before` for the sake of a class.
 [[nodiscard]] inline bool improves(const class_dices& before, const class_dices& now, std::size_t number,
                                    const postprocessing_options& options) {
+  if (now[number].empty()) return false;  // no case has the class
   double loss = 0;
   for (std::size_t c = 0; c < before.size(); ++c)
     for (std::size_t i = 0; i < before[c].size(); ++i) loss = std::max(loss, before[c][i] - now[c][i]);
   return describe(now[number]).mean - describe(before[number]).mean >= options.least_gain &&
-         loss <= options.most_loss && mean_of_all(now) > mean_of_all(before);
+         loss <= options.most_loss && sum_of_means(now) > sum_of_means(before);
 }
 
 }  // namespace metric_detail
 
 #if COMODAL_BODIES
-COMODAL_ONCE chosen_postprocessing choose_postprocessing(std::size_t cases,
-                                                         const std::function<scored_pair(std::size_t i)>& pair,
-                                                         const std::vector<label_class>& classes,
-                                                         const std::vector<int>& region_order,
-                                                         const postprocessing_options& options) {
+COMODAL_ONCE chosen_postprocessing choose_postprocessing(
+    std::size_t cases, const std::function<scored_pair(std::size_t i)>& pair, const std::vector<label_class>& classes,
+    const std::vector<int>& region_order, const postprocessing_options& options, const std::optional<int>& ignored) {
   if (cases == 0) throw config_error("postprocess: no case with a mask and a label, expected at least one");
   chosen_postprocessing chosen;
   // The scores of masks after what is chosen so far and one more rule, for each of some.
@@ -86,8 +88,11 @@ COMODAL_ONCE chosen_postprocessing choose_postprocessing(std::size_t cases,
       for (std::size_t r = 0; r < candidates.size(); ++r) {
         label_volume mask = one.prediction;
         postprocess(mask, candidates[r], classes, region_order);
-        for (std::size_t c = 1; c < classes.size(); ++c)
-          dices[r][c - 1].push_back(dice(count_overlap(mask, one.reference, classes[c])));
+        label_volume truth = one.reference;
+        leave_out(mask, truth, ignored);
+        for (std::size_t c = 1; c < classes.size(); ++c)  // what is not there has no Dice that could be won by removal
+          if (const confusion counts = count_overlap(mask, truth, classes[c]); counts.reference() > 0)
+            dices[r][c - 1].push_back(dice(counts));
       }
     }
     return dices;

@@ -65,16 +65,30 @@ namespace metric_detail {
   return out;
 }
 
-/// The differences as a table. @param decimals of differences; negative: in full precision
-[[nodiscard]] inline text_table paired_table(const std::vector<paired_difference>& differences, int decimals = 4) {
-  const auto number = [&](double v) { return decimals < 0 ? detail::exact(v) : detail::fixed(v, decimals); };
+/// The differences as a table for people.
+[[nodiscard]] inline text_table paired_table(const std::vector<paired_difference>& differences) {
   const auto shown = [&](const interval& i) {
-    return text(number(i.mean), " (", number(i.low), " to ", number(i.high), ")");
+    return text(detail::fixed(i.mean, 4), " (", detail::fixed(i.low, 4), " to ", detail::fixed(i.high, 4), ")");
   };
   text_table table{{"class", "method", "minus", "cases", "Dice (95 % interval)", "p", "HD95 (95 % interval)", "p"}, {}};
   for (const auto& d : differences)
-    table.rows.push_back({d.region, d.method, d.baseline, std::to_string(d.cases), shown(d.dice), number(d.dice_p),
-                          shown(d.hd95), number(d.hd95_p)});
+    table.rows.push_back({d.region, d.method, d.baseline, std::to_string(d.cases), shown(d.dice),
+                          detail::fixed(d.dice_p, 4), shown(d.hd95), detail::fixed(d.hd95_p, 4)});
+  return table;
+}
+
+/// The same in full precision, a number per cell.
+[[nodiscard]] inline text_table paired_csv_table(const std::vector<paired_difference>& differences) {
+  text_table table{{"class", "method", "minus", "cases", "dice_difference", "dice_low", "dice_high", "dice_p",
+                    "hd95_difference", "hd95_low", "hd95_high", "hd95_p"},
+                   {}};
+  for (const auto& d : differences) {
+    std::vector<std::string> row{d.region, d.method, d.baseline, std::to_string(d.cases)};
+    for (const double v :
+         {d.dice.mean, d.dice.low, d.dice.high, d.dice_p, d.hd95.mean, d.hd95.low, d.hd95.high, d.hd95_p})
+      row.push_back(detail::exact(v));
+    table.rows.push_back(std::move(row));
+  }
   return table;
 }
 

@@ -59,6 +59,14 @@ inline constexpr int model_file_format = 2;
   return content;
 }
 
+namespace model_detail {
+
+[[nodiscard]] inline nlohmann::ordered_json to_json(const postprocessing_rule& rule) {
+  return {{"class", rule.name}, {"largest", rule.largest}, {"holes", rule.holes}, {"smallest_ml", rule.smallest}};
+}
+
+}  // namespace model_detail
+
 /// The plan as JSON text: the metadata entry `comodal.plan`.
 [[nodiscard]] std::string to_json(const model_plan& plan);
 #if COMODAL_BODIES
@@ -81,9 +89,7 @@ COMODAL_ONCE std::string to_json(const model_plan& plan) {
   j["spacing"] = plan.spacing;
   j["method"] = plan.method;
   j["predictors"] = plan.predictors;
-  for (const postprocessing_rule& r : plan.postprocess)
-    j["postprocess"].push_back(
-        {{"class", r.name}, {"largest", r.largest}, {"holes", r.holes}, {"smallest_ml", r.smallest}});
+  for (const postprocessing_rule& r : plan.postprocess) j["postprocess"].push_back(model_detail::to_json(r));
   j["seed"] = plan.seed;
   j["steps"] = plan.steps;
   return j.dump();
@@ -235,6 +241,23 @@ COMODAL_ONCE unresolved_plan plan_from(const std::string& words, int format) {
 inline void write_plan(const model_plan& plan, safetensors_file& file) {
   file.metadata["comodal.format"] = std::to_string(model_file_format);
   file.metadata["comodal.plan"] = to_json(plan);
+}
+
+/// Gives a model file other rules of post-processing; everything else stays as it was written.
+/// @throws nlohmann::json::exception for a file without a plan
+inline void set_postprocessing(safetensors_file& content, const std::vector<postprocessing_rule>& rules) {
+  auto& words = content.metadata["comodal.plan"];
+  auto j = nlohmann::ordered_json::parse(words);
+  j.erase("postprocess");
+  for (const postprocessing_rule& rule : rules) j["postprocess"].push_back(model_detail::to_json(rule));
+  words = j.dump();
+}
+
+/// The check sum of a model file as it was before it got rules of post-processing, which change no output of the
+/// network.
+[[nodiscard]] inline std::string weights_checksum(safetensors_file content) {
+  if (content.metadata["comodal.plan"].find("\"postprocess\"") != std::string::npos) set_postprocessing(content, {});
+  return checksum_of(content);
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG
