@@ -114,8 +114,8 @@ BOOST_FIXTURE_TEST_CASE(folds_of_the_data_set_are_taken, folds_job) {
   std::ofstream(work / "cohort/splits_final.json") << R"([{"train": ["phantom_0000"], "val": ["phantom_0001"]}])";
   for (int twice = 0; twice < 2; ++twice) BOOST_TEST(app::crossval(free, names).scores.size() == 3u);
   free.folder = work / "twice";
-  std::ofstream(work / "cohort/splits_final.json")
-      << R"([{"train": ["phantom_0000"], "val": ["phantom_0001"]}, {"train": ["phantom_0002"], "val": ["phantom_0001"]}])";
+  std::ofstream(work / "cohort/splits_final.json") << R"([{"train": ["phantom_0000"], "val": ["phantom_0001"]},
+             {"train": ["phantom_0002"], "val": ["phantom_0001"]}])";
   BOOST_CHECK_EXCEPTION((void)app::crossval(free, names), config_error, says("kept apart by two folds"));
   BOOST_TEST(!fs::exists(work / "twice"));
 }

@@ -171,7 +171,8 @@ echo "a run that is killed and resumed ends with the bytes of an unbroken one"
 killed broken_off "[ -e broken_off/checkpoint.safetensors ]"
 "$comodal" train tiny.toml broken_off --resume >/dev/null 2>&1
 cmp whole/model.safetensors broken_off/model.safetensors || fail "the resumed run has other weights"
-refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, now it would be method.contrastive_mutual_learning.ema_decay = 0.9" \
+decay=method.contrastive_mutual_learning.ema_decay
+refuses 2 "begun with $decay = 0.99, now it would be $decay = 0.9" \
   "$comodal" train tiny.toml broken_off --resume --method.contrastive_mutual_learning.ema_decay 0.9
 ! grep -q "^reading" out.txt || fail "other settings are refused only after all cases were read"
 refuses 2 "belongs to the method .mean_teacher." "$comodal" train tiny.toml wrong_too --method.mean_teacher.contrast 0.2

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# A cache that is killed and shared, a cross-validation that is killed, its models averaged, post-processing and lesions:
+# A cache that is killed and shared, a cross-validation that is killed, its models averaged, post-processing, lesions:
 # sh test_folds.sh PROGRAM. Everything happens in a temporary folder.
 set -eu
 comodal=$1
@@ -19,8 +19,8 @@ refuses() {
 }
 has() { grep -q -- "$1" out.txt || { cat out.txt >&2; fail "expected '$1'"; }; }
 
-"$comodal" phantom cohort --seed 3 --phantom.grid '[48, 48, 24]' --phantom.spacing '[4.0, 4.0, 6.0]' --phantom.labelled 4 \
-  --phantom.unlabelled 8 --phantom.test 2 >/dev/null
+"$comodal" phantom cohort --seed 3 --phantom.grid '[48, 48, 24]' --phantom.spacing '[4.0, 4.0, 6.0]' \
+  --phantom.labelled 4 --phantom.unlabelled 8 --phantom.test 2 >/dev/null
 cat >tiny.toml <<'T'
 [data]
 folder = "cohort"
@@ -81,7 +81,7 @@ has "averaging 2 models"
 "$comodal" predict folds/fold_0 cohort/imagesTs one >/dev/null 2>&1
 "$comodal" predict folds/fold_0 cohort/imagesTs two --also folds/fold_1/model.safetensors >/dev/null 2>&1
 cmp mean/phantom_5001.nii.gz two/phantom_5001.nii.gz || fail "--also is not the folder"
-refuses 2 "nothing/model.safetensors: there is no such file" "$comodal" predict nothing/model.safetensors cohort/imagesTs x
+refuses 2 "nothing.safetensors: there is no such file" "$comodal" predict nothing.safetensors cohort/imagesTs x
 refuses 2 "cohort: holds no model.safetensors" "$comodal" predict cohort cohort/imagesTs x
 
 echo "evaluate: lesions and the comparison of folders"

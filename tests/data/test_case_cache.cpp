@@ -87,6 +87,15 @@ BOOST_FIXTURE_TEST_CASE(what_comes_back_is_what_was_prepared, study) {
   BOOST_CHECK_EXCEPTION((void)unlabelled->label(), io_error, test::says("has no array label"));
 }
 
+BOOST_FIXTURE_TEST_CASE(warnings_come_back, study) {
+  image_volume flat = read_nifti(data.labelled[0].files.images[1].path);
+  std::fill(flat.values.begin(), flat.values.end(), 3.f);
+  write_nifti(data.labelled[0].files.images[1].path, flat);
+  const auto expected = prepare_case(data.labelled[0], options).data.warnings;
+  BOOST_REQUIRE(!expected.empty());
+  BOOST_TEST((case_cache(cache()).get(data.labelled[0], options)->read().warnings == expected));
+}
+
 BOOST_FIXTURE_TEST_CASE(crops_are_the_same_bytes, study) {
   const case_cache cache(this->cache());
   std::vector<prepared_case> in_memory, in_files;

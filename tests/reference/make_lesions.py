@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Golden values of metric/lesion_scores.hpp: python3 make_lesions.py > lesions.json (numpy, scipy).
 
-Boxes of voxels make the masks. Scores follow the description of the BraTS 2023 metrics: lesions are components of the grown true mask."""
+Boxes of voxels make the masks. Scores follow the description of the BraTS 2023 metrics: lesions are components of the
+grown true mask."""
 import json
 
 import numpy as np
@@ -51,7 +52,8 @@ def scores(prediction, truth, spacing, dilation, smallest, penalty=374.):
     dices += [0.] * invented
     distances += [penalty] * invented
     mean = lambda values, none: float(np.mean(values)) if values else none
-    return {"lesions": kept, "missed": missed, "invented": invented, "dice": mean(dices, 1.), "hd95": mean(distances, 0.)}
+    return {"lesions": kept, "missed": missed, "invented": invented, "dice": mean(dices, 1.),
+            "hd95": mean(distances, 0.)}
 
 
 cases = []
@@ -70,7 +72,8 @@ for number in range(14):
     if number % 2:  # some that overlap
         found += [[max(b[0] - 1, 0)] + b[1:] for b in true[:2]]
     dilation, smallest = [3, 1, 0][number % 3], [50, 2, 0][number % 3]
-    cases.append({"size": size, "spacing": spacing, "truth": true, "prediction": found, "dilation": dilation, "smallest": smallest,
+    cases.append({"size": size, "spacing": spacing, "truth": true, "prediction": found, "dilation": dilation,
+                  "smallest": smallest,
                   **scores(mask_of(found, size), mask_of(true, size), spacing, dilation, smallest)})
 
 print(json.dumps({"numpy": np.__version__, "scipy": scipy.__version__, "cases": cases}))

@@ -146,7 +146,7 @@ struct written_case {
   bool uncertain = false;
 };
 
-// Writes an output of a case on the grid of its images.
+// Writes one output on the grid of the case's images.
 inline void write_output(const std::filesystem::path& place, const case_output& result, const case_data& one,
                          const model_plan& plan, const std::vector<postprocessing_rule>& rules) {
   make_folder(place);

@@ -29,7 +29,7 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// Who hears of work on cases. Functions that are not set are not called; all are called on the thread of the caller.
 struct case_watch {
-  std::function<void(index done, index all, const std::string& id)> progress{};  // after a case
+  std::function<void(index done, index all, const std::string& id)> progress{};  // after each case
   std::function<bool()> stops{};                                                 // true: begin no further case
 };
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Lesion-wise scores as in the BraTS challenge of 2023: each lesion of a case has scores of its own, and what is found
+/// Lesion-wise scores as in the BraTS challenge of 2023: each lesion has scores of its own, and what is found
 /// where there is none counts as a lesion without overlap.
 #ifndef COMODAL_METRIC_LESION_SCORES_HPP
 #define COMODAL_METRIC_LESION_SCORES_HPP

@@ -12,7 +12,7 @@
 namespace comodal::inline COMODAL_CONFIG {
 namespace engine_detail {
 
-// Kernels keep numbers of each class of a voxel: of this many, or of as many as there may be.
+// Kernels keep numbers per voxel and class: of this many classes, or of as many as there may be.
 inline constexpr int few_classes = 16, max_classes = segmentation_sums_problem::most_classes;
 
 // Probabilities of one voxel and its cross-entropy with the target row; `p` has `classes` entries.
