@@ -21,7 +21,7 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace cli {
 
-/// Words for a terminal: control characters, which a name may hold, become \xHH; lines stay.
+/// Words for a terminal: control characters, which a name may hold, become `\xHH`; lines stay.
 [[nodiscard]] inline std::string printable(const std::string& words) {
   std::string out;
   for (const char c : words) {
