@@ -48,7 +48,7 @@ done <"$work/linked"
       if (title == "API") print "    - \"API: all types and functions\": api/index.html"
     }' docs/README.md
 } >"$work/mkdocs.yml"
-missing=$(grep '^docs/.*/\|^docs/glossary' "$work/pages" | while read -r page; do grep -q ": $page\$" "$work/mkdocs.yml" || echo "$page"; done)
+missing=$(grep "^docs/" "$work/pages" | grep -v "^docs/README" | while read -r page; do grep -q ": $page\$" "$work/mkdocs.yml" || echo "$page"; done)
 [ -z "$missing" ] || { echo "docs/build.sh: docs/README.md does not list:" $missing >&2; exit 1; }
 
 version=$(sed -n 's/^#define COMODAL_VERSION "\(.*\)"/\1/p' include/comodal/core/config.hpp)
