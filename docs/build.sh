@@ -49,7 +49,7 @@ done <"$work/linked"
     }' docs/README.md
 } >"$work/mkdocs.yml"
 missing=$(grep "^docs/" "$work/pages" | grep -v "^docs/README" | while read -r page; do grep -q ": $page\$" "$work/mkdocs.yml" || echo "$page"; done)
-[ -z "$missing" ] || { echo "docs/build.sh: docs/README.md does not list:" $missing >&2; exit 1; }
+[ -z "$missing" ] || { echo "docs/build.sh: docs/README.md does not list: $missing" >&2; exit 1; }
 
 version=$(sed -n 's/^#define COMODAL_VERSION "\(.*\)"/\1/p' include/comodal/core/config.hpp)
 {
