@@ -48,7 +48,7 @@ done <"$work/linked"
       if (title == "API") print "    - \"API: all types and functions\": api/index.html"
     }' docs/README.md
 } >"$work/mkdocs.yml"
-missing=$(grep "^docs/" "$work/pages" | grep -v "^docs/README" | while read -r page; do grep -q ": $page\$" "$work/mkdocs.yml" || echo "$page"; done)
+missing=$(sed -n "/^docs./p" "$work/pages" | grep -v README | while read -r page; do grep -q ": $page\$" "$work/mkdocs.yml" || echo "$page"; done)
 [ -z "$missing" ] || { echo "docs/build.sh: docs/README.md does not list: $missing" >&2; exit 1; }
 
 version=$(sed -n 's/^#define COMODAL_VERSION "\(.*\)"/\1/p' include/comodal/core/config.hpp)
@@ -58,7 +58,7 @@ version=$(sed -n 's/^#define COMODAL_VERSION "\(.*\)"/\1/p' include/comodal/core
   echo "HTML_OUTPUT=api"
   echo "PROJECT_NUMBER=$version"
 } | doxygen - || { echo "docs/build.sh: Doxygen warned (above)" >&2; exit 1; }
-mkdocs build --strict --quiet -f "$work/mkdocs.yml"
+mkdocs build --strict -f "$work/mkdocs.yml" >"$work/words" 2>&1 || { grep -E 'WARNING|ERROR|Error|Aborted' "$work/words" >&2; exit 1; }
 
 # What neither of them looks at: links to files, and to headings.
 (cd "$work/site" && find . -name '*.html' ! -path './api/*' | sort | xargs awk -f "$OLDPWD/docs/site_links.awk") >"$work/targets"

@@ -9,16 +9,16 @@ done
 [ -d /usr/share/mkdocs/themes/material ] || { echo "skipped: mkdocs-material is missing; sh docs/build.sh installs it"; exit 77; }
 sh "$1/docs/build.sh" "$2"
 
-site=$2
+site=$2 pages=$2/docs
 
-# has PAGE WORDS: a page of the site must have these words.
+# has PAGE WORDS: a page must have these words.
 has() {
-  grep -q "$2" "$site/$1" || { echo "$1 lacks '$2'"; exit 1; }
+  grep -q "$2" "$1" || { echo "$1 lacks '$2'"; exit 1; }
 }
-has index.html 'comodal'
-has docs/index.html 'Getting started'
-has docs/how-to/troubleshooting.html 'there is no such folder'
-has search/search_index.json 'Troubleshooting'
-has api/index.html 'comodal'
-has api/annotated.html 'tensor'
+has "$site/index.html" 'comodal'
+has "$pages/index.html" 'Getting started'
+has "$pages/how-to/troubleshooting.html" 'there is no such folder'
+has "$site/search/search_index.json" 'Troubleshooting'
+has "$site/api/index.html" 'comodal'
+has "$site/api/annotated.html" 'tensor'
 ! grep -rlE 'https?://(fonts|cdn)' "$site" --include='*.html' || { echo "these pages load files of others"; exit 1; }

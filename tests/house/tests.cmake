@@ -50,11 +50,11 @@ endforeach()
 add_test(NAME house.sentences_refuses
   COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/sentences.sh" "${CMAKE_CURRENT_SOURCE_DIR}/house/broken" 0)
 set_tests_properties(house.sentences_refuses PROPERTIES TIMEOUT 60 PASS_REGULAR_EXPRESSION
-  "^docs/long.md:3: 31 words: [^\n]*\n1 sentences of more than 30 words, expected 0 at most\n$")
+  "^docs.long.md:3: 31 words: [^\n]*\n1 sentences of more than 30 words, expected 0 at most\n$")
 add_test(NAME house.messages_refuses COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/messages.sh" "${PROJECT_SOURCE_DIR}"
   tests/house/broken/docs/messages.md)
 set_tests_properties(house.messages_refuses PROPERTIES TIMEOUT 60 PASS_REGULAR_EXPRESSION
-  "^tests/house/broken/docs/messages.md: no file prints \"there is no such folder of mistakes\"[^\n]*\n$")
+  "^tests.house.broken.docs.messages.md: no file prints \"there is no such folder of mistakes\"[^\n]*\n$")
 
 # The site, from warnings to links; skipped where MkDocs, its theme or Doxygen are missing.
 add_test(NAME house.site
