@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs what the project is built with from Debian's (12) or Ubuntu's packages, where it is missing. Needs root or sudo.
-# Further package names may be given as arguments.
+# Further package names may be given as arguments; after --only, they alone are installed.
 set -eu
 packages="g++ cmake ninja-build libtrilinos-kokkos-dev libxtensor-dev libxtensor-blas-dev libopenblas-dev liblapack-dev
 libnifti2-dev zlib1g-dev librandom123-dev nlohmann-json3-dev libstb-dev libdnnl-dev libcli11-dev libtoml11-dev
 libboost-test-dev gnuplot-nox $*"
+[ "${1:-}" != --only ] || { shift; packages=$*; }
 missing=""
 for package in $packages; do
   dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "ok installed" || missing="$missing $package"

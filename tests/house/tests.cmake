@@ -41,3 +41,22 @@ set_tests_properties(house.links_refuses PROPERTIES PASS_REGULAR_EXPRESSION
   "^README.md:3: links to docs.absent.md, [^\n]*\nREADME.md:3: links to docs.page.md#no-such-heading, [^\n]*\nREADME.md:3: names docs.absent.md[^\n]*\ninclude/header.hpp:1: names docs.gone.md[^\n]*\n$")
 set_tests_properties(house.markdown_refuses PROPERTIES PASS_REGULAR_EXPRESSION
   "^README.md:4: 121 characters[^\n]*\nREADME.md:6: a code block in \"python\"[^\n]*\nREADME.md:9: indented code[^\n]*\n$")
+
+# Long sentences, and the messages that the page on troubleshooting quotes; each check is shown to refuse.
+foreach(_check sentences messages)
+  add_test(NAME house.${_check} COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/${_check}.sh" "${PROJECT_SOURCE_DIR}")
+  set_tests_properties(house.${_check} PROPERTIES TIMEOUT 60)
+endforeach()
+add_test(NAME house.sentences_refuses
+  COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/sentences.sh" "${CMAKE_CURRENT_SOURCE_DIR}/house/broken" 0)
+set_tests_properties(house.sentences_refuses PROPERTIES TIMEOUT 60 PASS_REGULAR_EXPRESSION
+  "^docs.long.md:3: 31 words: [^\n]*\n1 sentences of more than 30 words, expected 0 at most\n$")
+add_test(NAME house.messages_refuses COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/messages.sh" "${PROJECT_SOURCE_DIR}"
+  tests/house/broken/docs/messages.md)
+set_tests_properties(house.messages_refuses PROPERTIES TIMEOUT 60 PASS_REGULAR_EXPRESSION
+  "^tests.house.broken.docs.messages.md: no file prints \"there is no such folder of mistakes\"[^\n]*\n$")
+
+# The site, from warnings to links; skipped where MkDocs, its theme or Doxygen are missing.
+add_test(NAME house.site
+  COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/house/site.sh" "${PROJECT_SOURCE_DIR}" "${CMAKE_CURRENT_BINARY_DIR}/site")
+set_tests_properties(house.site PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 300)

@@ -1,4 +1,5 @@
 # The code blocks of README, docs and the other pages: C++ is compiled, sh is parsed, toml is read as an experiment file.
+# Blocks of tutorials that ask for it are run, too (run.sh).
 # tests/snippets/extract.awk says how a page gives a block of C++ what stands around it.
 find_program(COMODAL_AWK awk REQUIRED)
 file(GLOB_RECURSE _pages CONFIGURE_DEPENDS RELATIVE "${PROJECT_SOURCE_DIR}"
@@ -34,4 +35,14 @@ if(TARGET comodal_cli)
   add_test(NAME snippets.toml
     COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/snippets/check.sh" "${PROJECT_SOURCE_DIR}" toml $<TARGET_FILE:comodal_cli>)
   set_tests_properties(snippets.toml PROPERTIES TIMEOUT 60)
+
+  # The tutorials' commands, at a tiny size.
+  add_test(NAME snippets.run
+    COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/snippets/run.sh" "${PROJECT_SOURCE_DIR}" $<TARGET_FILE:comodal_cli>
+      docs/getting-started/your-first-cohort.md docs/getting-started/few-labels.md docs/getting-started/missing-modalities.md)
+  add_test(NAME snippets.run_refuses
+    COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/snippets/run.sh" "${PROJECT_SOURCE_DIR}" $<TARGET_FILE:comodal_cli> tests/snippets/failing.md)
+  set_tests_properties(snippets.run snippets.run_refuses PROPERTIES TIMEOUT 300)
+  set_tests_properties(snippets.run_refuses PROPERTIES PASS_REGULAR_EXPRESSION
+    "^FAILED: tests/snippets/failing.md\n[^#]*there is no such folder\n$")
 endif()

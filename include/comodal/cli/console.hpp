@@ -27,7 +27,7 @@ namespace cli {
   return value;
 }
 
-/// Words for a terminal: control characters, which a name may hold, become \xHH; lines stay.
+/// Words for a terminal: control characters, which a name may hold, become `\xHH`; lines stay.
 [[nodiscard]] inline std::string printable(const std::string& words) {
   std::string out;
   for (const char c : words) {

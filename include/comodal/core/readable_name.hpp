@@ -39,8 +39,8 @@ namespace core_detail {
 
 }  // namespace core_detail
 
-/// A name as UTF-8 text on one line: bytes that are no UTF-8, control characters and backslashes become \xHH. Different
-/// names stay different.
+/// A name as UTF-8 text on one line: bytes that are no UTF-8, control characters and backslashes become `\xHH`.
+/// Different names stay different.
 [[nodiscard]] inline std::string readable_name(std::string_view name) {
   constexpr char digits[] = "0123456789ABCDEF";
   std::string out;

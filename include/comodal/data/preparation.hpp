@@ -75,8 +75,8 @@ using preparation_step = std::variant<orient_step, crop_step, normalise_step, re
   return resample_labels(v, step.to);
 }
 
-/// What a result on the grid after a step is on the grid before it.
-/// @param outside the value of voxels that the step left out
+/// What a result on the grid after a step is on the grid before it. The last argument is the value of voxels that the
+/// step left out.
 template <class Scalar>
 [[nodiscard]] volume<Scalar> undone(const orient_step&, const volume<Scalar>& v, const geometry& before, Scalar) {
   return from_canonical(v, before);
