@@ -48,6 +48,7 @@ function(comodal_multiarch_program link)
   set_target_properties(comodal_launcher PROPERTIES OUTPUT_NAME comodal RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/multiarch/bin"
     INSTALL_RPATH "$ORIGIN/${_libraries}")
   install(TARGETS comodal_launcher)
+  comodal_install_completions()
 endfunction()
 
 # _comodal_multiarch_place(<target> <folder>): where one of the libraries is built and installed, below lib/.

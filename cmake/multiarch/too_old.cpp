@@ -11,7 +11,8 @@ extern "C" int comodal_application(int, char**) {
         stderr);
   else
     std::fputs(
-        "comodal: this program is for processors with AVX2 (x86-64-v3, since about 2015), which this one lacks: compile "
+        "comodal: this program is for processors with AVX2 (x86-64-v3, since about 2015), which this one lacks: "
+        "compile "
         "it on this machine with -DCOMODAL_ARCH=native, or run it on a newer one\n",
         stderr);
   return 1;

@@ -20,6 +20,9 @@ newest=$("$loader" --help | sed -n 's/^ *\(x86-64-v[34]\) (supported, searched).
 if [ -n "$newest" ]; then
   words=$("$program" words 2>&1); status=$?
   expect "this processor" 0 "$newest with words"
+  # The program has written its completions while it was installed.
+  words=$(cat "$1/share/bash-completion/completions/comodal" "$1/share/zsh/site-functions/_comodal" 2>&1 | tr '\n' ' '); status=$?
+  expect "completions" 0 "$newest with bash $newest with zsh "
 fi
 command -v qemu-x86_64 >/dev/null 2>&1 || { echo "skipped: needs qemu-x86_64 (Debian: qemu-user)"; exit 77; }
 words=$(qemu-x86_64 -cpu max "$program" words 2>&1); status=$?
