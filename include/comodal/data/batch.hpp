@@ -144,8 +144,9 @@ enum class mix_mode { none, box };
 }
 [[nodiscard]] constexpr std::array<std::string_view, 2> choice_names(mix_mode) { return {"none", "box"}; }
 
-/// How the crops of a step are drawn; `visit_batch_options` says what each option is. Triples are (D, H, W); pairs are ranges from which each crop draws uniformly; a
-/// chance is a probability in [0, 1]. Intensities are those of the normalised volumes.
+/// How the crops of a step are drawn; `visit_batch_options` says what each option is. Triples are (D, H, W); pairs are
+/// ranges from which each crop draws uniformly; a chance is a probability in [0, 1]. Intensities are those of the
+/// normalised volumes.
 struct batch_options {
   using range = std::array<double, 2>;
 

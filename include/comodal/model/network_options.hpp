@@ -12,8 +12,9 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A network by name and number (method.md section 1); `visit_network_options` says what each option is. Encoders, fusion blocks and decoders are those of a
-/// `network_registry`. Strides and filters are along NIfTI's axes (i, j, k), as users write them.
+/// A network by name and number (method.md section 1); `visit_network_options` says what each option is. Encoders,
+/// fusion blocks and decoders are those of a `network_registry`. Strides and filters are along NIfTI's axes (i, j, k),
+/// as users write them.
 struct network_options {
   std::string encoder = "unet";
   bool shared_encoder = false;
@@ -117,7 +118,8 @@ void visit_network_options(Options& o, Visit&& visit) {
   visit("kernel_size", o.kernel_size, "sizes [i, j, k] of the filters per stage; empty: 3, 3, 3");
   visit("dropout", o.dropout, "rate of dropout on the map of every stage, 0 to below 1");
   visit("blocks", o.blocks, "blocks per stage of the encoder; empty: what the encoder has of itself");
-  visit("decoder_convolutions", o.decoder_convolutions, "convolutions per stage of the fused decoder; those of branches have one");
+  visit("decoder_convolutions", o.decoder_convolutions,
+        "convolutions per stage of the fused decoder; those of branches have one");
   visit("precision", o.precision,
         "fp32; tf32: products of convolutions on devices that have it; bf16: maps in bfloat16");
 }

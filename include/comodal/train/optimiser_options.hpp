@@ -13,7 +13,8 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The numbers of optimisers; `visit_optimiser_options` says what each is. Norms, biases and gates have no weight decay.
+/// The numbers of optimisers; `visit_optimiser_options` says what each is. Norms, biases and gates have no weight
+/// decay.
 struct optimiser_options {
   std::string name = "sgd";
   double learning_rate = 0.01;
