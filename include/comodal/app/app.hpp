@@ -35,6 +35,7 @@
 #include <comodal/app/report.hpp>
 #include <comodal/app/run_cell.hpp>
 #include <comodal/app/run_study.hpp>
+#include <comodal/app/segment.hpp>
 #include <comodal/app/segmenter.hpp>
 #include <comodal/app/settings.hpp>
 #include <comodal/app/study_cells.hpp>
