@@ -39,6 +39,7 @@
 #include <comodal/app/run_cell.hpp>
 #include <comodal/app/run_settings.hpp>
 #include <comodal/app/run_study.hpp>
+#include <comodal/app/segment.hpp>
 #include <comodal/app/segmenter.hpp>
 #include <comodal/app/settings.hpp>
 #include <comodal/app/study_cells.hpp>
