@@ -12,6 +12,7 @@
 #include <comodal/app/crossval.hpp>
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/experiment.hpp>
+#include <comodal/app/experiment_text.hpp>
 #include <comodal/app/fold_file.hpp>
 #include <comodal/app/images_to_predict.hpp>
 #include <comodal/app/import.hpp>

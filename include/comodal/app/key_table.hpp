@@ -30,8 +30,8 @@ namespace app_detail {
       std::pair{"batch", "How many crops a step has, and their size."},
       std::pair{"sampling", "Where crops are centred."},
       std::pair{"augment",
-                "How crops are changed at random. A range is [low, high]; a chance is from 0 to 1. "
-                "Intensities are those of normalised volumes."},
+                "How crops are changed at random. A range is [low, high]; a chance is from 0 to 1. Intensities are "
+                "those of\nnormalised volumes."},
       std::pair{"prefetch", "Threads that make crops beside the training."},
       std::pair{"method", "The semi-supervised method. Its options stand in a table of its name."},
       std::pair{"loss", "The losses of the method. Options of a loss stand in a table of its name."},
