@@ -1,6 +1,7 @@
 # The verbs and the registry; the command line is tried by tests/cli.
 comodal_test(app/settings)
 comodal_test(app/import)
+comodal_test(app/report)
 comodal_test(app/plan LIBRARIES comodal::compiled_cli)
 comodal_test(app/verbs LIBRARIES comodal::compiled_cli)
 comodal_test(app/cache LIBRARIES comodal::compiled_cli)

@@ -33,6 +33,9 @@
 #include <comodal/app/rank_progress.hpp>
 #include <comodal/app/registry.hpp>
 #include <comodal/app/report.hpp>
+#include <comodal/app/report_cases.hpp>
+#include <comodal/app/report_curves.hpp>
+#include <comodal/app/report_facts.hpp>
 #include <comodal/app/run_cell.hpp>
 #include <comodal/app/run_study.hpp>
 #include <comodal/app/segmenter.hpp>
