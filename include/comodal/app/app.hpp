@@ -37,6 +37,9 @@
 #include <comodal/app/rank_progress.hpp>
 #include <comodal/app/registry.hpp>
 #include <comodal/app/report.hpp>
+#include <comodal/app/report_cases.hpp>
+#include <comodal/app/report_curves.hpp>
+#include <comodal/app/report_facts.hpp>
 #include <comodal/app/run_cell.hpp>
 #include <comodal/app/run_settings.hpp>
 #include <comodal/app/run_study.hpp>

@@ -199,7 +199,10 @@ inline void add_options(CLI::App& c, app::report_request& request, score_words& 
   c.add_option("--dataset", request.dataset, "dataset.json with the classes of masks that `predict` did not write");
   c.add_flag("--common", request.common, "score only the cases of which every run has a mask");
   c.add_option("--title", request.title, "heading of the report");
-  c.add_option("--cases", request.cases, "number of cases with pictures")->check(number(0, 1e6));
+  c.add_option("--cases", request.cases,
+               "number of cases with pictures: the worst, the median and the best by mean Dice, then others")
+      ->check(number(0, 1e6));
+  c.add_flag("--still", request.still, "still pictures alone, without slices to scroll through: a smaller file");
 }
 
 }  // namespace cli
