@@ -7,7 +7,7 @@ python3 mask_to_dicom_seg.py MASK.nii.gz SERIES_FOLDER OUT_FOLDER --images
 
 --label VALUE=NAME[=CODE=MEANING]: what a label value means; CODE is of SNOMED CT. Without it: the values of the mask.
 --images: the mask as an ordinary series of images instead, for viewers that know no SEG; the label is the pixel.
---version WORDS: what stands in the file as the version of the program that made the mask.
+--version WORDS: the version of what made the mask, for the file; without it, what the mask says of itself.
 Needs pydicom, nibabel and, for SEG, highdicom. Exit status: 0 done, 2 refused, with one line on stderr.
 """
 
@@ -47,13 +47,14 @@ def read_series(folder):
     turn = numpy.array(first.ImageOrientationPatient, float)
     normal = numpy.cross(turn[:3], turn[3:])
     for image in images:
-        same = numpy.allclose(numpy.array(image.ImageOrientationPatient, float), turn, atol=1e-4)
-        if not same or (image.Rows, image.Columns, image.PixelSpacing) != (first.Rows, first.Columns, first.PixelSpacing):
+        same = all(image[tag].value == first[tag].value for tag in ("Rows", "Columns", "PixelSpacing"))
+        if not same or not numpy.allclose(numpy.array(image.ImageOrientationPatient, float), turn, atol=1e-4):
             raise Refused(f"{folder}: its images are not of one grid, such as {image.filename}")
     images.sort(key=lambda image: numpy.dot(normal, numpy.array(image.ImagePositionPatient, float)))
     places = numpy.array([image.ImagePositionPatient for image in images], float)
     step = (places[-1] - places[0]) / (len(images) - 1)
-    if numpy.abs(places - places[0] - numpy.outer(numpy.arange(len(images)), step)).max() > 0.1 * numpy.linalg.norm(step):
+    even = places[0] + numpy.outer(numpy.arange(len(images)), step)
+    if numpy.abs(places - even).max() > 0.1 * numpy.linalg.norm(step):
         raise Refused(f"{folder}: its slices are not evenly spaced; is one missing, or there twice?")
     affine = numpy.eye(4)
     affine[:3, 0] = turn[:3] * float(first.PixelSpacing[1])
@@ -64,7 +65,7 @@ def read_series(folder):
 
 
 def read_labels(file):
-    """The label values of a mask as integers, and its affine to mm in NIfTI's patient space."""
+    """The label values of a mask as integers, its affine to mm in NIfTI's patient space, and who wrote it."""
     try:
         mask = nibabel.load(file)
         values = numpy.asanyarray(mask.dataobj)
@@ -73,7 +74,7 @@ def read_labels(file):
     labels = numpy.rint(values)
     if values.ndim != 3 or abs(values - labels).max() > 1e-3 or labels.min() < 0 or labels.max() > 255:
         raise Refused(f"{file}: is no mask; expected three axes and integers from 0 to 255")
-    return labels.astype(numpy.uint8), mask.affine
+    return labels.astype(numpy.uint8), mask.affine, mask.header["descrip"].item().decode("latin-1").strip("\0 ")
 
 
 def on_grid(labels, mask_affine, affine, shape):
@@ -162,20 +163,20 @@ def main():
     parser.add_argument("out")
     parser.add_argument("--label", action="append", default=[], metavar="VALUE=NAME[=CODE=MEANING]")
     parser.add_argument("--images", action="store_true")
-    parser.add_argument("--version", default="unknown")
+    parser.add_argument("--version")
     words = parser.parse_args()
     images, affine = read_series(words.series)
-    labels, mask_affine = read_labels(words.mask)
+    labels, mask_affine, writer = read_labels(words.mask)
     shape = (images[0].Columns, images[0].Rows, len(images))
     placed = on_grid(labels, mask_affine, affine, shape)
     if placed is None:
         sizes = [" x ".join(map(str, size)) for size in (labels.shape, shape)]
         raise Refused(f"{words.mask}: is not on the grid of {words.series} ({sizes[0]} voxels, the series has {sizes[1]}, "
-                      "or they lie elsewhere); give the series that the segmented image was converted from")
+                      "or they lie elsewhere); give the series of the image that was segmented")
     if words.images:
         write_images(images, placed, words.out)
     else:
-        write_seg(images, placed, meanings(words.label, placed), words.version, words.out)
+        write_seg(images, placed, meanings(words.label, placed), words.version or writer or "unknown", words.out)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""The weights of a comodal model file, with NumPy alone (docs/reference/file-formats.md): python3 read_model.py MODEL"""
+"""The weights of a model file, with NumPy alone (docs/reference/file-formats.md): python3 read_model.py MODEL"""
 
 import json
 import sys

@@ -7,6 +7,7 @@ the examples writes it as DICOM SEG and as images. The voxels that these mark ar
 wrong flip must be seen. Exit status 77: something that is needed is not there.
 """
 
+import importlib.util
 import pathlib
 import shutil
 import subprocess
@@ -28,6 +29,9 @@ if not shutil.which("dcm2niix"):
     sys.exit(77)
 
 bright_mask, script = sys.argv[1:]
+spec = importlib.util.spec_from_file_location("mask_to_dicom_seg", script)
+mask_to_dicom_seg = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(mask_to_dicom_seg)
 work = pathlib.Path(tempfile.mkdtemp())
 failures = []
 
@@ -140,7 +144,13 @@ def expect(truth, words, said=""):
 
 
 def convert(*words):
-    return subprocess.run([sys.executable, script, *map(str, words)], capture_output=True, text=True)
+    """Calls the script, in this process since its imports take seconds: the line of a refusal, or nothing."""
+    sys.argv = [script, *map(str, words)]
+    try:
+        mask_to_dicom_seg.main()
+    except mask_to_dicom_seg.Refused as why:
+        return str(why)
+    return ""
 
 
 def write_like(mask, name, values, affine):
@@ -157,10 +167,15 @@ def check(name, kind, **options):
     file = folder / "mask.nii.gz"
     subprocess.run([bright_mask, folder / "image.nii.gz", str((KINDS[kind][2] + KINDS[kind][3]) / 2), file], check=True)
     made = convert(file, series, work / f"{name}.dcm", "--label", "1=object")
-    expect(made.returncode == 0, f"{name}: the mask becomes a SEG", made.stderr)
+    expect(not made, f"{name}: the mask becomes a SEG", made)
     expect(voxels_of_seg(work / f"{name}.dcm", affine) == truth, f"{name}: the SEG marks the object")
+    seg = pydicom.dcmread(work / f"{name}.dcm")
+    source = pydicom.dcmread(next(series.iterdir()))
+    expect(all(seg[tag].value == source[tag].value for tag in ("StudyInstanceUID", "PatientID", "FrameOfReferenceUID"))
+           and seg.SeriesInstanceUID != source.SeriesInstanceUID and "comodal 0" in seg.SoftwareVersions
+           and seg.SegmentSequence[0].SegmentLabel == "object", f"{name}: it belongs to the study and says what it is")
     made = convert(file, series, work / f"{name}_images", "--images")
-    expect(made.returncode == 0, f"{name}: the mask becomes images", made.stderr)
+    expect(not made, f"{name}: the mask becomes images", made)
     expect(voxels_of_images(work / f"{name}_images", affine) == truth, f"{name}: the images mark the object")
 
     # What goes wrong in practice: axes turned in the data alone, which nobody but this comparison can see ...
@@ -169,15 +184,15 @@ def check(name, kind, **options):
     for axis in range(3):
         flipped = write_like(mask, "flipped.nii.gz", numpy.flip(values, axis), mask.affine)
         made = convert(flipped, series, work / "flipped.dcm")
-        expect(made.returncode == 0 and voxels_of_seg(work / "flipped.dcm", affine) != truth,
-               f"{name}: a flip of axis {axis} is seen")
+        expect(not made and voxels_of_seg(work / "flipped.dcm", affine) != truth,
+               f"{name}: a flip of axis {axis} is seen", made)
     # ... turned with their affine, which changes no place and must make no difference ...
     turned_too = nibabel.as_closest_canonical(mask)
     moved = numpy.ascontiguousarray(numpy.asanyarray(turned_too.dataobj).transpose(2, 0, 1))
     order = numpy.eye(4)[:, [2, 0, 1, 3]]
     made = convert(write_like(mask, "moved.nii.gz", moved, turned_too.affine @ order), series, work / "moved.dcm")
-    expect(made.returncode == 0 and voxels_of_seg(work / "moved.dcm", affine) == truth,
-           f"{name}: axes in another order are put right", made.stderr)
+    expect(not made and voxels_of_seg(work / "moved.dcm", affine) == truth,
+           f"{name}: axes in another order are put right", made)
     # ... and grids that are not the series'.
     half = numpy.eye(4)
     half[2, 3] = 0.5
@@ -189,8 +204,8 @@ def check(name, kind, **options):
         ("a slice less", values[:, :, 1:], mask.affine),
     ):
         made = convert(write_like(mask, "wrong.nii.gz", data, wrong), series, work / "wrong.dcm")
-        expect(made.returncode == 2 and made.stderr.count("\n") == 1 and "is not on the grid of" in made.stderr
-               and not (work / "wrong.dcm").exists(), f"{name}: {words} is refused", made.stderr)
+        expect("is not on the grid of" in made and "\n" not in made and not (work / "wrong.dcm").exists(),
+               f"{name}: {words} is refused", made)
     return series, file
 
 
@@ -202,16 +217,16 @@ try:
           origin=(40.0, -60.0, 10.0), backwards=True)
 
     made = convert(file, series, work / "x.dcm", "--label", "2=other")
-    expect(made.returncode == 2 and "holds label 1, which no --label names" in made.stderr, "an unnamed label is refused")
+    expect("holds label 1, which no --label names" in made, "an unnamed label is refused", made)
     empty = nibabel.load(file)
     write_like(empty, "empty.nii.gz", numpy.zeros(empty.shape, numpy.uint8), empty.affine)
     made = convert(work / "empty.nii.gz", series, work / "empty.dcm")
-    expect(made.returncode == 2 and "the mask is empty" in made.stderr, "an empty mask without names is refused")
+    expect("the mask is empty" in made, "an empty mask without names is refused", made)
     made = convert(work / "empty.nii.gz", series, work / "empty.dcm", "--label", "1=object")
-    expect(made.returncode == 0 and not pydicom.dcmread(work / "empty.dcm").pixel_array.any(), "an empty mask with names")
+    expect(not made and not pydicom.dcmread(work / "empty.dcm").pixel_array.any(), "an empty mask with names", made)
     next(iter(sorted(series.iterdir()))).rename(work / "taken.dcm")
-    made = convert(file, series, work / "x.dcm")
-    expect(made.returncode == 2 and made.stderr.count("\n") == 1, "a lost slice is refused", made.stderr)
+    told = subprocess.run([sys.executable, script, file, series, work / "x.dcm"], capture_output=True, text=True)
+    expect(told.returncode == 2 and told.stderr.count("\n") == 1 and not told.stdout, "a lost slice is one line", told)
 finally:
     shutil.rmtree(work)
 print("passed" if not failures else f"{len(failures)} checks failed")

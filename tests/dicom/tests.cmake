@@ -7,4 +7,4 @@ comodal_warn(test_dicom_bright_mask)
 add_test(NAME dicom COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/python.sh" "${COMODAL_PYTHON}"
   "${CMAKE_CURRENT_SOURCE_DIR}/dicom/test_dicom.py" $<TARGET_FILE:test_dicom_bright_mask>
   "${PROJECT_SOURCE_DIR}/examples/python/mask_to_dicom_seg.py")
-set_tests_properties(dicom PROPERTIES TIMEOUT 300 SKIP_RETURN_CODE 77)
+set_tests_properties(dicom PROPERTIES TIMEOUT 600 SKIP_RETURN_CODE 77)
