@@ -11,6 +11,6 @@ RUN cd /src/comodal && sh cmake/install_packages.sh && cmake --preset multiarch 
 
 FROM debian:12-slim
 RUN apt-get update && apt-get install -y --no-install-recommends libtrilinos-kokkos-13.2 libdnnl2 libnifti2-2 libgomp1 zlib1g && \
-  rm -rf /var/lib/apt/lists/*
+  apt-get clean && rm -rf /var/lib/apt/lists/*
 COPY --from=build /installed/usr/local /usr/local
 ENTRYPOINT ["comodal"]

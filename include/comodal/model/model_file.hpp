@@ -223,9 +223,11 @@ COMODAL_ONCE unresolved_plan plan_from(const std::string& words, int format) {
                           "); copy the file again, or use the program that wrote it"));
     }
   };
-  auto [plan, normalise] = checked([&] { return model_detail::plan_from(found->second, format); });
+  // Not a structured binding: clang before 19 cannot capture one in a unit with OpenMP.
+  auto recorded = checked([&] { return model_detail::plan_from(found->second, format); });
+  auto& plan = recorded.plan;
   plan.prepare.normalise.clear();
-  for (const auto& name : normalise) try {
+  for (const auto& name : recorded.normalise) try {
       plan.prepare.normalise.push_back(names.at(name));
     } catch (const config_error& failure) {
       throw config_error(text(file.string(), ": ", failure.what()));
