@@ -171,8 +171,8 @@ def main():
     placed = on_grid(labels, mask_affine, affine, shape)
     if placed is None:
         sizes = [" x ".join(map(str, size)) for size in (labels.shape, shape)]
-        raise Refused(f"{words.mask}: is not on the grid of {words.series} ({sizes[0]} voxels, the series has {sizes[1]}, "
-                      "or they lie elsewhere); give the series of the image that was segmented")
+        raise Refused(f"{words.mask}: is not on the grid of {words.series} ({sizes[0]} voxels, the series has "
+                      f"{sizes[1]}, or they lie elsewhere); give the series of the image that was segmented")
     if words.images:
         write_images(images, placed, words.out)
     else:
