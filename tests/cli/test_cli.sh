@@ -319,6 +319,8 @@ grep -q "^only FLAIR + T1 + T1ce + T2  *[a-z].*  1  " table.txt || { cat table.t
 grep -q "AUROC of errors" table.txt && test -s sets/uncertainty.csv && test -s sets/uncertainty.json || { cat table.txt >&2; fail "the uncertainty is not judged"; }
 refuses 2 "whole/predictions: has no uncertainty map; run .predict. with --uncertainty" "$comodal" evaluate whole/predictions --labels cohort/labelsTs --uncertainty
 "$comodal" rank whole/model.safetensors cohort --out ranking.csv >table.txt
+"$comodal" rank whole cohort --out ranking_of_run.csv >/dev/null
+cmp ranking.csv ranking_of_run.csv || fail "the folder of a run ranks otherwise than its model"
 grep -q "^score: mean disagreement of the branches" table.txt || { cat table.txt >&2; fail "the score is not said"; }
 [ "$(wc -l <ranking.csv)" = 4 ] || { cat ranking.csv >&2; fail "not three unlabelled cases in the list"; }
 refuses 2 "ranking.txt.: expected a file that ends in .csv or .json" "$comodal" rank whole/model.safetensors cohort --out ranking.txt

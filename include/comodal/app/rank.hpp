@@ -209,7 +209,7 @@ template <tensor_backend Backend>
   const auto windows = app_detail::windows_of(request.step, request.mirror, plan);
   const auto cases = app_detail::cases_to_rank(request.cases, plan, names.readers, watch);
   app_detail::rank_progress progress(
-      request.file, request.model,
+      request.file, segment.files(),
       text(request.weights, " ", detail::exact(request.step), " ", nlohmann::json(request.mirror).dump()));
   rank_summary summary;
   index done = 0;

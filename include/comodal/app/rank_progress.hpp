@@ -14,6 +14,7 @@
 #include <nlohmann/json.hpp>
 
 #include <filesystem>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,13 +28,15 @@ namespace app_detail {
 class rank_progress {
  public:
   /// @param list the file that it stands beside; empty: nothing is kept
-  /// @param settings everything beside the model that a score depends on
-  rank_progress(const std::filesystem::path& list, const std::filesystem::path& model, const std::string& settings) {
+  /// @param models SHA-256 of the model files, by their names
+  /// @param settings everything beside the models that a score depends on
+  rank_progress(const std::filesystem::path& list, const std::map<std::string, std::string>& models,
+                const std::string& settings) {
     if (list.empty()) return;
     m_file = list.string() + ".progress";
-    const auto bytes = read_file(model);
-    const auto hash = hash_name({reinterpret_cast<const char*>(bytes.data()), bytes.size()});
-    const std::string key = text(COMODAL_VERSION, " ", bytes.size(), " ", hash, " ", readable_name(settings));
+    std::string key = COMODAL_VERSION;
+    for (const auto& [file, sum] : models) key += " " + sum;
+    key += " " + readable_name(settings);
     m_content = {{"key", key}, {"cases", nlohmann::json::object()}};
     if (!std::filesystem::is_regular_file(m_file)) return;
     const auto earlier = nlohmann::json::parse(read_file(m_file), nullptr, false);
