@@ -4,7 +4,6 @@
 #ifndef COMODAL_APP_RANK_PROGRESS_HPP
 #define COMODAL_APP_RANK_PROGRESS_HPP
 
-#include <comodal/core/random.hpp>
 #include <comodal/core/readable_name.hpp>
 #include <comodal/data/cohort.hpp>
 #include <comodal/data/file_stamp.hpp>
