@@ -29,7 +29,7 @@ BOOST_AUTO_TEST_CASE(points_are_where_their_numbers_are) {
   BOOST_TEST(f.warning == "");
   BOOST_TEST(tests::malformed(f.svg) == "");
   // The axes go from 0 to 10 and from 0 to 2: the line goes from the lower left corner to the upper right one.
-  BOOST_TEST(f.svg.find("<path class=\"curve s0 d0\" d=\"M76 246L345 129L614 12\" />") != std::string::npos, f.svg);
+  BOOST_TEST(f.svg.find("<path class=\"curve s0 d0\" d=\"M76 266L345 150L614 34\" />") != std::string::npos, f.svg);
   BOOST_TEST(tests::count(f.svg, "<circle") == 3u);
   for (const char* label : {">0<", ">10<", ">0.5<", ">2<", ">x<", ">y<"})
     BOOST_TEST(f.svg.find(label) != std::string::npos, label);

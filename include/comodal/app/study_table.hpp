@@ -236,7 +236,9 @@ inline void write_study_tables(const study& s, const std::filesystem::path& fold
   html_report html(s.file.stem().string(), app_detail::head_of_report());
   html.heading("Results");
   html.table(study_table(s, rows), "A row per variant and label set");
-  for (const auto& note : study_notes(s, rows)) html.reading(note);
+  std::string notes;
+  for (const auto& note : study_notes(s, rows)) notes += (notes.empty() ? "" : " ") + note;
+  html.reading(notes);
   app_detail::add_cells(html, s, cells);
   html.heading("Curves");
   app_detail::add_study_curves(html, s, cells, folder, "validation.dice",

@@ -19,7 +19,7 @@ namespace comodal::inline COMODAL_CONFIG {
 [[nodiscard]] curve_figure draw_dice_dots(const std::vector<method_scores>& methods);
 #if COMODAL_BODIES
 COMODAL_ONCE curve_figure draw_dice_dots(const std::vector<method_scores>& methods) {
-  constexpr int width = 640, left = 16, right = 20, line = 20, head = 26, foot = 50;
+  constexpr int width = 640, left = 16, right = 20, line = 20, head = 26, foot = 56;
   curve_figure figure{"Dice of every case", {}, {}, "A dot per case, a tick at the mean. Right is better.", {}};
   std::vector<std::string> classes;
   for (const auto& m : methods) {

@@ -137,7 +137,7 @@ class plot_painter {
   }
 
  private:
-  static constexpr int width = 640, height = 300, left = 76, right = 26, top = 12, bottom = 54;
+  static constexpr int width = 640, height = 320, left = 76, right = 26, top = 34, bottom = 54;
 
   [[nodiscard]] double scaled(double y) const { return m_plot.log_y ? std::log10(y) : y; }
   [[nodiscard]] std::string across(double x) const {
@@ -162,9 +162,8 @@ class plot_painter {
     }
     return text("<path class=\"grid\" d=\"", lines, "\" />", words, "<text class=\"axis\" x=\"",
                 (left + width - right) / 2, "\" y=\"", height - 8, "\" text-anchor=\"middle\">",
-                escape_html(m_plot.x_label), "</text><text class=\"axis\" transform=\"translate(18 ",
-                (top + height - bottom) / 2, ") rotate(-90)\" text-anchor=\"middle\">", escape_html(m_plot.y_label),
-                "</text>");
+                escape_html(m_plot.x_label), "</text><text class=\"axis\" x=\"4\" y=\"18\">",
+                escape_html(m_plot.y_label), "</text>");
   }
 
   [[nodiscard]] std::string line(const series& whole, std::size_t number, const char* more) const {

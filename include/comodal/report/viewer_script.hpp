@@ -143,7 +143,7 @@ function Viewer(box, data) {
         ++number[kind];
         const spot = p % w + Math.floor(p / w);  // textures: white on white would not be seen
         const colour = kind === "wrong" && spot % 2 ? [0, 0, 0]
-          : kind === "missed" && spot % 3 === 0 ? [230, 214, 255] : data.errors[kind];
+          : kind === "missed" && spot % 3 === 0 ? [175, 110, 255] : data.errors[kind];
         put(pixels, p, colour, 255 * Math.max(state.opacity, 0.6));
       }), 0, 0, canvas.width, canvas.height);
       words += ": " + number.false + " false, " + number.missed + " missed, " + number.wrong + " of another class";
