@@ -65,11 +65,17 @@ function(comodal_define_target name)
     "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fno-math-errno;-fno-trapping-math>")
   comodal_march(_march)
   if(_march)
+    if(COMODAL_MULTIARCH)
+      # A library of ComodalMultiarch.cmake says by a property what it is built for.
+      set(_level "$<TARGET_PROPERTY:COMODAL_LEVEL>")
+      set(_march "$<IF:$<BOOL:${_level}>,${_level},${_march}>")
+    endif()
     target_compile_options(${name} INTERFACE "$<$<COMPILE_LANGUAGE:CXX>:-march=${_march}>"
       "$<$<COMPILE_LANG_AND_ID:CXX,GNU>:-mprefer-vector-width=512>")
     target_compile_definitions(${name} INTERFACE "COMODAL_ARCH_NAME=\"${_march}\"")
   endif()
 
+  comodal_march(_march)
   set(_flags "-march=${_march}")
   if(NOT _march)
     set(_flags "no -march (COMODAL_ARCH=portable or native makes it faster)")
@@ -254,7 +260,8 @@ function(comodal_define_compiled)
   _comodal_compiled_library(compiled_common
     "common|${_common}|TENSOR,BATCH_MAKER|")
   if(TARGET comodal_compiled_common)
-    target_compile_definitions(comodal_compiled_common PRIVATE COMODAL_COMPILING_COMMON)
+    get_target_property(_sources comodal_compiled_common SOURCES)
+    set_source_files_properties(${_sources} PROPERTIES COMPILE_DEFINITIONS COMODAL_COMPILING_COMMON)
   endif()
   set(_convolution "autograd/convolution,autograd/gating|CONVOLUTION,GATING")
   string(CONCAT _operations "autograd/arithmetic,autograd/reduction,autograd/structure,nn/parameters"

@@ -4,7 +4,7 @@
 set -eu
 packages="g++ cmake ninja-build libtrilinos-kokkos-dev libxtensor-dev libxtensor-blas-dev libopenblas-dev liblapack-dev
 libnifti2-dev zlib1g-dev librandom123-dev nlohmann-json3-dev libstb-dev libdnnl-dev libcli11-dev libtoml11-dev
-libboost-test-dev gnuplot-nox $*"
+libboost-test-dev $*"
 [ "${1:-}" != --only ] || { shift; packages=$*; }
 missing=""
 for package in $packages; do

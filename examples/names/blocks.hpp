@@ -62,7 +62,7 @@ struct focal_options {
 
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
-    visit("gamma", o.gamma);
+    visit("gamma", o.gamma, "exponent: the higher, the more hard voxels count");
   }
   void check() const {
     if (!(gamma >= 0 && gamma <= 10))

@@ -15,13 +15,12 @@
 
 // The options of the method: the table [method.two_students] of an experiment file.
 struct two_students_options {
-  double weight = 0.1;  // of the cross supervision at the end of its ramp
-  double ramp = 0.4;    // fraction of the run over which it rises
+  double weight = 0.1, ramp = 0.4;
 
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
-    visit("weight", o.weight);
-    visit("ramp", o.ramp);
+    visit("weight", o.weight, "weight of the cross supervision at the end of its ramp");
+    visit("ramp", o.ramp, "fraction of the run over which that weight rises");
   }
   void check() const {
     if (!(weight >= 0)) throw comodal::config_error("method.two_students.weight: expected 0 or more");

@@ -12,6 +12,9 @@ namespace comodal::tests {
 
 using job = tiny_job;
 
+// What a report takes apart is what the method makes.
+static_assert(reliability<B>::factor == app_detail::reliability_factor);
+
 BOOST_FIXTURE_TEST_CASE(check_train_predict_evaluate_report, job) {
   BOOST_TEST(app::check_data(work / "cohort", names.readers).empty());
 

@@ -60,7 +60,7 @@ batch_options without_dropout(batch_options o) {
 
 std::map<std::string, std::string> shown(batch_options o) {
   std::map<std::string, std::string> all;
-  visit_batch_options(o, [&](std::string_view name, const auto& value) {
+  visit_batch_options(o, [&](std::string_view name, const auto& value, auto) {
     using type = std::remove_cvref_t<decltype(value)>;
     if constexpr (std::is_enum_v<type>)
       all[std::string(name)] = text(static_cast<int>(value));

@@ -21,7 +21,7 @@ BOOST_AUTO_TEST_CASE(every_option_has_one_name) {
   batch_options options;
   std::set<std::string> names;
   std::size_t bytes = 0, calls = 0;
-  visit_batch_options(options, [&](std::string_view name, auto& value) {
+  visit_batch_options(options, [&](std::string_view name, auto& value, auto) {
     names.emplace(name);
     bytes += sizeof value;
     ++calls;

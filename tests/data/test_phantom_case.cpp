@@ -315,7 +315,7 @@ BOOST_AUTO_TEST_CASE(every_option_has_a_name) {
   phantom_options o;
   std::set<std::string> names;
   std::size_t bytes = 0;
-  visit_phantom_options(o, [&](std::string_view name, auto& value) {
+  visit_phantom_options(o, [&](std::string_view name, auto& value, auto) {
     BOOST_TEST(names.insert(std::string(name)).second);
     bytes += sizeof(value);
   });

@@ -27,7 +27,7 @@ std::string listing() {
   phantom_options options;
   std::ostringstream out;
   out.precision(17);
-  visit_phantom_options(options, [&](std::string_view name, const auto& value) {
+  visit_phantom_options(options, [&](std::string_view name, const auto& value, auto) {
     if (name == "oedema_labelled") return;  // came later; 1 is what was before
     out << name << " = ";
     show(out, value);

@@ -1,3 +1,4 @@
+comodal_test(data/sha256)
 comodal_test(data/phantom_case)
 comodal_test(data/phantom)
 comodal_test(data/phantom_frozen)

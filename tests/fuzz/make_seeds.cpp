@@ -73,11 +73,12 @@ std::string all_keys() {
   optimiser_options optimiser;
   train_options train;
   app::settings s;
-  visit_network_options(network, [&](std::string_view name, auto& value) { s.bind(text("model.", name), value); });
-  visit_batch_options(batch, [&](std::string_view name, auto& value) { s.bind(std::string(name), value); });
+  visit_network_options(network,
+                        [&](std::string_view name, auto& value, auto) { s.bind(text("model.", name), value); });
+  visit_batch_options(batch, [&](std::string_view name, auto& value, auto) { s.bind(std::string(name), value); });
   visit_optimiser_options(optimiser,
-                          [&](std::string_view name, auto& value) { s.bind(text("optimiser.", name), value); });
-  visit_train_options(train, [&](std::string_view name, auto& value) { s.bind(text("train.", name), value); });
+                          [&](std::string_view name, auto& value, auto) { s.bind(text("optimiser.", name), value); });
+  visit_train_options(train, [&](std::string_view name, auto& value, auto) { s.bind(text("train.", name), value); });
   return s.resolved();
 }
 

@@ -31,7 +31,7 @@ struct sections {
     s.bind("data.folder", folder);
     s.bind("data.labelled", labelled);
     const auto bind = [&](std::string_view prefix) {
-      return [&s, prefix](std::string_view name, auto& value) { s.bind(text(prefix, name), value); };
+      return [&s, prefix](std::string_view name, auto& value, auto) { s.bind(text(prefix, name), value); };
     };
     visit_network_options(network, bind("model."));
     visit_batch_options(batch, bind(""));

@@ -7,7 +7,8 @@
 # Only core and engine launch kernels; only core waits for a device and takes its memory, and cli to measure.
 # Only core and engine have OpenMP regions of their own, because an exception that leaves one ends the program.
 # <layer>/<layer>.hpp gathers all headers of the layer (a vendor's engine comes with engine/engines.hpp), comodal.hpp all
-# layers but app and cli, which need toml11 and CLI11. Only cli prints. Examples stay below 100 lines.
+# layers but app and cli, which need toml11 and CLI11. Only cli prints, and what ends a program on the wrong processor. Examples stay below
+# 100 lines.
 set -u
 cd "${1:-.}" || exit 2
 layers="core engine ops data plan metric autograd nn model loss ssl infer train report app cli"
@@ -51,7 +52,7 @@ find include/comodal -name '*.hpp' | LC_ALL=C sort | xargs awk -v layers="$layer
   layer != "" && layer !~ /^(core|engine)$/ && /(^|[^_a-z])(for_elements|for_tasks|for_rows|for_numbered_rows|reduce_rows|for_worker_tasks|parallel_for) *[(<]/ {
     complain("launches a kernel, expected ops::each, ops::each_row, ops::row_sums or a problem of its own")
   }
-  layer != "" && layer != "cli" && FILENAME != "include/comodal/core/context_base.hpp" &&
+  layer != "" && layer != "cli" && FILENAME !~ /core\/(context_base|processor_check)\.hpp$/ &&
       /(printf|fputs|std::c(out|err)|exit) *\(/ {
     complain("prints or exits, expected cli alone (app has an observer)")
   }

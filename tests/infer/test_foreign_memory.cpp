@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Volumes handed over as pointers are segmented to the bit as the command line segments their files.
-//   test_infer_foreign_memory -- <comodal> <segment_memory>
+//   test_infer_foreign_memory -- <comodal> <predict_files>
 #define BOOST_TEST_MODULE infer_foreign_memory
 #include <boost/test/unit_test.hpp>
 

@@ -4,28 +4,11 @@
 
 #include <comodal/report/curves.hpp>
 
-#include <cstdlib>
 #include <fstream>
 
 using namespace comodal;
 
 namespace {
-
-curve_plot losses() {
-  curve_plot plot{
-      "Loss \"terms\" $x `y`", "iteration", "loss", {{"L_sup & <co>", {}, {}}, {"L_con", {}, {}}}, false, 9};
-  for (int i = 0; i < 300; ++i)
-    for (std::size_t c = 0; c < 2; ++c) {
-      plot.curves[c].x.push_back(i);
-      plot.curves[c].y.push_back(std::exp(-0.01 * i) * (1.0 + 0.3 * std::sin(i * 1.7)) /
-                                 static_cast<double>(1 + 20 * c));
-    }
-  return plot;
-}
-
-boost::test_tools::assertion_result has_gnuplot(boost::unit_test::test_unit_id) {
-  return std::system("gnuplot --version > /dev/null 2>&1") == 0;
-}
 
 struct folder {
   std::filesystem::path path = std::filesystem::temp_directory_path() / text("comodal_curves_", ::getpid());
@@ -35,56 +18,32 @@ struct folder {
 
 }  // namespace
 
-BOOST_AUTO_TEST_CASE(without_gnuplot_there_is_a_warning) {
-  const curve_figure f = draw_curves(losses(), "no-such-gnuplot");
-  BOOST_TEST(f.svg.empty());
-  BOOST_TEST(f.warning.find("no-such-gnuplot") != std::string::npos);
-  BOOST_TEST(f.warning.find("install gnuplot") != std::string::npos);
-}
-
-BOOST_AUTO_TEST_CASE(a_failing_program_is_told) {
-  const curve_figure f = draw_curves(losses(), "false");
-  BOOST_TEST(f.svg.empty());
-  BOOST_TEST(f.warning.find("status 1") != std::string::npos);
-}
-
-BOOST_AUTO_TEST_CASE(gnuplot_draws, *boost::unit_test::precondition(has_gnuplot)) {
-  for (const bool log_y : {false, true}) {
-    curve_plot plot = losses();
-    plot.log_y = log_y;
-    plot.curves[0].y[5] = std::nan("");
-    plot.curves[1].y[7] = -1;
-    const curve_figure f = draw_curves(plot);
-    BOOST_TEST(f.warning == "");
-    BOOST_TEST(f.svg.substr(0, 4) == "<svg");
-    BOOST_TEST(f.svg.find("L_sup &amp; &lt;co") != std::string::npos);
-    BOOST_TEST(f.svg.find("$x `y`") != std::string::npos);
-    BOOST_TEST(f.svg.find("<path") != std::string::npos);
-    if (const char* to = std::getenv("COMODAL_TEST_PICTURES"))
-      write_file(std::filesystem::path(to) / (log_y ? "log.svg" : "linear.svg"),
-                 byte_buffer(f.svg.begin(), f.svg.end()));
-  }
-  BOOST_TEST(draw_curves(losses()).svg == draw_curves(losses()).svg);
-}
-
-BOOST_AUTO_TEST_CASE(gnuplot_draws_one_point, *boost::unit_test::precondition(has_gnuplot)) {
-  const curve_figure f = draw_curves({"one", "x", "y", {{"a", {1}, {2}}}});
-  BOOST_TEST(f.warning == "");
-  BOOST_TEST(!f.svg.empty());
-}
-
-BOOST_AUTO_TEST_CASE(curves_without_points) {
-  BOOST_TEST(draw_curves({"nothing", "x", "y", {}}).warning.find("no points") != std::string::npos);
-  BOOST_TEST(draw_curves({"negative", "x", "y", {{"a", {1, 2}, {-1, 0}}}, true}).warning.find("no points") !=
-             std::string::npos);
-  BOOST_CHECK_THROW(static_cast<void>(draw_curves({"odd", "x", "y", {{"a", {1, 2}, {1}}}})), shape_error);
-}
-
 BOOST_AUTO_TEST_CASE(running_means) {
   const std::vector<double> in{1, 2, 3, 4, 10};
   BOOST_TEST(running_mean(in, 3) == (std::vector<double>{1.5, 2, 3, 17.0 / 3, 7}), boost::test_tools::per_element());
   BOOST_TEST(running_mean(in, 1) == in, boost::test_tools::per_element());
   BOOST_TEST(running_mean({}, 5).empty());
+}
+
+// Values 0.2, 0.4 ... held for 10 steps each: the running mean begins at 0.5 and falls; what it was made of does not.
+BOOST_AUTO_TEST_CASE(a_running_mean_is_taken_apart) {
+  series running{"fused", {}, {}};
+  double mean = 0.5;
+  for (int step = 1; step <= 50; ++step) {
+    mean = 0.99 * mean + 0.01 * 0.2 * (1 + (step - 1) / 10);
+    if (step % 10 != 0) continue;
+    running.x.push_back(step);
+    running.y.push_back(mean);
+  }
+  BOOST_TEST(running.y[0] < 0.5);
+  const series values = unmixed(running, 0.99, 0.5);
+  BOOST_TEST(values.name == "fused");
+  BOOST_TEST(values.x == running.x, boost::test_tools::per_element());
+  for (std::size_t i = 0; i < 5; ++i) BOOST_TEST(std::abs(values.y[i] - 0.2 * static_cast<double>(1 + i)) < 1e-12);
+  running.y[1] = std::nan("");  // a row that is missing: the next is the mean of both parts
+  const series gap = unmixed(running, 0.99, 0.5);
+  BOOST_TEST(gap.x.size() == 4u);
+  BOOST_TEST((gap.y[1] > 0.4 && gap.y[1] < 0.6));
 }
 
 BOOST_AUTO_TEST_CASE(training_logs) {

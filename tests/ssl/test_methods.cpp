@@ -592,7 +592,7 @@ BOOST_FIXTURE_TEST_CASE(numbers_that_make_no_sense_are_refused, methods) {
   std::set<std::string> tried;
   for (const std::string& name : names) {
     any_options defaults = named(name).values;
-    defaults.visit([&](std::string_view key, option_pointer kind) {
+    defaults.visit([&](std::string_view key, option_pointer kind, std::string_view) {
       const bool whole = std::holds_alternative<index*>(kind);
       if (!whole && !std::holds_alternative<double*>(kind)) return;
       tried.insert(std::string(key));

@@ -40,7 +40,7 @@ BOOST_FIXTURE_TEST_CASE(steps_are_pytorchs, two_parameters) {
       const json& given = one.at("options");
       optimiser_options o;
       o.name = name.substr(0, name.find('_'));
-      visit_optimiser_options(o, [&](std::string_view key, auto& value) {
+      visit_optimiser_options(o, [&](std::string_view key, auto& value, auto) {
         if (const auto found = given.find(std::string(key)); found != given.end()) found->get_to(value);
       });
       w.assign(ctx.make(w.shape(), numbers(one.at("w"))));
@@ -272,12 +272,12 @@ BOOST_AUTO_TEST_CASE(numbers_that_make_no_sense_are_refused) {
                                                              {"warm_up", {-0.1, 1.5, nan}}};
   int options = 0;
   optimiser_options defaults;
-  visit_optimiser_options(defaults, [&](std::string_view key, auto& unused) {
+  visit_optimiser_options(defaults, [&](std::string_view key, auto& unused, auto) {
     if constexpr (std::is_same_v<std::remove_cvref_t<decltype(unused)>, double>) {
       ++options;
       for (const double value : senseless.at(std::string(key))) {
         optimiser_options o;
-        visit_optimiser_options(o, [&](std::string_view name, auto& number) {
+        visit_optimiser_options(o, [&](std::string_view name, auto& number, auto) {
           if constexpr (std::is_same_v<std::remove_cvref_t<decltype(number)>, double>)
             if (name == key) number = value;
         });

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The whole layer `app`: the verbs check, import, plan, prepare, train, crossval, postprocess, predict, evaluate,
-/// rank, report and experiment as functions. Needs toml11 (`comodal::cli` of the package).
+/// The whole layer `app`: the verbs init, check, import, plan, prepare, train, crossval, postprocess, predict,
+/// evaluate, rank, report and experiment as functions. Needs toml11 (`comodal::cli` of the package).
 #ifndef COMODAL_APP_APP_HPP
 #define COMODAL_APP_APP_HPP
 
@@ -12,11 +12,14 @@
 #include <comodal/app/crossval.hpp>
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/experiment.hpp>
+#include <comodal/app/experiment_text.hpp>
 #include <comodal/app/fold_file.hpp>
 #include <comodal/app/images_to_predict.hpp>
 #include <comodal/app/import.hpp>
+#include <comodal/app/init.hpp>
 #include <comodal/app/judged_folder.hpp>
 #include <comodal/app/key_hints.hpp>
+#include <comodal/app/key_table.hpp>
 #include <comodal/app/mask_folder.hpp>
 #include <comodal/app/model_files.hpp>
 #include <comodal/app/network_cost.hpp>
@@ -29,12 +32,18 @@
 #include <comodal/app/predictions.hpp>
 #include <comodal/app/prepare.hpp>
 #include <comodal/app/probability_spill.hpp>
+#include <comodal/app/provenance.hpp>
 #include <comodal/app/rank.hpp>
 #include <comodal/app/rank_progress.hpp>
 #include <comodal/app/registry.hpp>
 #include <comodal/app/report.hpp>
+#include <comodal/app/report_cases.hpp>
+#include <comodal/app/report_curves.hpp>
+#include <comodal/app/report_facts.hpp>
 #include <comodal/app/run_cell.hpp>
+#include <comodal/app/run_settings.hpp>
 #include <comodal/app/run_study.hpp>
+#include <comodal/app/segment.hpp>
 #include <comodal/app/segmenter.hpp>
 #include <comodal/app/settings.hpp>
 #include <comodal/app/study_cells.hpp>

@@ -28,10 +28,10 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace app_detail {
 
-[[nodiscard]] inline std::string preset_comment(const std::vector<std::string>& names) {
+[[nodiscard]] inline std::string preset_help(const std::vector<std::string>& names) {
   std::string list;
   for (const auto& name : names) list += (list.empty() ? "" : ", ") + name;
-  return "one of " + list + "; sets all keys of this table that are not set";
+  return list + ": sets all keys of this table that are not set";
 }
 
 // True for a key that the size of a patch and the network have to agree on.
@@ -139,17 +139,21 @@ struct experiment {
     settings s;
     bind_data(s);
     bind_batch(s);
-    s.bind("method.name", method.name);
+    s.bind("method.name", method.name, "how unlabelled cases are used; supervised: not at all");
     s.bind_all("method." + method.name, method.values);
-    visit_loss_choices(losses,
-                       [&](std::string_view key, named_options& chosen) { s.bind(text("loss.", key), chosen.name); });
+    visit_loss_choices(losses, [&](std::string_view key, named_options& chosen) {
+      s.bind(text("loss.", key), chosen.name, text("name of the ", key, " loss"));
+    });
     visit_loss_choices(
         losses, [&](std::string_view, named_options& chosen) { s.bind_all("loss." + chosen.name, chosen.values); });
-    visit_optimiser_options(optimiser,
-                            [&](std::string_view name, auto& value) { s.bind(text("optimiser.", name), value); });
-    visit_train_options(train, [&](std::string_view name, auto& value) { s.bind(text("train.", name), value); });
+    visit_optimiser_options(optimiser, [&](std::string_view name, auto& value, std::string_view help) {
+      s.bind(text("optimiser.", name), value, std::string(help));
+    });
+    visit_train_options(train, [&](std::string_view name, auto& value, std::string_view help) {
+      s.bind(text("train.", name), value, std::string(help));
+    });
     s.bind("train.init", init, "model file whose weights to begin with, by names of modalities and classes");
-    s.bind("compute.threads", threads);
+    s.bind("compute.threads", threads, "threads of the computation; 0: all cores");
     return s;
   }
 
@@ -269,37 +273,43 @@ struct experiment {
 
  private:
   void bind_data(settings& s) {
-    s.bind("data.folder", folder);
+    s.bind("data.folder", folder, "folder of a data set, or a list of files; relative to the current folder");
     visit_layout_options(layout, [&](std::string_view name, auto& value, const char* help) {
       s.bind(text("data.", name), value, help);
     });
-    s.bind("data.splits", splits);
-    s.bind("data.partial", partial);
-    s.bind("data.labelled", labelled);
-    s.bind("data.validation", validation);
-    s.bind("data.exclude", exclude);
-    s.bind("data.fold", fold, "of splits_final.json, from 0; -1: none");
-    s.bind("data.normalise", normalise);
-    s.bind("data.margin", margin);
+    s.bind("data.splits", splits, "JSON file of named lists of cases, or of folds; relative to data.folder");
+    s.bind("data.partial", partial,
+           "JSON file of the classes that are annotated in some cases only; relative to data.folder");
+    s.bind("data.labelled", labelled, "cases, or lists of data.splits, whose labels train; empty: all that have one");
+    s.bind("data.validation", validation, "labelled cases, or lists, that are kept apart to validate on");
+    s.bind("data.exclude", exclude, "cases, or lists, that are left out");
+    s.bind("data.fold", fold, "fold of splits_final.json, from 0; -1: none");
+    s.bind("data.normalise", normalise,
+           "head, nonzero, ct, pet, zscore or none: one for all modalities, or one per modality");
+    s.bind("data.margin", margin, "voxels that are kept around the box of the head");
     s.bind("data.resample_to", resample_to, "modality whose grid the others are resampled to; empty: they share one");
     s.bind("data.spacing", spacing, "mm along R, A, S that volumes are resampled to; 0: as they are");
     s.bind("data.cache", cache, "folder of prepared cases, made once; empty: they are kept in memory");
-    s.bind("model.preset", network_preset, app_detail::preset_comment(network_preset_names()));
-    visit_network_options(network, [&](std::string_view name, auto& value) { s.bind(text("model.", name), value); });
+    s.bind("model.preset", network_preset, app_detail::preset_help(network_preset_names()));
+    visit_network_options(network, [&](std::string_view name, auto& value, std::string_view help) {
+      s.bind(text("model.", name), value, std::string(help));
+    });
   }
   void bind_batch(settings& s) {
     bool preset = false;
-    visit_batch_options(batch, [&](std::string_view name, auto& value) {
+    visit_batch_options(batch, [&](std::string_view name, auto& value, std::string_view help) {
       using type = std::remove_cvref_t<decltype(value)>;
       if (name.starts_with("augment.") && !std::exchange(preset, true))
-        s.bind("augment.preset", augment_preset, app_detail::preset_comment(augment_preset_names()));
+        s.bind("augment.preset", augment_preset, app_detail::preset_help(augment_preset_names()));
       if constexpr (std::is_same_v<type, extent3> || std::is_same_v<type, std::array<bool, 3>> ||
                     std::is_same_v<type, std::array<double, 3>>)
-        s.bind_reversed(std::string(name), value);
+        s.bind_reversed(std::string(name), value, std::string(help));
       else
-        s.bind(std::string(name), value);
+        s.bind(std::string(name), value, std::string(help));
     });
-    visit_prefetch_options(prefetch, [&](std::string_view name, auto& value) { s.bind(std::string(name), value); });
+    visit_prefetch_options(prefetch, [&](std::string_view name, auto& value, std::string_view help) {
+      s.bind(std::string(name), value, std::string(help));
+    });
   }
   void refuse_bad_patch() const {
     const auto stride = network.total_stride();
@@ -323,22 +333,6 @@ template <tensor_backend Backend>
   if (!file.empty()) raw.read_file(file);
   raw.read_overrides(overrides);
   return experiment::checked(std::move(raw), names);
-}
-
-/// All keys of an experiment file with their defaults, as TOML: those of every method and loss that the program knows.
-template <tensor_backend Backend>
-[[nodiscard]] std::string all_keys(const registry<Backend>& names) {
-  experiment e;
-  e.take_default_options(names);
-  settings keys = e.keys();
-  std::map<std::string, any_options> others;  // lives as long as `keys` shows them
-  for (const auto& name : names.method_names())
-    if (name != e.method.name) keys.bind_all("method." + name, others[name] = names.method_options_of(name));
-  visit_loss_choices(e.losses, [&](std::string_view key, const named_options& chosen) {
-    for (const auto& name : names.loss_names_of(key))
-      if (name != chosen.name) keys.bind_all("loss." + name, others["loss." + name] = names.loss_options_of(key, name));
-  });
-  return keys.resolved();
 }
 
 }  // namespace app

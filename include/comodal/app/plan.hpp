@@ -5,6 +5,7 @@
 #define COMODAL_APP_PLAN_HPP
 
 #include <comodal/app/experiment.hpp>
+#include <comodal/app/experiment_text.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/plan/fingerprint.hpp>
 #include <comodal/plan/memory_model.hpp>
@@ -40,27 +41,6 @@ struct plan_summary {
 }  // namespace app
 
 namespace app_detail {
-
-// A list of keys with the reason for each, as TOML.
-class planned_file {
- public:
-  explicit planned_file(const app::settings& keys) : m_keys(keys) {}
-
-  void add(const std::string& key, const std::string& why) {
-    const auto dot = key.rfind('.');
-    if (const std::string section = key.substr(0, dot); section != m_section) {
-      m_words += text("\n[", section, "]\n");
-      m_section = section;
-    }
-    if (!why.empty()) m_words += text("# ", why, "\n");
-    m_words += text(last_part(key), " = ", m_keys.shown(key), "\n");
-  }
-  [[nodiscard]] const std::string& words() const { return m_words; }
-
- private:
-  const app::settings& m_keys;
-  std::string m_section, m_words;
-};
 
 // A number for people: three digits.
 inline std::string rounded(double value) {
@@ -149,7 +129,7 @@ plan_summary plan(const plan_request& request, const registry<Backend>& names = 
 
   e.check(names);
   const auto keys = e.keys();
-  app_detail::planned_file file(keys);
+  app_detail::experiment_text file(keys);
   file.add("data.folder", "");
   experiment defaults;
   const auto default_keys = defaults.keys();

@@ -47,6 +47,8 @@ app::predict_summary predict_images(const app::predict_request& request, app::se
   predictions description{readable_name(request.model.string()), {}, plan.modalities, {}, plan.labels};
   for (const auto& more : request.also) description.model += ", " + readable_name(more.string());
   description.subsets = request.subsets;
+  description.calls = {app::provenance_now()};
+  description.models = segment.files();
   description.recipe = recipe_of(request, segment.checksums(), rules_of(request, segment));
   const prediction_folder folder(request.folder, description, ids, request.keep, watch);
   const auto order = output_names(plan.modalities);

@@ -146,13 +146,18 @@ struct written_case {
   bool uncertain = false;
 };
 
-// Writes one output on the grid of the case's images.
+// One output on the grid of the case's images, post-processed unless it is of a branch.
+inline label_volume mask_of(const case_output& result, const case_data& one, const model_plan& plan,
+                            const std::vector<postprocessing_rule>& rules) {
+  label_volume mask = restore(result.labels, one.preparation);
+  if (!result.name.starts_with("branch ")) postprocess(mask, rules, plan.labels, plan.region_order);
+  return mask;
+}
+
 inline void write_output(const std::filesystem::path& place, const case_output& result, const case_data& one,
                          const model_plan& plan, const std::vector<postprocessing_rule>& rules) {
   make_folder(place);
-  label_volume mask = restore(result.labels, one.preparation);
-  if (!result.name.starts_with("branch ")) postprocess(mask, rules, plan.labels, plan.region_order);
-  write_nifti_labels(place / (one.id + ".nii.gz"), mask, one.header);
+  write_nifti_labels(place / (one.id + ".nii.gz"), mask_of(result, one, plan, rules), one.header);
 }
 
 inline void write_map(const std::filesystem::path& place, const image_volume& map, const case_data& one) {

@@ -77,7 +77,8 @@ class prediction_folder {
     }
     refuse_foreign_folder(m_folder, places);
     make_folder(m_folder);
-    while (!(m_alive.emplace(m_folder / ".predict.lock").taken() ? begin_alone(fresh, ids, keep, watch) : join())) {
+    while (
+        !(m_alive.emplace(m_folder / ".predict.lock").taken() ? begin_alone(fresh, ids, keep, watch) : join(fresh))) {
     }
     if (!m_alive->works())
       watch.warn(
@@ -124,10 +125,14 @@ class prediction_folder {
   void record(const case_files& files, const std::vector<std::string>& outputs, bool uncertain,
               const std::vector<std::string>& order) const {
     const std::string& id = files.id;
+    std::map<std::string, std::string> sums;
+    for (const image_source& image : files.images)
+      if (!image.path.empty()) sums[readable_name(image.path.filename().string())] = sha256_of_file(image.path);
     change([&](predictions& now) {
       forget(now, id);
       insert(now.cases, readable_name(id));
       now.images[readable_name(id)] = stamp_of(files);
+      now.inputs[readable_name(id)] = std::move(sums);
       if (uncertain) insert(now.uncertainty, readable_name(id));
       for (const auto& one : outputs)
         if (std::find(now.outputs.begin(), now.outputs.end(), one) == now.outputs.end()) now.outputs.push_back(one);
@@ -154,6 +159,7 @@ class prediction_folder {
     std::erase(now.uncertainty, readable_name(id));
     now.failed.erase(readable_name(id));
     now.images.erase(readable_name(id));
+    now.inputs.erase(readable_name(id));
   }
   [[nodiscard]] std::optional<predictions> read() const {
     if (!std::filesystem::exists(m_folder / "predictions.json")) return std::nullopt;
@@ -184,6 +190,7 @@ class prediction_folder {
         watch.warn(text(m_folder.string(), ": masks of ", earlier->cases.size(),
                         " cases are of another model or other options and no longer count"));
       predictions now = same ? *earlier : fresh;
+      if (same) now.calls.insert(now.calls.end(), fresh.calls.begin(), fresh.calls.end());
       if (!keep)
         for (const auto& id : ids) forget(now, id);
       write_predictions(m_folder, now);
@@ -192,11 +199,15 @@ class prediction_folder {
     return true;
   }
   // Others are at work. @return false if the last of them has just ended and left another recipe
-  bool join() {
+  bool join(const predictions& fresh) {
     m_alive->wait(file_lock::kind::shared);
     {
       const auto mine = turn();
-      if (const auto now = read(); now && now->recipe == m_recipe) return true;
+      if (auto now = read(); now && now->recipe == m_recipe) {
+        now->calls.insert(now->calls.end(), fresh.calls.begin(), fresh.calls.end());
+        write_predictions(m_folder, *now);
+        return true;
+      }
     }
     m_alive.reset();
     if (!file_lock(m_folder / ".predict.lock").taken())

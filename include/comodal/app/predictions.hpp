@@ -4,6 +4,7 @@
 #ifndef COMODAL_APP_PREDICTIONS_HPP
 #define COMODAL_APP_PREDICTIONS_HPP
 
+#include <comodal/app/provenance.hpp>
 #include <comodal/core/readable_name.hpp>
 #include <comodal/data/cohort_json.hpp>
 #include <comodal/data/load_case.hpp>
@@ -35,6 +36,9 @@ struct predictions {
   std::string recipe = {};                         // everything that decides the bytes of a mask
   std::map<std::string, std::string> failed = {};  // cases that could not be segmented, and why
   std::map<std::string, std::string> images = {};  // of finished cases, what their images were: `stamp_of`
+  std::vector<app::provenance> calls = {};         // of `predict` that wrote here
+  std::map<std::string, std::string> models = {};  // SHA-256 by file
+  std::map<std::string, std::map<std::string, std::string>> inputs = {};  // of finished cases, the same of their images
 };
 
 /// The most modalities that all sets are asked for of: 255 sets.
@@ -88,6 +92,10 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
                                      {"failed", nlohmann::ordered_json::object()}};
   for (const auto& [id, reason] : of.failed) description["failed"][id] = reason;
   description["images"] = of.images;
+  description["provenance"] = nlohmann::ordered_json::array();
+  for (const auto& call : of.calls) description["provenance"].push_back(to_json(call));
+  description["models"] = of.models;
+  description["inputs"] = of.inputs;
   description["labels"] = label_classes_to_json(of.labels);
   constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;  // names of modalities come from anywhere
   write_text(folder / "predictions.json", description.dump(2, ' ', false, replace) + "\n");
@@ -111,6 +119,10 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
     if (j.contains("recipe")) d.recipe = json_value<std::string>(j, "recipe", what);
     if (j.contains("images"))
       for (const auto& one : j["images"].items()) d.images[one.key()] = json_value<std::string>(one.value(), "images");
+    if (j.contains("provenance"))
+      for (const auto& call : j["provenance"]) d.calls.push_back(provenance_from(call));
+    if (j.contains("models")) j["models"].get_to(d.models);
+    if (j.contains("inputs")) j["inputs"].get_to(d.inputs);
     if (j.contains("failed"))
       for (const auto& one : j["failed"].items())
         d.failed[one.key()] = json_value<std::string>(one.value(), "a reason");

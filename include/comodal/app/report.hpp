@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The verb `report`: one HTML file with curves, tables and pictures of runs.
+/// The verb `report`: one HTML file with scores, curves and pictures of runs.
 #ifndef COMODAL_APP_REPORT_HPP
 #define COMODAL_APP_REPORT_HPP
 
 #include <comodal/app/evaluate.hpp>
-#include <comodal/app/images_to_predict.hpp>
 #include <comodal/app/observer.hpp>
-#include <comodal/report/curves.hpp>
+#include <comodal/app/report_cases.hpp>
+#include <comodal/app/report_curves.hpp>
+#include <comodal/app/report_facts.hpp>
+#include <comodal/report/dots.hpp>
 #include <comodal/report/html.hpp>
 
 #include <algorithm>
@@ -30,100 +32,91 @@ struct report_request {
   score_options options = {};
   std::filesystem::path dataset = {};  // dataset.json that names the classes of foreign masks
   bool common = false;                 // score only the cases of which every run has a mask
+  bool still = false;                  // still pictures alone: a smaller file without a script
 };
 
 }  // namespace app
 
 namespace app_detail {
 
-// The curves of a log: every series of it that is named.
-inline curve_plot plot_of(const std::vector<series>& log, const std::string& title, const std::string& y,
-                          const std::vector<std::string>& names, index smoothing = 0) {
-  curve_plot plot{title, "step", y, {}, false, smoothing};
-  for (const auto& one : log)
-    if (std::find(names.begin(), names.end(), one.name) != names.end()) plot.curves.push_back(one);
-  return plot;
-}
-
 // Where the masks of a run are; somebody's folder of masks is one itself.
 inline std::filesystem::path masks_of_run(const std::filesystem::path& run) {
   return std::filesystem::is_directory(run / "predictions") ? run / "predictions" : run;
 }
 
-inline void add_curves(html_report& html, const std::filesystem::path& run) {
-  if (!std::filesystem::exists(run / "log.jsonl")) return;
-  const auto log = read_json_lines(run / "log.jsonl", "step");
-  const auto add = [&](const curve_plot& plot) {
-    if (!plot.curves.empty()) html.curve(draw_curves(plot));
-  };
-  // Whatever a method calls its losses: everything in the log that is nothing else.
-  std::vector<std::string> losses;
-  for (const auto& one : log)
-    if (one.name.find('.') == std::string::npos && one.name != "rate" && one.name != "gradient_norm")
-      losses.push_back(one.name);
-  add(plot_of(log, "Losses (bold: running mean of 9 logged steps)", "loss", losses, 9));
-  auto reliability = plot_of(log, "Soft Dice on labelled training crops (running mean)", "soft Dice", {});
-  for (const auto& one : log)
-    if (one.name.rfind("reliability.", 0) == 0) reliability.curves.push_back({one.name.substr(12), one.x, one.y});
-  add(reliability);
-  add(plot_of(log, "Dice on validation cases", "Dice", {"validation.dice"}));
-  add(plot_of(log, "Learning rate", "rate", {"rate"}));
+// What the words of tables of scores mean.
+[[nodiscard]] inline std::string reading_of_scores(const score_options& options) {
+  return text(
+      "Higher Dice, IoU and surface Dice are better, and lower distances. Missed: the prediction alone is empty; false "
+      "alarm: the truth alone is. ",
+      describe_conventions(options), ".");
 }
 
-// How many modalities the images of a folder have, by their numbers.
-inline std::size_t image_modalities(const std::filesystem::path& images) {
-  std::size_t count = 0;
-  for (const auto& file : visible_entries(images)) {
-    const std::string name = file.filename().string(), id = case_of_image(file);
-    if (!id.empty()) count = std::max(count, static_cast<std::size_t>(std::stoul(name.substr(id.size() + 1, 4))) + 1);
+// The rows of the output that stands in the first row.
+[[nodiscard]] inline text_table first_output(const text_table& all, std::size_t column) {
+  text_table out{all.header, {}};
+  for (const auto& row : all.rows)
+    if (row[column] == all.rows[0][column]) out.rows.push_back(row);
+  return out;
+}
+
+// A table of the first output, and one of all outputs, folded, where there are others.
+inline void add_outputs(html_report& html, const text_table& all, std::size_t column, const std::string& caption) {
+  const text_table first = first_output(all, column);
+  html.table(first, caption);
+  if (first.rows.size() < all.rows.size()) html.table(all, caption + ": all outputs", true);
+}
+
+// The scores of a run: by output and class, and case by case, folded.
+inline void add_scores(html_report& html, const method_scores& method, const score_options& options) {
+  add_outputs(html, summary_table(method.scores, options), 0,
+              text("Scores of ", method.name, ", mean ± standard deviation over cases"));
+  text_table cases = case_table(method.scores, options);
+  for (std::size_t r = 0; r < cases.rows.size(); ++r) {
+    const case_score& s = method.scores[r];
+    const double shown[] = {s.dice, s.iou, s.hd95, s.assd, s.surface_dice, s.predicted_volume, s.reference_volume};
+    for (std::size_t c = 0; c < 7; ++c) cases.rows[r][3 + c] = detail::fixed(shown[c], c < 2 || c == 4 ? 4 : 2);
   }
-  return count;
+  html.table(cases, text("All ", method.scores.size(), " scores of ", method.name, ", case by case"), true);
+  html.reading(reading_of_scores(options));
 }
 
-inline void add_pictures(html_report& html, const mask_folder& masks, const app::report_request& request,
-                         const std::set<std::string>& common) {
-  predictions d = masks.about;
-  for (std::size_t m = d.modalities.size(); !masks.by_predict && m < image_modalities(request.images); ++m)
-    d.modalities.push_back(modality_number(m));  // nobody says what it is called
-  const std::string ending = volume_ending(request.images);
-  const auto truths = masks_of(request.labels);
-  int drawn = 0;
-  for (const auto& [id, file] : masks.masks("fused")) {
-    if (!truths.contains(id) || (request.common && !common.contains(id))) continue;
-    if (drawn++ == request.cases) break;
-    std::vector<image_volume> images(d.modalities.size());
-    overlay_case one;
-    one.case_id = id;
-    for (std::size_t m = 0; m < d.modalities.size(); ++m) {
-      const std::filesystem::path image = request.images / (id + "_" + modality_number(m) + ending);
-      const bool there = std::filesystem::exists(image);
-      if (there) images[m] = read_nifti(image);
-      one.images.push_back({d.modalities[m], there ? &images[m] : nullptr});
-    }
-    auto prediction = read_nifti_labels(file), truth = read_nifti_labels(truths.at(id));
-    leave_out(prediction, truth, masks.ignored);
-    one.truth = &truth;
-    one.prediction = &prediction;
-    one.classes = d.labels;
-    overlay_options options;
-    options.slices = 1;
-    for (const auto& figure : draw_overlay(one, options)) html.overlay(figure);
+// Methods side by side, and how far the others are from the first.
+inline void add_comparison(html_report& html, const std::vector<method_scores>& methods, const score_options& options) {
+  html.heading("Comparison");
+  add_outputs(html, comparison_table(methods, options), 1,
+              "Dice and HD95 of each method, mean ± standard deviation over cases");
+  html.reading(reading_of_scores(options));
+  const auto differences = paired_differences(methods);
+  if (!differences.empty()) {
+    html.table(paired_table(differences), text("Differences from ", methods[0].name));
+    html.reading(text("Method minus ", methods[0].name, ": ", describe_differences(),
+                      ". An interval without 0 and a small p say that the difference is more than chance between these "
+                      "cases. They say nothing of other training seeds."));
   }
+  html.curves({draw_dice_dots(methods)});
 }
 
-// The settings of a run, line by line.
-inline void add_settings(html_report& html, const std::filesystem::path& run) {
-  if (!std::filesystem::exists(run / "experiment.toml")) return;
-  text_table settings{{"experiment.toml"}, {}};
-  std::string line;
-  for (const unsigned char c : read_file(run / "experiment.toml"))
-    if (c == '\n') {
-      settings.rows.push_back({line});
-      line.clear();
-    } else {
-      line += static_cast<char>(c);
-    }
-  html.table(settings, "All settings of this run");
+// The pictures of the chosen cases. @returns what was left out, in words
+inline std::vector<std::string> add_cases(html_report& html, const std::vector<mask_folder>& folders,
+                                          const std::vector<method_scores>& methods,
+                                          const app::report_request& request) {
+  const auto chosen = choose_cases(methods, static_cast<std::size_t>(request.cases));
+  if (chosen.empty()) return {};
+  html.heading("Cases");
+  html.reading(text("Cases are chosen by their mean Dice over classes",
+                    methods.size() > 1 ? " and methods, and are the same for all methods" : "",
+                    ". Slices are chosen by the truth alone. ", display_convention));
+  std::vector<std::string> names;
+  for (const auto& method : methods) names.push_back(method.name);
+  case_reader reader(folders, names, request.images, request.labels);
+  for (std::size_t c = 0; c < chosen.size(); ++c) {
+    const auto number = static_cast<index>(c + 1);
+    html.content(text("case-", number),
+                 text("Case ", readable_name(chosen[c].case_id), chosen[c].mark.empty() ? "" : ", " + chosen[c].mark));
+    html.markup(case_section(reader.read(chosen[c]), number, {.scroll = !request.still}));
+  }
+  return reader.warnings;
 }
 
 }  // namespace app_detail
@@ -139,11 +132,10 @@ inline void report(const report_request& request, const observer& watch = {}) {
   if (request.file.extension() != ".html" && request.file.extension() != ".htm")
     throw config_error(text("report: '", request.file.string(), "': expected a file that ends in .html"));
   refuse_foreign_output(request.file, html_report::first_words, "report");  // said before the work
-  html_report html(request.title);
-  std::vector<std::string> warnings;  // stand in the report, too: who reads it did not see the terminal
+  html_report html(request.title, app_detail::head_of_report());
   observer told = watch;
-  told.warning = [&](const std::string& words) {
-    warnings.push_back(words);
+  told.warning = [&](const std::string& words) {  // stands in the report, too: who reads it did not see the terminal
+    html.warning(readable_name(words));
     watch.warn(words);
   };
   std::vector<method_scores> methods;
@@ -159,23 +151,25 @@ inline void report(const report_request& request, const observer& watch = {}) {
     methods.push_back({names[r], app_detail::score_folder(masks[r], request.labels, request.options, false, told,
                                                           request.common ? &common : nullptr)});
   app_detail::warn_of_other_cases(methods, told);
-  for (const auto& words : warnings) html.paragraph("Warning: " + readable_name(words));
   if (methods.size() > 1) {
-    html.heading("Comparison");
-    html.table(comparison_table(methods, request.options));
-    html.paragraph(describe_conventions(request.options) + ".");
+    app_detail::add_comparison(html, methods, request.options);
+  } else {
+    html.heading("Scores");
+    app_detail::add_scores(html, methods[0], request.options);
+    html.curves({draw_dice_dots(methods)});
   }
+  for (const auto& words : app_detail::add_cases(html, masks, methods, request)) told.warn(words);
   for (std::size_t r = 0; r < request.runs.size(); ++r) {
-    const auto& run = request.runs[r];
-    html.heading(methods[r].name);
-    html.scores(methods[r].scores, request.options);
-    app_detail::add_curves(html, run);
-    app_detail::add_pictures(html, masks[r], request, common);
-    app_detail::add_settings(html, run);
+    html.heading("Run " + methods[r].name);
+    html.facts(app_detail::facts_of_run(request.runs[r]));
+    html.facts(app_detail::facts_of(masks[r]));
+    if (methods.size() > 1) app_detail::add_scores(html, methods[r], request.options);
+    html.curves(app_detail::curves_of_run(request.runs[r], masks[r].about.modalities));
+    if (const std::string settings = app_detail::settings_of(request.runs[r]); !settings.empty())
+      html.listing("All settings of this run (experiment.toml)", settings);
     watch.show({"run", 0, static_cast<index>(r + 1), static_cast<index>(request.runs.size())});
   }
   html.write(request.file);
-  for (const auto& warning : html.warnings()) watch.warn(warning);
 }
 
 }  // namespace app

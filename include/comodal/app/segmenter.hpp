@@ -5,6 +5,8 @@
 #define COMODAL_APP_SEGMENTER_HPP
 
 #include <comodal/app/registry.hpp>
+#include <comodal/core/readable_name.hpp>
+#include <comodal/data/sha256.hpp>
 #include <comodal/infer/predict_case.hpp>
 #include <comodal/model/model_file.hpp>
 
@@ -12,6 +14,7 @@
 #include <cstddef>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -63,6 +66,8 @@ class segmenter {
   }
   /// Check sums of the model files, but for what they ask for behind the network (`weights_checksum`).
   [[nodiscard]] const std::vector<std::string>& checksums() const { return m_checksums; }
+  /// SHA-256 of the model files, by their names.
+  [[nodiscard]] const std::map<std::string, std::string>& files() const { return m_files; }
   /// The rules that most of the models have.
   [[nodiscard]] std::vector<postprocessing_rule> postprocess() const {
     std::vector<std::vector<postprocessing_rule>> rules;
@@ -118,6 +123,7 @@ class segmenter {
       throw io_error(text(file.string(), ": ", failure.what()));
     }
     m_checksums.push_back(weights_checksum(std::move(content)));
+    m_files[readable_name(file.string())] = sha256_of_file(file);
     std::size_t number = 0;
     while (number < m_preparations.size() && !same_statistics(m_preparations[number].ct, plan.prepare.ct)) ++number;
     if (number == m_preparations.size()) m_preparations.push_back(plan.prepare);
@@ -171,6 +177,7 @@ class segmenter {
   std::vector<member> m_members;
   std::vector<prepare_options> m_preparations;
   std::vector<std::string> m_checksums;
+  std::map<std::string, std::string> m_files;
 };
 
 }  // namespace app

@@ -176,20 +176,20 @@ class settings_error : public config_error {
 class settings {
  public:
   /// Binds a key ("train.steps", or "seed" at the top) to an option, which must outlive this.
-  /// @param comment stands behind the value wherever it is shown
+  /// @param help says what it is wherever it is shown
   template <class T>
-  void bind(const std::string& key, T& option, std::string comment = {}) {
+  void bind(const std::string& key, T& option, std::string help = {}) {
     add(key, {[key, &option](const toml::value& value, const std::string& where) {
                 T read = option;
                 if (!app_detail::read_value(value, read))
                   throw config_error(text(where, ": ", key, " is not ", app_detail::kind_of<T>()));
                 option = std::move(read);
               },
-              [&option] { return app_detail::show_value(option); }, std::move(comment)});
+              [&option] { return app_detail::show_value(option); }, std::move(help)});
   }
   /// Binds a triple that is kept as (D, H, W) and written as (i, j, k), the order of NIfTI's axes.
   template <class T>
-  void bind_reversed(const std::string& key, T& option) {
+  void bind_reversed(const std::string& key, T& option, std::string help = {}) {
     add(key, {[key, &option](const toml::value& value, const std::string& where) {
                 T read = option;
                 if (!app_detail::read_value(value, read))
@@ -202,12 +202,12 @@ class settings {
                 std::reverse(shown.begin(), shown.end());
                 return app_detail::show_value(shown);
               },
-              {}});
+              std::move(help)});
   }
   /// Binds every value of a struct of options, below the keys `prefix`.
   void bind_all(const std::string& prefix, any_options& options) {
-    options.visit([&](std::string_view key, option_pointer value) {
-      std::visit([&](auto* place) { bind(text(prefix, ".", key), *place); }, value);
+    options.visit([&](std::string_view key, option_pointer value, std::string_view help) {
+      std::visit([&](auto* place) { bind(text(prefix, ".", key), *place, std::string(help)); }, value);
     });
   }
   /// Keys below `prefix` are refused with `sentence`, unless they are bound.
@@ -229,14 +229,18 @@ class settings {
     if (!lines.empty()) throw settings_error(lines, std::move(refused));
   }
 
-  /// The whole experiment as TOML, every key with its value.
+  /// The whole experiment as TOML, every key with its value and what it is.
   [[nodiscard]] std::string resolved() const {
     std::string top, sections, current;
     for (const std::string& key : m_order) {
       const auto dot = key.rfind('.');
       const bound& option = m_keys.at(key);
-      const std::string comment = option.comment.empty() ? "" : "  # " + option.comment,
-                        line = text(app_detail::last_part(key), " = ", option.show(), comment, "\n");
+      std::string line = text(app_detail::last_part(key), " = ", option.show());
+      if (constexpr std::size_t column = 28; !option.help.empty()) {
+        line.resize(std::max(line.size(), column), ' ');
+        line += "  # " + option.help;
+      }
+      line += '\n';
       if (dot == std::string::npos) {
         top += line;
         continue;
@@ -247,6 +251,10 @@ class settings {
     return top + sections;
   }
 
+  /// All keys, in the order in which they were bound.
+  [[nodiscard]] const std::vector<std::string>& names() const { return m_order; }
+  /// What a key is; empty if nobody said it. @throws std::out_of_range for a key that is not bound
+  [[nodiscard]] const std::string& help(const std::string& key) const { return m_keys.at(key).help; }
   /// The value of a key as TOML. @throws std::out_of_range for a key that is not bound
   [[nodiscard]] std::string shown(const std::string& key) const { return m_keys.at(key).show(); }
 
@@ -270,7 +278,7 @@ class settings {
   struct bound {
     std::function<void(const toml::value&, const std::string&)> set;
     std::function<std::string()> show;
-    std::string comment;
+    std::string help;
   };
 
   void add(const std::string& key, bound option) {

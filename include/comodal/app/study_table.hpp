@@ -200,13 +200,14 @@ inline void add_cells(html_report& html, const app::study& s, const std::vector<
         table.rows.push_back({s.variants[cell.variant].name, s.label_sets[cell.labels].name, text(cell.seed),
                               summary.region.name, dice_cell(summary.dice),
                               detail::mean_and_deviation(summary.hd95, 1)});
-  html.table(table, "Cell by cell: fused output, mean and standard deviation over cases");
+  html.table(table, "Cell by cell: fused output, mean and standard deviation over cases", true);
 }
 
 // The curve `name` of the logs of each label set's first seed, one per variant.
 inline void add_study_curves(html_report& html, const app::study& s, const std::vector<app::finished_cell>& cells,
                              const std::filesystem::path& folder, const std::string& name, curve_plot plot) {
   const std::string title = plot.title;
+  std::vector<curve_figure> figures;
   for (std::size_t l = 0; l < s.label_sets.size(); ++l) {
     plot.curves.clear();
     for (const auto& cell : cells) {
@@ -218,8 +219,9 @@ inline void add_study_curves(html_report& html, const app::study& s, const std::
     if (plot.curves.empty()) continue;
     const std::string set = s.label_sets[l].name.empty() ? "" : ", " + s.label_sets[l].name;
     plot.title = text(title, set, ", seed ", s.options.seeds[0]);
-    html.curve(draw_curves(plot));
+    figures.push_back(draw_curves(plot));
   }
+  html.curves(figures);
 }
 
 }  // namespace app_detail
@@ -231,13 +233,17 @@ inline void write_study_tables(const study& s, const std::filesystem::path& fold
                                const std::vector<finished_cell>& cells) {
   write_text(folder / "table.md", study_markdown(s, rows));
   write_text(folder / "results.json", study_json(s, rows, cells));
-  html_report html(s.file.stem().string());
-  html.table(study_table(s, rows));
-  for (const auto& note : study_notes(s, rows)) html.paragraph(note);
+  html_report html(s.file.stem().string(), app_detail::head_of_report());
+  html.heading("Results");
+  html.table(study_table(s, rows), "A row per variant and label set");
+  for (const auto& note : study_notes(s, rows)) html.reading(note);
   app_detail::add_cells(html, s, cells);
+  html.heading("Curves");
   app_detail::add_study_curves(html, s, cells, folder, "validation.dice",
-                               {"Dice on validation cases", "step", "Dice", {}, false, 0});
-  app_detail::add_study_curves(html, s, cells, folder, "loss", {"Loss", "step", "loss", {}, false, 9});
+                               {"Dice on validation cases", "step", "Dice (0 to 1)", {}});
+  app_detail::add_study_curves(
+      html, s, cells, folder, "loss",
+      {"Loss", "step", "loss", {}, false, app_detail::smoothed_steps, app_detail::smoothing_note()});
   html.write(folder / "report.html");
 }
 

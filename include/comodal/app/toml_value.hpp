@@ -132,7 +132,15 @@ template <class T>
     if (is_text) out = value.as_string().str;
     return is_text;
   } else {
-    if (!value.is_array()) return false;
+    if (!value.is_array()) {  // one entry is a list of one, but for lists of lists
+      if constexpr (is_vector<T>::value && !is_vector<typename T::value_type>::value) {
+        typename T::value_type entry{};
+        if (!read_value(value, entry)) return false;
+        out = {entry};
+        return true;
+      }
+      return false;
+    }
     const auto& list = value.as_array();
     if constexpr (is_array<T>::value) {
       if (list.size() != std::tuple_size_v<T>) return false;
@@ -141,7 +149,8 @@ template <class T>
     } else {
       out.clear();
       for (const auto& entry : list)
-        if (!read_value(entry, out.emplace_back())) return false;
+        if ((is_vector<typename T::value_type>::value && !entry.is_array()) || !read_value(entry, out.emplace_back()))
+          return false;
     }
     return true;
   }
@@ -180,11 +189,12 @@ template <class T>
   }
 }
 
-// A word of a command line as TOML has it, or else the word itself.
+// A word of a command line as TOML has it, or a list of numbers such as 96,96,32, or else the word itself.
 [[nodiscard]] inline toml::value parse_word(const std::string& word) {
   if (nesting_of(word) > deepest_nesting || first_bad_byte(word) != std::string::npos) return toml::value(word);
+  const bool numbers = word.find(',') != std::string::npos && word.find_first_not_of("0123456789.,-+eE") == word.npos;
   try {
-    std::istringstream in("x = " + word + "\n");
+    std::istringstream in(numbers ? "x = [" + word + "]\n" : "x = " + word + "\n");
     return toml::parse(in, "command line").at("x");
   } catch (const std::exception&) {
     return toml::value(word);

@@ -7,6 +7,8 @@
 #include <comodal/app/begin_with.hpp>
 #include <comodal/app/experiment.hpp>
 #include <comodal/app/observer.hpp>
+#include <comodal/app/provenance.hpp>
+#include <comodal/app/run_settings.hpp>
 #include <comodal/app/training_cases.hpp>
 #include <comodal/app/validation.hpp>
 #include <comodal/core/file_lock.hpp>
@@ -38,35 +40,6 @@ struct train_summary {
 }  // namespace app
 
 namespace app_detail {
-
-// Keys that decide no byte of a run: where files are, how it computes, and how often it reports.
-[[nodiscard]] inline std::set<std::string> free_to_differ() {
-  return {"data.folder",          "data.splits",    "data.cache",      "compute.threads",
-          "prefetch.threads",     "prefetch.depth", "train.log_every", "train.checkpoint_every",
-          "train.validate_every", "train.replay",   "train.init"};
-}
-
-// What a run was begun with decides its bytes: a resumed one takes the same, but for where files are and how often it
-// reports. `fitted`: whether model.checkpointed is known, which a budget of memory chooses when the cases have been
-// read.
-template <tensor_backend Backend>
-void refuse_other_settings(const app::settings& now, const std::filesystem::path& file, bool fitted,
-                           const registry<Backend>& names) {
-  app::raw_settings raw;
-  raw.read_file(file);
-  std::set<std::string> options;  // of the method, for a run of 0.1.0
-  const app::experiment otherwise;
-  any_options defaults = names.method_options_of(raw.text_of("method.name", otherwise.method.name));
-  defaults.visit([&](std::string_view key, option_pointer) { options.emplace(key); });
-  raw.translate_renamed(options);
-  auto begun = app::experiment::from(raw, names);
-  std::set<std::string> free = free_to_differ();
-  if (!fitted) free.insert("model.checkpointed");
-  const auto [here, there] = now.first_difference(begun.keys(), free);
-  if (!here.empty())
-    throw config_error(text(file.string(), ": the run was begun with ", there, ", now it would be ", here,
-                            "; take the same settings, or name a new folder"));
-}
 
 // One run: what it is made of, in the order in which it is made.
 template <tensor_backend Backend>
@@ -141,6 +114,8 @@ class training {
     comodal::trainer<Backend> trainer(*method, m_e.optimiser, maker, m_e.prefetch, m_e.train, plan, m_folder, m_names,
                                       m_processes);
     trainer.cases = cases.checksums();
+    trainer.about[model_provenance_key] =
+        provenance_of_model(m_e.keys(), m_cohort.labelled.size(), m_cohort.unlabelled.size(), trainer.cases);
     set_functions(trainer, *method, cases, plan);
     if (resume && train_detail::has_checkpoint(trainer.checkpoint_file())) {
       if (const std::string words = trainer.resume(trainer.checkpoint_file()); !words.empty()) m_watch.warn(words);
@@ -148,11 +123,16 @@ class training {
       if (m_begun) m_watch.warn(text(m_folder.string(), ": has no checkpoint; the run begins anew"));
       begin_with(m_e.init, *method, plan, m_names, m_watch);
     }
-    if (m_processes.writes()) write_text(settings_file(), m_e.keys().resolved());
+    std::optional<run_record> record;
+    if (m_processes.writes()) {
+      write_text(settings_file(), m_e.keys().resolved());
+      record.emplace(m_folder, trainer.step());
+    }
     m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ", host_threads(), " threads, ",
                       m_e.train.steps, " steps",
                       trainer.step() == 0 ? "" : text(", continued behind ", trainer.step())));
     const auto result = trainer.run([&] { return m_watch.stops(); });
+    if (record) record->end(result.steps_done, result.seconds, result.finished);
     return {result, trainer.trained_count(), m_context.pool().statistics().peak, true};
   }
 

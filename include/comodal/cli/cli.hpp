@@ -7,7 +7,9 @@
 #include <comodal/cli/benchmark.hpp>
 #include <comodal/cli/command_line.hpp>
 #include <comodal/cli/commands.hpp>
+#include <comodal/cli/completion.hpp>
 #include <comodal/cli/console.hpp>
+#include <comodal/cli/examples.hpp>
 #include <comodal/cli/experiment.hpp>
 #include <comodal/cli/info.hpp>
 #include <comodal/cli/measurement.hpp>

@@ -5,6 +5,8 @@
 #define COMODAL_CLI_COMMAND_LINE_HPP
 
 #include <comodal/cli/commands.hpp>
+#include <comodal/cli/completion.hpp>
+#include <comodal/cli/examples.hpp>
 #include <comodal/cli/run.hpp>
 #include <comodal/cli/validators.hpp>
 #include <comodal/cli/verb_options.hpp>
@@ -21,7 +23,6 @@
 #include <iostream>
 #include <optional>
 #include <string>
-#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -36,11 +37,14 @@ class command_line {
   explicit command_line(const registry<Backend>& names) : m_names(names) {
     m_app.require_subcommand(1);
     m_app.set_version_flag("--version", COMODAL_VERSION);
+    m_app.footer(usual_order);
     m_app.option_defaults()->always_capture_default();
     add_phantom();
     add_check();
     add_import();
+    add_init();
     add_plan();
+    add_keys();
     add_prepare();
     add_train();
     add_experiment();
@@ -52,12 +56,14 @@ class command_line {
     add_report();
     add_benchmark();
     add_info();
+    add_completion();
     refuse_empty_names();
   }
 
   /// @return the exit status
   int run(int argc, char** argv) {
     if (argc > 0) m_experiment.program = argv[0];
+    if (argc > 0) m_app.name(std::filesystem::path(argv[0]).filename().string());
     int status = 2;
     try {
       m_app.parse(argc, argv);
@@ -80,6 +86,7 @@ class command_line {
       std::optional<runtime> scope;  // other commands need no device
       if (computes == needs::runtime) scope.emplace(0, m_device);
       use_host_threads(0);
+      cli::console_is_quiet() = m_quiet;
       return call();
     }
     return 2;
@@ -121,61 +128,93 @@ class command_line {
     CLI::App* words = m_app.add_subcommand(name, help);
     if (computes == needs::runtime)
       words->add_option("--device", m_device, "number of the GPU to compute on, from 0 on")->check(number(0, 1023));
+    words->footer(example_of(name));
     m_commands.push_back({words, computes, [words, call = std::move(call)] { return call(*words); }});
     return words;
+  }
+
+  // For verbs that take a while.
+  void add_quiet(CLI::App& c) {
+    c.add_flag("--quiet", m_quiet, "print no progress and no notes; warnings and errors stay");
+  }
+  // A footer that is made when it is shown.
+  static void add_footer(CLI::App& c, std::function<std::string()> words) {
+    c.footer([example = example_of(c.get_name()), words = std::move(words)] { return example + "\n\n" + words(); });
+  }
+  // For verbs that take an experiment file.
+  static void add_keys_footer(CLI::App& c) {
+    c.allow_extras();
+    add_footer(c,
+               [] { return std::string("Every key can be set by --SECTION.KEY VALUE; `comodal keys` lists them."); });
   }
 
   void add_phantom() {
     auto* c = add("phantom", "make a cohort of synthetic heads in nnU-Net raw layout", needs::nothing,
                   [this](CLI::App& at) { return cli::phantom(m_phantom, at.remaining()); });
-    c->add_option("folder", m_phantom.folder, "folder to write; new or empty")->required();
-    c->add_option("--config", m_phantom.config, "TOML file with a table [phantom]");
-    c->add_option("--seed", m_phantom.seed, "decides every case")->check(whole_number());
-    c->add_flag("--easy", m_phantom.easy, "less noise, fewer distractors");
-    c->add_flag("--hard", m_phantom.hard, "more noise, more distractors");
-    c->add_flag("--copies", m_phantom.copies, "control: all modalities are the same image");
+    cli::add_options(*c, m_phantom);
     c->allow_extras();
-    c->footer(
-        [] { return "Every number can be set by --phantom.KEY VALUE. Keys and defaults:\n\n" + cli::phantom_keys(); });
+    add_footer(*c, [] {
+      return "Every number can be set by --phantom.KEY VALUE. Keys and defaults:\n\n" + cli::phantom_keys();
+    });
   }
   void add_check() {
     auto* c = add("check", "describe a data set, read every file of it and report every fault", needs::nothing,
                   [this](CLI::App&) { return cli::check(m_check, m_names.readers); });
-    c->add_option("folder", m_check.folder, "folder of a data set, such as an nnU-Net raw folder, or a list of files")
-        ->required();
-    c->add_option("--resample-to", m_check.resample_to, "the modality whose grid the others are resampled to");
-    add_layout(*c, m_check.layout);
+    cli::add_options(*c, m_check);
   }
   void add_import() {
     auto* c = add("import", "write an nnU-Net raw folder of links to a data set of another layout", needs::nothing,
                   [this](CLI::App&) { return cli::import_data(m_import, m_names.readers); });
-    c->add_option("source", m_import.source, "folder of a data set, or a list of files")->required();
-    c->add_option("folder", m_import.folder, "folder to write; new or empty")->required();
-    add_layout(*c, m_import.layout);
+    cli::add_options(*c, m_import);
+  }
+  void add_init() {
+    auto* c = add("init", "write a first experiment file, with a comment per key", needs::nothing,
+                  [this](CLI::App&) { return cli::init(m_init, m_names); });
+    c->add_option("file", m_init.file, "TOML file to write; a new one")->required();
+    c->add_option("--data", m_init.data, "folder of a data set, or a list of files (data.folder)");
+    c->add_option("--method", m_init.method, "name of a method (method.name)");
+  }
+  void add_keys() {
+    auto* c = add("keys", "list the keys of an experiment file, with defaults and meanings", needs::nothing,
+                  [this](CLI::App&) { return cli::keys(m_key, m_markdown, m_names); });
+    c->add_option("word", m_key, "list the keys that have it in their names; without it, all");
+    c->add_flag("--markdown", m_markdown, "as docs/reference/keys.md");
+  }
+  void add_completion() {
+    auto* c = add("completion", "print a script that completes this command line in bash or zsh", needs::nothing,
+                  [this](CLI::App&) {
+                    std::printf("%s", cli::completion(m_shell, completed()).c_str());
+                    return 0;
+                  });
+    c->add_option("shell", m_shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
+  }
+  [[nodiscard]] cli::completed_words completed() const {
+    cli::completed_words all{m_app.get_name(), {}, {}, m_names.method_names()};
+    for (const auto& one : m_commands) {
+      cli::completed_words::verb verb{{one.words->get_name(), one.words->get_description()}, {}};
+      for (const CLI::Option* option : one.words->get_options())
+        for (const auto& name : option->get_lnames())
+          if (!option->get_group().empty()) verb.options.emplace_back("--" + name, option->get_description());
+      verb.keys = one.words->get_allow_extras() && verb.name.first != "phantom";
+      all.verbs.push_back(std::move(verb));
+    }
+    app::of_all_keys(m_names, [&](const app::settings& keys) {
+      for (const auto& key : keys.names()) all.keys.emplace_back("--" + key, keys.help(key));
+    });
+    return all;
   }
   void add_plan() {
     auto* c = add("plan", "write an experiment file for a data set: voxel size, patch, network, batch", needs::nothing,
                   [this](CLI::App&) { return cli::plan(m_plan, m_names); });
-    c->add_option("source", m_plan.source, "folder of a data set, or a list of files")->required();
-    c->add_option("file", m_plan.file, "TOML file to write; a new one")->required();
-    c->add_option("--memory", m_plan.memory, "GiB of tensors that a training step may take")->check(number(0.01, 1e6));
-    add_layout(*c, m_plan.layout);
-  }
-  // The keys data.images, data.label ... of an experiment as options: --images, --label ...
-  static void add_layout(CLI::App& c, layout_options& layout) {
-    visit_layout_options(layout, [&](std::string name, auto& value, const char* help) {
-      std::replace(name.begin(), name.end(), '_', '-');
-      auto* option = c.add_option("--" + name, value, help);
-      if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(value)>, std::string> && requires { value.clear(); })
-        option->delimiter(',');
-    });
+    cli::add_options(*c, m_plan);
+    add_quiet(*c);
   }
   void add_prepare() {
     auto* c = add("prepare", "prepare the cases of an experiment file once, in the folder data.cache", needs::nothing,
                   [this](CLI::App& at) { return cli::prepare(m_prepare, at.remaining(), m_names); });
     c->add_option("experiment", m_prepare, "TOML file; data.cache names the folder")->required();
-    c->allow_extras();
-    c->footer([] { return "Every key can be set by --SECTION.KEY VALUE; train --help lists them."; });
+    add_quiet(*c);
+    add_keys_footer(*c);
   }
   void add_train() {
     auto* c = add("train", "train the network that an experiment file describes", needs::runtime,
@@ -185,8 +224,9 @@ class command_line {
         ->required();
     c->add_flag("--resume", m_train.resume, "continue from the checkpoint in the folder, if there is one");
     c->add_option("--memory", m_train.memory, memory_help)->check(number(0, 1e6));
+    add_quiet(*c);
     c->allow_extras();
-    c->footer([this] {
+    add_footer(*c, [this] {
       return "Every key can be set by --SECTION.KEY VALUE. Keys and defaults:\n\n" + app::all_keys(m_names);
     });
   }
@@ -199,8 +239,9 @@ class command_line {
     c->add_flag("--list", m_experiment.list, "check the file, list its cells and run none");
     c->add_option("--cell", m_experiment.cell, "run this cell alone, in this process");
     c->add_option("--parent", m_experiment.parent)->group("");  // who runs the cell, for `experiment` itself
+    add_quiet(*c);
     c->allow_extras();
-    c->footer([] {
+    add_footer(*c, [] {
       return "Every key can be set by --SECTION.KEY VALUE, those of train too. Keys and defaults:\n\n" +
              app::study_keys();
     });
@@ -210,31 +251,20 @@ class command_line {
                   needs::runtime,
                   [this](CLI::App& at) { return cli::crossval(m_crossval, m_crossval_file, at.remaining(), m_names); });
     c->add_option("experiment", m_crossval_file, "TOML file")->required();
-    c->add_option("folder", m_crossval.folder,
-                  "folder of the folds: a new one, or that of an earlier call, which goes on")
-        ->required();
-    c->add_option("--folds", m_crossval.folds,
-                  "number of folds to draw: 5, unless the data set has a splits_final.json")
-        ->check(number(2, 1000));
-    c->add_option("--fold", m_crossval.only, "train and segment this fold alone; -1: all")->check(number(-1, 999));
-    cli::add_window_layout(*c, m_crossval);
-    c->allow_extras();
-    c->footer([] { return "Every key can be set by --SECTION.KEY VALUE; train --help lists them."; });
+    cli::add_options(*c, m_crossval);
+    add_quiet(*c);
+    add_keys_footer(*c);
   }
   void add_postprocess() {
     auto* c = add("postprocess", "choose by masks with labels what a model does to its masks", needs::nothing,
                   [this](CLI::App&) { return cli::postprocess(m_postprocess, m_names.normalisations); });
-    c->add_option("model", m_postprocess.model, "a model file, the folder of a run, or that of a cross-validation")
-        ->required();
-    c->add_option("predictions", m_postprocess.predictions, "folders of masks that `predict --raw` made")->required();
-    c->add_option("--labels", m_postprocess.labels, "folder of the true masks")->required();
-    c->add_option("--ignore", m_postprocess.ignored, "label value of voxels that nobody looked at")
-        ->check(number(1, 255));
+    cli::add_options(*c, m_postprocess);
   }
   void add_predict() {
     auto* c = add("predict", "segment a folder of images; masks have the inputs' own grids", needs::runtime,
                   [this](CLI::App&) { return cli::predict(m_predict, m_names); });
     cli::add_options(*c, m_predict);
+    add_quiet(*c);
   }
   void add_evaluate() {
     auto* c =
@@ -248,6 +278,7 @@ class command_line {
     auto* c = add("rank", "order unlabelled cases, the most uncertain first", needs::runtime,
                   [this](CLI::App&) { return cli::rank(m_rank, m_names); });
     cli::add_options(*c, m_rank);
+    add_quiet(*c);
   }
   void add_report() {
     auto* c =
@@ -263,31 +294,14 @@ class command_line {
             [this](CLI::App& at) {
               return cli::with_smaller_crops([&] { return cli::benchmark(m_benchmark, at.remaining(), m_names); });
             });
-    c->add_option("--config", m_benchmark.config, "experiment file; without it, the defaults");
-    c->add_option("--work", m_benchmark.work, "work to time")->check(CLI::IsMember({"train", "predict"}));
-    c->add_option("--precision", m_benchmark.precision, "precision of the network's maps (model.precision)")
-        ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
-    c->add_option("--modalities", m_benchmark.modalities, "volumes per case")->check(number(1, 16));
-    c->add_option("--classes", m_benchmark.classes, "number of classes, background included")->check(number(2, 128));
-    c->add_option("--volume", m_benchmark.volume, "size in voxels along i, j, k of the volume to predict")
-        ->expected(3)
-        ->check(number(1, 2048));
-    c->add_option("--steps", m_benchmark.steps, "timed repetitions")->check(number(1, 100000));
-    c->add_option("--warm", m_benchmark.warm, "untimed repetitions before them")->check(number(1, 100000));
+    cli::add_options(*c, m_benchmark);
     c->add_option("--memory", m_benchmark.memory, memory_help)->check(number(0, 1e6));
-    c->add_flag("--profile", m_benchmark.profile, "list time and memory by layer and by operation");
-    c->add_option("--json", m_benchmark.json, "file to write all measurements to");
-    c->allow_extras();
-    c->footer([] { return "Every key of an experiment can be set by --SECTION.KEY VALUE; train --help lists them."; });
+    add_keys_footer(*c);
   }
   void add_info() {
-    auto* c =
-        add("info", "what this program was built with, or what a model file holds", needs::runtime, [this](CLI::App&) {
-          if (m_info.empty()) return cli::info<Backend>();
-          for (const auto& file : app::model_files(m_info)) cli::info(file, m_names);
-          return 0;
-        });
-    c->add_option("model", m_info, "a model or checkpoint file");
+    auto* c = add("info", "what this program was built with, or what a model file holds and who made it",
+                  needs::runtime, [this](CLI::App&) { return cli::info(m_info, m_names); });
+    cli::add_options(*c, m_info);
   }
 
   const registry<Backend>& m_names;
@@ -295,7 +309,11 @@ class command_line {
   std::vector<command> m_commands;
   index m_device = -1;  // Kokkos chooses
   cli::phantom_arguments m_phantom;
-  std::filesystem::path m_info, m_prepare;
+  std::filesystem::path m_prepare;
+  std::string m_key, m_shell;
+  bool m_markdown = false, m_quiet = false;
+  cli::info_arguments m_info;
+  app::init_request m_init;
   cli::check_arguments m_check;
   app::import_request m_import;
   app::plan_request m_plan;
@@ -317,8 +335,9 @@ class command_line {
 namespace cli {
 
 template <tensor_backend Backend>
-int run(int argc, char** argv, const registry<Backend>& names) {
+int run(int argc, char** argv, const registry<Backend>& names, const char* commit) {
   let_waiting_threads_sleep(argv);
+  app::this_program() = {commit, app::shell_command(argc, argv)};
   const auto program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : std::string("comodal");
   return guarded(program, [&] { return cli_detail::command_line<Backend>(names).run(argc, argv); });
 }

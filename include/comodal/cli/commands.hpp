@@ -8,6 +8,8 @@
 #include <comodal/app/crossval.hpp>
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/import.hpp>
+#include <comodal/app/init.hpp>
+#include <comodal/app/key_table.hpp>
 #include <comodal/app/plan.hpp>
 #include <comodal/app/predict.hpp>
 #include <comodal/app/prepare.hpp>
@@ -20,6 +22,8 @@
 #include <comodal/cli/info.hpp>
 #include <comodal/cli/measurement.hpp>
 #include <comodal/cli/phantom.hpp>
+
+#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <cstdio>
@@ -75,16 +79,34 @@ struct check_arguments {
   std::filesystem::path folder;
   std::string resample_to;
   layout_options layout;
+  bool json = false;
 };
+
+inline void print_findings(const std::vector<finding>& findings, const std::vector<std::string>& description) {
+  nlohmann::ordered_json j{{"description", description}, {"findings", nlohmann::ordered_json::array()}};
+  for (const auto& one : findings)
+    j["findings"].push_back({{"severity", one.severity == finding::level::error ? "error" : "warning"},
+                             {"case", readable_name(one.case_id)},
+                             {"file", readable_name(one.file.string())},
+                             {"reason", readable_name(one.reason)}});
+  j["errors"] = count_errors(findings);
+  constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;
+  std::printf("%s\n", j.dump(2, ' ', false, replace).c_str());
+}
 
 inline int check(const check_arguments& arguments, const reader_registry& readers) {
   const auto& folder = arguments.folder;
   const auto findings = app::check_data(folder, readers, arguments.resample_to, arguments.layout);
+  std::vector<std::string> description;
   try {
-    for (const auto& line : app::describe_data(folder, readers, arguments.layout))
-      std::printf("%s\n", printable(line).c_str());
+    description = app::describe_data(folder, readers, arguments.layout);
   } catch (const error&) {  // the findings say why
   }
+  if (arguments.json) {
+    print_findings(findings, description);
+    return count_errors(findings) == 0 ? 0 : 2;
+  }
+  for (const auto& line : description) std::printf("%s\n", printable(line).c_str());
   for (const auto& one : findings) std::printf("%s\n", printable(to_line(one)).c_str());
   const auto errors = count_errors(findings), warnings = findings.size() - errors;
   std::printf("%s: %zu error%s, %zu warning%s\n", folder.c_str(), errors, errors == 1 ? "" : "s", warnings,
@@ -107,6 +129,29 @@ int plan(const app::plan_request& request, const registry<Backend>& names) {
   std::printf("%s: %zu cases, patch %ld x %ld x %ld voxels, %zu stages, batch %ld\n", request.file.c_str(),
               summary.fingerprint.cases.size(), static_cast<long>(patch[2]), static_cast<long>(patch[1]),
               static_cast<long>(patch[0]), summary.patch.topology.stages(), static_cast<long>(summary.patch.batch));
+  return 0;
+}
+
+template <tensor_backend Backend>
+int init(const app::init_request& request, const registry<Backend>& names) {
+  (void)app::init(request, names);
+  std::printf("%s: edit it, then: comodal train %s run\n", request.file.c_str(), request.file.c_str());
+  return 0;
+}
+
+/// Prints all keys whose names hold `word`. @throws config_error where there is none
+template <tensor_backend Backend>
+int keys(const std::string& word, bool markdown, const registry<Backend>& names) {
+  app::of_all_keys(names, [&](const app::settings& all) {
+    if (markdown) return (void)std::printf("%s", app::keys_page(all).c_str());
+    std::size_t found = 0;
+    for (const auto& key : all.names()) {
+      if (key.find(word) == std::string::npos) continue;
+      std::printf("%-42s # %s\n", text(key, " = ", all.shown(key)).c_str(), all.help(key).c_str());
+      ++found;
+    }
+    if (found == 0) throw config_error(text("no key has '", readable_name(word), "' in its name; see comodal keys"));
+  });
   return 0;
 }
 
@@ -285,8 +330,7 @@ inline int report(const app::report_request& request) {
 #define COMODAL_CLI_PREDICT(kind, Backend)                                               \
   kind int cli::predict<Backend>(const app::predict_request&, const registry<Backend>&); \
   kind int cli::rank<Backend>(const app::rank_request&, const registry<Backend>&);       \
-  kind int cli::info<Backend>();                                                         \
-  kind int cli::info<Backend>(const std::filesystem::path&, const registry<Backend>&);
+  kind int cli::info<Backend>(const cli::info_arguments&, const registry<Backend>&);
 COMODAL_CLI_ELSEWHERE(COMODAL_CLI_TRAIN)
 COMODAL_CLI_ELSEWHERE(COMODAL_CLI_PREDICT)
 

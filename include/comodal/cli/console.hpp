@@ -21,6 +21,12 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace cli {
 
+/// True: verbs print no notes and no progress; warnings stay. Set by `--quiet`.
+[[nodiscard]] inline bool& console_is_quiet() {
+  static bool value = false;
+  return value;
+}
+
 /// Words for a terminal: control characters, which a name may hold, become `\xHH`; lines stay.
 [[nodiscard]] inline std::string printable(const std::string& words) {
   std::string out;
@@ -100,7 +106,9 @@ class progress_line {
     line->clear();
     std::fprintf(stderr, "%s%s\n", kind, printable(words).c_str());
   };
-  return {[print](const std::string& words) { print("warning: ", words); },
+  const auto warn = [print](const std::string& words) { print("warning: ", words); };
+  if (console_is_quiet()) return {warn, {}, {}, {}};
+  return {warn,
           [print](const std::string& words) { print("", words); },
           [line](const app::work_progress& at) { line->show(at); },
           {}};

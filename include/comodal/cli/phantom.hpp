@@ -25,7 +25,9 @@ struct phantom_arguments {
 
 [[nodiscard]] inline app::settings phantom_settings(phantom_options& options) {
   app::settings keys;
-  visit_phantom_options(options, [&](std::string_view name, auto& value) { keys.bind(text("phantom.", name), value); });
+  visit_phantom_options(options, [&](std::string_view name, auto& value, std::string_view help) {
+    keys.bind(text("phantom.", name), value, std::string(help));
+  });
   return keys;
 }
 

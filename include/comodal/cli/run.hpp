@@ -14,13 +14,14 @@ namespace cli {
 /// The `comodal` program with the names of `names`: what `main` returns. Call it first in `main`: it may start the
 /// program anew so that waiting threads sleep. Programs that link `comodal::compiled_cli`, which has it for
 /// `mixed_backend`, need this header alone; others include cli/command_line.hpp.
+/// @param commit of the program's sources, for what it says of its results; empty: not known
 /// @return 0: done; 1: failed; 2: bad input, one line on stderr says what
 template <tensor_backend Backend>
-int run(int argc, char** argv, const registry<Backend>& names = registry<Backend>::built_in());
+int run(int argc, char** argv, const registry<Backend>& names = registry<Backend>::built_in(), const char* commit = "");
 
 }  // namespace cli
 
-#define COMODAL_CLI_RUN(kind, Backend) kind int cli::run<Backend>(int, char**, const registry<Backend>&);
+#define COMODAL_CLI_RUN(kind, Backend) kind int cli::run<Backend>(int, char**, const registry<Backend>&, const char*);
 COMODAL_CLI_ELSEWHERE(COMODAL_CLI_RUN)
 
 }  // namespace comodal::inline COMODAL_CONFIG

@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The options of verbs that read or write masks, as CLI11 is told of them.
+/// The options of verbs, as CLI11 is told of them.
 #ifndef COMODAL_CLI_VERB_OPTIONS_HPP
 #define COMODAL_CLI_VERB_OPTIONS_HPP
 
+#include <comodal/app/crossval.hpp>
 #include <comodal/app/evaluate.hpp>
+#include <comodal/app/import.hpp>
+#include <comodal/app/plan.hpp>
+#include <comodal/app/postprocess.hpp>
 #include <comodal/app/predict.hpp>
 #include <comodal/app/rank.hpp>
 #include <comodal/app/report.hpp>
+#include <comodal/cli/benchmark.hpp>
+#include <comodal/cli/commands.hpp>
+#include <comodal/cli/info.hpp>
+#include <comodal/cli/phantom.hpp>
 #include <comodal/cli/validators.hpp>
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <string>
+#include <type_traits>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -38,6 +48,88 @@ void add_windows(CLI::App& c, Request& request) {
   c.add_option("--weights", request.weights, "which weights of the model predict: ema, student ...");
   add_window_layout(c, request);
   c.add_option("--threads", request.threads, "number of threads; 0: all cores")->check(cli_detail::number(0, 1e6));
+}
+
+/// The keys data.images, data.label ... of an experiment as options: --images, --label ...
+inline void add_layout(CLI::App& c, layout_options& layout) {
+  visit_layout_options(layout, [&](std::string name, auto& value, const char* help) {
+    std::replace(name.begin(), name.end(), '_', '-');
+    auto* option = c.add_option("--" + name, value, help);
+    if constexpr (!std::is_same_v<std::remove_cvref_t<decltype(value)>, std::string> && requires { value.clear(); })
+      option->delimiter(',');
+  });
+}
+
+inline void add_options(CLI::App& c, phantom_arguments& request) {
+  c.add_option("folder", request.folder, "folder to write; new or empty")->required();
+  c.add_option("--config", request.config, "TOML file with a table [phantom]");
+  c.add_option("--seed", request.seed, "decides every case")->check(cli_detail::whole_number());
+  c.add_flag("--easy", request.easy, "less noise, fewer distractors");
+  c.add_flag("--hard", request.hard, "more noise, more distractors");
+  c.add_flag("--copies", request.copies, "control: all modalities are the same image");
+}
+
+inline void add_options(CLI::App& c, check_arguments& request) {
+  c.add_option("folder", request.folder, "folder of a data set, such as an nnU-Net raw folder, or a list of files")
+      ->required();
+  c.add_option("--resample-to", request.resample_to, "the modality whose grid the others are resampled to");
+  c.add_flag("--json", request.json, "print what was found as JSON");
+  add_layout(c, request.layout);
+}
+
+inline void add_options(CLI::App& c, app::import_request& request) {
+  c.add_option("source", request.source, "folder of a data set, or a list of files")->required();
+  c.add_option("folder", request.folder, "folder to write; new or empty")->required();
+  add_layout(c, request.layout);
+}
+
+inline void add_options(CLI::App& c, app::plan_request& request) {
+  c.add_option("source", request.source, "folder of a data set, or a list of files")->required();
+  c.add_option("file", request.file, "TOML file to write; a new one")->required();
+  c.add_option("--memory", request.memory, "GiB of tensors that a training step may take")
+      ->check(cli_detail::number(0.01, 1e6));
+  add_layout(c, request.layout);
+}
+
+inline void add_options(CLI::App& c, app::crossval_request& request) {
+  using cli_detail::number;
+  c.add_option("folder", request.folder, "folder of the folds: a new one, or that of an earlier call, which goes on")
+      ->required();
+  c.add_option("--folds", request.folds, "number of folds to draw: 5, unless the data set has a splits_final.json")
+      ->check(number(2, 1000));
+  c.add_option("--fold", request.only, "train and segment this fold alone; -1: all")->check(number(-1, 999));
+  add_window_layout(c, request);
+}
+
+inline void add_options(CLI::App& c, app::postprocess_request& request) {
+  c.add_option("model", request.model, "a model file, the folder of a run, or that of a cross-validation")->required();
+  c.add_option("predictions", request.predictions, "folders of masks that `predict --raw` made")->required();
+  c.add_option("--labels", request.labels, "folder of the true masks")->required();
+  c.add_option("--ignore", request.ignored, "label value of voxels that nobody looked at")
+      ->check(cli_detail::number(1, 255));
+}
+
+inline void add_options(CLI::App& c, benchmark_arguments& request) {
+  using cli_detail::number;
+  c.add_option("--config", request.config, "experiment file; without it, the defaults");
+  c.add_option("--work", request.work, "work to time")->check(CLI::IsMember({"train", "predict"}));
+  c.add_option("--precision", request.precision, "precision of the network's maps (model.precision)")
+      ->check(CLI::IsMember({"fp32", "tf32", "bf16"}));
+  c.add_option("--modalities", request.modalities, "volumes per case")->check(number(1, 16));
+  c.add_option("--classes", request.classes, "number of classes, background included")->check(number(2, 128));
+  c.add_option("--volume", request.volume, "size in voxels along i, j, k of the volume to predict")
+      ->expected(3)
+      ->check(number(1, 2048));
+  c.add_option("--steps", request.steps, "timed repetitions")->check(number(1, 100000));
+  c.add_option("--warm", request.warm, "untimed repetitions before them")->check(number(1, 100000));
+  c.add_flag("--profile", request.profile, "list time and memory by layer and by operation");
+  c.add_option("--json", request.json, "file to write all measurements to");
+}
+
+inline void add_options(CLI::App& c, info_arguments& request) {
+  c.add_option("model", request.model, "a model or checkpoint file, the folder of a run or of a cross-validation");
+  c.add_flag("--json", request.json, "print it as JSON");
+  c.add_flag("--cite", request.cite, "print how to cite this program");
 }
 
 inline void add_options(CLI::App& c, app::predict_request& request) {
@@ -107,7 +199,10 @@ inline void add_options(CLI::App& c, app::report_request& request, score_words& 
   c.add_option("--dataset", request.dataset, "dataset.json with the classes of masks that `predict` did not write");
   c.add_flag("--common", request.common, "score only the cases of which every run has a mask");
   c.add_option("--title", request.title, "heading of the report");
-  c.add_option("--cases", request.cases, "number of cases with pictures")->check(number(0, 1e6));
+  c.add_option("--cases", request.cases,
+               "number of cases with pictures: the worst, the median and the best by mean Dice, then others")
+      ->check(number(0, 1e6));
+  c.add_flag("--still", request.still, "still pictures alone, without slices to scroll through: a smaller file");
 }
 
 }  // namespace cli

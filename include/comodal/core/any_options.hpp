@@ -35,7 +35,7 @@ namespace detail {
 
 struct takes_any_value {
   template <class T>
-  void operator()(std::string_view, T&) const {}
+  void operator()(std::string_view, T&, std::string_view = {}) const {}
 };
 
 // Visits with pointers; a value of another type is refused when compiled, in words.
@@ -43,9 +43,9 @@ template <class Visit>
 struct visits_pointers {
   const Visit& visit;
   template <class T>
-  void operator()(std::string_view key, T& value) const {
+  void operator()(std::string_view key, T& value, std::string_view help = {}) const {
     if constexpr (std::is_constructible_v<option_pointer, T*>)
-      visit(key, option_pointer(&value));
+      visit(key, option_pointer(&value), help);
     else
       static_assert(never<T>,
                     "comodal: a value of an options struct is bool, comodal::index, double, std::string, or a "
@@ -55,8 +55,9 @@ struct visits_pointers {
 
 }  // namespace detail
 
-/// A struct of options with defaults: copyable, with `static void visit(options, f)` that calls `f(key, value)` for
-/// every value, and `check()` that throws config_error naming the key that makes no sense.
+/// A struct of options with defaults: copyable, with `static void visit(options, f)` that calls `f(key, value, help)`
+/// for every value, and `check()` that throws config_error naming the key that makes no sense. `help` is a sentence
+/// that `comodal train --help` shows beside the key; it may be left out.
 template <class T>
 concept options_struct = std::default_initializable<T> && std::copyable<T> && requires(T& options, const T& fixed) {
   T::visit(options, detail::takes_any_value{});
@@ -71,7 +72,7 @@ constexpr void check_options_struct() {
   else if constexpr (!requires(T& options) { T::visit(options, detail::takes_any_value{}); })
     static_assert(detail::never<T>,
                   "comodal: a struct of options needs a static function template visit(options, f) that calls "
-                  "f(std::string_view key, value) for every value");
+                  "f(std::string_view key, value, std::string_view help) for every value");
   else if constexpr (!options_struct<T>)
     static_assert(detail::never<T>,
                   "comodal: a struct of options needs a member check() const that throws comodal::config_error naming "
@@ -94,8 +95,10 @@ class any_options {
     return *this;
   }
 
-  /// Calls `f(key, pointer)` for every value.
-  void visit(const std::function<void(std::string_view, option_pointer)>& f) { m_options->visit(f); }
+  /// What is called for every value: key, pointer, and what it means; empty if nobody says it.
+  using visitor = std::function<void(std::string_view key, option_pointer value, std::string_view help)>;
+  /// Calls `f` for every value.
+  void visit(const visitor& f) { m_options->visit(f); }
   /// @throws config_error naming the key that makes no sense
   void check() const { m_options->check(); }
   /// The struct itself; a null pointer if it is of another type.
@@ -108,7 +111,7 @@ class any_options {
   template <class T>
   bool set(std::string_view key, const T& value) {
     bool found = false;
-    visit([&](std::string_view name, option_pointer at) {
+    visit([&](std::string_view name, option_pointer at, std::string_view) {
       if (name != key) return;
       if (auto* place = std::get_if<T*>(&at)) {
         **place = value;
@@ -122,16 +125,14 @@ class any_options {
   struct interface {
     virtual ~interface() = default;
     virtual std::unique_ptr<interface> copy() const = 0;
-    virtual void visit(const std::function<void(std::string_view, option_pointer)>&) = 0;
+    virtual void visit(const visitor&) = 0;
     virtual void check() const = 0;
   };
   template <class Options>
   struct model final : interface {
     explicit model(Options o) : options(std::move(o)) {}
     std::unique_ptr<interface> copy() const override { return std::make_unique<model>(options); }
-    void visit(const std::function<void(std::string_view, option_pointer)>& f) override {
-      Options::visit(options, detail::visits_pointers<std::function<void(std::string_view, option_pointer)>>{f});
-    }
+    void visit(const visitor& f) override { Options::visit(options, detail::visits_pointers<visitor>{f}); }
     void check() const override { options.check(); }
     Options options;
   };

@@ -28,6 +28,7 @@
 #include <comodal/core/option_range.hpp>
 #include <comodal/core/plan.hpp>
 #include <comodal/core/processor.hpp>
+#include <comodal/core/processor_check.hpp>
 #include <comodal/core/profile.hpp>
 #include <comodal/core/random.hpp>
 #include <comodal/core/readable_name.hpp>

@@ -7,6 +7,7 @@
 #include <comodal/core/device_api.hpp>
 #include <comodal/core/error.hpp>
 #include <comodal/core/kokkos.hpp>
+#include <comodal/core/processor_check.hpp>
 #include <comodal/core/shape.hpp>
 
 #include <algorithm>

@@ -144,36 +144,37 @@ enum class mix_mode { none, box };
 }
 [[nodiscard]] constexpr std::array<std::string_view, 2> choice_names(mix_mode) { return {"none", "box"}; }
 
-/// How the crops of a step are drawn. Triples are (D, H, W); pairs are ranges from which each crop draws uniformly; a
-/// chance is a probability in [0, 1]. Intensities are those of the normalised volumes.
+/// How the crops of a step are drawn; `visit_batch_options` says what each option is. Triples are (D, H, W); pairs are
+/// ranges from which each crop draws uniformly; a chance is a probability in [0, 1]. Intensities are those of the
+/// normalised volumes.
 struct batch_options {
   using range = std::array<double, 2>;
 
-  extent3 patch_size{32, 96, 96};      // voxels
-  index labelled = 2, unlabelled = 2;  // crops per step; the unlabelled ones are from different cases
+  extent3 patch_size{32, 96, 96};
+  index labelled = 2, unlabelled = 2;
 
-  double foreground = 0.5;  // fraction of labelled crops that are centred on a voxel of a class
+  double foreground = 0.5;
   unlabelled_sampling centre = unlabelled_sampling::uniform;
-  double guided = 0.5;   // fraction of unlabelled crops that are centred by the teacher's mask, where there is one
-  double jitter = 0.25;  // a centred crop is moved by up to this part of the patch along each axis
+  double guided = 0.5;
+  double jitter = 0.25;
 
-  std::array<bool, 3> mirror{false, true, true};         // the axes along which crops may be flipped
-  std::array<bool, 3> resampled_axes{true, true, true};  // along which crops are scaled, and may lose resolution
-  bool joint = false;          // whether a change happens is drawn once per crop, not per modality
-  double mirror_chance = 0.5;  // for each axis of `mirror`
+  std::array<bool, 3> mirror{false, true, true};
+  std::array<bool, 3> resampled_axes{true, true, true};
+  bool joint = false;
+  double mirror_chance = 0.5;
   std::array<double, 3> rotation_degrees{15, 0,
                                          0};  // largest rotation about each axis: here in the plane of the slices
   double rotation_chance = 1;
-  range scale{0.85, 1.2};  // above 1 magnifies
+  range scale{0.85, 1.2};
   double scale_chance = 1;
 
   range weak_gain{0.9, 1.1}, weak_shift{-0.1, 0.1};
   range strong_gain{0.7, 1.4}, strong_shift{-0.4, 0.4};
   range log_gamma{-0.4, 0.4};
   double gamma_chance = 0.3;
-  range noise{0, 0.2};  // standard deviation
+  range noise{0, 0.2};
   double noise_chance = 0.3;
-  range blur{0.5, 1};  // standard deviation in voxels
+  range blur{0.5, 1};
   double blur_chance = 0.2;
   // What follows is off by default. Factors and exponents lie below 1 as often as above. With `joint`, blur and low
   // resolution change a share of the modalities of a crop.
@@ -182,77 +183,87 @@ struct batch_options {
   double brightness_chance = 0;
   range contrast{0.75, 1.25};
   double contrast_chance = 0;
-  range low_resolution{0.5, 1};  // part of the voxels that is kept along each of `resampled_axes`
+  range low_resolution{0.5, 1};
   double low_resolution_chance = 0, low_resolution_share = 1;
-  range retained_gamma{0.7, 1.5};  // exponents of gammas that keep mean and deviation, of the crop or of its negative
+  range retained_gamma{0.7, 1.5};
   double inverted_gamma_chance = 0, retained_gamma_chance = 0;
-  range elastic_distance{24, 48};  // mm between the control points of a smooth displacement
-  range elastic_part{0.1, 0.3};    // of that distance that they move at most
-  double elastic_chance = 0;       // per crop; along `resampled_axes`
-  range bias{0.1, 0.3};            // largest coefficient of the polynomial whose exponential is a bias field
+  range elastic_distance{24, 48};
+  range elastic_part{0.1, 0.3};
+  double elastic_chance = 0;
+  range bias{0.1, 0.3};
   double bias_chance = 0;
-  range rician{0, 0.1};  // standard deviation of noise in a magnitude image
+  range rician{0, 0.1};
   double rician_chance = 0;
 
-  double modality_dropout = 0.5;  // chance that a labelled or strong crop loses modalities
+  double modality_dropout = 0.5;
   mix_mode mix = mix_mode::box;
-  double mix_side = 2.0 / 3;    // of the patch
-  double mix_complement = 0.5;  // chance that everything but the box is replaced
+  double mix_side = 2.0 / 3;
+  double mix_complement = 0.5;
 };
 
-/// Calls `visit(name, reference)` for every option, in a fixed order. Types: `bool`, `index`, `double`, `std::array`s
-/// of `index`, `double` and `bool`, and enumerations with `choice_names`. A name is the dotted key of an experiment
-/// file.
+/// Calls `visit(name, reference, help)` for every option, in a fixed order. Types: `bool`, `index`, `double`,
+/// `std::array`s of `index`, `double` and `bool`, and enumerations with `choice_names`. A name is the dotted key of an
+/// experiment file.
 template <class Options, class Visit>
 void visit_batch_options(Options& o, Visit&& visit) {
-  const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
-  option("batch.patch_size", o.patch_size);
-  option("batch.labelled", o.labelled);
-  option("batch.unlabelled", o.unlabelled);
-  option("sampling.foreground", o.foreground);
-  option("sampling.unlabelled", o.centre);
-  option("sampling.guided", o.guided);
-  option("sampling.jitter", o.jitter);
-  option("augment.mirror", o.mirror);
-  option("augment.mirror_chance", o.mirror_chance);
-  option("augment.rotation_degrees", o.rotation_degrees);
-  option("augment.rotation_chance", o.rotation_chance);
-  option("augment.scale", o.scale);
-  option("augment.scale_chance", o.scale_chance);
-  option("augment.resampled_axes", o.resampled_axes);
-  option("augment.weak_gain", o.weak_gain);
-  option("augment.weak_shift", o.weak_shift);
-  option("augment.strong_gain", o.strong_gain);
-  option("augment.strong_shift", o.strong_shift);
-  option("augment.log_gamma", o.log_gamma);
-  option("augment.gamma_chance", o.gamma_chance);
-  option("augment.noise", o.noise);
-  option("augment.noise_chance", o.noise_chance);
-  option("augment.blur", o.blur);
-  option("augment.blur_chance", o.blur_chance);
-  option("augment.joint", o.joint);
-  option("augment.blur_share", o.blur_share);
-  option("augment.brightness", o.brightness);
-  option("augment.brightness_chance", o.brightness_chance);
-  option("augment.contrast", o.contrast);
-  option("augment.contrast_chance", o.contrast_chance);
-  option("augment.low_resolution", o.low_resolution);
-  option("augment.low_resolution_chance", o.low_resolution_chance);
-  option("augment.low_resolution_share", o.low_resolution_share);
-  option("augment.retained_gamma", o.retained_gamma);
-  option("augment.inverted_gamma_chance", o.inverted_gamma_chance);
-  option("augment.retained_gamma_chance", o.retained_gamma_chance);
-  option("augment.elastic_distance", o.elastic_distance);
-  option("augment.elastic_part", o.elastic_part);
-  option("augment.elastic_chance", o.elastic_chance);
-  option("augment.bias", o.bias);
-  option("augment.bias_chance", o.bias_chance);
-  option("augment.rician", o.rician);
-  option("augment.rician_chance", o.rician_chance);
-  option("augment.modality_dropout", o.modality_dropout);
-  option("augment.mix", o.mix);
-  option("augment.mix_side", o.mix_side);
-  option("augment.mix_complement", o.mix_complement);
+  const auto option = [&](std::string_view name, auto& value, std::string_view help) { visit(name, value, help); };
+  option("batch.patch_size", o.patch_size,
+         "size of a crop in voxels along i, j, k: multiples of the network's total stride");
+  option("batch.labelled", o.labelled, "labelled crops per step");
+  option("batch.unlabelled", o.unlabelled, "unlabelled crops per step, each of another case");
+  option("sampling.foreground", o.foreground, "fraction of labelled crops that are centred on a voxel of a class");
+  option("sampling.unlabelled", o.centre,
+         "centres of unlabelled crops: uniform, or teacher: partly on what the teacher found");
+  option("sampling.guided", o.guided, "with teacher: fraction of unlabelled crops that are centred by its mask");
+  option("sampling.jitter", o.jitter, "part of the patch by which a centred crop is moved at most, along each axis");
+  option("augment.mirror", o.mirror, "axes i, j, k along which crops may be flipped");
+  option("augment.mirror_chance", o.mirror_chance, "chance of a flip for each of these axes");
+  option("augment.rotation_degrees", o.rotation_degrees, "largest rotation about the axes i, j, k");
+  option("augment.rotation_chance", o.rotation_chance, "chance of a rotation");
+  option("augment.scale", o.scale, "range of the magnification; above 1 magnifies");
+  option("augment.scale_chance", o.scale_chance, "chance of a magnification");
+  option("augment.resampled_axes", o.resampled_axes,
+         "axes i, j, k along which crops are magnified and may lose resolution");
+  option("augment.weak_gain", o.weak_gain, "range of the factor of intensities in weak views, which the teacher sees");
+  option("augment.weak_shift", o.weak_shift, "range of what is added to intensities in weak views");
+  option("augment.strong_gain", o.strong_gain,
+         "range of the factor of intensities in strong views, which the student sees");
+  option("augment.strong_shift", o.strong_shift, "range of what is added to intensities in strong views");
+  option("augment.log_gamma", o.log_gamma, "range of the logarithm of the exponent of intensities");
+  option("augment.gamma_chance", o.gamma_chance, "chance of such an exponent");
+  option("augment.noise", o.noise, "range of the standard deviation of Gaussian noise");
+  option("augment.noise_chance", o.noise_chance, "chance of Gaussian noise");
+  option("augment.blur", o.blur, "range of the standard deviation of a Gaussian blur, in voxels");
+  option("augment.blur_chance", o.blur_chance, "chance of a blur");
+  option("augment.joint", o.joint, "true: whether a change happens is drawn once per crop; false: per modality");
+  option("augment.blur_share", o.blur_share, "with joint: share of the modalities that a blur changes");
+  option("augment.brightness", o.brightness, "range of the factor of intensities; below 1 as often as above");
+  option("augment.brightness_chance", o.brightness_chance, "chance of such a factor");
+  option("augment.contrast", o.contrast, "range of the factor of the distance to the mean; below 1 as often as above");
+  option("augment.contrast_chance", o.contrast_chance, "chance of such a factor");
+  option("augment.low_resolution", o.low_resolution,
+         "range of the part of the voxels that is kept along each of resampled_axes");
+  option("augment.low_resolution_chance", o.low_resolution_chance, "chance of a lower resolution");
+  option("augment.low_resolution_share", o.low_resolution_share,
+         "with joint: share of the modalities that lose resolution");
+  option("augment.retained_gamma", o.retained_gamma, "range of exponents that keep mean and deviation of the crop");
+  option("augment.inverted_gamma_chance", o.inverted_gamma_chance,
+         "chance of such an exponent of the negative of the crop");
+  option("augment.retained_gamma_chance", o.retained_gamma_chance, "chance of such an exponent of the crop itself");
+  option("augment.elastic_distance", o.elastic_distance,
+         "range of the distance in mm between control points of a smooth displacement");
+  option("augment.elastic_part", o.elastic_part, "range of the part of that distance by which they move at most");
+  option("augment.elastic_chance", o.elastic_chance, "chance of a smooth displacement, along resampled_axes");
+  option("augment.bias", o.bias,
+         "range of the largest coefficient of the polynomial whose exponential is a bias field");
+  option("augment.bias_chance", o.bias_chance, "chance of a bias field");
+  option("augment.rician", o.rician, "range of the standard deviation of Rician noise, as magnitude images have");
+  option("augment.rician_chance", o.rician_chance, "chance of Rician noise");
+  option("augment.modality_dropout", o.modality_dropout, "chance that a labelled or strong crop loses modalities");
+  option("augment.mix", o.mix,
+         "box: a box of a labelled crop replaces a part of each strong unlabelled crop; none: nothing does");
+  option("augment.mix_side", o.mix_side, "side of the box, as a part of the patch");
+  option("augment.mix_complement", o.mix_complement, "chance that everything but the box is replaced");
 }
 
 /// Checks that the options make sense. @throws config_error that names the first one that does not
@@ -262,7 +273,7 @@ COMODAL_ONCE void check(const batch_options& options) {
   const auto require = [](bool holds, std::string_view name, const auto& found, std::string_view expected) {
     if (!holds) throw config_error(text(name, " = ", found, ": expected ", expected));
   };
-  visit_batch_options(options, [&](std::string_view name, const auto& value) {
+  visit_batch_options(options, [&](std::string_view name, const auto& value, auto) {
     using type = std::remove_cvref_t<decltype(value)>;
     if constexpr (std::is_same_v<type, double>) {
       require(value >= 0 && value <= 1, name, value, "a number from 0 to 1");

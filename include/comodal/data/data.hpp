@@ -67,6 +67,7 @@
 #include <comodal/data/resample_onto.hpp>
 #include <comodal/data/safetensors.hpp>
 #include <comodal/data/sampler.hpp>
+#include <comodal/data/sha256.hpp>
 #include <comodal/data/signed_distance.hpp>
 #include <comodal/data/split.hpp>
 #include <comodal/data/stored_case.hpp>

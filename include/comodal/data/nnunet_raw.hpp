@@ -184,11 +184,13 @@ COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder)
   if (labels.empty())
     c.findings.push_back({finding::level::warning, folder / "labelsTr",
                           text("holds no label CASE", ending, ", so that no case is labelled")});
-  for (const auto& [id, label] : labels)
+  for (const auto& [label_id, label] : labels) {
+    const auto& id = label_id;  // clang before 19 cannot capture a structured binding in a unit with OpenMP
     if (std::none_of(images.begin(), images.end(), [&](const case_files& f) { return f.id == id; }))
       c.findings.push_back(
           {finding::level::error, label,
            text("is a label without images: imagesTr holds no ", id, "_0000", ending, " or other modality of it"), id});
+  }
   for (case_files& files : images) {
     const auto label = labels.find(files.id);
     c.training.push_back({std::move(files), label == labels.end() ? image_source() : image_source(label->second)});

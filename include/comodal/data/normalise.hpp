@@ -149,13 +149,13 @@ inline intensity_scaling scaling_in_head(const image_volume& image, const label_
   s.high = quantile(values, 0.995);
   s.centre = quantile(values, 0.5);
   s.scale = (quantile(values, 0.75) - quantile(values, 0.25)) / 1.35;
-  if (!(s.scale > 0)) s.scale = mean_and_deviation(values)[1];
+  if (!(s.scale > 0)) s.scale = comodal::mean_and_deviation(values)[1];
   return s;
 }
 inline intensity_scaling scaling_of_nonzero(const image_volume& image, const label_volume&, const ct_statistics&) {
   std::vector<float> values;
   std::copy_if(image.values.begin(), image.values.end(), std::back_inserter(values), [](float v) { return v != 0; });
-  const auto [mean, deviation] = mean_and_deviation(values);
+  const auto [mean, deviation] = comodal::mean_and_deviation(values);
   intensity_scaling s;
   s.centre = mean, s.scale = deviation, s.keep_zero = true;
   return s;
@@ -170,13 +170,13 @@ inline intensity_scaling scaling_of_pet(const image_volume& image, const label_v
   std::vector<float> values;
   for (std::size_t i = 0; i < image.values.size(); ++i)
     if (mask.values[i] != 0) values.push_back(image.values[i]);
-  const auto [mean, deviation] = mean_and_deviation(values.empty() ? image.values : values);
+  const auto [mean, deviation] = comodal::mean_and_deviation(values.empty() ? image.values : values);
   intensity_scaling s;
   s.low = 0, s.centre = mean, s.scale = deviation;
   return s;
 }
 inline intensity_scaling scaling_of_volume(const image_volume& image, const label_volume&, const ct_statistics&) {
-  const auto [mean, deviation] = mean_and_deviation(image.values);
+  const auto [mean, deviation] = comodal::mean_and_deviation(image.values);
   intensity_scaling s;
   s.centre = mean, s.scale = deviation;
   return s;

@@ -44,7 +44,7 @@ inline constexpr index phantom_first_test = 5000;
   json["description"] =
       "Synthetic heads; cases of imagesTr without a file in labelsTr are unlabelled, their truth is in labelsUn";
   json["phantom"]["seed"] = seed;
-  visit_phantom_options(options, [&](std::string_view name, const auto& value) {
+  visit_phantom_options(options, [&](std::string_view name, const auto& value, auto) {
     // Cohorts from before this option keep their bytes.
     if (name != "oedema_labelled" || options.oedema_labelled != 1) json["phantom"][std::string(name)] = value;
   });

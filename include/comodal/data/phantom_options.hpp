@@ -103,79 +103,79 @@ struct phantom_options {
   double shift = 0.5;       // largest distance between two modalities, in voxels along each axis
 };
 
-/// Calls `visit(name, reference)` for every option, in a fixed order. Types: `index`, `double`, `bool`, and
+/// Calls `visit(name, reference, help)` for every option, in a fixed order. Types: `index`, `double`, `bool`, and
 /// `std::array`s of the first two. Names are the keys of the table `phantom` of an experiment file.
 template <class Options, class Visit>
 void visit_phantom_options(Options& o, Visit&& visit) {
-#define COMODAL_IMPL_VISIT(name) visit(std::string_view(#name), o.name)
-  COMODAL_IMPL_VISIT(labelled);
-  COMODAL_IMPL_VISIT(unlabelled);
-  COMODAL_IMPL_VISIT(test);
-  COMODAL_IMPL_VISIT(missing);
-  COMODAL_IMPL_VISIT(copies);
-  COMODAL_IMPL_VISIT(oedema_labelled);
-  COMODAL_IMPL_VISIT(grid);
-  COMODAL_IMPL_VISIT(spacing);
-  COMODAL_IMPL_VISIT(supersampling);
-  COMODAL_IMPL_VISIT(oblique_fraction);
-  COMODAL_IMPL_VISIT(oblique_degrees);
-  COMODAL_IMPL_VISIT(head_mm);
-  COMODAL_IMPL_VISIT(head_jitter);
-  COMODAL_IMPL_VISIT(pose_degrees);
-  COMODAL_IMPL_VISIT(deformation_mm);
-  COMODAL_IMPL_VISIT(deformation_scale_mm);
-  COMODAL_IMPL_VISIT(fat_mm);
-  COMODAL_IMPL_VISIT(scalp_mm);
-  COMODAL_IMPL_VISIT(skull_mm);
-  COMODAL_IMPL_VISIT(meninges_mm);
-  COMODAL_IMPL_VISIT(fat_variation);
-  COMODAL_IMPL_VISIT(fold_scale_mm);
-  COMODAL_IMPL_VISIT(fold_depth_mm);
-  COMODAL_IMPL_VISIT(sulcus_width);
-  COMODAL_IMPL_VISIT(cortex_width);
-  COMODAL_IMPL_VISIT(cortex_mm);
-  COMODAL_IMPL_VISIT(fissure_mm);
-  COMODAL_IMPL_VISIT(nucleus_scale_mm);
-  COMODAL_IMPL_VISIT(nucleus_threshold);
-  COMODAL_IMPL_VISIT(nucleus_zone_mm);
-  COMODAL_IMPL_VISIT(ventricle_mm);
-  COMODAL_IMPL_VISIT(ventricle_offset_mm);
-  COMODAL_IMPL_VISIT(ventricle_jitter);
-  COMODAL_IMPL_VISIT(lesion_ml);
-  COMODAL_IMPL_VISIT(lesion_sigma);
-  COMODAL_IMPL_VISIT(lesion_limits_ml);
-  COMODAL_IMPL_VISIT(second_lesion);
-  COMODAL_IMPL_VISIT(second_share);
-  COMODAL_IMPL_VISIT(lesion_distance_mm);
-  COMODAL_IMPL_VISIT(tumour_share);
-  COMODAL_IMPL_VISIT(core_share);
-  COMODAL_IMPL_VISIT(shell_mm);
-  COMODAL_IMPL_VISIT(blob_scale_mm);
-  COMODAL_IMPL_VISIT(blob_irregularity);
-  COMODAL_IMPL_VISIT(blob_elongation);
-  COMODAL_IMPL_VISIT(oedema_irregularity);
-  COMODAL_IMPL_VISIT(grey_resistance);
-  COMODAL_IMPL_VISIT(vessels);
-  COMODAL_IMPL_VISIT(vessel_radius_mm);
-  COMODAL_IMPL_VISIT(vessel_length_mm);
-  COMODAL_IMPL_VISIT(vessel_curvature);
-  COMODAL_IMPL_VISIT(spots);
-  COMODAL_IMPL_VISIT(spot_radius_mm);
-  COMODAL_IMPL_VISIT(cavities);
-  COMODAL_IMPL_VISIT(cavity_radius_mm);
-  visit(std::string_view("contrast_flair"), o.contrast[0]);
-  visit(std::string_view("contrast_t1"), o.contrast[1]);
-  visit(std::string_view("contrast_t1ce"), o.contrast[2]);
-  visit(std::string_view("contrast_t2"), o.contrast[3]);
-  COMODAL_IMPL_VISIT(contrast_fat);
-  COMODAL_IMPL_VISIT(contrast_scalp);
-  COMODAL_IMPL_VISIT(contrast_skull);
-  COMODAL_IMPL_VISIT(intensity_scale);
-  COMODAL_IMPL_VISIT(contrast_jitter);
-  COMODAL_IMPL_VISIT(bias);
-  COMODAL_IMPL_VISIT(bias_scale_mm);
-  COMODAL_IMPL_VISIT(noise);
-  COMODAL_IMPL_VISIT(shift);
+#define COMODAL_IMPL_VISIT(name, help) visit(#name, o.name, help)
+  COMODAL_IMPL_VISIT(labelled, "training cases with a label file");
+  COMODAL_IMPL_VISIT(unlabelled, "training cases without");
+  COMODAL_IMPL_VISIT(test, "test cases");
+  COMODAL_IMPL_VISIT(missing, "chance that an unlabelled or test case lacks one modality");
+  COMODAL_IMPL_VISIT(copies, "true: all modalities of a case are the same image (a control)");
+  COMODAL_IMPL_VISIT(oedema_labelled, "fraction of the labelled cases in which oedema is annotated");
+  COMODAL_IMPL_VISIT(grid, "voxels along i, j, k");
+  COMODAL_IMPL_VISIT(spacing, "voxel size along i, j, k in mm");
+  COMODAL_IMPL_VISIT(supersampling, "the head is made on a grid that is finer by this factor along each axis");
+  COMODAL_IMPL_VISIT(oblique_fraction, "fraction of the cases with a rotated affine");
+  COMODAL_IMPL_VISIT(oblique_degrees, "range of that rotation");
+  COMODAL_IMPL_VISIT(head_mm, "semi-axes of the head to the left, front and top");
+  COMODAL_IMPL_VISIT(head_jitter, "relative deviation of these, per axis");
+  COMODAL_IMPL_VISIT(pose_degrees, "largest rotation of the head about each axis");
+  COMODAL_IMPL_VISIT(deformation_mm, "standard deviation of the smooth displacement per axis");
+  COMODAL_IMPL_VISIT(deformation_scale_mm, "distance of its knots");
+  COMODAL_IMPL_VISIT(fat_mm, "thickness of the fat");
+  COMODAL_IMPL_VISIT(scalp_mm, "thickness of the scalp");
+  COMODAL_IMPL_VISIT(skull_mm, "thickness of the skull");
+  COMODAL_IMPL_VISIT(meninges_mm, "thickness of the meninges");
+  COMODAL_IMPL_VISIT(fat_variation, "relative variation of the fat");
+  COMODAL_IMPL_VISIT(fold_scale_mm, "distance between folds of the cortex");
+  COMODAL_IMPL_VISIT(fold_depth_mm, "depth down to which folds reach");
+  COMODAL_IMPL_VISIT(sulcus_width, "width of sulci, in standard deviations of the field of folds");
+  COMODAL_IMPL_VISIT(cortex_width, "width of the cortex, in standard deviations of the field of folds");
+  COMODAL_IMPL_VISIT(cortex_mm, "thickness of the cortex");
+  COMODAL_IMPL_VISIT(fissure_mm, "depth of the cleft between the halves");
+  COMODAL_IMPL_VISIT(nucleus_scale_mm, "size of the deep nuclei");
+  COMODAL_IMPL_VISIT(nucleus_threshold, "the higher, the fewer nuclei");
+  COMODAL_IMPL_VISIT(nucleus_zone_mm, "semi-axes of the zone of the nuclei");
+  COMODAL_IMPL_VISIT(ventricle_mm, "semi-axes of a ventricle");
+  COMODAL_IMPL_VISIT(ventricle_offset_mm, "distance of a ventricle from the middle");
+  COMODAL_IMPL_VISIT(ventricle_jitter, "relative deviation of the ventricles' size");
+  COMODAL_IMPL_VISIT(lesion_ml, "median of the total lesion volume of a case");
+  COMODAL_IMPL_VISIT(lesion_sigma, "standard deviation of its logarithm");
+  COMODAL_IMPL_VISIT(lesion_limits_ml, "range of the total lesion volume");
+  COMODAL_IMPL_VISIT(second_lesion, "chance of a second lesion");
+  COMODAL_IMPL_VISIT(second_share, "range of its part of the total volume");
+  COMODAL_IMPL_VISIT(lesion_distance_mm, "least distance between the two centres");
+  COMODAL_IMPL_VISIT(tumour_share, "range of the part of rim and core in a lesion");
+  COMODAL_IMPL_VISIT(core_share, "range of the part of the core in the tumour");
+  COMODAL_IMPL_VISIT(shell_mm, "least thickness of oedema and of the rim");
+  COMODAL_IMPL_VISIT(blob_scale_mm, "scale of the irregular outline of a tumour");
+  COMODAL_IMPL_VISIT(blob_irregularity, "how irregular that outline is");
+  COMODAL_IMPL_VISIT(blob_elongation, "how elongated a tumour is");
+  COMODAL_IMPL_VISIT(oedema_irregularity, "how irregular the outline of the oedema is");
+  COMODAL_IMPL_VISIT(grey_resistance, "how much shorter oedema reaches through grey matter");
+  COMODAL_IMPL_VISIT(vessels, "range of the number of vessels");
+  COMODAL_IMPL_VISIT(vessel_radius_mm, "range of their radius");
+  COMODAL_IMPL_VISIT(vessel_length_mm, "range of their length");
+  COMODAL_IMPL_VISIT(vessel_curvature, "change of their direction per half a mm, in radians");
+  COMODAL_IMPL_VISIT(spots, "range of the number of bright spots");
+  COMODAL_IMPL_VISIT(spot_radius_mm, "range of their radius");
+  COMODAL_IMPL_VISIT(cavities, "range of the number of cavities");
+  COMODAL_IMPL_VISIT(cavity_radius_mm, "range of their radius");
+  visit("contrast_flair", o.contrast[0], "intensities of CSF, grey matter, white matter, oedema, rim, core in FLAIR");
+  visit("contrast_t1", o.contrast[1], "intensities of CSF, grey matter, white matter, oedema, rim, core in T1");
+  visit("contrast_t1ce", o.contrast[2], "intensities of CSF, grey matter, white matter, oedema, rim, core in T1ce");
+  visit("contrast_t2", o.contrast[3], "intensities of CSF, grey matter, white matter, oedema, rim, core in T2");
+  COMODAL_IMPL_VISIT(contrast_fat, "intensity of fat per modality");
+  COMODAL_IMPL_VISIT(contrast_scalp, "intensity of the scalp per modality");
+  COMODAL_IMPL_VISIT(contrast_skull, "intensity of the skull per modality");
+  COMODAL_IMPL_VISIT(intensity_scale, "intensities are relative to this");
+  COMODAL_IMPL_VISIT(contrast_jitter, "relative deviation of each tissue's intensity");
+  COMODAL_IMPL_VISIT(bias, "range of the largest relative deviation of the bias field");
+  COMODAL_IMPL_VISIT(bias_scale_mm, "scale of the bias field");
+  COMODAL_IMPL_VISIT(noise, "range of the standard deviation of noise, relative to white matter");
+  COMODAL_IMPL_VISIT(shift, "largest distance between two modalities, in voxels along each axis");
 #undef COMODAL_IMPL_VISIT
 }
 
@@ -214,7 +214,7 @@ COMODAL_ONCE void check(const phantom_options& o) {
   const auto fail = [](std::string_view name, const auto& found, std::string_view expected) {
     throw config_error(text("phantom.", name, " = ", found, ": expected ", expected));
   };
-  visit_phantom_options(o, [&](std::string_view name, const auto& value) {
+  visit_phantom_options(o, [&](std::string_view name, const auto& value, auto) {
     const auto positive = [&](const auto& v) {
       if (!(v >= 0) || !(v < 1e9)) fail(name, v, "a number that is not negative");
     };

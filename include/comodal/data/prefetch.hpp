@@ -23,15 +23,15 @@ namespace comodal::inline COMODAL_CONFIG {
 
 /// How many threads make batches, and how many batches they may be ahead of the training loop.
 struct prefetch_options {
-  index threads = 2;  // 0: the calling thread makes each batch when it is asked for
+  index threads = 2;
   index depth = 4;
 };
 
-/// Calls `visit(name, reference)` for every option; both are of type `index`.
+/// Calls `visit(name, reference, help)` for every option; both are of type `index`.
 template <class Options, class Visit>
 void visit_prefetch_options(Options& o, Visit&& visit) {
-  visit(std::string_view("prefetch.threads"), o.threads);
-  visit(std::string_view("prefetch.depth"), o.depth);
+  visit("prefetch.threads", o.threads, "threads that make crops beside the training; 0: training waits for each batch");
+  visit("prefetch.depth", o.depth, "batches that may be ready ahead of the training");
 }
 
 /// @throws config_error naming the key that makes no sense

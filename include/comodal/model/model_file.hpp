@@ -78,7 +78,7 @@ COMODAL_ONCE std::string to_json(const model_plan& plan) {
   j["labels"] = label_classes_to_json(plan.labels);
   j["region_order"] = plan.region_order;
   visit_network_options(plan.network,
-                        [&](std::string_view name, const auto& value) { j["model"][std::string(name)] = value; });
+                        [&](std::string_view name, const auto& value, auto) { j["model"][std::string(name)] = value; });
   for (const normalisation& n : plan.prepare.normalise) j["normalise"].push_back(n.name);
   for (const ct_statistics& s : plan.prepare.ct)
     j["ct"].push_back({{"low", s.low}, {"high", s.high}, {"mean", s.mean}, {"deviation", s.deviation}});
@@ -130,7 +130,7 @@ inline constexpr std::array<std::string_view, 2> younger_options{"blocks", "deco
 template <class Json>
 void read_network_options(const Json& model, int format, network_options& options, const std::string& what) {
   std::size_t known = 0;
-  visit_network_options(options, [&](std::string_view name, auto& value) {
+  visit_network_options(options, [&](std::string_view name, auto& value, auto) {
     const std::string key = format == 1 ? name_in_format_1(name) : std::string(name);
     const bool younger = std::find(younger_options.begin(), younger_options.end(), name) != younger_options.end();
     if ((format == 1 || younger) && !model.contains(key)) return;
@@ -223,9 +223,11 @@ COMODAL_ONCE unresolved_plan plan_from(const std::string& words, int format) {
                           "); copy the file again, or use the program that wrote it"));
     }
   };
-  auto [plan, normalise] = checked([&] { return model_detail::plan_from(found->second, format); });
+  // Not a structured binding: clang before 19 cannot capture one in a unit with OpenMP.
+  auto recorded = checked([&] { return model_detail::plan_from(found->second, format); });
+  auto& plan = recorded.plan;
   plan.prepare.normalise.clear();
-  for (const auto& name : normalise) try {
+  for (const auto& name : recorded.normalise) try {
       plan.prepare.normalise.push_back(names.at(name));
     } catch (const config_error& failure) {
       throw config_error(text(file.string(), ": ", failure.what()));

@@ -12,16 +12,17 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A network by name and number (method.md section 1). Encoders, fusion blocks and decoders are those of a
-/// `network_registry`. Strides and filters are along NIfTI's axes (i, j, k), as users write them.
+/// A network by name and number (method.md section 1); `visit_network_options` says what each option is. Encoders,
+/// fusion blocks and decoders are those of a `network_registry`. Strides and filters are along NIfTI's axes (i, j, k),
+/// as users write them.
 struct network_options {
-  std::string encoder = "unet";      // unet, residual, vnet, resenc
-  bool shared_encoder = false;       // one set of weights for all modalities
-  std::string fusion = "gated";      // mean, concat, gated, channel, cross_modal, window_cross_modal; or early
-  std::string decoder = "unet";      // of the fused maps and of the branches
+  std::string encoder = "unet";
+  bool shared_encoder = false;
+  std::string fusion = "gated";
+  std::string decoder = "unet";
   std::vector<index> fusion_stages;  // from 1 (finest); empty: all. Elsewhere: the mean, and nothing handed back
-  bool enhance = true;               // hand enhanced maps back to the streams
-  bool branches = true;              // a light decoder per modality
+  bool enhance = true;
+  bool branches = true;
   bool deep_supervision = false;
   index checkpointed =
       0;  // finest stages that the backward pass computes again: less memory, more time; last bits differ
@@ -29,11 +30,10 @@ struct network_options {
   std::vector<index> fused_channels{16, 32, 64, 128};
   std::vector<std::vector<index>> strides;      // (i, j, k) between stages; empty: 2, 2, 2
   std::vector<std::vector<index>> kernel_size;  // (i, j, k) per stage; empty: 3, 3, 3
-  double dropout = 0;                           // rate on the map of every stage of encoders and decoders
-  std::vector<index> blocks;                    // of an encoder, per stage; empty: what it has of itself
-  index decoder_convolutions = 2;               // of the fused decoder, per stage; those of branches have one
-  std::string precision = "fp32";  // or tf32: products of convolutions on devices that have it; or bf16: maps in
-                                   // bfloat16, all else in float (docs/reference/numerics.md)
+  double dropout = 0;
+  std::vector<index> blocks;
+  index decoder_convolutions = 2;
+  std::string precision = "fp32";
 
   [[nodiscard]] int stages() const { return static_cast<int>(stream_channels.size()); }
   /// (i, j, k) lists as (D, H, W) extents.
@@ -97,26 +97,31 @@ COMODAL_ONCE void network_options::check() const {
 }
 #endif
 
-/// Calls `visit(name, reference)` for every option; names are keys of the table `model` of an experiment file.
+/// Calls `visit(name, reference, help)` for every option; names are keys of the table `model` of an experiment file.
 template <class Options, class Visit>
 void visit_network_options(Options& o, Visit&& visit) {
-  visit(std::string_view("encoder"), o.encoder);
-  visit(std::string_view("shared_encoder"), o.shared_encoder);
-  visit(std::string_view("fusion"), o.fusion);
-  visit(std::string_view("decoder"), o.decoder);
-  visit(std::string_view("fusion_stages"), o.fusion_stages);
-  visit(std::string_view("enhance"), o.enhance);
-  visit(std::string_view("branches"), o.branches);
-  visit(std::string_view("deep_supervision"), o.deep_supervision);
-  visit(std::string_view("checkpointed"), o.checkpointed);
-  visit(std::string_view("stream_channels"), o.stream_channels);
-  visit(std::string_view("fused_channels"), o.fused_channels);
-  visit(std::string_view("strides"), o.strides);
-  visit(std::string_view("kernel_size"), o.kernel_size);
-  visit(std::string_view("dropout"), o.dropout);
-  visit(std::string_view("blocks"), o.blocks);
-  visit(std::string_view("decoder_convolutions"), o.decoder_convolutions);
-  visit(std::string_view("precision"), o.precision);
+  visit("encoder", o.encoder, "encoder of each modality: unet, residual, vnet or resenc");
+  visit("shared_encoder", o.shared_encoder, "true: all modalities share one set of encoder weights");
+  visit("fusion", o.fusion,
+        "fusion block: mean, concat, gated, channel, cross_modal or window_cross_modal; early: one network for all");
+  visit("decoder", o.decoder, "decoder of the fused maps and of the branches: unet, unet_trilinear or unet_nearest");
+  visit("fusion_stages", o.fusion_stages,
+        "stages with the fusion block, from 1 (finest); the others have the mean; empty: all");
+  visit("enhance", o.enhance, "true: enhanced maps are handed back to the modalities' encoders");
+  visit("branches", o.branches, "true: each modality has a light decoder of its own");
+  visit("deep_supervision", o.deep_supervision, "true: the loss also sees the outputs of coarser stages");
+  visit("checkpointed", o.checkpointed,
+        "finest stages that are computed again in the backward pass: less memory, more time");
+  visit("stream_channels", o.stream_channels, "channels of each modality's encoder per stage, from fine to coarse");
+  visit("fused_channels", o.fused_channels, "channels of the fused maps per stage, from fine to coarse");
+  visit("strides", o.strides, "strides [i, j, k] between stages, one less than stages; empty: 2, 2, 2");
+  visit("kernel_size", o.kernel_size, "sizes [i, j, k] of the filters per stage; empty: 3, 3, 3");
+  visit("dropout", o.dropout, "rate of dropout on the map of every stage, 0 to below 1");
+  visit("blocks", o.blocks, "blocks per stage of the encoder; empty: what the encoder has of itself");
+  visit("decoder_convolutions", o.decoder_convolutions,
+        "convolutions per stage of the fused decoder; those of branches have one");
+  visit("precision", o.precision,
+        "fp32; tf32: products of convolutions on devices that have it; bf16: maps in bfloat16");
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

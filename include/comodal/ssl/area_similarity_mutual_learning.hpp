@@ -20,24 +20,25 @@ namespace comodal::inline COMODAL_CONFIG {
 struct area_similarity_mutual_learning_options {
   static constexpr std::string_view name = "area_similarity_mutual_learning";
 
-  double branch_weight = 0.5;     // of the branches' losses beside the fused one's
-  double ema_decay = 0.99;        // of the teacher's weights
-  double ramp = 0.4;              // fraction of the run over which the squared error between branches rises
-  double contrast = 0.4;          // weight of the contrast between modalities
-  double consistency = 0.1;       // weight of the squared error between branches
-  double relearn = 0.6;           // fraction of the run after which branches learn the teacher's labels instead
-  double relearn_contrast = 0.1;  // share of the contrast in that
-  double counted_voxels = 32;     // mass of the teacher's prediction from which a class counts in a crop's contrast
+  double branch_weight = 0.5;  // of the branches' losses beside the fused one's
+  double ema_decay = 0.99;     // of the teacher's weights
+  double ramp = 0.4;           // fraction of the run over which the squared error between branches rises
+  double contrast = 0.4;
+  double consistency = 0.1;
+  double relearn = 0.6;
+  double relearn_contrast = 0.1;
+  double counted_voxels = 32;
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     visit_teacher_options(o, visit);
-    visit(std::string_view("contrast"), o.contrast);
-    visit(std::string_view("consistency"), o.consistency);
-    visit(std::string_view("relearn"), o.relearn);
-    visit(std::string_view("relearn_contrast"), o.relearn_contrast);
-    visit(std::string_view("counted_voxels"), o.counted_voxels);
+    visit("contrast", o.contrast, "weight of the contrast between modalities");
+    visit("consistency", o.consistency, "weight of the squared error between branches");
+    visit("relearn", o.relearn, "fraction of the run after which branches learn the teacher's labels instead");
+    visit("relearn_contrast", o.relearn_contrast, "share of the contrast in that");
+    visit("counted_voxels", o.counted_voxels,
+          "mass of the teacher's prediction, in voxels, from which a class counts in a crop's contrast");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

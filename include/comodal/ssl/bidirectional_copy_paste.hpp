@@ -20,13 +20,14 @@ struct bidirectional_copy_paste_options {
   double branch_weight = 0.5;  // of the branches' losses beside the fused one's
   double ema_decay = 0.99;     // of the teacher's weights
   double ramp = 0.4;           // fraction of the run over which the weight of pseudo-labelled voxels rises
-  double pseudo_weight = 0.5;  // of pseudo-labelled voxels at the end of the ramp; labelled ones weigh 1
+  double pseudo_weight = 0.5;
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     visit_teacher_options(o, visit);
-    visit(std::string_view("pseudo_weight"), o.pseudo_weight);
+    visit("pseudo_weight", o.pseudo_weight,
+          "weight of pseudo-labelled voxels at the end of the ramp; labelled ones weigh 1");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

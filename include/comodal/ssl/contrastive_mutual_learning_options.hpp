@@ -17,52 +17,57 @@ namespace comodal::inline COMODAL_CONFIG {
 struct contrastive_mutual_learning_options {
   static constexpr std::string_view name = "contrastive_mutual_learning";
 
-  double branch_weight = 0.5;            // of the branches' losses beside the fused one's
-  double ema_decay = 0.99;               // of the teacher's weights
-  double ramp = 0.4;                     // fraction of the run over which unlabelled terms rise
-  double consensus = 0.5;                // weight of the consensus with the teacher
-  double contrast = 0.1;                 // weight of the contrast between modalities
-  std::string contrast_kind = "map";     // or feature: of features at drawn cells; prototype: of prototypes of classes
-  std::vector<index> contrast_stages{};  // feature, prototype: stages that are compared, 1 the finest; none: from 2 on
-  index positions = 256;                 // feature, prototype: cells that are drawn per crop and stage
-  double temperature = 0.1;              // of the contrast
-  index queue = 32;                      // maps of earlier steps that serve as negatives
-  index pool = 4;                        // voxels per axis that the contrasted maps average
-  std::string similarity = "soft_dice";  // or cosine, iou
-  double sharpen = 0.5;                  // temperature of the teacher's target
+  double branch_weight = 0.5;
+  double ema_decay = 0.99;
+  double ramp = 0.4;
+  double consensus = 0.5;
+  double contrast = 0.1;
+  std::string contrast_kind = "map";
+  std::vector<index> contrast_stages{};
+  index positions = 256;
+  double temperature = 0.1;
+  index queue = 32;
+  index pool = 4;
+  std::string similarity = "soft_dice";
+  double sharpen = 0.5;
   double counted_voxels =
       32;  // target mass in voxels from which a class counts in a crop's Dice; fewer for large voxels
-  std::string confidence = "soft";   // or threshold
-  double threshold = 0.8;            // of the confidence, where it is chosen
-  std::string agreement = "none";    // or mse, disagreement: where branches differ the more certain one teaches
-  double disagree = 0.5;             // weight of agreement = "disagreement"
-  std::string target = "consensus";  // or cps: hard labels of the partner branches (ablation)
-  bool reliability = true;           // branches learn from better ones; false: all pairs weigh 1
+  std::string confidence = "soft";
+  double threshold = 0.8;
+  std::string agreement = "none";
+  double disagree = 0.5;
+  std::string target = "consensus";
+  bool reliability = true;
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
-    const auto option = [&](std::string_view key, auto& value) { visit(key, value); };
-    option("branch_weight", o.branch_weight);
-    option("ema_decay", o.ema_decay);
-    option("ramp", o.ramp);
-    option("consensus", o.consensus);
-    option("contrast", o.contrast);
-    option("contrast_kind", o.contrast_kind);
-    option("contrast_stages", o.contrast_stages);
-    option("positions", o.positions);
-    option("temperature", o.temperature);
-    option("queue", o.queue);
-    option("pool", o.pool);
-    option("similarity", o.similarity);
-    option("sharpen", o.sharpen);
-    option("counted_voxels", o.counted_voxels);
-    option("confidence", o.confidence);
-    option("threshold", o.threshold);
-    option("agreement", o.agreement);
-    option("disagree", o.disagree);
-    option("target", o.target);
-    option("reliability", o.reliability);
+    const auto option = [&](std::string_view key, auto& value, std::string_view help) { visit(key, value, help); };
+    option("branch_weight", o.branch_weight, "weight of the branches' losses beside the fused one's");
+    option("ema_decay", o.ema_decay, "decay of the teacher's weights, which predict");
+    option("ramp", o.ramp, "fraction of the run over which the weights of unlabelled terms rise");
+    option("consensus", o.consensus, "weight of the consensus with the teacher");
+    option("contrast", o.contrast, "weight of the contrast between modalities");
+    option("contrast_kind", o.contrast_kind,
+           "what is contrasted: map: predictions; feature: features at drawn cells; prototype: class means");
+    option("contrast_stages", o.contrast_stages,
+           "feature, prototype: stages that are compared, 1 is the finest; empty: from 2 on");
+    option("positions", o.positions, "feature, prototype: cells that are drawn per crop and stage");
+    option("temperature", o.temperature, "temperature of the contrast");
+    option("queue", o.queue, "maps of earlier steps that serve as negatives");
+    option("pool", o.pool, "voxels per axis that the contrasted maps average");
+    option("similarity", o.similarity, "similarity of two maps: soft_dice, cosine or iou");
+    option("sharpen", o.sharpen, "temperature of the teacher's target; lower is sharper");
+    option("counted_voxels", o.counted_voxels,
+           "target mass in voxels from which a class counts in a crop's Dice; fewer for large voxels");
+    option("confidence", o.confidence,
+           "soft: voxels weigh by the teacher's confidence; threshold: those above `threshold` count");
+    option("threshold", o.threshold, "of the confidence, with confidence = \"threshold\"");
+    option("agreement", o.agreement,
+           "of branches: none; mse: squared error; disagreement: where they differ the more certain one teaches");
+    option("disagree", o.disagree, "weight of agreement = \"disagreement\"");
+    option("target", o.target, "what branches learn: consensus; cps: hard labels of the partner branches");
+    option("reliability", o.reliability, "true: branches learn from better ones; false: all pairs weigh 1");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const;

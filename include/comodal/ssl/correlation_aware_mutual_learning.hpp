@@ -23,23 +23,23 @@ namespace comodal::inline COMODAL_CONFIG {
 struct correlation_aware_mutual_learning_options : consistency_options {
   static constexpr std::string_view name = "correlation_aware_mutual_learning";
 
-  double sharpen = 0.1;       // temperature of the targets
-  double correlation = 0.05;  // weight of the agreement of correlations
-  double temperature = 0.1;   // of the correlations
-  index positions = 1024;     // voxels per crop whose correlations are compared
-  index memory = 256;         // labelled voxels per class that they are correlated with
+  double sharpen = 0.1;
+  double correlation = 0.05;
+  double temperature = 0.1;
+  index positions = 1024;
+  index memory = 256;
 
   correlation_aware_mutual_learning_options() { consistency = 1; }
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     consistency_options::visit(o, visit);
-    visit(std::string_view("sharpen"), o.sharpen);
-    visit(std::string_view("correlation"), o.correlation);
-    visit(std::string_view("temperature"), o.temperature);
-    visit(std::string_view("positions"), o.positions);
-    visit(std::string_view("memory"), o.memory);
+    visit("sharpen", o.sharpen, "temperature of the targets; lower is sharper");
+    visit("correlation", o.correlation, "weight of the agreement of correlations");
+    visit("temperature", o.temperature, "temperature of the correlations");
+    visit("positions", o.positions, "voxels per crop whose correlations are compared");
+    visit("memory", o.memory, "labelled voxels per class that they are correlated with");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

@@ -20,20 +20,20 @@ namespace comodal::inline COMODAL_CONFIG {
 struct cross_modality_collaboration_options {
   static constexpr std::string_view name = "cross_modality_collaboration";
 
-  double branch_weight = 0.5;   // of the branches' losses beside the fused one's
-  double ema_decay = 0.99;      // of the averaged weights
-  double ramp = 0.4;            // fraction of the run over which unlabelled terms rise
-  double channel_contrast = 1;  // weight of the contrast between channels
-  double overlap = 0.2;         // weight of the overlap of the branches' predictions
-  double temperature = 0.5;     // of the contrast
+  double branch_weight = 0.5;  // of the branches' losses beside the fused one's
+  double ema_decay = 0.99;     // of the averaged weights
+  double ramp = 0.4;           // fraction of the run over which unlabelled terms rise
+  double channel_contrast = 1;
+  double overlap = 0.2;
+  double temperature = 0.5;
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     visit_teacher_options(o, visit);
-    visit(std::string_view("channel_contrast"), o.channel_contrast);
-    visit(std::string_view("overlap"), o.overlap);
-    visit(std::string_view("temperature"), o.temperature);
+    visit("channel_contrast", o.channel_contrast, "weight of the contrast between channels");
+    visit("overlap", o.overlap, "weight of the overlap of the branches' predictions");
+    visit("temperature", o.temperature, "temperature of the contrast");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

@@ -17,17 +17,17 @@ namespace comodal::inline COMODAL_CONFIG {
 struct dual_task_consistency_options : consistency_options {
   static constexpr std::string_view name = "dual_task_consistency";
 
-  double distance = 0.3;    // weight of the squared error of the distances of labelled crops
-  double steepness = 1500;  // of the sigmoid that makes a mask of distances
+  double distance = 0.3;
+  double steepness = 1500;
 
   dual_task_consistency_options() { consistency = 1; }
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     consistency_options::visit(o, visit);
-    visit(std::string_view("distance"), o.distance);
-    visit(std::string_view("steepness"), o.steepness);
+    visit("distance", o.distance, "weight of the squared error of the signed distances of labelled crops");
+    visit("steepness", o.steepness, "of the sigmoid that makes a mask of distances");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

@@ -18,13 +18,13 @@ struct entropy_minimisation_options {
   double branch_weight = 0.5;  // of the branches' losses beside the fused one's
   double ema_decay = 0.99;     // of the averaged weights, which predict
   double ramp = 0.4;           // fraction of the run over which the entropy's weight rises
-  double entropy = 0.1;        // weight of the entropy at the end of its ramp
+  double entropy = 0.1;
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     visit_teacher_options(o, visit);
-    visit(std::string_view("entropy"), o.entropy);
+    visit("entropy", o.entropy, "weight of the entropy at the end of its ramp");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

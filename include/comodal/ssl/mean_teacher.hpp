@@ -23,13 +23,13 @@ struct mean_teacher_options {
   double branch_weight = 0.5;  // of the branches' losses beside the fused one's
   double ema_decay = 0.99;     // of the teacher's weights
   double ramp = 0.4;           // fraction of the run over which the consistency rises
-  double consistency = 0.1;    // weight of the squared error to the teacher
+  double consistency = 0.1;
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     visit_teacher_options(o, visit);
-    visit(std::string_view("consistency"), o.consistency);
+    visit("consistency", o.consistency, "weight of the squared error to the teacher");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

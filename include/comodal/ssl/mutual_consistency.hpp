@@ -19,19 +19,19 @@ namespace comodal::inline COMODAL_CONFIG {
 struct mutual_consistency_options : consistency_options {
   static constexpr std::string_view name = "mutual_consistency";
 
-  std::vector<std::string> decoders{"unet_trilinear", "unet_nearest"};  // of the fused maps, besides `model.decoder`
-  double sharpen = 0.1;                                                 // temperature of the targets
-  bool detach = true;                                                   // targets receive no gradient
+  std::vector<std::string> decoders{"unet_trilinear", "unet_nearest"};
+  double sharpen = 0.1;
+  bool detach = true;
 
   mutual_consistency_options() { consistency = 1; }
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     consistency_options::visit(o, visit);
-    visit(std::string_view("decoders"), o.decoders);
-    visit(std::string_view("sharpen"), o.sharpen);
-    visit(std::string_view("detach"), o.detach);
+    visit("decoders", o.decoders, "further decoders of the fused maps, besides model.decoder");
+    visit("sharpen", o.sharpen, "temperature of the targets; lower is sharper");
+    visit("detach", o.detach, "true: targets receive no gradient");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

@@ -19,16 +19,16 @@ namespace comodal::inline COMODAL_CONFIG {
 struct supervised_options {
   static constexpr std::string_view name = "supervised";
 
-  double branch_weight = 0.5;   // of the branches' losses beside the fused one's
-  std::string weights = "ema";  // what predicts by default: ema keeps averaged weights too; student keeps none
-  double ema_decay = 0.99;      // of the averaged weights
+  double branch_weight = 0.5;
+  std::string weights = "ema";
+  double ema_decay = 0.99;
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
-    visit(std::string_view("branch_weight"), o.branch_weight);
-    visit(std::string_view("weights"), o.weights);
-    visit(std::string_view("ema_decay"), o.ema_decay);
+    visit("branch_weight", o.branch_weight, "weight of the branches' losses beside the fused one's");
+    visit("weights", o.weights, "what predicts: ema: averaged weights; student: the last ones, and no average is kept");
+    visit("ema_decay", o.ema_decay, "decay of the averaged weights");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

@@ -19,15 +19,16 @@ namespace comodal::inline COMODAL_CONFIG {
 struct uncertainty_aware_mean_teacher_options : consistency_options {
   static constexpr std::string_view name = "uncertainty_aware_mean_teacher";
 
-  index passes = 8;           // stochastic passes of the teacher (dropout)
-  double first_limit = 0.75;  // of the largest entropy: a voxel counts below it; rises to 1 over the run
+  index passes = 8;
+  double first_limit = 0.75;
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     consistency_options::visit(o, visit);
-    visit(std::string_view("passes"), o.passes);
-    visit(std::string_view("first_limit"), o.first_limit);
+    visit("passes", o.passes, "stochastic passes of the teacher, with dropout");
+    visit("first_limit", o.first_limit,
+          "part of the largest entropy below which a voxel counts at first; rises to 1 over the run");
   }
   /// @throws config_error naming the key that makes no sense
   void check() const {

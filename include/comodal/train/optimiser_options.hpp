@@ -13,34 +13,36 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// The numbers of optimisers. Norms, biases and gates have no weight decay.
+/// The numbers of optimisers; `visit_optimiser_options` says what each is. Norms, biases and gates have no weight
+/// decay.
 struct optimiser_options {
-  std::string name = "sgd";                           // or adamw, or another one of an `optimiser_registry`
-  double learning_rate = 0.01;                        // method.md: 1e-3 for adamw
-  double momentum = 0.9;                              // sgd (Nesterov)
-  double weight_decay = 3e-5;                         // method.md: 1e-2 for adamw
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // adamw
-  double clip = 12;                                   // largest norm of the whole gradient; 0: no limit
-  std::string schedule = "polynomial";                // or cosine, constant
-  double power = 0.9;                                 // of the polynomial schedule
-  double warm_up = 0;                                 // fraction of the run over which the rate rises from 0
+  std::string name = "sgd";
+  double learning_rate = 0.01;
+  double momentum = 0.9;
+  double weight_decay = 3e-5;
+  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  double clip = 12;
+  std::string schedule = "polynomial";
+  double power = 0.9;
+  double warm_up = 0;
 };
 
-/// Calls `visit(name, reference)` for every option; names are keys of the table `optimiser` of an experiment file.
+/// Calls `visit(name, reference, help)` for every option; names are keys of the table `optimiser` of an experiment
+/// file.
 template <class Options, class Visit>
 void visit_optimiser_options(Options& o, Visit&& visit) {
-  const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
-  option("name", o.name);
-  option("learning_rate", o.learning_rate);
-  option("momentum", o.momentum);
-  option("weight_decay", o.weight_decay);
-  option("beta1", o.beta1);
-  option("beta2", o.beta2);
-  option("epsilon", o.epsilon);
-  option("clip", o.clip);
-  option("schedule", o.schedule);
-  option("power", o.power);
-  option("warm_up", o.warm_up);
+  const auto option = [&](std::string_view name, auto& value, std::string_view help) { visit(name, value, help); };
+  option("name", o.name, "sgd (with Nesterov momentum) or adamw");
+  option("learning_rate", o.learning_rate, "learning rate at the start; 1e-3 is usual for adamw");
+  option("momentum", o.momentum, "momentum of sgd");
+  option("weight_decay", o.weight_decay, "weight decay, not of norms and biases; 1e-2 is usual for adamw");
+  option("beta1", o.beta1, "of adamw: decay of the mean of gradients");
+  option("beta2", o.beta2, "of adamw: decay of the mean of their squares");
+  option("epsilon", o.epsilon, "of adamw: what is added to the denominator");
+  option("clip", o.clip, "largest norm of the whole gradient; 0: no limit");
+  option("schedule", o.schedule, "how the learning rate falls: polynomial, cosine or constant");
+  option("power", o.power, "exponent of the polynomial schedule");
+  option("warm_up", o.warm_up, "fraction of the run over which the learning rate rises from 0");
 }
 
 /// @throws config_error naming the key that makes no sense; NaN and infinities make none

@@ -21,29 +21,28 @@ namespace comodal::inline COMODAL_CONFIG {
 enum class step_replay { automatic, on, off };
 [[nodiscard]] constexpr std::array<std::string_view, 3> choice_names(step_replay) { return {"auto", "on", "off"}; }
 
-/// How long to train and what to write when.
+/// How long to train and what to write when; `visit_train_options` says what each option is.
 struct train_options {
   index steps = 2000;
   index seed = 1;
-  index log_every = 10;          // steps
-  index validate_every = 0;      // steps; 0: never
-  index checkpoint_every = 200;  // steps; the last step always writes one
-  double memory = 0;  // GiB that a step may take from the system for tensors; above it, stages are computed again
-                      // (model.checkpointed); 0: no limit
+  index log_every = 10;
+  index validate_every = 0;
+  index checkpoint_every = 200;
+  double memory = 0;
   step_replay replay = step_replay::automatic;
 };
 
-/// Calls `visit(name, reference)` for every option; names are keys of the table `train` of an experiment file.
+/// Calls `visit(name, reference, help)` for every option; names are keys of the table `train` of an experiment file.
 template <class Options, class Visit>
 void visit_train_options(Options& o, Visit&& visit) {
-  const auto option = [&](std::string_view name, auto& value) { visit(name, value); };
-  option("steps", o.steps);
-  option("seed", o.seed);
-  option("log_every", o.log_every);
-  option("validate_every", o.validate_every);
-  option("checkpoint_every", o.checkpoint_every);
-  option("memory", o.memory);
-  option("replay", o.replay);
+  const auto option = [&](std::string_view name, auto& value, std::string_view help) { visit(name, value, help); };
+  option("steps", o.steps, "number of updates of the weights");
+  option("seed", o.seed, "decides initial weights, crops and augmentation");
+  option("log_every", o.log_every, "steps between two lines of the log");
+  option("validate_every", o.validate_every, "steps between two validations; 0: never");
+  option("checkpoint_every", o.checkpoint_every, "steps between two checkpoints; the last step always writes one");
+  option("memory", o.memory, "GiB of tensors that a step may take; above it, stages are computed again; 0: no limit");
+  option("replay", o.replay, "auto: steps are recorded and replayed on GPUs; on: always; off: never");
 }
 
 /// @throws config_error naming the key that makes no sense

@@ -24,6 +24,7 @@
 #include <cmath>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -84,6 +85,9 @@ class trainer {
   /// Of the training cases by readable id: kept in checkpoints, and a resumed run with others is refused. Empty: they
   /// are not compared.
   case_checksums cases;
+
+  /// Further entries of the metadata of model files.
+  std::map<std::string, std::string> about;
 
   /// The number of scalars that are trained.
   [[nodiscard]] index trained_count() const { return m_optimisers.count(); }
@@ -280,7 +284,8 @@ class trainer {
     return file;
   }
   void save_model(const std::filesystem::path& file) const {
-    const safetensors_file all = weights();
+    safetensors_file all = weights();
+    all.metadata.insert(about.begin(), about.end());
     train_detail::refuse_diverged(all, m_step);  // in every process, so that none waits for one that stopped
     if (m_processes.writes()) write_checked_safetensors(file, all);
   }

@@ -15,9 +15,9 @@ namespace comodal::inline COMODAL_CONFIG {
 /// `ema_decay`, of the averaged weights; and `ramp`, the fraction of the run over which unlabelled terms rise.
 template <class Options, class Visit>
 void visit_teacher_options(Options& o, const Visit& visit) {
-  visit(std::string_view("branch_weight"), o.branch_weight);
-  visit(std::string_view("ema_decay"), o.ema_decay);
-  visit(std::string_view("ramp"), o.ramp);
+  visit("branch_weight", o.branch_weight, "weight of the branches' losses beside the fused one's");
+  visit("ema_decay", o.ema_decay, "decay of the averaged weights, which predict and teach");
+  visit("ramp", o.ramp, "fraction of the run over which the weights of unlabelled terms rise");
 }
 /// @throws config_error naming the key of the table [method.NAME] that makes no sense
 template <class Options>
@@ -31,16 +31,16 @@ void check_teacher_options(const Options& o) {
 /// The options of methods with averaged weights and one unlabelled term. A method derives its own from them, with the
 /// `name` of its table, and `check()` that calls `check_consistency_options`.
 struct consistency_options {
-  double branch_weight = 0.5;  // of the branches' losses beside the fused one's
-  double ema_decay = 0.99;     // of the averaged weights
-  double ramp = 0.4;           // fraction of the run over which the unlabelled term rises
-  double consistency = 0.1;    // weight of the unlabelled term at the end of its ramp
+  double branch_weight = 0.5;
+  double ema_decay = 0.99;
+  double ramp = 0.4;
+  double consistency = 0.1;
 
-  /// Calls `visit(key, reference)` for every option.
+  /// Calls `visit(key, reference, help)` for every option.
   template <class Options, class Visit>
   static void visit(Options& o, Visit&& visit) {
     visit_teacher_options(o, visit);
-    visit(std::string_view("consistency"), o.consistency);
+    visit("consistency", o.consistency, "weight of the unlabelled term at the end of its ramp");
   }
 };
 /// @throws config_error naming the key of the table [method.NAME] that makes no sense

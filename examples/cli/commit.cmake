@@ -1,0 +1,23 @@
+# Writes FILE with the commit of the sources in SOURCE, with -changed behind it where files differ from it; an empty one
+# where git does not know. Leaves FILE as it is where nothing changed.
+set(commit "")
+find_program(git git)
+if(git)
+  execute_process(COMMAND ${git} -C ${SOURCE} rev-parse --short=12 HEAD
+    OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(commit)
+    execute_process(COMMAND ${git} -C ${SOURCE} status --porcelain --untracked-files=no
+      OUTPUT_VARIABLE changes OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+    if(changes)
+      string(APPEND commit "-changed")
+    endif()
+  endif()
+endif()
+set(words "// Written by commit.cmake.\n#define COMODAL_COMMIT \"${commit}\"\n")
+set(before "")
+if(EXISTS ${FILE})
+  file(READ ${FILE} before)
+endif()
+if(NOT before STREQUAL words)
+  file(WRITE ${FILE} "${words}")
+endif()

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Who made a result: program, commit, date, host and command, and the sums of what went in and came out.
+#ifndef COMODAL_APP_PROVENANCE_HPP
+#define COMODAL_APP_PROVENANCE_HPP
+
+#include <comodal/core/readable_name.hpp>
+#include <comodal/data/json.hpp>
+#include <comodal/data/sha256.hpp>
+#include <comodal/train/checkpoint_file.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include <array>
+#include <cstdlib>
+#include <ctime>
+#include <filesystem>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace app {
+
+/// What runs now. The command line sets it before it calls a verb; a program of your own may do so, too.
+struct running_program {
+  std::string commit;   // of the sources it was built from; empty: not known
+  std::string command;  // as it was typed, for a shell; empty: not known
+};
+[[nodiscard]] inline running_program& this_program() {
+  static running_program value;
+  return value;
+}
+
+/// Who made a result, and when.
+struct provenance {
+  std::string version, commit, date, host, command;  // date: UTC, as 2026-11-30T09:15:00Z
+};
+
+/// The time now, UTC. Where the environment has SOURCE_DATE_EPOCH, a number of seconds since 1970, that one.
+[[nodiscard]] inline std::string date_now() {
+  std::time_t seconds = std::time(nullptr);
+  if (const char* fixed = std::getenv("SOURCE_DATE_EPOCH"); fixed != nullptr && *fixed != '\0')
+    seconds = static_cast<std::time_t>(std::strtoll(fixed, nullptr, 10));
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  std::array<char, 32> words{};
+  (void)std::strftime(words.data(), words.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return words.data();
+}
+
+/// This program, now, on this machine.
+[[nodiscard]] inline provenance provenance_now() {
+  std::array<char, 256> host{};
+  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
+  return {COMODAL_VERSION, this_program().commit, date_now(), readable_name(host.data()),
+          readable_name(this_program().command)};
+}
+
+/// Words of a command line as a shell takes them.
+[[nodiscard]] inline std::string shell_command(int argc, const char* const* argv) {
+  std::string all;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const bool plain = !word.empty() && word.find_first_not_of(
+                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                            "0123456789_-+=./,:@%") == std::string::npos;
+    if (i > 0) all += ' ';
+    if (plain) {
+      all += word;
+      continue;
+    }
+    all += '\'';
+    for (const char c : word) all += c == '\'' ? std::string("'\\''") : std::string(1, c);
+    all += '\'';
+  }
+  return all;
+}
+
+}  // namespace app
+
+namespace app_detail {
+
+[[nodiscard]] inline nlohmann::ordered_json to_json(const app::provenance& of) {
+  return {
+      {"version", of.version}, {"commit", of.commit}, {"date", of.date}, {"host", of.host}, {"command", of.command}};
+}
+// What is missing or of another kind stays empty.
+[[nodiscard]] inline app::provenance provenance_from(const nlohmann::ordered_json& j) {
+  const auto of = [&](const char* key) {
+    return j.is_object() && j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : std::string();
+  };
+  return {of("version"), of("commit"), of("date"), of("host"), of("command")};
+}
+
+/// The metadata entry of a model file that says who made it.
+inline constexpr const char* model_provenance_key = "comodal.provenance";
+
+// One sum for many cases: their names stay where they are.
+[[nodiscard]] inline std::string sum_of(const case_checksums& cases) {
+  sha256 all;
+  for (const auto& [id, sum] : cases) all.add(text(id, " ", sum, "\n"));
+  return all.digits();
+}
+
+/// The file of a run that says who made it: an entry per call of `train`, and the sums of its models.
+class run_record {
+ public:
+  /// Adds this call. What an unreadable file said is lost.
+  run_record(const std::filesystem::path& folder, std::uint32_t step) : m_folder(folder) {
+    const auto earlier = json_or_nothing(file());
+    if (earlier.is_object() && earlier.contains("calls") && earlier["calls"].is_array()) m_calls = earlier["calls"];
+    auto call = to_json(app::provenance_now());
+    call["first_step"] = step;
+    m_calls.push_back(std::move(call));
+    write();
+  }
+  /// Brings the sums of models up to date in a folder that has such a file; does nothing elsewhere.
+  static void sum_again(const std::filesystem::path& folder) {
+    auto all = json_or_nothing(file_in(folder));
+    if (!all.is_object() || !all.contains("calls")) return;
+    all["sha256"] = sums_of(folder);
+    write_text(file_in(folder), words_of(all));
+  }
+  /// Says what this call came to.
+  void end(std::uint32_t step, double seconds, bool finished) {
+    auto& call = m_calls.back();
+    call["ended"] = app::date_now();
+    call["seconds"] = seconds;
+    call["steps"] = step;
+    call["finished"] = finished;
+    write();
+  }
+
+  [[nodiscard]] static std::filesystem::path file_in(const std::filesystem::path& folder) {
+    return folder / "provenance.json";
+  }
+
+ private:
+  [[nodiscard]] std::filesystem::path file() const { return file_in(m_folder); }
+  void write() const { write_text(file(), words_of({{"calls", m_calls}, {"sha256", sums_of(m_folder)}})); }
+  [[nodiscard]] static std::string words_of(const nlohmann::ordered_json& all) {
+    constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;
+    return all.dump(2, ' ', false, replace) + "\n";
+  }
+  [[nodiscard]] static nlohmann::ordered_json sums_of(const std::filesystem::path& folder) {
+    auto sums = nlohmann::ordered_json::object();
+    for (const char* name : {"model.safetensors", "best.safetensors"})
+      if (std::error_code none; std::filesystem::exists(folder / name, none))
+        sums[name] = sha256_of_file(folder / name);
+    return sums;
+  }
+
+  std::filesystem::path m_folder;
+  nlohmann::ordered_json m_calls = nlohmann::ordered_json::array();
+};
+
+}  // namespace app_detail
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

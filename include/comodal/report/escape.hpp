@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// Texts of anybody inside HTML, SVG and scripts.
+#ifndef COMODAL_REPORT_ESCAPE_HPP
+#define COMODAL_REPORT_ESCAPE_HPP
+
+#include <comodal/core/readable_name.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+/// Text for HTML, in elements and attributes: & < > " ' become entities, control characters blanks, bytes that are no
+/// UTF-8 \xHH.
+[[nodiscard]] inline std::string escape_html(std::string_view words) {
+  std::string out;
+  for (std::size_t at = 0; at < words.size();) {
+    const char c = words[at];
+    const std::size_t length = core_detail::utf8_length(words.substr(at));
+    if (length == 0) {
+      out += readable_name(words.substr(at++, 1));
+      continue;
+    }
+    if (length > 1) {
+      out += words.substr(at, length);
+      at += length;
+      continue;
+    }
+    ++at;
+    if (c == '&')
+      out += "&amp;";
+    else if (c == '<')
+      out += "&lt;";
+    else if (c == '>')
+      out += "&gt;";
+    else if (c == '"')
+      out += "&quot;";
+    else if (c == '\'')
+      out += "&#39;";
+    else
+      out += (static_cast<unsigned char>(c) < ' ' && c != '\n') || c == '\x7f' ? ' ' : c;
+  }
+  return out;
+}
+
+/// JSON for a script element of a page: no < > & stands in it, so that no name can end the element, open a comment or
+/// become an entity.
+[[nodiscard]] inline std::string json_for_script(const nlohmann::ordered_json& value) {
+  std::string out;
+  for (const char c : value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) {
+    if (c == '<')
+      out += "\\u003c";
+    else if (c == '>')
+      out += "\\u003e";
+    else if (c == '&')
+      out += "\\u0026";
+    else
+      out += c;
+  }
+  return out;
+}
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who made a result: dates, commands for a shell, the record of a run.
+#define BOOST_TEST_MODULE app_provenance
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/app/provenance.hpp>
+
+#include <data/files.hpp>
+
+#include <array>
+#include <cstdlib>
+
+namespace comodal::tests {
+
+BOOST_AUTO_TEST_CASE(a_command_is_written_as_a_shell_takes_it) {
+  const std::array<const char*, 6> words{"comodal", "train", "my file.toml", "it's", "", "--train.steps=4"};
+  BOOST_TEST(app::shell_command(6, words.data()) == R"(comodal train 'my file.toml' 'it'\''s' '' --train.steps=4)");
+}
+
+BOOST_AUTO_TEST_CASE(a_fixed_date_is_taken) {
+  ::setenv("SOURCE_DATE_EPOCH", "1764493200", 1);
+  BOOST_TEST(app::date_now() == "2025-11-30T09:00:00Z");
+  ::unsetenv("SOURCE_DATE_EPOCH");
+  BOOST_TEST(app::date_now() > "2026");
+  BOOST_TEST(app::date_now().size() == 20U);
+}
+
+BOOST_AUTO_TEST_CASE(it_says_the_program) {
+  app::this_program() = {"abc", "comodal train"};
+  const auto now = app::provenance_now();
+  BOOST_TEST(now.version == COMODAL_VERSION);
+  BOOST_TEST(now.commit == "abc");
+  BOOST_TEST(now.command == "comodal train");
+  BOOST_TEST(!now.host.empty());
+  const auto again = app_detail::provenance_from(app_detail::to_json(now));
+  BOOST_TEST(again.date == now.date);
+  BOOST_TEST(again.host == now.host);
+  BOOST_TEST(app_detail::provenance_from({{"version", 3}}).version.empty());
+}
+
+BOOST_AUTO_TEST_CASE(a_run_records_its_calls_and_the_sums_of_its_models) {
+  const test::folder folder("provenance");
+  const auto file = app_detail::run_record::file_in(folder.path());
+  app_detail::run_record::sum_again(folder.path());
+  BOOST_TEST(!std::filesystem::exists(file));  // of a folder that no run made
+  app_detail::run_record first(folder.path(), 0);
+  BOOST_TEST(read_json(file)["sha256"].empty());
+  first.end(5, 1.5, false);
+  test::write_text(folder / "model.safetensors", "abc");
+  app_detail::run_record second(folder.path(), 5);
+  second.end(9, 2, true);
+  auto found = read_json(file);
+  BOOST_TEST(found["calls"].size() == 2U);
+  BOOST_TEST(found["calls"][0]["steps"] == 5);
+  BOOST_TEST(found["calls"][0]["finished"] == false);
+  BOOST_TEST(found["calls"][1]["first_step"] == 5);
+  BOOST_TEST(found["calls"][1]["finished"] == true);
+  BOOST_TEST(found["sha256"]["model.safetensors"] == sha256_of("abc"));
+  test::write_text(folder / "model.safetensors", "abcd");
+  app_detail::run_record::sum_again(folder.path());
+  found = read_json(file);
+  BOOST_TEST(found["calls"].size() == 2U);
+  BOOST_TEST(found["sha256"]["model.safetensors"] == sha256_of("abcd"));
+}
+
+BOOST_AUTO_TEST_CASE(cases_have_one_sum) {
+  const auto sum = app_detail::sum_of({{"a", 1}, {"b", 2}});
+  BOOST_TEST(sum == sha256_of("a 1\nb 2\n"));
+  BOOST_TEST(sum != app_detail::sum_of({{"a", 1}, {"b", 3}}));
+}
+
+}  // namespace comodal::tests

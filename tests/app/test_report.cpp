@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0
+// The verb `report` on folders that this test writes: masks with known errors, a log, maps.
+#define BOOST_TEST_MODULE app_report
+#include <boost/test/unit_test.hpp>
+
+#include <comodal/app/report.hpp>
+#include <comodal/data/nifti_write.hpp>
+
+#include <report/markup.hpp>
+
+#include <filesystem>
+#include <fstream>
+
+using namespace comodal;
+namespace fs = std::filesystem;
+
+namespace {
+
+// Five cases of two modalities, each with a block of 4 x 4 x 4 voxels; a mask that lies `off` voxels beside it has the
+// Dice (4 - off) / 4.
+struct folders {
+  fs::path work = fs::temp_directory_path() / text("comodal_report_", ::getpid());
+  const std::vector<std::string> ids{"c0", "c1", "c2", "c3", "<b>&\"x"};
+
+  folders() {
+    fs::remove_all(work);
+    for (const char* name : {"imagesTs", "labelsTs"}) fs::create_directories(work / name);
+    std::ofstream(work / "dataset.json") << R"({"channel_names": {"0": "T1", "1": "FLAIR"},
+      "labels": {"background": 0, "core": 1}, "numTraining": 1, "file_ending": ".nii.gz"})";
+    for (const auto& id : ids) {
+      const label_volume truth = mask(0);
+      write_nifti(work / "labelsTs" / (id + ".nii.gz"), truth);
+      image_volume image{truth.geometry, std::vector<float>(truth.values.size())};
+      for (std::size_t v = 0; v < image.values.size(); ++v)
+        image.values[v] = 100 + static_cast<float>(v % 9) + (truth.values[v] ? 200.0f : 0.0f);
+      for (const char* number : {"_0000", "_0001"}) write_nifti(work / "imagesTs" / (id + number + ".nii.gz"), image);
+    }
+    run("ours", {1, 3, 0, 2, 1});
+    run("theirs", {2, 4, 1, 3, 2});
+  }
+  ~folders() { fs::remove_all(work); }
+
+  [[nodiscard]] static label_volume mask(comodal::index off) {
+    label_volume v{{{16, 14, 12}, {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 2, 0}}}}, std::vector<std::uint8_t>(2688)};
+    for (comodal::index k = 4; k < 8; ++k)
+      for (comodal::index j = 5; j < 9; ++j)
+        for (comodal::index i = 6; i < 10; ++i) v.at(i - off, j, k) = 1;
+    return v;
+  }
+
+  void run(const std::string& name, const std::vector<comodal::index>& off) const {
+    const fs::path to = work / name / "predictions";
+    for (const char* part : {"branch_T1", "uncertainty"}) fs::create_directories(to / part);
+    app_detail::predictions d{
+        "model", {"fused", "branch T1"}, {"T1", "FLAIR"}, {}, {{"background", {0}}, {"core", {1}}}};
+    for (std::size_t c = 0; c < ids.size(); ++c) {
+      const label_volume found = mask(off[c]);
+      for (const char* part : {"", "branch_T1"}) write_nifti(to / part / (ids[c] + ".nii.gz"), found);
+      image_volume map{found.geometry, std::vector<float>(found.values.begin(), found.values.end())};
+      write_nifti(to / "uncertainty" / (ids[c] + ".nii.gz"), map);
+      d.cases.push_back(readable_name(ids[c]));
+    }
+    app_detail::write_predictions(to, d);
+    std::ofstream log(work / name / "log.jsonl");
+    double mean = 0.5;
+    for (int step = 1; step <= 30; ++step) {
+      mean = 0.99 * mean + 0.01 * 0.25;
+      log << "{\"step\":" << step << ",\"rate\":0.01,\"loss\":" << 1.0 / step << ",\"reliability.fused\":" << mean
+          << ",\"reliability.branch1\":" << mean << "}\n";
+    }
+    std::ofstream(work / name / "experiment.toml") << "steps = 30 # <b>\n";
+  }
+
+  [[nodiscard]] app::report_request request(const std::vector<std::string>& names) const {
+    app::report_request r;
+    for (const auto& name : names) r.runs.push_back(work / name);
+    r.labels = work / "labelsTs";
+    r.images = work / "imagesTs";
+    r.file = work / "report.html";
+    return r;
+  }
+  [[nodiscard]] std::string page(const app::report_request& r, std::vector<std::string>* warnings = nullptr) const {
+    app::observer watch;
+    watch.warning = [&](const std::string& words) {
+      if (warnings) warnings->push_back(words);
+    };
+    app::report(r, watch);
+    const auto bytes = read_file(r.file);
+    return {bytes.begin(), bytes.end()};
+  }
+};
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_CASE(two_runs_side_by_side, folders) {
+  const std::string html = page(request({"ours", "theirs"}));
+  BOOST_TEST(tests::malformed(html) == "");
+  BOOST_TEST(tests::outside_reference(html) == "");
+  BOOST_TEST(html.find("<dt>made</dt>") != std::string::npos);
+  BOOST_TEST(html.find("<dt>host</dt>") != std::string::npos);
+  BOOST_TEST(html.find("Differences from ours") != std::string::npos);
+  BOOST_TEST(html.find("-0.2500 (-0.2500 to -0.2500)") != std::string::npos);
+  // Off by 3 and 4 is the worst, by 1 and 2 the median (two cases have it; the first name counts), by 0 and 1 the best.
+  BOOST_TEST(html.find("Case c1 <span class=\"badge\">worst</span>") <
+             html.find("<span class=\"badge\">median</span>"));
+  BOOST_TEST(html.find("<span class=\"badge\">median</span>") < html.find("Case c2 <span class=\"badge\">best</span>"));
+  BOOST_TEST(tests::count(html, "<section class=\"case\"") == 3u);
+  BOOST_TEST(html.find("Mean Dice: ours 0.250; theirs 0.000.") != std::string::npos);
+  BOOST_TEST(html.find("errors: theirs") != std::string::npos);
+  BOOST_TEST(html.find("<figcaption>branch T1</figcaption>") != std::string::npos);
+  BOOST_TEST(html.find("uncertainty: from 0 (black) to 1.000 (pale)") != std::string::npos);
+  BOOST_TEST(html.find("<figcaption>FLAIR</figcaption>") != std::string::npos);
+  BOOST_TEST(html.find("steps = 30 # &lt;b&gt;") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(more_cases_and_names_that_are_markup, folders) {
+  auto r = request({"ours"});
+  r.cases = 9;
+  r.title = "<i>title</i>";
+  const std::string html = page(r);
+  BOOST_TEST(tests::malformed(html) == "");
+  BOOST_TEST(tests::count(html, "<section class=\"case\"") == 5u);
+  BOOST_TEST(html.find("<b>&\"x") == std::string::npos);
+  BOOST_TEST(html.find("Case &lt;b&gt;&amp;&quot;x") != std::string::npos);
+  BOOST_TEST(html.find("<h1>&lt;i&gt;title&lt;/i&gt;</h1>") != std::string::npos);
+  BOOST_TEST(html.find("Differences") == std::string::npos);
+  r.still = true;
+  const std::string still = page(r);
+  BOOST_TEST(still.find("<script") == std::string::npos);
+  BOOST_TEST(still.size() < html.size());
+  r.cases = 0;
+  BOOST_TEST(page(r).find("<section class=\"case\"") == std::string::npos);
+  r.cases = -1;
+  BOOST_CHECK_THROW(app::report(r), config_error);
+}
+
+BOOST_FIXTURE_TEST_CASE(facts_of_predictions, folders) {
+  const fs::path file = work / "ours/predictions/predictions.json";
+  auto j = read_json(file);
+  j["provenance"] = {{{"version", "9.9"},
+                      {"commit", "c0ffee"},
+                      {"date", "2026-11-29"},
+                      {"host", "<h>"},
+                      {"command", "comodal predict"}}};
+  j["models"] = {{"m", "abcdef"}};
+  std::ofstream(file) << j.dump();
+  std::ofstream(work / "ours/provenance.json")
+      << R"({"calls": [{"date": "yesterday", "seconds": 3600.0}, {"date": "today", "command": "train", "seconds": 125}]})";
+  const std::string html = page(request({"ours"}));
+  for (const char* words :
+       {"<dd>comodal 9.9, commit c0ffee</dd>", "<dd>2026-11-29</dd>", "<dd>&lt;h&gt;</dd>", "<dd>comodal predict</dd>",
+        "<dd>abcdef</dd>", "<dt>trained</dt><dd>today</dd>", "<dd>train</dd>", "<dt>took</dt><dd>1 h 2 min</dd>"})
+    BOOST_TEST(html.find(words) != std::string::npos, words);
+}
+
+BOOST_FIXTURE_TEST_CASE(an_image_on_another_grid_is_left_out_and_told, folders) {
+  image_volume other{{{8, 8, 8}, {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 1, 0}}}}, std::vector<float>(512, 1)};
+  write_nifti(work / "imagesTs/c1_0001.nii.gz", other);
+  fs::remove(work / "imagesTs/c2_0001.nii.gz");
+  std::vector<std::string> warnings;
+  const std::string html = page(request({"ours"}), &warnings);
+  BOOST_REQUIRE(warnings.size() == 1u);
+  BOOST_TEST(warnings[0].find("c1_0001.nii.gz: is not shown: size 8 x 8 x 8, expected 16 x 14 x 12") !=
+             std::string::npos);
+  BOOST_TEST(html.find("is not shown: size 8 x 8 x 8") != std::string::npos);
+  BOOST_TEST(html.find("missing</div><figcaption>FLAIR</figcaption>") != std::string::npos);
+}
+
+BOOST_FIXTURE_TEST_CASE(masks_of_anybody, folders) {
+  fs::create_directories(work / "rater");
+  for (const auto& id : ids) write_nifti(work / "rater" / (id + ".nii.gz"), mask(1));
+  const std::string html = page(request({"rater"}));
+  BOOST_TEST(html.find("<dt>classes from</dt>") != std::string::npos);
+  BOOST_TEST(html.find("<figcaption>rater, Dice 0.750</figcaption>") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(curves_mean_what_they_say) {
+  std::vector<series> log;
+  for (const char* name :
+       {"rate", "loss", "supervised", "aligned", "skipped", "gradient_norm.student", "validation.dice",
+        "validation.hd95", "reliability.fused", "reliability.branch1", "reliability.branch7"})
+    log.push_back({name, {10, 20}, {0.5, 0.25}});
+  const auto plots = app_detail::plots_of(log, {"T1", "FLAIR"});
+  const auto plot = [&](const std::string& title) {
+    const auto at = std::find_if(plots.begin(), plots.end(), [&](const auto& p) { return p.title.starts_with(title); });
+    BOOST_REQUIRE(at != plots.end());
+    return *at;
+  };
+  BOOST_TEST(plots.size() == 7u);
+  BOOST_TEST(plot("Losses").curves.size() == 2u);
+  BOOST_TEST(plot("Losses").note.find("running mean over 9 logged steps") != std::string::npos);
+  BOOST_TEST(plot("Dice on validation").curves.size() == 1u);
+  BOOST_TEST(plot("Other validation").curves[0].name == "hd95");
+  BOOST_TEST(plot("Norm of").log_y);
+  BOOST_TEST(plot("Cosine").curves[0].name == "of the same cell");
+  const auto trained = plot("Soft Dice");
+  BOOST_TEST(trained.curves[0].name == "fused");
+  BOOST_TEST(trained.curves[1].name == "branch FLAIR");
+  BOOST_TEST(trained.curves[2].name == "branch 0007");
+  BOOST_TEST(std::abs(trained.curves[0].y[0] - 0.5) < 1e-12);  // at its start: nothing has changed
+  BOOST_TEST(trained.curves[0].y[1] == 0);                     // fell faster than it can: clamped
+  BOOST_TEST(app_detail::duration_words(4.52) == "4.5 s");
+  BOOST_TEST(app_detail::duration_words(123) == "2 min 3 s");
+}
