@@ -14,7 +14,7 @@
 namespace comodal::inline COMODAL_CONFIG {
 
 /// Text for HTML, in elements and attributes: & < > " ' become entities, control characters blanks, bytes that are no
-/// UTF-8 \xHH.
+/// UTF-8 `\xHH`.
 [[nodiscard]] inline std::string escape_html(std::string_view words) {
   std::string out;
   for (std::size_t at = 0; at < words.size();) {
