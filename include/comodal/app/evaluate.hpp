@@ -92,7 +92,7 @@ inline void compare_cases(const mask_folder& masks, const std::map<std::string, 
                         masks.by_predict ? "`predict` finished no case"
                         : std::filesystem::is_directory(masks.folder / "predictions")
                             ? "it is the folder of a run; name its folder predictions"
-                            : "it holds no mask"));
+                            : "it holds no mask; write some with predict (report looks in RUN/predictions)"));
   if (unknown.size() == predicted.size())
     throw io_error(text(folder, ": no mask has a label in ", labels.string(), " (masks of ", some_of(unknown, 3),
                         "; labels of ", some_of(missing, 3), "); both must have the same names"));
