@@ -24,7 +24,7 @@ namespace comodal::inline COMODAL_CONFIG {
 struct volume_limits {
   index voxels = 4'500'000;        // of a volume; of a larger one every second, third ... voxel is kept
   std::size_t lossless = 150'000;  // bytes of a PNG, above which a volume becomes a JPEG
-  std::size_t images = 1'700'000;  // bytes of all JPEGs of a case: their quality falls from 85 until they fit
+  std::size_t images = 1'400'000;  // bytes of all JPEGs of a case: their quality falls from 85 until they fit
   int least_quality = 45;          // below which it does not fall
 };
 
