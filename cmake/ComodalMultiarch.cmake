@@ -18,9 +18,17 @@ function(comodal_define_multiarch)
     get_target_property(_files comodal_${_part} SOURCES)
     list(APPEND _sources ${_files})
   endforeach()
+  # The commit of the sources, as the program of examples/cli says it.
+  add_custom_target(comodal_application_commit
+    COMMAND ${CMAKE_COMMAND} -D "SOURCE=${PROJECT_SOURCE_DIR}/examples/cli" -D "FILE=${PROJECT_BINARY_DIR}/multiarch/commit.hpp"
+            -P "${PROJECT_SOURCE_DIR}/examples/cli/commit.cmake"
+    BYPRODUCTS "${PROJECT_BINARY_DIR}/multiarch/commit.hpp"
+    VERBATIM)
   comodal_multiarch_program(comodal::cli ${_sources})
   foreach(_level ${COMODAL_MULTIARCH_LEVELS})
     target_compile_definitions(comodal_application_${_level} PRIVATE COMODAL_COMPILED_COMMON COMODAL_COMPILED_MIXED COMODAL_COMPILED_CLI)
+    target_include_directories(comodal_application_${_level} PRIVATE "${PROJECT_BINARY_DIR}/multiarch")
+    add_dependencies(comodal_application_${_level} comodal_application_commit)
   endforeach()
 endfunction()
 

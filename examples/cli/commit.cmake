@@ -3,8 +3,13 @@
 set(commit "")
 find_program(git git)
 if(git)
-  execute_process(COMMAND ${git} -C ${SOURCE} rev-parse --short=12 HEAD
-    OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  # Copied into a repository of somebody's, the sources are at another place in it.
+  execute_process(COMMAND ${git} -C ${SOURCE} rev-parse --show-prefix
+    OUTPUT_VARIABLE place OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  if(place STREQUAL "examples/cli/")
+    execute_process(COMMAND ${git} -C ${SOURCE} rev-parse --short=12 HEAD
+      OUTPUT_VARIABLE commit OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)
+  endif()
   if(commit)
     execute_process(COMMAND ${git} -C ${SOURCE} status --porcelain --untracked-files=no
       OUTPUT_VARIABLE changes OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)

@@ -15,11 +15,18 @@ namespace comodal::tests {
 BOOST_AUTO_TEST_CASE(a_command_is_written_as_a_shell_takes_it) {
   const std::array<const char*, 6> words{"comodal", "train", "my file.toml", "it's", "", "--train.steps=4"};
   BOOST_TEST(app::shell_command(6, words.data()) == R"(comodal train 'my file.toml' 'it'\''s' '' --train.steps=4)");
+  BOOST_TEST(app::shell_word("a\\b") == R"('a\b')");
+  BOOST_TEST(app::shell_word("\xC3\xA4") == "'\xC3\xA4'");
+  BOOST_TEST(app::shell_word("b\xFF'\n\\") == R"($'b\xff\'\x0a\\')");
 }
 
 BOOST_AUTO_TEST_CASE(a_fixed_date_is_taken) {
   ::setenv("SOURCE_DATE_EPOCH", "1764493200", 1);
   BOOST_TEST(app::date_now() == "2025-11-30T09:00:00Z");
+  for (const char* none : {"abc", "1e9", "-1", "99999999999999999999999", "253402300800", " 1"}) {
+    ::setenv("SOURCE_DATE_EPOCH", none, 1);
+    BOOST_CHECK_EXCEPTION((void)app::date_now(), config_error, test::says("expected seconds since 1970"));
+  }
   ::unsetenv("SOURCE_DATE_EPOCH");
   BOOST_TEST(app::date_now() > "2026");
   BOOST_TEST(app::date_now().size() == 20U);
@@ -43,11 +50,13 @@ BOOST_AUTO_TEST_CASE(a_run_records_its_calls_and_the_sums_of_its_models) {
   const auto file = app_detail::run_record::file_in(folder.path());
   app_detail::run_record::sum_again(folder.path());
   BOOST_TEST(!std::filesystem::exists(file));  // of a folder that no run made
-  app_detail::run_record first(folder.path(), 0);
+  std::vector<std::string> warnings;
+  const auto warn = [&](const std::string& words) { warnings.push_back(words); };
+  app_detail::run_record first(folder.path(), 0, warn);
   BOOST_TEST(read_json(file)["sha256"].empty());
   first.end(5, 1.5, false);
   test::write_text(folder / "model.safetensors", "abc");
-  app_detail::run_record second(folder.path(), 5);
+  app_detail::run_record second(folder.path(), 5, warn);
   second.end(9, 2, true);
   auto found = read_json(file);
   BOOST_TEST(found["calls"].size() == 2U);
@@ -61,6 +70,13 @@ BOOST_AUTO_TEST_CASE(a_run_records_its_calls_and_the_sums_of_its_models) {
   found = read_json(file);
   BOOST_TEST(found["calls"].size() == 2U);
   BOOST_TEST(found["sha256"]["model.safetensors"] == sha256_of("abcd"));
+  BOOST_TEST(warnings.empty());
+  test::write_text(file, "{\"calls\": [1,");
+  const app_detail::run_record third(folder.path(), 9, warn);
+  BOOST_REQUIRE(warnings.size() == 1U);
+  BOOST_TEST(warnings[0].find("provenance.damaged.json") != std::string::npos);
+  BOOST_TEST(std::filesystem::exists(folder / "provenance.damaged.json"));
+  BOOST_TEST(read_json(file)["calls"].size() == 1U);
 }
 
 BOOST_AUTO_TEST_CASE(cases_have_one_sum) {

@@ -52,7 +52,10 @@ struct laboratory {
     steps = 0;
     return app::run_study(request(more, folder), names, watch());
   }
-  [[nodiscard]] std::string file(const std::string& name) const { return detail::file_text(work / name); }
+  [[nodiscard]] std::string file(const std::string& name) const {
+    const auto bytes = read_file(work / name);
+    return {bytes.begin(), bytes.end()};
+  }
 };
 
 BOOST_FIXTURE_TEST_CASE(every_cell_is_trained_once, laboratory) {

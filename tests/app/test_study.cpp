@@ -287,7 +287,8 @@ BOOST_FIXTURE_TEST_CASE(a_child_writes_into_its_log_and_is_stopped, desk) {
   const auto log = work / "log.txt";
   app_detail::child_process says_it("/bin/sh", {"sh", "-c", "echo out; echo err >&2; exit 3"}, log);
   BOOST_TEST(wait_for(says_it) == 3);
-  BOOST_TEST(detail::file_text(log) == "out\nerr\n");
+  const auto bytes = read_file(log);
+  BOOST_TEST(std::string(bytes.begin(), bytes.end()) == "out\nerr\n");
   app_detail::child_process sleeps("/bin/sh", {"sh", "-c", "exec sleep 600"}, log);
   BOOST_TEST(!sleeps.status().has_value());
   sleeps.stop();

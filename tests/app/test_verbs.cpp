@@ -507,8 +507,8 @@ BOOST_FIXTURE_TEST_CASE(every_key_has_a_place, job) {
   for (const char* line : {"[method.supervised]", "[method.mean_teacher]", "[method.contrastive_mutual_learning]",
                            "segmentation = \"dice_cross_entropy\"", "decoder = \"unet\"", "patch_size = ["})
     BOOST_TEST(keys.find(line) != std::string::npos, line);
-  for (const char* line : {"[model]\npreset = \"unet\"  # one of unet, resenc_s, resenc_m, resenc_l; sets",
-                           "[augment]\npreset = \"comodal\"  # one of comodal, nnunet, none; sets", "blocks = []",
+  for (const char* line : {"[model]\npreset = \"unet\"               # unet, resenc_s, resenc_m, resenc_l: sets",
+                           "[augment]\npreset = \"comodal\"            # comodal, nnunet, none: sets", "blocks = []",
                            "decoder_convolutions = 2", "low_resolution_chance = 0.0"})
     BOOST_TEST(keys.find(line) != std::string::npos, line);
   // What a run writes is read back to the same experiment.

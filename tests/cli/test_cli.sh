@@ -216,7 +216,7 @@ refuses 2 "begun with method.contrastive_mutual_learning.ema_decay = 0.99, now i
 cmp whole/model.safetensors old_names/model.safetensors || fail "the run with old names has other weights"
 refuses 2 "there is no key '.*'; it is called '.*' now" "$comodal" train old.toml wrong
 killed old_supervised "[ -e old_supervised/checkpoint.safetensors ]" --method.name supervised
-awk '{ print } /^name = "supervised"$/ { print "ramp = 0.4"; print "consensus = 0.5" }' old_supervised/experiment.toml >old.toml
+awk '{ print } /^name = "supervised" / { print "ramp = 0.4"; print "consensus = 0.5" }' old_supervised/experiment.toml >old.toml
 grep -q "^consensus = 0.5" old.toml || fail "the options of another method are not there"
 cp old.toml old_supervised/experiment.toml
 "$comodal" train tiny.toml old_supervised --resume --method.name supervised >out.txt 2>&1 || { cat out.txt >&2; fail "a supervised run of 0.1.0 is not taken up"; }

@@ -56,6 +56,16 @@ std::string init(const init_request& request, const registry<Backend>& names = r
       "# Experiment file of comodal. A key that is left out, or stands behind a #, has its default.\n"
       "# All keys: comodal train --help. Sizes that fit a data set: comodal plan DATA FILE.\n",
       file.words());
+  raw_settings again;
+  bool same = false;
+  try {
+    again.read_text(content, "init");
+    same = again.text_of("data.folder", "") == request.data;
+  } catch (const config_error&) {  // the line below says it
+  }
+  if (!same)
+    throw config_error(text("--data: '", readable_name(request.data),
+                            "' has letters that an experiment file cannot hold; rename the folder, or make a link"));
   write_text(request.file, content);
   return content;
 }

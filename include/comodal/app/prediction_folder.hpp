@@ -13,8 +13,10 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -125,9 +127,7 @@ class prediction_folder {
   void record(const case_files& files, const std::vector<std::string>& outputs, bool uncertain,
               const std::vector<std::string>& order) const {
     const std::string& id = files.id;
-    std::map<std::string, std::string> sums;
-    for (const image_source& image : files.images)
-      if (!image.path.empty()) sums[readable_name(image.path.filename().string())] = sha256_of_file(image.path);
+    auto sums = sums_of(files);
     change([&](predictions& now) {
       forget(now, id);
       insert(now.cases, readable_name(id));
@@ -150,6 +150,22 @@ class prediction_folder {
   }
 
  private:
+  // SHA-256 of the files of a case by their names; by their paths where two have one name.
+  [[nodiscard]] static std::map<std::string, std::string> sums_of(const case_files& files) {
+    std::map<std::string, std::set<std::filesystem::path>> by_name;
+    for (const image_source& image : files.images)
+      if (!image.path.empty()) by_name[readable_name(image.path.filename().string())].insert(image.path);
+    std::map<std::string, std::string> sums;
+    for (const auto& [name, paths] : by_name)
+      for (const auto& path : paths)
+        sums[paths.size() == 1 ? name : readable_name(path.string())] = sha256_of_file(path);
+    return sums;
+  }
+  // Adds this call to what stands in the folder.
+  static void add_call(predictions& now, const predictions& fresh) {
+    now.calls.insert(now.calls.end(), fresh.calls.begin(), fresh.calls.end());
+    now.models.insert(fresh.models.begin(), fresh.models.end());
+  }
   // Sorted, so that the order does not depend on who was first.
   static void insert(std::vector<std::string>& names, const std::string& name) {
     names.insert(std::lower_bound(names.begin(), names.end(), name), name);
@@ -190,7 +206,7 @@ class prediction_folder {
         watch.warn(text(m_folder.string(), ": masks of ", earlier->cases.size(),
                         " cases are of another model or other options and no longer count"));
       predictions now = same ? *earlier : fresh;
-      if (same) now.calls.insert(now.calls.end(), fresh.calls.begin(), fresh.calls.end());
+      if (same) add_call(now, fresh);
       if (!keep)
         for (const auto& id : ids) forget(now, id);
       write_predictions(m_folder, now);
@@ -204,7 +220,7 @@ class prediction_folder {
     {
       const auto mine = turn();
       if (auto now = read(); now && now->recipe == m_recipe) {
-        now->calls.insert(now->calls.end(), fresh.calls.begin(), fresh.calls.end());
+        add_call(*now, fresh);
         write_predictions(m_folder, *now);
         return true;
       }

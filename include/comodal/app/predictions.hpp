@@ -101,6 +101,15 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
   write_text(folder / "predictions.json", description.dump(2, ' ', false, replace) + "\n");
 }
 
+// An object of texts. @throws io_error naming what is none
+[[nodiscard]] inline std::map<std::string, std::string> texts_from(const nlohmann::ordered_json& j,
+                                                                   const std::string& what) {
+  if (!j.is_object()) throw io_error(text(what, " is no object, expected names and texts"));
+  std::map<std::string, std::string> texts;
+  for (const auto& one : j.items()) texts[one.key()] = json_value<std::string>(one.value(), what);
+  return texts;
+}
+
 /// @throws io_error if the folder was not written by `predict`, or its description is damaged
 [[nodiscard]] inline predictions read_predictions(const std::filesystem::path& folder) {
   const std::filesystem::path file = folder / "predictions.json";
@@ -121,8 +130,11 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
       for (const auto& one : j["images"].items()) d.images[one.key()] = json_value<std::string>(one.value(), "images");
     if (j.contains("provenance"))
       for (const auto& call : j["provenance"]) d.calls.push_back(provenance_from(call));
-    if (j.contains("models")) j["models"].get_to(d.models);
-    if (j.contains("inputs")) j["inputs"].get_to(d.inputs);
+    if (j.contains("models")) d.models = texts_from(j["models"], "\"models\"");
+    if (j.contains("inputs")) {
+      if (!j["inputs"].is_object()) throw io_error("\"inputs\" is no object, expected one per case");
+      for (const auto& one : j["inputs"].items()) d.inputs[one.key()] = texts_from(one.value(), "\"inputs\"");
+    }
     if (j.contains("failed"))
       for (const auto& one : j["failed"].items())
         d.failed[one.key()] = json_value<std::string>(one.value(), "a reason");

@@ -14,10 +14,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <charconv>
 #include <cstdlib>
 #include <ctime>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -41,10 +45,19 @@ struct provenance {
 };
 
 /// The time now, UTC. Where the environment has SOURCE_DATE_EPOCH, a number of seconds since 1970, that one.
+/// @throws config_error if that is no such number
 [[nodiscard]] inline std::string date_now() {
   std::time_t seconds = std::time(nullptr);
-  if (const char* fixed = std::getenv("SOURCE_DATE_EPOCH"); fixed != nullptr && *fixed != '\0')
-    seconds = static_cast<std::time_t>(std::strtoll(fixed, nullptr, 10));
+  if (const char* fixed = std::getenv("SOURCE_DATE_EPOCH"); fixed != nullptr && *fixed != '\0') {
+    const std::string_view word = fixed;
+    long long given = -1;
+    const auto [end, failure] = std::from_chars(word.data(), word.data() + word.size(), given);
+    constexpr long long last = 253402300799;  // of the year 9999
+    if (failure != std::errc() || end != word.data() + word.size() || given < 0 || given > last)
+      throw config_error(text("SOURCE_DATE_EPOCH = '", readable_name(word), "': expected seconds since 1970, 0 to ",
+                              last, "; unset it"));
+    seconds = static_cast<std::time_t>(given);
+  }
   std::tm parts{};
   ::gmtime_r(&seconds, &parts);
   std::array<char, 32> words{};
@@ -56,27 +69,35 @@ struct provenance {
 [[nodiscard]] inline provenance provenance_now() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  return {COMODAL_VERSION, this_program().commit, date_now(), readable_name(host.data()),
-          readable_name(this_program().command)};
+  return {COMODAL_VERSION, this_program().commit, date_now(), readable_name(host.data()), this_program().command};
 }
 
-/// Words of a command line as a shell takes them.
+/// A word as a shell takes it: bash and zsh where it has control characters or bytes that are no UTF-8.
+[[nodiscard]] inline std::string shell_word(const std::string& word) {
+  const bool plain = !word.empty() && word.find_first_not_of(
+                                          "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                          "0123456789_-+=./,:@%") == std::string::npos;
+  if (plain) return word;
+  std::string rest = word;  // a readable name shows backslashes, too
+  std::erase(rest, '\\');
+  const bool bytes = readable_name(rest) != rest;
+  constexpr std::string_view digits = "0123456789abcdef";
+  std::string quoted = bytes ? "$'" : "'";
+  for (const char c : word) {
+    const auto code = static_cast<unsigned char>(c);
+    if (bytes && (code < 0x20 || code >= 0x7F))
+      quoted += text("\\x", digits[code >> 4U], digits[code & 15U]);
+    else if (bytes && (c == '\'' || c == '\\'))
+      quoted += text('\\', c);
+    else
+      quoted += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  }
+  return quoted + "'";
+}
+/// The words of a command line as a shell takes them.
 [[nodiscard]] inline std::string shell_command(int argc, const char* const* argv) {
   std::string all;
-  for (int i = 0; i < argc; ++i) {
-    const std::string word = argv[i];
-    const bool plain = !word.empty() && word.find_first_not_of(
-                                            "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                            "0123456789_-+=./,:@%") == std::string::npos;
-    if (i > 0) all += ' ';
-    if (plain) {
-      all += word;
-      continue;
-    }
-    all += '\'';
-    for (const char c : word) all += c == '\'' ? std::string("'\\''") : std::string(1, c);
-    all += '\'';
-  }
+  for (int i = 0; i < argc; ++i) all += (i > 0 ? " " : "") + shell_word(argv[i]);
   return all;
 }
 
@@ -96,9 +117,6 @@ namespace app_detail {
   return {of("version"), of("commit"), of("date"), of("host"), of("command")};
 }
 
-/// The metadata entry of a model file that says who made it.
-inline constexpr const char* model_provenance_key = "comodal.provenance";
-
 // One sum for many cases: their names stay where they are.
 [[nodiscard]] inline std::string sum_of(const case_checksums& cases) {
   sha256 all;
@@ -109,10 +127,17 @@ inline constexpr const char* model_provenance_key = "comodal.provenance";
 /// The file of a run that says who made it: an entry per call of `train`, and the sums of its models.
 class run_record {
  public:
-  /// Adds this call. What an unreadable file said is lost.
-  run_record(const std::filesystem::path& folder, std::uint32_t step) : m_folder(folder) {
+  /// Adds this call. A damaged file is kept as provenance.damaged.json, and `warn` hears of it.
+  run_record(const std::filesystem::path& folder, std::uint32_t step,
+             const std::function<void(const std::string&)>& warn)
+      : m_folder(folder) {
     const auto earlier = json_or_nothing(file());
-    if (earlier.is_object() && earlier.contains("calls") && earlier["calls"].is_array()) m_calls = earlier["calls"];
+    if (std::error_code failure; earlier.is_object() && earlier.contains("calls") && earlier["calls"].is_array()) {
+      m_calls = earlier["calls"];
+    } else if (std::filesystem::exists(file(), failure)) {
+      std::filesystem::rename(file(), folder / "provenance.damaged.json", failure);
+      warn(text(file().string(), ": is damaged; what it said is kept in provenance.damaged.json"));
+    }
     auto call = to_json(app::provenance_now());
     call["first_step"] = step;
     m_calls.push_back(std::move(call));
@@ -121,7 +146,7 @@ class run_record {
   /// Brings the sums of models up to date in a folder that has such a file; does nothing elsewhere.
   static void sum_again(const std::filesystem::path& folder) {
     auto all = json_or_nothing(file_in(folder));
-    if (!all.is_object() || !all.contains("calls")) return;
+    if (!all.is_object() || !all.contains("calls") || !all["calls"].is_array()) return;
     all["sha256"] = sums_of(folder);
     write_text(file_in(folder), words_of(all));
   }

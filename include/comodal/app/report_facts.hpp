@@ -64,14 +64,17 @@ namespace app_detail {
     return {};
   const app::provenance last = provenance_from(record["calls"].back());
   double seconds = 0;
+  bool all = true;  // a call that was killed says no seconds
   for (const auto& call : record["calls"])
     if (call.is_object() && call.contains("seconds") && call["seconds"].is_number())
       seconds += call["seconds"].get<double>();
+    else
+      all = false;
   return {{"trained", last.date},
           {"with", text("comodal ", last.version, last.commit.empty() ? "" : ", commit " + last.commit)},
           {"host", last.host},
           {"command", last.command},
-          {"took", duration_words(seconds)}};
+          {"took", text(all ? "" : "at least ", duration_words(seconds))}};
 }
 
 /// The settings of a run as they stand in its folder; empty without.

@@ -6,6 +6,7 @@
 
 #include <comodal/app/experiment.hpp>
 #include <comodal/app/provenance.hpp>
+#include <comodal/model/model_file.hpp>
 
 #include <nlohmann/json.hpp>
 
@@ -56,7 +57,7 @@ void refuse_other_settings(const app::settings& now, const std::filesystem::path
                            {"unlabelled", unlabelled},
                            {"cases_sha256", sum_of(cases)}};
   std::set<std::string> free = free_to_differ();
-  free.insert("train.memory");
+  free.insert({"train.memory", "data.labelled", "data.validation", "data.exclude"});  // names of patients stay at home
   for (const auto& key : keys.names())
     if (!free.contains(key)) j["options"][key] = keys.shown(key);
   constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;

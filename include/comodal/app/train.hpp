@@ -123,10 +123,11 @@ class training {
       if (m_begun) m_watch.warn(text(m_folder.string(), ": has no checkpoint; the run begins anew"));
       begin_with(m_e.init, *method, plan, m_names, m_watch);
     }
+    if (resume && is_finished(trainer.step())) return finished(trainer);
     std::optional<run_record> record;
     if (m_processes.writes()) {
       write_text(settings_file(), m_e.keys().resolved());
-      record.emplace(m_folder, trainer.step());
+      record.emplace(m_folder, trainer.step(), [this](const std::string& words) { m_watch.warn(words); });
     }
     m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ", host_threads(), " threads, ",
                       m_e.train.steps, " steps",
@@ -141,6 +142,23 @@ class training {
     if (!std::filesystem::exists(m_folder)) return;
     if (!std::filesystem::is_directory(m_folder) || !visible_entries(m_folder).empty())
       throw config_error(text(m_folder.string(), ": exists already; name a new folder, or continue with --resume"));
+  }
+  // True where no step is left and the model of the last one is there: what was chosen for it since stays in it.
+  [[nodiscard]] bool is_finished(std::uint32_t step) const {
+    const std::filesystem::path model = m_folder / "model.safetensors";
+    if (static_cast<index>(step) < m_e.train.steps || !std::filesystem::exists(model)) return false;
+    try {
+      return plan_of(read_model_file(model), model, m_names.normalisations).steps == step;
+    } catch (const error&) {
+      return false;  // damaged: it is written again
+    }
+  }
+  [[nodiscard]] app::train_summary finished(const comodal::trainer<Backend>& trainer) const {
+    m_watch.tell(text(m_folder.string(), ": the run is finished; nothing is written"));
+    train_result result;
+    result.first_step = result.steps_done = trainer.step();
+    result.finished = true;
+    return {result, trainer.trained_count(), m_context.pool().statistics().peak, true};
   }
   // Makes the folder, and keeps it to this process until the run ends.
   void take_folder(bool resume, std::optional<file_lock>& lock) const {

@@ -142,6 +142,7 @@ int init(const app::init_request& request, const registry<Backend>& names) {
 /// Prints all keys whose names hold `word`. @throws config_error where there is none
 template <tensor_backend Backend>
 int keys(const std::string& word, bool markdown, const registry<Backend>& names) {
+  if (markdown && !word.empty()) throw config_error("keys: --markdown writes all keys; leave the word out");
   app::of_all_keys(names, [&](const app::settings& all) {
     if (markdown) return (void)std::printf("%s", app::keys_page(all).c_str());
     std::size_t found = 0;

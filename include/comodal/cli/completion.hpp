@@ -5,6 +5,7 @@
 #define COMODAL_CLI_COMPLETION_HPP
 
 #include <comodal/core/error.hpp>
+#include <comodal/core/readable_name.hpp>
 
 #include <string>
 #include <utility>
@@ -88,7 +89,7 @@ namespace cli {
               "  if [[ $cur == -* ]]; then\n"
               "    COMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
               "  else\n"
-              "    COMPREPLY=($(compgen -f -- \"$cur\"))\n"
+              "    mapfile -t COMPREPLY < <(compgen -f -- \"$cur\")\n"
               "  fi\n"
               "}\n"
               "complete -o filenames -F _comodal ",
@@ -125,8 +126,13 @@ namespace cli {
               of.program, "\nfi\n");
 }
 
-/// The script for a shell: "bash" or "zsh".
+/// The script for a shell: "bash" or "zsh". @throws config_error for a program whose name a shell would not take for
+/// one
 [[nodiscard]] inline std::string completion(const std::string& shell, const completed_words& of) {
+  if (of.program.empty() || of.program.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                         "0123456789_-+.") != std::string::npos)
+    throw config_error(text("completion: the program is called '", readable_name(of.program),
+                            "', expected letters, digits and . _ - + alone; call it by a link with such a name"));
   return shell == "zsh" ? zsh_completion(of) : bash_completion(of);
 }
 

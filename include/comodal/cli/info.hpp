@@ -8,6 +8,7 @@
 #include <comodal/app/network_cost.hpp>
 #include <comodal/app/provenance.hpp>
 #include <comodal/app/segmenter.hpp>
+#include <comodal/cli/console.hpp>
 #include <comodal/core/runtime.hpp>
 #include <comodal/engine/engine.hpp>
 
@@ -93,7 +94,7 @@ struct made_by {
 [[nodiscard]] inline made_by made_by_of(const safetensors_file& content, const std::filesystem::path& model,
                                         const std::string& sum) {
   made_by found;
-  const auto words = content.metadata.find(app_detail::model_provenance_key);
+  const auto words = content.metadata.find(model_provenance_key);
   if (words != content.metadata.end()) found.model = nlohmann::ordered_json::parse(words->second, nullptr, false);
   if (found.model.is_discarded()) found.model = nullptr;
   const auto record = json_or_nothing(app_detail::run_record::file_in(model.parent_path()));
@@ -101,7 +102,8 @@ struct made_by {
   if (record.is_object() && record.contains("sha256") && record["sha256"].is_object() &&
       record["sha256"].contains(name) && record["sha256"][name] == sum && record.contains("calls") &&
       record["calls"].is_array() && !record["calls"].empty())
-    found.call = record["calls"].back();
+    for (const auto& call : record["calls"])  // the last that did something, or was killed
+      if (call.is_object() && (!call.contains("steps") || call["steps"] != call["first_step"])) found.call = call;
   return found;
 }
 
@@ -122,7 +124,7 @@ struct made_by {
 }
 
 inline void print_fact(const char* name, const std::string& words) {
-  if (!words.empty()) std::printf("  %-16s %s\n", name, readable_name(words).c_str());
+  if (!words.empty()) std::printf("  %-16s %s\n", name, cli::printable(words).c_str());
 }
 
 inline void print_plan(const model_plan& plan) {
@@ -191,9 +193,10 @@ int info(bool json) {
   return 0;
 }
 
-/// Prints what a model file holds. @throws io_error, config_error for a file that `predict` refuses
+/// Prints what a model file holds, or adds it to a list. @throws io_error, config_error for a file that `predict`
+/// refuses
 template <tensor_backend Backend>
-int info(const std::filesystem::path& model, bool json, const registry<Backend>& names) {
+void info(const std::filesystem::path& model, nlohmann::ordered_json* json, const registry<Backend>& names) {
   const auto content = read_model_file(model);
   const auto plan = app::plan_of_model(content, model, names);
   for (const auto& weights : plan.predictors)  // what `predict` would refuse is no model
@@ -201,10 +204,9 @@ int info(const std::filesystem::path& model, bool json, const registry<Backend>&
   const index parameters = cli_detail::parameters_of(content, plan);
   const std::string sum = sha256_of_file(model);
   const auto by = cli_detail::made_by_of(content, model, sum);
-  if (json) {
+  if (json != nullptr) {
     auto words = nlohmann::ordered_json::parse(to_json(plan));
     std::reverse(words["patch_size"].begin(), words["patch_size"].end());
-    constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;
     const nlohmann::ordered_json all{{"file", readable_name(model.string())},
                                      {"sha256", sum},
                                      {"parameters", parameters},
@@ -212,8 +214,8 @@ int info(const std::filesystem::path& model, bool json, const registry<Backend>&
                                      {"plan", words},
                                      {"provenance", by.model},
                                      {"call", by.call}};
-    std::printf("%s\n", all.dump(2, ' ', false, replace).c_str());
-    return 0;
+    json->push_back(all);
+    return;
   }
   std::printf("%s: %s after %u steps, seed %llu, %ld parameters, %s\n", model.c_str(), plan.method.c_str(), plan.steps,
               static_cast<unsigned long long>(plan.seed), static_cast<long>(parameters),
@@ -224,7 +226,6 @@ int info(const std::filesystem::path& model, bool json, const registry<Backend>&
   const auto cost = app::cost_of_window(ctx, plan, names);
   std::printf("\none window: %.4g multiply-adds; on this machine (%s):\n%s", cost.multiply_adds,
               ctx.host_processor().to_string().c_str(), plan_table(ctx.planned()).c_str());
-  return 0;
 }
 
 /// What `comodal info` prints.
@@ -235,7 +236,10 @@ int info(const info_arguments& arguments, const registry<Backend>& names) {
     return 0;
   }
   if (arguments.model.empty()) return info<Backend>(arguments.json);
-  for (const auto& file : app::model_files(arguments.model)) info(file, arguments.json, names);
+  auto list = nlohmann::ordered_json::array();
+  for (const auto& file : app::model_files(arguments.model)) info(file, arguments.json ? &list : nullptr, names);
+  constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;
+  if (arguments.json) std::printf("%s\n", (list.size() == 1 ? list[0] : list).dump(2, ' ', false, replace).c_str());
   return 0;
 }
 

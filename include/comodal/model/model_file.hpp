@@ -255,10 +255,14 @@ inline void set_postprocessing(safetensors_file& content, const std::vector<post
   words = j.dump();
 }
 
-/// The check sum of a model file as it was before it got rules of post-processing, which change no output of the
-/// network.
+/// The metadata entry that says who made a model.
+inline constexpr const char* model_provenance_key = "comodal.provenance";
+
+/// The check sum of a model file without what changes no output of the network: rules of post-processing, and who made
+/// it.
 [[nodiscard]] inline std::string weights_checksum(safetensors_file content) {
   if (content.metadata["comodal.plan"].find("\"postprocess\"") != std::string::npos) set_postprocessing(content, {});
+  content.metadata.erase(model_provenance_key);
   return checksum_of(content);
 }
 

@@ -25,7 +25,9 @@ namespace comodal::inline COMODAL_CONFIG {
       continue;
     }
     if (length > 1) {
-      out += words.substr(at, length);
+      const std::string_view letter = words.substr(at, length);
+      const bool none = letter == "\xEF\xBF\xBE" || letter == "\xEF\xBF\xBF";  // U+FFFE and U+FFFF: XML has them not
+      out += none ? std::string(letter == "\xEF\xBF\xBE" ? "\\xEF\\xBF\\xBE" : "\\xEF\\xBF\\xBF") : std::string(letter);
       at += length;
       continue;
     }

@@ -171,9 +171,10 @@ function Viewer(box, data) {
       " from the " + a.from;
   }
   async function draw() {
-    const image = data.images[state.image];
-    if (image && !greys[state.image]) greys[state.image] = await decodeSprite(image, size);
-    const w = width(), h = height(), slice = image ? sliceOf(greys[state.image]) : new Uint8Array(w * h);
+    const chosen = state.image, image = data.images[chosen];
+    if (image && !greys[chosen]) greys[chosen] = await decodeSprite(image, size);
+    if (chosen !== state.image) return;
+    const w = width(), h = height(), slice = image ? sliceOf(greys[chosen]) : new Uint8Array(w * h);
     const grey = layer(w, h, (pixels, p) => {
       put(pixels, p, image && image.map ? heat(slice[p]) : [slice[p], slice[p], slice[p]], 255);
     });
