@@ -4,6 +4,7 @@
 #include <boost/test/unit_test.hpp>
 
 #include <comodal/app/provenance.hpp>
+#include <comodal/model/model_file.hpp>
 
 #include <data/files.hpp>
 
@@ -77,6 +78,17 @@ BOOST_AUTO_TEST_CASE(a_run_records_its_calls_and_the_sums_of_its_models) {
   BOOST_TEST(warnings[0].find("provenance.damaged.json") != std::string::npos);
   BOOST_TEST(std::filesystem::exists(folder / "provenance.damaged.json"));
   BOOST_TEST(read_json(file)["calls"].size() == 1U);
+}
+
+BOOST_AUTO_TEST_CASE(who_made_a_model_is_no_part_of_what_its_weights_are) {
+  safetensors_file one;
+  one.metadata["comodal.plan"] = R"({"steps": 3})";
+  safetensors_file other = one;
+  one.metadata[model_provenance_key] = R"({"commit": "a"})";
+  BOOST_TEST(weights_checksum(one) == weights_checksum(other));
+  BOOST_TEST(checksum_of(one) != checksum_of(other));
+  other.metadata["comodal.plan"] = R"({"steps": 4})";
+  BOOST_TEST(weights_checksum(one) != weights_checksum(other));
 }
 
 BOOST_AUTO_TEST_CASE(cases_have_one_sum) {

@@ -122,6 +122,19 @@ cp -r cohort other
   --data.folder other --compute.threads 1 --train.log_every 1 >/dev/null 2>&1
 cmp run/model.safetensors again/model.safetensors || fail "provenance changes the bytes of a model"
 
+echo "a finished run that is resumed stays as it is"
+cp -r run finished
+"$comodal" train first.toml finished --model.stream_channels 2,4 --model.fused_channels 4,8 --batch.patch_size 16,16,8 --train.steps 6 \
+  --resume >out.txt 2>&1 || { cat out.txt >&2; fail "resume of a finished run"; }
+has "the run is finished; nothing is written" out.txt
+diff -r run finished || fail "the resume of a finished run changes files"
+
+echo "names of patients are not in a model"
+"$comodal" train first.toml one --model.stream_channels 2,4 --model.fused_channels 4,8 --batch.patch_size 16,16,8 --train.steps 1 \
+  --data.labelled phantom_0000 --quiet >/dev/null 2>&1
+has phantom_0000 one/experiment.toml
+! grep -aq phantom_0 one/model.safetensors || fail "a model names a patient"
+
 echo "check --json"
 "$comodal" check cohort --json >check.json
 has '"errors": 0' check.json
