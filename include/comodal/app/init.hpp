@@ -54,7 +54,7 @@ std::string init(const init_request& request, const registry<Backend>& names = r
   mention("train.validate_every");
   const std::string content = text(
       "# Experiment file of comodal. A key that is left out, or stands behind a #, has its default.\n"
-      "# All keys: comodal train --help. Sizes that fit a data set: comodal plan DATA FILE.\n",
+      "# All keys: comodal keys. Sizes that fit a data set: comodal plan DATA FILE.\n",
       file.words());
   raw_settings again;
   bool same = false;

@@ -131,7 +131,9 @@ inline constexpr std::array key_synonyms{
     return std::any_of(known.begin(), known.end(), [&](const auto& one) { return one.starts_with(name + "."); });
   };
   const std::string table = key.substr(0, key.rfind('.'));
-  if (is_table(key)) return text("'", key, "' is a table: write [", key, "], and its keys below");
+  if (is_table(key))
+    return text("'", key, "' is a table: write [", key, "], and its keys below; on the command line --", key,
+                ".KEY VALUE");
   if (key.size() > 100) return "--help lists all keys";
   const bool experiment = std::find(known.begin(), known.end(), "train.steps") != known.end();
   const std::string nearest = nearest_name(key, known, key_distance);

@@ -20,7 +20,8 @@ namespace app_detail {
 /// The smoothing of plots of losses, in logged steps, and its name in their notes.
 inline constexpr index smoothed_steps = 9;
 [[nodiscard]] inline std::string smoothing_note() {
-  return text("Bold: running mean over ", smoothed_steps, " logged steps, centred; faint: as logged.");
+  return text("Bold: running mean over ", smoothed_steps,
+              " logged steps (of short logs a quarter), centred; faint: as logged.");
 }
 
 /// The name of an output in a log: "branch1" is the branch of the second modality.

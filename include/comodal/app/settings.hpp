@@ -71,7 +71,9 @@ class raw_settings {
   /// Takes `--section.key value` or `--section.key=value` pairs; they win over a file. @throws config_error
   void read_overrides(const std::vector<std::string>& words) {
     for (std::size_t i = 0; i < words.size(); ++i) {
-      if (words[i].rfind("--", 0) != 0) throw config_error(text("'", words[i], "': not expected here; see --help"));
+      if (words[i].rfind("--", 0) != 0)
+        throw config_error(
+            text("'", words[i], "': not expected here; numbers of a list are written --KEY 96,96,32; see --help"));
       std::string key = words[i].substr(2), value;
       if (const auto equal = key.find('='); equal != std::string::npos) {
         value = key.substr(equal + 1);

@@ -148,12 +148,12 @@ class training {
     const std::filesystem::path model = m_folder / "model.safetensors";
     if (static_cast<index>(step) < m_e.train.steps || !std::filesystem::exists(model)) return false;
     try {
-      return plan_of(read_model_file(model), model, m_names.normalisations).steps == step;
+      return comodal::plan_of(read_model_file(model), model, m_names.normalisations).steps == step;
     } catch (const error&) {
       return false;  // damaged: it is written again
     }
   }
-  [[nodiscard]] app::train_summary finished(const comodal::trainer<Backend>& trainer) const {
+  [[nodiscard]] app::train_summary finished(const comodal::trainer<Backend>& trainer) {
     m_watch.tell(text(m_folder.string(), ": the run is finished; nothing is written"));
     train_result result;
     result.first_step = result.steps_done = trainer.step();

@@ -66,14 +66,16 @@ struct curve_plot {
 
 namespace detail {
 
-/// The points that can be drawn; the running mean is taken over them.
+/// The points that can be drawn; the running mean is taken over them, in a short series over a quarter of it.
 [[nodiscard]] inline series drawable(const series& s, bool log_y, index smoothing) {
   series out{s.name, {}, {}};
   for (std::size_t i = 0; i < s.x.size(); ++i)
-    if (std::isfinite(s.x[i]) && std::isfinite(s.y[i]) && (!log_y || s.y[i] > 0)) {
+    // Differences of the largest numbers would be infinite.
+    if (std::abs(s.x[i]) < 1e300 && std::abs(s.y[i]) < 1e300 && (!log_y || s.y[i] > 0)) {
       out.x.push_back(s.x[i]);
       out.y.push_back(s.y[i]);
     }
+  smoothing = std::min(smoothing, static_cast<index>(out.y.size()) / 4);
   if (smoothing > 1) out.y = running_mean(out.y, smoothing);
   return out;
 }

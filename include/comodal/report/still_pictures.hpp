@@ -200,8 +200,8 @@ class still_painter {
                 number(view.pixel_width()), " ", number(view.pixel_height()), ")\">", drawn, "</g>",
                 letter(0, type * 0.25, height / 2 + type * 0.35, "start"),
                 letter(1, width - type * 0.25, height / 2 + type * 0.35, "end"), letter(2, width / 2, type, "middle"),
-                letter(3, width / 2, height - type * 0.3, "middle"), "</svg><figcaption>", escape_html(name), below,
-                "</figcaption></figure>\n");
+                height < 3 * type ? std::string() : letter(3, width / 2, height - type * 0.3, "middle"),
+                "</svg><figcaption>", escape_html(name), below, "</figcaption></figure>\n");
   }
 
   [[nodiscard]] std::string panel(const plane_view& view, std::size_t image, const std::string& name,
