@@ -98,7 +98,7 @@ BOOST_FIXTURE_TEST_CASE(wrong_keys_are_refused_with_their_place, desk) {
   refuses("[experiment]\nsedes = [1]\n",
           "study.toml:2: there is no key 'experiment.sedes'; did you mean 'experiment.seeds'?");
   refuses("[experiment]\nseed = 1\n", "'experiment.seed': a study has several seeds; list them in experiment.seeds");
-  refuses("[experiment]\nseeds = 1\n", "study.toml:2: experiment.seeds is not a list, each a whole number");
+  refuses("[experiment]\nseeds = \"one\"\n", "study.toml:2: experiment.seeds is not a list, each a whole number");
   refuses("[experiment]\n", "experiment.methods is empty; name a method");
   refuses(two + "seeds = []\n", "experiment.seeds is empty");
   refuses(two + "seeds = [1, 1]\n", "experiment.seeds: '1' is there twice");
@@ -152,7 +152,7 @@ BOOST_FIXTURE_TEST_CASE(variants_and_label_sets_are_checked, desk) {
   refuses(two + "variants = 3\n", "experiment.variants is no list of tables; write [[experiment.variants]]");
   refuses(two + "[[experiment.label_sets]]\nname = \"few\"\nlabels = []\n",
           "a label set has no key 'labels'; did you mean 'labelled'?");
-  refuses(two + "[[experiment.label_sets]]\nname = \"few\"\nlabelled = \"a\"\n", "labelled is not a list");
+  refuses(two + "[[experiment.label_sets]]\nname = \"few\"\nlabelled = 3\n", "labelled is not a list");
 }
 
 BOOST_FIXTURE_TEST_CASE(train_refuses_the_file_of_a_study, desk) {
