@@ -29,11 +29,11 @@ for precision in fp32 bf16; do
   "$own" train "$experiment" $precision $small --model.precision $precision >/dev/null 2>&1 || fail "train in $precision"
   "$own" predict $precision/model.safetensors cohort/imagesTs $precision/predictions >/dev/null || fail "predict in $precision"
   "$own" info $precision/model.safetensors >info.txt || fail "info in $precision"
-  for name in '"encoder":"dense"' '"fusion":"strongest"' "two_students after 6 steps"; do
+  for name in "dense encoders, strongest fusion" "two_students after 6 steps"; do
     grep -qF -- "$name" info.txt || { cat info.txt >&2; fail "info does not say $name"; }
   done
 done
-grep -q '^gamma = 1.5$' fp32/experiment.toml || fail "the run does not keep the options of its loss"
+grep -q '^gamma = 1.5 ' fp32/experiment.toml || fail "the run does not keep the options of its loss"
 # shellcheck disable=SC2086
 refuses "model.fusion = 'strongset': this program has no fusion block of that name; did you mean 'strongest'?" \
   "$own" train "$experiment" wrong $small --model.fusion strongset
