@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A small labelled cohort for bench/nnunet/run.sh from an nnU-Net raw folder: complete cases, fewer voxels in the plane.
+"""A small labelled cohort for bench/nnunet/run.sh from an nnU-Net raw folder: complete cases, fewer voxels per plane.
 
     cohort.py SOURCE TARGET --training 30 --in-plane 2 --slice 4
 
@@ -18,7 +18,7 @@ import numpy
 
 
 def coarser(file, factor, distance, is_label):
-    """The volume of `file` with every `factor` x `factor` voxels of a slice as one; `distance` of slices, 0: the file's."""
+    """The volume of `file` with `factor` x `factor` voxels of a slice as one; `distance` of slices, 0: the file's."""
     image = nibabel.load(file)
     values = numpy.asanyarray(image.dataobj).astype(numpy.float32)
     i, j, k = (values.shape[0] // factor, values.shape[1] // factor, values.shape[2])
@@ -63,7 +63,8 @@ def main():
         for case in cases:
             for m in dataset["channel_names"]:
                 name = f"{case}_{int(m):04d}.nii.gz"
-                nibabel.save(coarser(images / name, options.in_plane, options.slice, False), options.target / f"images{end}" / name)
+                image = coarser(images / name, options.in_plane, options.slice, False)
+                nibabel.save(image, options.target / f"images{end}" / name)
             label = coarser(options.source / "labelsTr" / f"{case}.nii.gz", options.in_plane, options.slice, True)
             nibabel.save(label, options.target / f"labels{end}" / f"{case}.nii.gz")
             shapes.append(label.shape)

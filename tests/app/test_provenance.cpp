@@ -80,6 +80,21 @@ BOOST_AUTO_TEST_CASE(a_run_records_its_calls_and_the_sums_of_its_models) {
   BOOST_TEST(read_json(file)["calls"].size() == 1U);
 }
 
+BOOST_AUTO_TEST_CASE(the_call_that_trained_is_the_last_that_did_something) {
+  using app_detail::run_record;
+  const test::folder folder("provenance");
+  BOOST_TEST(run_record::calls_in(folder.path()).empty());
+  BOOST_TEST(run_record::last_training({}).is_null());
+  test::write_text(folder / "provenance.json",
+                   R"({"calls": [{"command": "a", "first_step": 0, "steps": 5}, {"command": "b", "first_step": 5},
+                       {"command": "c", "first_step": 9, "steps": 9}, 3], "sha256": {"model.safetensors": "s"}})");
+  const auto calls = run_record::calls_in(folder.path());
+  BOOST_TEST(calls.size() == 4U);
+  BOOST_TEST(run_record::last_training(calls)["command"] == "b");  // killed; c did nothing
+  BOOST_TEST(run_record::sum_in(folder.path(), "model.safetensors") == "s");
+  BOOST_TEST(run_record::sum_in(folder.path(), "best.safetensors").empty());
+}
+
 BOOST_AUTO_TEST_CASE(who_made_a_model_is_no_part_of_what_its_weights_are) {
   safetensors_file one;
   one.metadata["comodal.plan"] = R"({"steps": 3})";

@@ -258,6 +258,26 @@ BOOST_FIXTURE_TEST_CASE(several_processes_share_a_folder, predict_job) {
   BOOST_TEST((now.take(of_id(both[0])) != nullptr));
 }
 
+BOOST_FIXTURE_TEST_CASE(sums_of_images_that_share_a_name_are_all_kept, predict_job) {
+  for (const char* place : {"FLAIR", "T1"}) {
+    fs::create_directories(work / place);
+    std::ofstream(work / place / "a.nii.gz") << place;
+  }
+  app_detail::predictions description{"model", {}, {"FLAIR", "T1"}, {}, {{"background", {0}}, {"lesion", {1}}}};
+  description.recipe = "any";
+  const app_detail::prediction_folder folder(work / "sums", description, {"a"}, false);
+  const fs::path first = work / "FLAIR/a.nii.gz", second = work / "T1/a.nii.gz";
+  folder.record({"a", {image_source{first}, image_source{second}, image_source{}}}, {"fused"}, false, {"fused"});
+  auto sums = app_detail::read_predictions(work / "sums").inputs.at("a");
+  BOOST_TEST(sums.size() == 2u);
+  BOOST_TEST(sums.at(first.string()) == sha256_of("FLAIR"));
+  BOOST_TEST(sums.at(second.string()) == sha256_of("T1"));
+  folder.record({"a", {image_source{first}, image_source{first}}}, {"fused"}, false, {"fused"});  // 4-D: one file
+  sums = app_detail::read_predictions(work / "sums").inputs.at("a");
+  BOOST_TEST(sums.size() == 1u);
+  BOOST_TEST(sums.at("a.nii.gz") == sha256_of("FLAIR"));
+}
+
 BOOST_FIXTURE_TEST_CASE(names_of_any_bytes_lose_nothing, predict_job) {
   fs::create_directories(work / "images");
   const std::string odd = "M\xfcller\\01\n";

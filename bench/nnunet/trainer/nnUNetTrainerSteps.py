@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """nnU-Net's default trainer for a number of steps, with a seed: for bench/nnunet/run.sh, found by nnUNet_extTrainer.
 
-The environment sets STEPS (a multiple of EPOCHS, 30), SEED, THREADS and PRECISION. Only the length differs: EPOCHS epochs of
-STEPS / EPOCHS iterations, so that the polynomial schedule runs to its end. With nnUNet_n_proc_DA=0 batches are made in
-this process, by the seed. PRECISION=bf16 computes the network as nnU-Net does on a GPU, by autocast (there in fp16; on
-a CPU nnU-Net itself has fp32 only); the loss and the weights stay in fp32.
+The environment sets STEPS (a multiple of EPOCHS, 30), SEED, THREADS and PRECISION. Only the length differs: EPOCHS
+epochs of STEPS / EPOCHS iterations, so that the polynomial schedule runs to its end. With nnUNet_n_proc_DA=0 batches
+are made in this process, by the seed. PRECISION=bf16 computes the network as nnU-Net does on a GPU, by autocast (there
+in fp16; on a CPU nnU-Net itself has fp32 only); the loss and the weights stay in fp32.
 """
 import os
 import random
@@ -16,7 +16,8 @@ from nnunetv2.training.nnUNetTrainer.nnUNetTrainer import nnUNetTrainer
 
 
 class nnUNetTrainerSteps(nnUNetTrainer):
-    def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict, device: torch.device = torch.device("cpu")):
+    def __init__(self, plans: dict, configuration: str, fold: int, dataset_json: dict,
+                 device: torch.device = torch.device("cpu")):
         super().__init__(plans, configuration, fold, dataset_json, device)
         steps, self.seed = int(os.environ.get("STEPS", "300")), int(os.environ.get("SEED", "1"))
         self.num_epochs = int(os.environ.get("EPOCHS", "30"))
@@ -52,7 +53,8 @@ class nnUNetTrainerSteps(nnUNetTrainer):
 
     def on_train_end(self):
         super().on_train_end()
-        self.print_to_log_file(f"{len(self.seconds)} steps, median {numpy.median(self.seconds):.3f} s without the batch")
+        median = numpy.median(self.seconds)
+        self.print_to_log_file(f"{len(self.seconds)} steps, median {median:.3f} s without the batch")
 
     def perform_actual_validation(self, save_probabilities: bool = False):
         """Nothing: fold "all" would predict its own training cases."""

@@ -34,6 +34,13 @@ namespace app_detail {
   return list + ": sets all keys of this table that are not set";
 }
 
+// What a choice of a loss is, with the names that are built in.
+[[nodiscard]] inline std::string loss_help(std::string_view key) {
+  if (key == "segmentation") return "loss of predictions against labels: dice_cross_entropy";
+  if (key == "consistency") return "loss of two predictions: mean_squared_error or cross_pseudo_supervision";
+  return "contrast between modalities: area_similarity";
+}
+
 // True for a key that the size of a patch and the network have to agree on.
 [[nodiscard]] inline bool is_size(std::string_view key) {
   constexpr std::array sizes{"batch.patch_size",  "model.stream_channels", "model.fused_channels", "model.strides",
@@ -142,7 +149,7 @@ struct experiment {
     s.bind("method.name", method.name, "how unlabelled cases are used; supervised: not at all");
     s.bind_all("method." + method.name, method.values);
     visit_loss_choices(losses, [&](std::string_view key, named_options& chosen) {
-      s.bind(text("loss.", key), chosen.name, text("name of the ", key, " loss"));
+      s.bind(text("loss.", key), chosen.name, app_detail::loss_help(key));
     });
     visit_loss_choices(
         losses, [&](std::string_view, named_options& chosen) { s.bind_all("loss." + chosen.name, chosen.values); });

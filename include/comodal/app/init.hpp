@@ -10,7 +10,7 @@
 
 #include <filesystem>
 #include <string>
-#include <string_view>
+#include <system_error>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -26,7 +26,8 @@ struct init_request {
 /// Writes an experiment file of the keys that are changed most: those that decide what a run is are set, the others
 /// stand as comments with their defaults. Nothing is read: `plan` chooses sizes for a data set.
 /// @return the file's content
-/// @throws config_error for a file that exists, or a method that the program lacks; io_error if it cannot be written
+/// @throws config_error for a file that exists, a method that the program lacks, or a data set whose name TOML cannot
+/// hold; io_error if it cannot be written
 template <tensor_backend Backend>
 std::string init(const init_request& request, const registry<Backend>& names = registry<Backend>::built_in()) {
   if (std::error_code none; std::filesystem::exists(request.file, none))

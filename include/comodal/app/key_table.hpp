@@ -6,6 +6,7 @@
 
 #include <comodal/app/experiment.hpp>
 
+#include <array>
 #include <map>
 #include <string>
 #include <string_view>

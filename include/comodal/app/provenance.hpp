@@ -127,14 +127,34 @@ namespace app_detail {
 /// The file of a run that says who made it: an entry per call of `train`, and the sums of its models.
 class run_record {
  public:
+  /// The calls that a folder's file lists, the first first; empty without a file, or with a damaged one.
+  [[nodiscard]] static std::vector<nlohmann::ordered_json> calls_in(const std::filesystem::path& folder) {
+    const auto all = json_or_nothing(file_in(folder));
+    if (!all.is_object() || !all.contains("calls") || !all["calls"].is_array()) return {};
+    return {all["calls"].begin(), all["calls"].end()};
+  }
+  /// The last call that trained a step, or was killed; null if there is none.
+  [[nodiscard]] static nlohmann::ordered_json last_training(const std::vector<nlohmann::ordered_json>& calls) {
+    nlohmann::ordered_json last;
+    for (const auto& call : calls)
+      if (call.is_object() &&
+          (!call.contains("steps") || !call.contains("first_step") || call["steps"] != call["first_step"]))
+        last = call;
+    return last;
+  }
+  /// The SHA-256 that the file has of a model of the folder; empty if it has none.
+  [[nodiscard]] static std::string sum_in(const std::filesystem::path& folder, const std::string& model) {
+    const auto all = json_or_nothing(file_in(folder));
+    if (!all.is_object() || !all.contains("sha256") || !all["sha256"].is_object()) return {};
+    return all["sha256"].contains(model) && all["sha256"][model].is_string() ? all["sha256"][model].get<std::string>()
+                                                                             : std::string();
+  }
   /// Adds this call. A damaged file is kept as provenance.damaged.json, and `warn` hears of it.
   run_record(const std::filesystem::path& folder, std::uint32_t step,
              const std::function<void(const std::string&)>& warn)
       : m_folder(folder) {
-    const auto earlier = json_or_nothing(file());
-    if (std::error_code failure; earlier.is_object() && earlier.contains("calls") && earlier["calls"].is_array()) {
-      m_calls = earlier["calls"];
-    } else if (std::filesystem::exists(file(), failure)) {
+    m_calls = calls_in(folder);
+    if (std::error_code failure; m_calls.empty() && std::filesystem::exists(file(), failure)) {
       std::filesystem::rename(file(), folder / "provenance.damaged.json", failure);
       warn(text(file().string(), ": is damaged; what it said is kept in provenance.damaged.json"));
     }
@@ -145,10 +165,7 @@ class run_record {
   }
   /// Brings the sums of models up to date in a folder that has such a file; does nothing elsewhere.
   static void sum_again(const std::filesystem::path& folder) {
-    auto all = json_or_nothing(file_in(folder));
-    if (!all.is_object() || !all.contains("calls") || !all["calls"].is_array()) return;
-    all["sha256"] = sums_of(folder);
-    write_text(file_in(folder), words_of(all));
+    if (const auto calls = calls_in(folder); !calls.empty()) write(folder, calls);
   }
   /// Says what this call came to.
   void end(std::uint32_t step, double seconds, bool finished) {
@@ -166,10 +183,11 @@ class run_record {
 
  private:
   [[nodiscard]] std::filesystem::path file() const { return file_in(m_folder); }
-  void write() const { write_text(file(), words_of({{"calls", m_calls}, {"sha256", sums_of(m_folder)}})); }
-  [[nodiscard]] static std::string words_of(const nlohmann::ordered_json& all) {
+  void write() const { write(m_folder, m_calls); }
+  static void write(const std::filesystem::path& folder, const std::vector<nlohmann::ordered_json>& calls) {
+    const nlohmann::ordered_json all{{"calls", calls}, {"sha256", sums_of(folder)}};
     constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;
-    return all.dump(2, ' ', false, replace) + "\n";
+    write_text(file_in(folder), all.dump(2, ' ', false, replace) + "\n");
   }
   [[nodiscard]] static nlohmann::ordered_json sums_of(const std::filesystem::path& folder) {
     auto sums = nlohmann::ordered_json::object();
@@ -180,7 +198,7 @@ class run_record {
   }
 
   std::filesystem::path m_folder;
-  nlohmann::ordered_json m_calls = nlohmann::ordered_json::array();
+  std::vector<nlohmann::ordered_json> m_calls;
 };
 
 }  // namespace app_detail

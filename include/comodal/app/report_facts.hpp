@@ -40,7 +40,7 @@ namespace app_detail {
     return facts;
   }
   facts.emplace_back("model", masks.about.model);
-  for (const auto& [file, sum] : masks.about.models) facts.emplace_back("SHA-256", sum);
+  for (const auto& [file, sum] : masks.about.models) facts.emplace_back("SHA-256 of " + file, sum);
   facts.emplace_back("modalities", joined(masks.about.modalities));
   if (!masks.about.calls.empty()) {
     const app::provenance& last = masks.about.calls.back();
@@ -59,13 +59,13 @@ namespace app_detail {
 
 /// What the folder of a run says of its training, over all calls; nothing for somebody's folder of masks.
 [[nodiscard]] inline std::vector<std::pair<std::string, std::string>> facts_of_run(const std::filesystem::path& run) {
-  const auto record = json_or_nothing(run_record::file_in(run));
-  if (!record.is_object() || !record.contains("calls") || !record["calls"].is_array() || record["calls"].empty())
-    return {};
-  const app::provenance last = provenance_from(record["calls"].back());
+  const auto calls = run_record::calls_in(run);
+  const auto training = run_record::last_training(calls);
+  if (training.is_null()) return {};
+  const app::provenance last = provenance_from(training);
   double seconds = 0;
   bool all = true;  // a call that was killed says no seconds
-  for (const auto& call : record["calls"])
+  for (const auto& call : calls)
     if (call.is_object() && call.contains("seconds") && call["seconds"].is_number())
       seconds += call["seconds"].get<double>();
     else

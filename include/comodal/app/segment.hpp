@@ -30,12 +30,10 @@ struct segmented_case {
 template <tensor_backend Backend>
 [[nodiscard]] segmented_case segment_case(segmenter<Backend>& segment, const case_files& files) {
   const model_plan& plan = segment.plan();
-  if (files.images.size() != plan.modalities.size()) {
-    std::string names;
-    for (const auto& name : plan.modalities) names += (names.empty() ? "" : ", ") + name;
+  if (files.images.size() != plan.modalities.size())
     throw config_error(text("segment_case: case ", files.id, " has ", files.images.size(), " images, expected ",
-                            plan.modalities.size(), " (", names, "); give an empty one for an absent modality"));
-  }
+                            plan.modalities.size(), " (", app_detail::joined(plan.modalities),
+                            "); give an empty one for an absent modality"));
   segmented_case made;
   const std::vector<case_data> prepared = app_detail::cases_for(files, segment.preparations(), plan, made.warnings);
   const auto outputs = segment(prepared, output_choice{}, app_detail::windows_of(0.5, {}, plan));

@@ -82,6 +82,7 @@ struct check_arguments {
   bool json = false;
 };
 
+/// Prints what a data set is and what is wrong with it, as JSON.
 inline void print_findings(const std::vector<finding>& findings, const std::vector<std::string>& description) {
   nlohmann::ordered_json j{{"description", description}, {"findings", nlohmann::ordered_json::array()}};
   for (const auto& one : findings)
@@ -196,6 +197,10 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
     std::printf("stopped on request before the first step; %s\n",
                 e.cache.empty() ? "nothing was written" : "prepared cases stay in data.cache");
     return 1;
+  }
+  if (result.finished && result.steps_done == result.first_step) {
+    std::printf("%s: step %u of %ld\n", arguments.folder.c_str(), result.steps_done, static_cast<long>(e.train.steps));
+    return 0;
   }
   const double steps = std::max(1.0, static_cast<double>(result.steps_done - result.first_step));
   const std::string loss = result.logged ? text("loss ", result.last_loss) : "no loss logged";

@@ -97,13 +97,9 @@ struct made_by {
   const auto words = content.metadata.find(model_provenance_key);
   if (words != content.metadata.end()) found.model = nlohmann::ordered_json::parse(words->second, nullptr, false);
   if (found.model.is_discarded()) found.model = nullptr;
-  const auto record = json_or_nothing(app_detail::run_record::file_in(model.parent_path()));
-  const std::string name = model.filename().string();
-  if (record.is_object() && record.contains("sha256") && record["sha256"].is_object() &&
-      record["sha256"].contains(name) && record["sha256"][name] == sum && record.contains("calls") &&
-      record["calls"].is_array() && !record["calls"].empty())
-    for (const auto& call : record["calls"])  // the last that did something, or was killed
-      if (call.is_object() && (!call.contains("steps") || call["steps"] != call["first_step"])) found.call = call;
+  using app_detail::run_record;
+  if (const auto run = model.parent_path(); run_record::sum_in(run, model.filename().string()) == sum)
+    found.call = run_record::last_training(run_record::calls_in(run));
   return found;
 }
 
@@ -149,19 +145,18 @@ inline void print_plan(const model_plan& plan) {
 }
 
 inline void print_maker(const made_by& by, const std::string& sum) {
-  const auto of = [](const nlohmann::ordered_json& j, const char* key) {
-    return j.is_object() && j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : std::string();
-  };
   if (by.model.is_object()) {
-    const std::string commit = of(by.model, "commit");
-    print_fact("made by", text("comodal ", of(by.model, "version"), commit.empty() ? "" : ", commit " + commit));
+    const auto program = app_detail::provenance_from(by.model);
+    print_fact("made by",
+               text("comodal ", program.version, program.commit.empty() ? "" : ", commit " + program.commit));
     if (by.model.contains("labelled") && by.model.contains("unlabelled"))
       print_fact("trained on", text(by.model["labelled"].dump(), " labelled and ", by.model["unlabelled"].dump(),
                                     " unlabelled cases"));
   }
   if (by.call.is_object()) {
-    print_fact("date, host", text(of(by.call, "date"), ", ", of(by.call, "host")));
-    print_fact("command", of(by.call, "command"));
+    const auto call = app_detail::provenance_from(by.call);
+    print_fact("date, host", text(call.date, ", ", call.host));
+    print_fact("command", call.command);
   }
   print_fact("sha256", sum);
 }
