@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A program whose static object uses wide instructions before `main` (processor_check.sh).
-#ifndef WITHOUT_CHECK
 #include <comodal/core/processor_check.hpp>
-#endif
 
 #include <cstdio>
 #include <ctime>

@@ -6,6 +6,9 @@
 #include <boost/core/demangle.hpp>
 #include <boost/test/unit_test.hpp>
 
+#include <locale>
+#include <sstream>
+#include <string>
 #include <type_traits>
 #include <typeinfo>
 
@@ -23,6 +26,22 @@ BOOST_AUTO_TEST_CASE(names_of_types_carry_no_configuration) {
 
 BOOST_AUTO_TEST_CASE(text_joins_its_arguments) {
   BOOST_TEST(text("a = ", 3, ", expected ", 0.5) == "a = 3, expected 0.5");
+}
+
+// A program that embeds the library may have any locale; messages and recipes of caches are the same.
+BOOST_AUTO_TEST_CASE(text_does_not_follow_the_locale) {
+  struct german : std::numpunct<char> {
+    char do_decimal_point() const override { return ','; }
+    char do_thousands_sep() const override { return '.'; }
+    std::string do_grouping() const override { return "\3"; }
+  };
+  const std::locale before = std::locale::global(std::locale(std::locale::classic(), new german));
+  std::ostringstream follows;
+  follows << 1234.5;
+  const std::string said = text(1234.5, " and ", 1234567);
+  std::locale::global(before);
+  BOOST_TEST(follows.str() == "1.234,5");
+  BOOST_TEST(said == "1234.5 and 1234567");
 }
 
 }  // namespace comodal::tests

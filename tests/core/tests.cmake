@@ -26,7 +26,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_6
     target_compile_definitions(core_processor_${_name} PRIVATE COMODAL_ARCH_NAME="${_level}")
     comodal_warn(core_processor_${_name})
   endforeach()
-  target_compile_definitions(core_processor_unchecked PRIVATE WITHOUT_CHECK)
+  target_compile_definitions(core_processor_unchecked PRIVATE COMODAL_NO_PROCESSOR_CHECK)
   add_test(NAME core.processor_check COMMAND sh "${CMAKE_CURRENT_SOURCE_DIR}/core/processor_check.sh" $<TARGET_FILE:core_processor_v3>
     $<TARGET_FILE:core_processor_v4> $<TARGET_FILE:core_processor_unchecked>)
   set_tests_properties(core.processor_check PROPERTIES TIMEOUT 60 SKIP_RETURN_CODE 77)

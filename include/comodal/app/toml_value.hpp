@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -164,14 +165,17 @@ template <class T>
   else if constexpr (std::is_integral_v<T>)
     return std::to_string(value);
   else if constexpr (std::is_floating_point_v<T>) {
+    std::string words;
+    double again = 0;
     for (int digits = 6; digits <= 17; ++digits) {
-      std::ostringstream out;
-      out.precision(digits);
-      out << value;
-      if (std::stod(out.str()) == value || digits == 17)
-        return out.str().find_first_of(".en") == std::string::npos ? out.str() + ".0" : out.str();
+      std::array<char, 32> out{};
+      const char* end =
+          std::to_chars(out.data(), out.data() + out.size(), value, std::chars_format::general, digits).ptr;
+      words.assign(out.data(), end);
+      std::from_chars(out.data(), end, again);
+      if (again == static_cast<double>(value)) break;
     }
-    return {};
+    return words.find_first_of(".en") == std::string::npos ? words + ".0" : words;
   } else if constexpr (std::is_enum_v<T>)
     return "\"" + std::string(choice_names(T{})[static_cast<std::size_t>(value)]) + "\"";
   else if constexpr (std::is_same_v<T, std::string>) {

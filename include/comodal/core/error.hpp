@@ -8,6 +8,7 @@
 
 #include <comodal/core/config.hpp>
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -63,10 +64,12 @@ class out_of_memory_error : public device_error {
   using device_error::device_error;
 };
 
-/// Joins its arguments with `operator<<` into one string; for messages.
+/// Joins its arguments with `operator<<` into one string; for messages and recipes. Numbers are written in the same way
+/// under every locale of the program: 1234.5, never 1.234,5.
 template <class... Parts>
 [[nodiscard]] std::string text(const Parts&... parts) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << parts);
   return out.str();
 }

@@ -10,7 +10,8 @@
 #include <comodal/core/config.hpp>
 
 // nvcc and hipcc compile each unit more than once, for the device too; they are left out.
-#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__CUDACC__) && !defined(__HIP__)
+#if defined(__x86_64__) && defined(__linux__) && defined(__GNUC__) && !defined(__CUDACC__) && !defined(__HIP__) && \
+    !defined(COMODAL_NO_PROCESSOR_CHECK)
 #include <unistd.h>
 
 #define COMODAL_IMPL_ANY_PROCESSOR __attribute__((target("no-sse3,no-bmi,no-bmi2,no-lzcnt,no-popcnt,no-movbe")))

@@ -14,6 +14,7 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <locale>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -58,6 +59,7 @@ class training_log {
     if (!m_json) return;
     nlohmann::ordered_json object{{"step", row.step}};
     std::ostringstream csv;
+    csv.imbue(std::locale::classic());
     csv.precision(9);
     for (const auto& [name, value] : row.values) {
       object[name] = value;
