@@ -171,7 +171,7 @@ template <class T>
       std::array<char, 32> out{};
       const char* end =
           std::to_chars(out.data(), out.data() + out.size(), value, std::chars_format::general, digits).ptr;
-      words.assign(out.data(), end);
+      words.assign(static_cast<const char*>(out.data()), end);
       std::from_chars(out.data(), end, again);
       if (again == static_cast<double>(value)) break;
     }

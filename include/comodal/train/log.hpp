@@ -13,8 +13,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <functional>
-#include <optional>
 #include <locale>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
