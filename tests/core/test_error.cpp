@@ -28,6 +28,12 @@ BOOST_AUTO_TEST_CASE(text_joins_its_arguments) {
   BOOST_TEST(text("a = ", 3, ", expected ", 0.5) == "a = 3, expected 0.5");
 }
 
+BOOST_AUTO_TEST_CASE(one_of_a_kind_is_no_plural) {
+  BOOST_TEST(counted(0, "case") == "0 cases");
+  BOOST_TEST(counted(1, "case") == "1 case");
+  BOOST_TEST(counted(2U, "case") == "2 cases");
+}
+
 // A program that embeds the library may have any locale; messages and recipes of caches are the same.
 BOOST_AUTO_TEST_CASE(text_does_not_follow_the_locale) {
   struct german : std::numpunct<char> {

@@ -115,6 +115,36 @@ BOOST_AUTO_TEST_CASE(labels_of_unlabelled_cases_are_not_opened) {
   BOOST_CHECK_EQUAL(check_cohort(read_nnunet_raw(folder.path())).size(), 2);
 }
 
+// A header in metres, or with the thickness of the whole stack, is taken as it stands: masks would have no volume.
+BOOST_AUTO_TEST_CASE(grids_that_are_hard_to_believe_are_told_once) {
+  const test::folder folder("check-doubt");
+  test::make_nnunet_raw(folder.path());
+  const auto in_metres = [&](const std::filesystem::path& file, auto volume) {
+    for (auto& row : volume.geometry.affine)
+      for (double& v : row) v /= 1000;
+    write_nifti(file, volume);
+  };
+  for (const char* id : {"a", "b"}) {
+    for (const char* number : {"_0000", "_0001"}) {
+      const auto file = folder / "imagesTr" / (text(id, number, ".nii.gz"));
+      if (std::filesystem::exists(file)) in_metres(file, read_nifti(file));
+    }
+    const auto label = folder / "labelsTr" / text(id, ".nii.gz");
+    in_metres(label, read_nifti_labels(label));
+  }
+  const auto findings = check_cohort(read_nnunet_raw(folder.path()));
+  BOOST_REQUIRE_EQUAL(findings.size(), 1);
+  BOOST_TEST(to_line(findings[0]).starts_with("warning: "));
+  BOOST_TEST(findings[0].reason.find("voxels of 0.001 x 0.001 x 0.002 mm along i, j, k, expected 0.05 to 25 mm") !=
+             std::string::npos);
+  BOOST_TEST(findings[0].reason.ends_with(" (1 further case such, too)"));
+
+  geometry wide{{512, 512, 600}, {{{1, 0, 0, 0}, {0, 1, 0, 0}, {0, 0, 6, 0}}}};
+  BOOST_TEST(doubt_of(wide).find("expected at most 3000 mm in all") != std::string::npos);
+  wide.affine[2][2] = 5;
+  BOOST_TEST(doubt_of(wide).empty());
+}
+
 BOOST_AUTO_TEST_CASE(the_odd_one_out_is_named) {
   const test::folder folder("check-odd");
   std::vector<image_source> files;

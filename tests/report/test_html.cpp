@@ -134,4 +134,5 @@ BOOST_AUTO_TEST_CASE(escapes) {
   BOOST_TEST(escape_html("\xC3\xA4\xFF") == "\xC3\xA4\\xFF");  // what is no UTF-8 is written out
   BOOST_TEST(escape_html("a\\b") == "a\\b");
   BOOST_TEST(json_for_script({{"a", "</script>&<!--"}}) == "{\"a\":\"\\u003c/script\\u003e\\u0026\\u003c!--\"}");
+  BOOST_TEST(json_for_script({{"a", "x\xEF\xBF\xBE\xEF\xBF\xBFy"}}) == "{\"a\":\"x\\ufffe\\uffffy\"}");
 }

@@ -30,8 +30,8 @@ namespace app {
   std::vector<std::string> lines;
   lines.push_back(text(folder.string(), ": ",
                        layout.images.empty() ? readers.layout_of(folder, "folder") : std::string("case-folders"), ", ",
-                       listing.training.size(), " training cases, ", with_label, " of them labelled, ",
-                       listing.test.size(), " test cases"));
+                       counted(listing.training.size(), "training case"), ", ", with_label, " of them labelled, ",
+                       counted(listing.test.size(), "test case")));
   std::string modalities, classes;
   for (std::size_t m = 0; m < listing.modalities.size(); ++m) {
     std::size_t cases = 0;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -63,6 +64,43 @@ template <tensor_backend Backend, class F>
       if (name != chosen.name) keys.bind_all("loss." + name, others["loss." + name] = names.loss_options_of(key, name));
   });
   return f(std::as_const(keys));
+}
+
+/// The words that the value of a key may be: of its kind, or names that the program knows. None for other keys.
+/// @param keys as `of_all_keys` hands them over
+template <tensor_backend Backend>
+[[nodiscard]] std::vector<std::string> choices_of(const std::string& key, const settings& keys,
+                                                  const registry<Backend>& names) {
+  if (const auto& words = keys.choices(key); !words.empty()) return words;
+  if (key == "method.name") return names.method_names();
+  if (key == "optimiser.name") return names.optimiser_names();
+  if (key == "data.normalise") return names.normalisations.names();
+  if (key == "model.preset") return network_preset_names();
+  if (key == "augment.preset") return augment_preset_names();
+  if (key == "model.precision") return {"fp32", "tf32", "bf16"};
+  std::vector<std::string> words;
+  loss_options losses;
+  visit_loss_choices(losses, [&](std::string_view name, const named_options&) {
+    if (key == text("loss.", name)) words = names.loss_names_of(name);
+  });
+  if (key.starts_with("model.")) return names.network_names_of(key.substr(6));
+  return words;
+}
+
+/// The keys that somebody means by a word: those that have it in their names, or that programs of others call so, or
+/// else those whose meaning has it.
+[[nodiscard]] inline std::vector<std::string> keys_with(const settings& keys, const std::string& word) {
+  const std::string_view synonym = app_detail::synonym_of(word);
+  const auto is_synonym = [&](const std::string& key) {
+    const auto at = synonym.find(key);
+    return at != std::string_view::npos && synonym.substr(at + key.size()).find_first_of("' ,") == 0;
+  };
+  std::vector<std::string> named, meant;
+  for (const auto& key : keys.names()) {
+    if (key.find(word) != std::string::npos || is_synonym(key)) named.push_back(key);
+    if (keys.help(key).find(word) != std::string::npos) meant.push_back(key);
+  }
+  return named.empty() ? meant : named;
 }
 
 /// These keys as TOML.

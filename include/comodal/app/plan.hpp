@@ -34,8 +34,9 @@ struct plan_request {
 struct plan_summary {
   cohort_fingerprint fingerprint;
   patch_plan patch;
-  std::array<double, 3> target{}, median{};  // mm, and voxels of that size, along (D, H, W)
-  std::string content;                       // of the file
+  std::array<double, 3> target{}, median{};        // mm, and voxels of that size, along (D, H, W)
+  index labelled_crops = 0, unlabelled_crops = 0;  // per step
+  std::string content;                             // of the file
 };
 
 }  // namespace app
@@ -90,7 +91,7 @@ plan_summary plan(const plan_request& request, const registry<Backend>& names = 
   watch.tell(text("reading ", data.labelled.size(), " labelled and ", data.unlabelled.size(), " unlabelled cases"));
 
   plan_summary summary;
-  auto& [found, planned, target, median, content] = summary;
+  auto& [found, planned, target, median, labelled_crops, unlabelled_crops, content] = summary;
   found = fingerprint_of(data);
   target = target_spacing(found.cases);
   median = median_size(found.cases, target);
@@ -106,6 +107,8 @@ plan_summary plan(const plan_request& request, const registry<Backend>& names = 
   e.batch.labelled = e.batch.unlabelled = planned.batch;
   const auto unlabelled = static_cast<index>(data.unlabelled.size());
   e.batch.unlabelled = std::min(e.batch.unlabelled, unlabelled);
+  labelled_crops = e.batch.labelled;
+  unlabelled_crops = e.batch.unlabelled;
   if (unlabelled == 0) e.method = {"supervised", names.method_options_of("supervised")};
   const default_channels channels(planned.topology.stages());
   e.network.stream_channels = channels.stream;

@@ -9,6 +9,7 @@
 #include <comodal/app/report_cases.hpp>
 #include <comodal/app/report_curves.hpp>
 #include <comodal/app/report_facts.hpp>
+#include <comodal/app/settings.hpp>
 #include <comodal/report/dots.hpp>
 #include <comodal/report/html.hpp>
 
@@ -27,8 +28,8 @@ struct report_request {
   std::vector<std::filesystem::path> runs;  // folders of runs with log.jsonl and predictions/, or of masks
   std::filesystem::path labels, images;     // folders of the true masks, and of the images that were predicted
   std::filesystem::path file;               // the HTML file
-  std::string title = "comodal";
-  int cases = 3;  // with pictures
+  std::string title = {};                   // empty: made of the data set and the runs
+  int cases = 3;                            // with pictures
   score_options options = {};
   std::filesystem::path dataset = {};  // dataset.json that names the classes of foreign masks
   bool common = false;                 // score only the cases of which every run has a mask
@@ -42,6 +43,24 @@ namespace app_detail {
 // Where the masks of a run are; somebody's folder of masks is one itself.
 inline std::filesystem::path masks_of_run(const std::filesystem::path& run) {
   return std::filesystem::is_directory(run / "predictions") ? run / "predictions" : run;
+}
+
+// What a report is about where nobody says it: the data set of the first run, and the names of all.
+[[nodiscard]] inline std::string title_of(const app::report_request& request, const std::vector<std::string>& names) {
+  std::string title = joined(names);
+  const auto file = request.runs[0] / "experiment.toml";
+  std::error_code none;
+  if (!std::filesystem::exists(file, none)) return title;
+  try {
+    app::raw_settings settings;
+    settings.read_file(file);
+    if (names.size() == 1) title += text(" (", settings.text_of("method.name", ""), ")");
+    const auto data = std::filesystem::path(settings.text_of("data.folder", "")).lexically_normal();
+    const auto last = data.has_filename() ? data.filename() : data.parent_path().filename();
+    if (!last.empty()) title += " on " + last.string();
+  } catch (const config_error&) {  // it is listed as it stands
+  }
+  return title;
 }
 
 // What the words of tables of scores mean.
@@ -132,7 +151,9 @@ inline void report(const report_request& request, const observer& watch = {}) {
   if (request.file.extension() != ".html" && request.file.extension() != ".htm")
     throw config_error(text("report: '", request.file.string(), "': expected a file that ends in .html"));
   refuse_foreign_output(request.file, html_report::first_words, "report");  // said before the work
-  html_report html(request.title, app_detail::head_of_report());
+  const auto names = app_detail::names_of_folders(request.runs);
+  html_report html(request.title.empty() ? app_detail::title_of(request, names) : request.title,
+                   app_detail::head_of_report());
   observer told = watch;
   told.warning = [&](const std::string& words) {  // stands in the report, too: who reads it did not see the terminal
     html.warning(readable_name(words));
@@ -146,7 +167,6 @@ inline void report(const report_request& request, const observer& watch = {}) {
     masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run), request.labels, request.dataset));
   std::set<std::string> common;
   if (request.common) common = app_detail::common_cases(masks);
-  const auto names = app_detail::names_of_folders(request.runs);
   for (std::size_t r = 0; r < masks.size(); ++r)
     methods.push_back({names[r], app_detail::score_folder(masks[r], request.labels, request.options, false, told,
                                                           request.common ? &common : nullptr)});

@@ -43,9 +43,14 @@ void refuse_other_settings(const app::settings& now, const std::filesystem::path
   std::set<std::string> free = free_to_differ();
   if (!fitted) free.insert("model.checkpointed");
   const auto [here, there] = now.first_difference(begun.keys(), free);
-  if (!here.empty())
-    throw config_error(text(file.string(), ": the run was begun with ", there, ", now it would be ", here,
-                            "; take the same settings, or name a new folder"));
+  if (here.empty()) return;
+  const bool length = here.starts_with("train.steps = ");
+  throw config_error(
+      text(file.string(), ": the run was begun with ", there, ", now it would be ", here, "; ",
+           length ? text("the rates of learning are laid out for that many steps. To train on, begin a run in a new "
+                         "folder with --train.init ",
+                         (file.parent_path() / "model.safetensors").string())
+                  : "take the same settings, or name a new folder"));
 }
 
 // What a model says of its making: nothing that differs between two runs of one program with the same seed.

@@ -27,6 +27,9 @@ namespace comodal::inline COMODAL_CONFIG {
 
 namespace app {
 
+/// Where a value comes from that stands in no file.
+inline constexpr std::string_view command_line = "command line";
+
 /// Values of an experiment by key, before anybody knows which keys there are: a file, and overrides on top of it.
 class raw_settings {
  public:
@@ -83,7 +86,7 @@ class raw_settings {
       } else {
         throw config_error(text("--", key, ": a value is missing"));
       }
-      m_entries.push_back({key, app_detail::parse_word(value), "command line"});
+      m_entries.push_back({key, app_detail::parse_word(value), std::string(command_line)});
     }
   }
   /// The text under a key; `otherwise` if it is not set. @throws config_error if it is set to something else
@@ -116,7 +119,7 @@ class raw_settings {
   struct entry {
     std::string key;
     toml::value value;
-    std::string where;  // file and line, or "command line"
+    std::string where;  // file and line, or `command_line`
   };
   [[nodiscard]] const std::vector<entry>& entries() const { return m_entries; }
   /// The value that decides a key with which a message begins, of the longest such key; null if there is none.
@@ -183,11 +186,14 @@ class settings {
   void bind(const std::string& key, T& option, std::string help = {}) {
     add(key, {[key, &option](const toml::value& value, const std::string& where) {
                 T read = option;
-                if (!app_detail::read_value(value, read))
+                bool fits = false;
+                if constexpr (std::is_same_v<T, std::vector<std::string>>)
+                  fits = where == command_line && app_detail::read_words(value, read);
+                if (!fits && !app_detail::read_value(value, read))
                   throw config_error(text(where, ": ", key, " is not ", app_detail::kind_of<T>()));
                 option = std::move(read);
               },
-              [&option] { return app_detail::show_value(option); }, std::move(help)});
+              [&option] { return app_detail::show_value(option); }, std::move(help), app_detail::choices_of<T>()});
   }
   /// Binds a triple that is kept as (D, H, W) and written as (i, j, k), the order of NIfTI's axes.
   template <class T>
@@ -204,7 +210,8 @@ class settings {
                 std::reverse(shown.begin(), shown.end());
                 return app_detail::show_value(shown);
               },
-              std::move(help)});
+              std::move(help),
+              {}});
   }
   /// Binds every value of a struct of options, below the keys `prefix`.
   void bind_all(const std::string& prefix, any_options& options) {
@@ -257,6 +264,9 @@ class settings {
   [[nodiscard]] const std::vector<std::string>& names() const { return m_order; }
   /// What a key is; empty if nobody said it. @throws std::out_of_range for a key that is not bound
   [[nodiscard]] const std::string& help(const std::string& key) const { return m_keys.at(key).help; }
+  /// The words that the value of a key may be; none where it is no choice of few, or one of names that a registry has.
+  /// @throws std::out_of_range for a key that is not bound
+  [[nodiscard]] const std::vector<std::string>& choices(const std::string& key) const { return m_keys.at(key).choices; }
   /// The value of a key as TOML. @throws std::out_of_range for a key that is not bound
   [[nodiscard]] std::string shown(const std::string& key) const { return m_keys.at(key).show(); }
 
@@ -281,6 +291,7 @@ class settings {
     std::function<void(const toml::value&, const std::string&)> set;
     std::function<std::string()> show;
     std::string help;
+    std::vector<std::string> choices;
   };
 
   void add(const std::string& key, bound option) {

@@ -57,6 +57,19 @@ template <class T>
     return "a list, each " + kind_of<typename T::value_type>();
 }
 
+// The words that a value may be; none where it is no choice of few.
+template <class T>
+[[nodiscard]] std::vector<std::string> choices_of() {
+  if constexpr (std::is_same_v<T, bool>) {
+    return {"true", "false"};
+  } else if constexpr (std::is_enum_v<T>) {
+    const auto names = choice_names(T{});
+    return {names.begin(), names.end()};
+  } else {
+    return {};
+  }
+}
+
 // False for a whole number that 64 bits do not hold: the parser cuts it to the largest or the smallest that they do.
 [[nodiscard]] inline bool is_whole(const toml::value& value) {
   return value.is_integer() && value.as_integer() != std::numeric_limits<std::int64_t>::max() &&
@@ -191,6 +204,21 @@ template <class T>
     for (const auto& entry : value) out += (out.size() > 1 ? ", " : "") + show_value(entry);
     return out + "]";
   }
+}
+
+// The words of a list that a command line gives without brackets: a,b,c. False for other values.
+[[nodiscard]] inline bool read_words(const toml::value& value, std::vector<std::string>& out) {
+  if (!value.is_string() || value.as_string().str.find(',') == std::string::npos) return false;
+  std::vector<std::string> words(1);
+  for (const char c : value.as_string().str)
+    if (c == ',')
+      words.emplace_back();
+    else
+      words.back() += c;
+  for (const auto& word : words)
+    if (word.empty() || word.find('\0') != std::string::npos) return false;
+  out = std::move(words);
+  return true;
 }
 
 // A word of a command line as TOML has it, or a list of numbers such as 96,96,32, or else the word itself.

@@ -129,8 +129,8 @@ class training {
       write_text(settings_file(), m_e.keys().resolved());
       record.emplace(m_folder, trainer.step(), [this](const std::string& words) { m_watch.warn(words); });
     }
-    m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ", host_threads(), " threads, ",
-                      m_e.train.steps, " steps",
+    m_watch.tell(text(m_e.method.name, ": ", trainer.trained_count(), " parameters, ",
+                      counted(host_threads(), "thread"), ", ", counted(m_e.train.steps, "step"),
                       trainer.step() == 0 ? "" : text(", continued behind ", trainer.step())));
     const auto result = trainer.run([&] { return m_watch.stops(); });
     if (record) record->end(result.steps_done, result.seconds, result.finished);

@@ -6,6 +6,7 @@
 #define COMODAL_CLI_BENCHMARK_HPP
 
 #include <comodal/app/training_cases.hpp>
+#include <comodal/cli/console.hpp>
 #include <comodal/cli/measurement.hpp>
 #include <comodal/data/prefetch.hpp>
 #include <comodal/infer/sliding_window.hpp>
@@ -124,6 +125,12 @@ inline void print_summary(const cli::benchmark_arguments& arguments, const measu
       is_host_v<default_space> ? "tensor pool" : "device memory", static_cast<double>(result.pool_bytes) / (1 << 30));
 }
 
+// How long the run of an experiment file would take at the measured pace.
+inline void print_length_of_run(index steps, const measurement& result) {
+  std::printf("train.steps = %ld take about %s at this pace\n", static_cast<long>(steps),
+              clock_time(median(result.seconds) * static_cast<double>(steps)).c_str());
+}
+
 }  // namespace cli_detail
 
 namespace cli {
@@ -152,6 +159,7 @@ int benchmark(const benchmark_arguments& arguments, const std::vector<std::strin
   }
   if (!arguments.json.empty()) cli_detail::write_json(arguments.json, e, arguments, result);
   cli_detail::print_summary(arguments, result);
+  if (arguments.work == "train" && !arguments.config.empty()) cli_detail::print_length_of_run(e.train.steps, result);
   return 0;
 }
 

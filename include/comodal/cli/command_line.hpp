@@ -7,6 +7,7 @@
 #include <comodal/cli/commands.hpp>
 #include <comodal/cli/completion.hpp>
 #include <comodal/cli/examples.hpp>
+#include <comodal/cli/parse_failure.hpp>
 #include <comodal/cli/run.hpp>
 #include <comodal/cli/validators.hpp>
 #include <comodal/cli/verb_options.hpp>
@@ -64,14 +65,16 @@ class command_line {
   int run(int argc, char** argv) {
     if (argc > 0) m_experiment.program = argv[0];
     if (argc > 0) m_app.name(std::filesystem::path(argv[0]).filename().string());
+    const std::vector<std::string> words = words_of_line(argc, argv);
     int status = 2;
     try {
-      m_app.parse(argc, argv);
+      m_app.parse(std::vector<std::string>(words.rbegin(), words.rend()));  // CLI11 takes them from the back
       status = run_command();
     } catch (const CLI::ParseError& failure) {
-      refuse_unknown_command(argc, argv);
-      status = m_app.exit(failure) == 0 ? 0 : 2;
-      std::cout.flush();  // CLI11 prints help there
+      refuse_unknown_command(words);
+      if (failure.get_exit_code() != 0) throw config_error(cli_detail::words_of_failure(m_app, failure));
+      status = m_app.exit(failure);  // help, version
+      std::cout.flush();             // CLI11 prints them there
     }
     // A full disk behind stdout must not look like success.
     if (std::fflush(stdout) == 0 && std::ferror(stdout) == 0 && std::cout.good()) return status;
@@ -106,13 +109,22 @@ class command_line {
   static constexpr const char* memory_help =
       "limit of the tensor memory of a step in GiB (train.memory); stages are recomputed until it fits. 0: no limit";
 
+  // "help VERB" asks for the same as "VERB --help".
+  static std::vector<std::string> words_of_line(int argc, char** argv) {
+    std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
+    if (words.empty() || words[0] != "help") return words;
+    words.erase(words.begin());
+    words.resize(std::min<std::size_t>(words.size(), 1));
+    words.emplace_back("--help");
+    return words;
+  }
   // A first word that is neither an option nor a command is a misspelt command.
-  void refuse_unknown_command(int argc, char** argv) const {
-    if (argc < 2 || argv[1][0] == '-') return;
+  void refuse_unknown_command(const std::vector<std::string>& words) const {
+    if (words.empty() || words[0].starts_with('-')) return;
     std::vector<std::string> known;
     for (const auto& one : m_commands) known.push_back(one.words->get_name());
-    if (std::find(known.begin(), known.end(), argv[1]) != known.end()) return;
-    throw config_error(text("there is no command '", argv[1], "'; did you mean '", nearest_name(argv[1], known),
+    if (std::find(known.begin(), known.end(), words[0]) != known.end()) return;
+    throw config_error(text("there is no command '", words[0], "'; did you mean '", nearest_name(words[0], known),
                             "'? (--help lists all commands)"));
   }
 
@@ -183,25 +195,10 @@ class command_line {
   void add_completion() {
     auto* c = add("completion", "print a script that completes this command line in bash or zsh", needs::nothing,
                   [this](CLI::App&) {
-                    std::printf("%s", cli::completion(m_shell, completed()).c_str());
+                    std::printf("%s", cli::completion(m_shell, cli::words_of(m_app, m_names)).c_str());
                     return 0;
                   });
     c->add_option("shell", m_shell, "bash or zsh")->required()->check(CLI::IsMember({"bash", "zsh"}));
-  }
-  [[nodiscard]] cli::completed_words completed() const {
-    cli::completed_words all{m_app.get_name(), {}, {}, m_names.method_names()};
-    for (const auto& one : m_commands) {
-      cli::completed_words::verb verb{{one.words->get_name(), one.words->get_description()}, {}};
-      for (const CLI::Option* option : one.words->get_options())
-        for (const auto& name : option->get_lnames())
-          if (!option->get_group().empty()) verb.options.emplace_back("--" + name, option->get_description());
-      verb.keys = one.words->get_allow_extras() && verb.name.first != "phantom";
-      all.verbs.push_back(std::move(verb));
-    }
-    app::of_all_keys(m_names, [&](const app::settings& keys) {
-      for (const auto& key : keys.names()) all.keys.emplace_back("--" + key, keys.help(key));
-    });
-    return all;
   }
   void add_plan() {
     auto* c = add("plan", "write an experiment file for a data set: voxel size, patch, network, batch", needs::nothing,

@@ -4,12 +4,9 @@
 #ifndef COMODAL_CLI_COMMANDS_HPP
 #define COMODAL_CLI_COMMANDS_HPP
 
-#include <comodal/app/check.hpp>
 #include <comodal/app/crossval.hpp>
 #include <comodal/app/evaluate.hpp>
 #include <comodal/app/import.hpp>
-#include <comodal/app/init.hpp>
-#include <comodal/app/key_table.hpp>
 #include <comodal/app/plan.hpp>
 #include <comodal/app/predict.hpp>
 #include <comodal/app/prepare.hpp>
@@ -17,9 +14,11 @@
 #include <comodal/app/report.hpp>
 #include <comodal/app/train.hpp>
 #include <comodal/cli/benchmark.hpp>
+#include <comodal/cli/check.hpp>
 #include <comodal/cli/console.hpp>
 #include <comodal/cli/experiment.hpp>
 #include <comodal/cli/info.hpp>
+#include <comodal/cli/keys.hpp>
 #include <comodal/cli/measurement.hpp>
 #include <comodal/cli/phantom.hpp>
 
@@ -75,51 +74,13 @@ auto with_smaller_crops(const Work& work) {
   }
 }
 
-struct check_arguments {
-  std::filesystem::path folder;
-  std::string resample_to;
-  layout_options layout;
-  bool json = false;
-};
-
-/// Prints what a data set is and what is wrong with it, as JSON.
-inline void print_findings(const std::vector<finding>& findings, const std::vector<std::string>& description) {
-  nlohmann::ordered_json j{{"description", description}, {"findings", nlohmann::ordered_json::array()}};
-  for (const auto& one : findings)
-    j["findings"].push_back({{"severity", one.severity == finding::level::error ? "error" : "warning"},
-                             {"case", readable_name(one.case_id)},
-                             {"file", readable_name(one.file.string())},
-                             {"reason", readable_name(one.reason)}});
-  j["errors"] = count_errors(findings);
-  constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;
-  std::printf("%s\n", j.dump(2, ' ', false, replace).c_str());
-}
-
-inline int check(const check_arguments& arguments, const reader_registry& readers) {
-  const auto& folder = arguments.folder;
-  const auto findings = app::check_data(folder, readers, arguments.resample_to, arguments.layout);
-  std::vector<std::string> description;
-  try {
-    description = app::describe_data(folder, readers, arguments.layout);
-  } catch (const error&) {  // the findings say why
-  }
-  if (arguments.json) {
-    print_findings(findings, description);
-    return count_errors(findings) == 0 ? 0 : 2;
-  }
-  for (const auto& line : description) std::printf("%s\n", printable(line).c_str());
-  for (const auto& one : findings) std::printf("%s\n", printable(to_line(one)).c_str());
-  const auto errors = count_errors(findings), warnings = findings.size() - errors;
-  std::printf("%s: %zu error%s, %zu warning%s\n", folder.c_str(), errors, errors == 1 ? "" : "s", warnings,
-              warnings == 1 ? "" : "s");
-  return errors == 0 ? 0 : 2;
-}
-
 inline int import_data(const app::import_request& request, const reader_registry& readers) {
   const auto summary = app::import_data(request, readers);
   for (const auto& line : summary.changes) std::printf("%s\n", printable(line).c_str());
-  std::printf("%s: %zu training cases, %zu of them labelled, %zu test cases; %zu links, %zu files written\n",
-              request.folder.c_str(), summary.training, summary.labelled, summary.test, summary.links, summary.written);
+  std::printf("%s: %s, %zu of them labelled, %s; %s and %s written\n", request.folder.c_str(),
+              counted(summary.training, "training case").c_str(), summary.labelled,
+              counted(summary.test, "test case").c_str(), counted(summary.links, "link").c_str(),
+              counted(summary.written, "file").c_str());
   return 0;
 }
 
@@ -127,33 +88,13 @@ template <tensor_backend Backend>
 int plan(const app::plan_request& request, const registry<Backend>& names) {
   const auto summary = app::plan(request, names, interruptible_observer());
   const auto& patch = summary.patch.topology.patch;
-  std::printf("%s: %zu cases, patch %ld x %ld x %ld voxels, %zu stages, batch %ld\n", request.file.c_str(),
-              summary.fingerprint.cases.size(), static_cast<long>(patch[2]), static_cast<long>(patch[1]),
-              static_cast<long>(patch[0]), summary.patch.topology.stages(), static_cast<long>(summary.patch.batch));
-  return 0;
-}
-
-template <tensor_backend Backend>
-int init(const app::init_request& request, const registry<Backend>& names) {
-  (void)app::init(request, names);
-  std::printf("%s: edit it, then: comodal train %s run\n", request.file.c_str(), request.file.c_str());
-  return 0;
-}
-
-/// Prints all keys whose names hold `word`. @throws config_error where there is none
-template <tensor_backend Backend>
-int keys(const std::string& word, bool markdown, const registry<Backend>& names) {
-  if (markdown && !word.empty()) throw config_error("keys: --markdown writes all keys; leave the word out");
-  app::of_all_keys(names, [&](const app::settings& all) {
-    if (markdown) return (void)std::printf("%s", app::keys_page(all).c_str());
-    std::size_t found = 0;
-    for (const auto& key : all.names()) {
-      if (key.find(word) == std::string::npos) continue;
-      std::printf("%-42s # %s\n", text(key, " = ", all.shown(key)).c_str(), all.help(key).c_str());
-      ++found;
-    }
-    if (found == 0) throw config_error(text("no key has '", readable_name(word), "' in its name; see comodal keys"));
-  });
+  std::printf("%s: %s, patch %ld x %ld x %ld voxels, %zu stages, %ld labelled and %ld unlabelled crops per step\n",
+              request.file.c_str(), counted(summary.fingerprint.cases.size(), "case").c_str(),
+              static_cast<long>(patch[2]), static_cast<long>(patch[1]), static_cast<long>(patch[0]),
+              summary.patch.topology.stages(), static_cast<long>(summary.labelled_crops),
+              static_cast<long>(summary.unlabelled_crops));
+  std::printf("how long it takes: comodal benchmark --config %s --steps 3\nthen: comodal train %s run\n",
+              request.file.c_str(), request.file.c_str());
   return 0;
 }
 
@@ -169,8 +110,8 @@ int prepare(const std::filesystem::path& file, const std::vector<std::string>& o
                 summary.made, summary.cases);
     return 1;
   }
-  std::printf("%s: %zu cases, %zu prepared now, %.2f GiB, %.1f s\n", e.cache.c_str(), summary.cases, summary.made,
-              summary.bytes / (1 << 30), summary.seconds);
+  std::printf("%s: %s, %zu prepared now, %.2f GiB, %.1f s\n", e.cache.c_str(), counted(summary.cases, "case").c_str(),
+              summary.made, summary.bytes / (1 << 30), summary.seconds);
   return 0;
 }
 
@@ -185,6 +126,7 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   auto e = app::read_experiment(arguments.config, overrides, names);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   auto watch = interruptible_observer();
+  if (const std::string words = cli_detail::words_of_load(); !words.empty()) watch.tell(words);
   const auto [result, parameters, pool, begun] = with_smaller_crops([&] {
     try {
       return app::train(e, arguments.folder, arguments.resume, names, watch);
@@ -220,8 +162,8 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
 
 inline int postprocess(const app::postprocess_request& request, const normalisation_registry& names) {
   const auto summary = app::postprocess_models(request, names, warning_observer());
-  std::printf("%s%zu cases; kept in %zu model file%s\n", to_text(app::postprocessing_table(summary.chosen)).c_str(),
-              summary.cases, summary.models.size(), summary.models.size() == 1 ? "" : "s");
+  std::printf("%s%s; kept in %s\n", to_text(app::postprocessing_table(summary.chosen)).c_str(),
+              counted(summary.cases, "case").c_str(), counted(summary.models.size(), "model file").c_str());
   return 0;
 }
 
@@ -254,14 +196,14 @@ int predict(const app::predict_request& request, const registry<Backend>& names)
   auto watch = interruptible_observer();
   const auto summary = app::predict(request, names, watch);
   watch = {};  // clears the progress line
-  std::printf("%s: %zu cases", request.folder.c_str(), summary.cases.size());
+  std::printf("%s: %s", request.folder.c_str(), counted(summary.cases.size(), "case").c_str());
   if (!summary.failures.empty()) std::printf(", %zu failed", summary.failures.size());
   if (!summary.outputs.empty()) std::printf(", outputs:");
   for (const auto& name : summary.outputs) std::printf("%s %s", &name == &summary.outputs[0] ? "" : ",", name.c_str());
   std::printf("\n");
   if (!summary.left.empty())
-    std::printf("%zu cases left out: finished before, or by another process\n", summary.left.size());
-  if (request.uncertainty) std::printf("uncertainty maps: %zu cases\n", summary.uncertainty.size());
+    std::printf("%s left out: finished before, or by another process\n", counted(summary.left.size(), "case").c_str());
+  if (request.uncertainty) std::printf("uncertainty maps: %s\n", counted(summary.uncertainty.size(), "case").c_str());
   if (!summary.finished) std::printf("stopped on request; the same command with --continue segments the other cases\n");
   if (summary.failures.empty()) return summary.finished ? 0 : 1;
   throw io_error(lines_of(summary.failures));

@@ -11,13 +11,40 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <string>
 
 namespace comodal::inline COMODAL_CONFIG {
+
+namespace cli_detail {
+
+// "1:02:03", "2:03": hours, minutes and seconds.
+[[nodiscard]] inline std::string clock_time(double seconds) {
+  const auto whole = static_cast<long>(std::min(seconds, 3.6e9));
+  char words[48];
+  if (whole >= 3600)
+    std::snprintf(words, sizeof words, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
+  else
+    std::snprintf(words, sizeof words, "%ld:%02ld", whole / 60, whole % 60);
+  return words;
+}
+
+// What other programs do to a run on this machine; empty if they leave it alone. The load counts those of the whole
+// machine, also where this process has a part of it.
+[[nodiscard]] inline std::string words_of_load() {
+  double load = 0;
+  const long cores = ::sysconf(_SC_NPROCESSORS_ONLN);
+  if (::getloadavg(&load, 1) != 1 || cores < 1 || load < 0.5 * static_cast<double>(cores)) return {};
+  return text("other programs had a load of ", std::round(10 * load) / 10, " on the ", counted(cores, "core"),
+              " of this machine in the last minute: with them, steps take longer");
+}
+
+}  // namespace cli_detail
 
 namespace cli {
 
@@ -59,7 +86,8 @@ class progress_line {
     std::string words = text(at.unit, " ", at.done, " of ", at.total);
     if (!at.name.empty()) words += text(" (", readable_name(at.name), ")");
     for (const auto& [name, value] : at.values) words += text(", ", name, " ", value);
-    words += text(", ", rounded(passed / here), " s per ", at.unit, ", ", clock_time(passed / here * rest), " left");
+    words += text(", ", rounded(passed / here), " s per ", at.unit, ", ", cli_detail::clock_time(passed / here * rest),
+                  " left");
     if (m_terminal) {
       constexpr int width = 30;
       std::string bar(static_cast<std::size_t>(width), '.');
@@ -84,16 +112,6 @@ class progress_line {
     std::snprintf(words, sizeof words, seconds < 10 ? "%.2f" : "%.0f", seconds);
     return words;
   }
-  static std::string clock_time(double seconds) {
-    const auto whole = static_cast<long>(std::min(seconds, 3.6e9));
-    char words[48];
-    if (whole >= 3600)
-      std::snprintf(words, sizeof words, "%ld:%02ld:%02ld", whole / 3600, whole / 60 % 60, whole % 60);
-    else
-      std::snprintf(words, sizeof words, "%ld:%02ld", whole / 60, whole % 60);
-    return words;
-  }
-
   bool m_terminal, m_shown = false;
   clock::time_point m_start, m_told = m_start;
   app::work_progress m_last{"", 0, -1, 0};

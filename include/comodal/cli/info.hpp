@@ -27,7 +27,7 @@ namespace cli {
 
 struct info_arguments {
   std::filesystem::path model;  // empty: of the program
-  bool json = false, cite = false;
+  bool json = false, cite = false, engines = false;
 };
 
 /// The citation of this program, as BibTeX and in words.
@@ -188,10 +188,13 @@ int info(bool json) {
   return 0;
 }
 
-/// Prints what a model file holds, or adds it to a list. @throws io_error, config_error for a file that `predict`
+/// Prints what a model file holds, or adds it to a list.
+/// @param engines also print which engine computes what of a window
+/// @throws io_error, config_error for a file that `predict`
 /// refuses
 template <tensor_backend Backend>
-void info(const std::filesystem::path& model, nlohmann::ordered_json* json, const registry<Backend>& names) {
+void info(const std::filesystem::path& model, nlohmann::ordered_json* json, bool engines,
+          const registry<Backend>& names) {
   const auto content = read_model_file(model);
   const auto plan = app::plan_of_model(content, model, names);
   for (const auto& weights : plan.predictors)  // what `predict` would refuse is no model
@@ -217,6 +220,7 @@ void info(const std::filesystem::path& model, nlohmann::ordered_json* json, cons
               plan.network.precision.c_str());
   cli_detail::print_plan(plan);
   cli_detail::print_maker(by, sum);
+  if (!engines) return;
   context<Backend> ctx;
   const auto cost = app::cost_of_window(ctx, plan, names);
   std::printf("\none window: %.4g multiply-adds; on this machine (%s):\n%s", cost.multiply_adds,
@@ -232,7 +236,8 @@ int info(const info_arguments& arguments, const registry<Backend>& names) {
   }
   if (arguments.model.empty()) return info<Backend>(arguments.json);
   auto list = nlohmann::ordered_json::array();
-  for (const auto& file : app::model_files(arguments.model)) info(file, arguments.json ? &list : nullptr, names);
+  for (const auto& file : app::model_files(arguments.model))
+    info(file, arguments.json ? &list : nullptr, arguments.engines, names);
   constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;
   if (arguments.json) std::printf("%s\n", (list.size() == 1 ? list[0] : list).dump(2, ' ', false, replace).c_str());
   return 0;

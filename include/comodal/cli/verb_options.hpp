@@ -129,6 +129,8 @@ inline void add_options(CLI::App& c, benchmark_arguments& request) {
 inline void add_options(CLI::App& c, info_arguments& request) {
   c.add_option("model", request.model, "a model or checkpoint file, the folder of a run or of a cross-validation");
   c.add_flag("--json", request.json, "print it as JSON");
+  c.add_flag("--engines", request.engines, "also list which engine computes what of a window, on this machine")
+      ->excludes("--json");
   c.add_flag("--cite", request.cite, "print how to cite this program");
 }
 
@@ -198,7 +200,7 @@ inline void add_options(CLI::App& c, app::report_request& request, score_words& 
   c.add_option("--unit", words.unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
   c.add_option("--dataset", request.dataset, "dataset.json with the classes of masks that `predict` did not write");
   c.add_flag("--common", request.common, "score only the cases of which every run has a mask");
-  c.add_option("--title", request.title, "heading of the report");
+  c.add_option("--title", request.title, "heading of the report; without it, the data set and the runs");
   c.add_option("--cases", request.cases,
                "number of cases with pictures: the worst, the median and the best by mean Dice, then others")
       ->check(number(0, 1e6));

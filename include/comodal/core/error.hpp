@@ -74,6 +74,13 @@ template <class... Parts>
   return out.str();
 }
 
+/// "1 case", "3 cases": a number and what is counted, for messages. @param one the word for one, whose plural takes an
+/// s
+template <class Number>
+[[nodiscard]] std::string counted(const Number& number, std::string_view one) {
+  return text(number, " ", one, number == 1 ? "" : "s");
+}
+
 /// Refuses a number of an experiment unless `holds`: `expect_option(x >= 0 && x <= 1, "method.ramp", x, "0 to 1")`.
 /// Write the condition so that NaN fails it. @throws config_error naming the key, the number and what was expected
 template <class Number>

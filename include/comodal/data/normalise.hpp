@@ -207,6 +207,8 @@ class normalisation_registry {
   /// @throws config_error for a name that is taken or is none
   void add(const normalisation& one) { m_names.add(one.name, one); }
   [[nodiscard]] bool contains(std::string_view name) const { return m_names.contains(name); }
+  /// The names in the order in which they were added.
+  [[nodiscard]] const std::vector<std::string>& names() const { return m_names.names(); }
   /// The normalisation of a name. @throws config_error for a name that this program lacks
   [[nodiscard]] const normalisation& at(std::string_view name) const { return m_names.at(name, "data.normalise"); }
 

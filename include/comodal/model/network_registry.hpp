@@ -116,6 +116,16 @@ class network_registry {
     if (options.fusion != early_fusion_name) (void)fusion_of(options.fusion);
   }
 
+  /// The names that an option may have: "encoder", "fusion" or "decoder"; none for other options.
+  [[nodiscard]] std::vector<std::string> network_names_of(std::string_view option) const {
+    if (option == "encoder") return m_encoders.names();
+    if (option == "decoder") return m_decoders.names();
+    if (option != "fusion") return {};
+    auto names = m_fusion.names();
+    names.emplace_back(early_fusion_name);
+    return names;
+  }
+
   /// The same names for the back end of mixed precision.
   [[nodiscard]] const auto& partner() const
     requires mixed_precision_available_v<Backend>

@@ -10,6 +10,7 @@
 
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -48,8 +49,8 @@ namespace comodal::inline COMODAL_CONFIG {
   return out;
 }
 
-/// JSON for a script element of a page: no < > & stands in it, so that no name can end the element, open a comment or
-/// become an entity.
+/// JSON for a script element of a page: it has no < > &, so that no name can end the element, open a comment or become
+/// an entity, and no letter that XML lacks.
 [[nodiscard]] inline std::string json_for_script(const nlohmann::ordered_json& value) {
   std::string out;
   for (const char c : value.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace)) {
@@ -62,6 +63,8 @@ namespace comodal::inline COMODAL_CONFIG {
     else
       out += c;
   }
+  for (const auto& [letter, escaped] : {std::pair("\xEF\xBF\xBE", "\\ufffe"), std::pair("\xEF\xBF\xBF", "\\uffff")})
+    for (auto at = out.find(letter); at != std::string::npos; at = out.find(letter, at)) out.replace(at, 3, escaped);
   return out;
 }
 

@@ -43,6 +43,7 @@ class optimiser_registry {
   void check_optimiser_name(const optimiser_options& options) const {
     (void)m_optimisers.at(options.name, "optimiser.name");
   }
+  [[nodiscard]] const std::vector<std::string>& optimiser_names() const { return m_optimisers.names(); }
   /// Makes the optimiser that `options` name. @throws config_error for a name that this program lacks, and for options
   /// that make no sense
   [[nodiscard]] any_optimiser<Backend> make_optimiser(const optimiser_options& options) const {

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+/// @file
+/// The commands `init` and `keys`: a first experiment file, and what may stand in one.
+#ifndef COMODAL_CLI_KEYS_HPP
+#define COMODAL_CLI_KEYS_HPP
+
+#include <comodal/app/init.hpp>
+#include <comodal/app/key_table.hpp>
+#include <comodal/core/readable_name.hpp>
+
+#include <cstdio>
+#include <string>
+
+namespace comodal::inline COMODAL_CONFIG {
+
+namespace cli {
+
+template <tensor_backend Backend>
+int init(const app::init_request& request, const registry<Backend>& names) {
+  (void)app::init(request, names);
+  std::printf("%s: edit it, then: comodal train %s run\n", request.file.c_str(), request.file.c_str());
+  return 0;
+}
+
+/// Prints the keys that somebody may mean by `word`; all for an empty one. @throws config_error where there is none
+template <tensor_backend Backend>
+int keys(const std::string& word, bool markdown, const registry<Backend>& names) {
+  if (markdown && !word.empty()) throw config_error("keys: --markdown writes all keys; leave the word out");
+  app::of_all_keys(names, [&](const app::settings& all) {
+    if (markdown) return (void)std::printf("%s", app::keys_page(all).c_str());
+    const auto found = app::keys_with(all, word);
+    if (found.empty())
+      throw config_error(text("no key has '", readable_name(word), "' in its name or its meaning; see comodal keys"));
+    for (const auto& key : found)
+      std::printf("%-42s # %s\n", text(key, " = ", all.shown(key)).c_str(), all.help(key).c_str());
+  });
+  return 0;
+}
+
+}  // namespace cli
+
+}  // namespace comodal::inline COMODAL_CONFIG
+
+#endif
