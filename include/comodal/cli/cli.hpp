@@ -5,6 +5,7 @@
 #define COMODAL_CLI_CLI_HPP
 
 #include <comodal/cli/benchmark.hpp>
+#include <comodal/cli/check.hpp>
 #include <comodal/cli/command_line.hpp>
 #include <comodal/cli/commands.hpp>
 #include <comodal/cli/completion.hpp>
@@ -12,7 +13,9 @@
 #include <comodal/cli/examples.hpp>
 #include <comodal/cli/experiment.hpp>
 #include <comodal/cli/info.hpp>
+#include <comodal/cli/keys.hpp>
 #include <comodal/cli/measurement.hpp>
+#include <comodal/cli/parse_failure.hpp>
 #include <comodal/cli/phantom.hpp>
 #include <comodal/cli/run.hpp>
 #include <comodal/cli/validators.hpp>
