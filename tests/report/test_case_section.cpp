@@ -85,6 +85,29 @@ BOOST_AUTO_TEST_CASE(a_section_has_pictures_and_a_viewer) {
   BOOST_TEST(case_section(c, 3).find("There is no image of this case") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(a_section_without_truth_says_nothing_of_one) {
+  shown_case c = tests::scene().as_case();
+  c.truth.reset();
+  c.mark = "mean uncertainty 0.12";
+  c.methods[0].name = "<ours>";
+  c.methods[0].dice = std::nan("");
+  prepare_to_show(c);
+  const std::string html = case_section(c, 1);
+  BOOST_TEST(tests::malformed(html) == "");
+  BOOST_TEST(html.find("<span class=\"badge\">mean uncertainty 0.12</span>") != std::string::npos);
+  BOOST_TEST(html.find("Drawn on FLAIR, in which the mask of &lt;ours&gt; stands out most.") != std::string::npos);
+  BOOST_TEST(html.find("most voxels of the mask of &lt;ours&gt;") != std::string::npos);
+  BOOST_TEST(html.find("with the outlines of the mask of &lt;ours&gt;") != std::string::npos);
+  BOOST_TEST(html.find("<details class=\"viewer\">") != std::string::npos);
+  for (const char* words : {"truth", "Truth", "Dice", "error", "missed", "false:"})
+    BOOST_TEST(html.find(words) == std::string::npos, words);
+  auto& mask = c.methods[0].masks[0].labels.values;
+  std::fill(mask.begin(), mask.end(), std::uint8_t{0});
+  prepare_to_show(c);
+  BOOST_TEST(case_section(c, 2).find("Drawn on T1, the first image. Slices: nothing is labelled in this case: the "
+                                     "middle slices.") != std::string::npos);
+}
+
 BOOST_AUTO_TEST_CASE(no_name_ends_the_script) {
   shown_case c = tests::scene().as_case();
   c.case_id = "</script><script>alert(1)</script><!--";

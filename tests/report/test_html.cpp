@@ -104,6 +104,18 @@ BOOST_AUTO_TEST_CASE(the_style_has_dark_mode_paper_and_all_colours) {
   BOOST_TEST(malformed(page_textures()) == "");
 }
 
+BOOST_AUTO_TEST_CASE(notes_stand_below_the_head) {
+  html_report r("x");
+  r.heading("part");
+  r.warning("careful");
+  r.note("nothing is <scored>");
+  const std::string html = r.to_string();
+  BOOST_TEST(malformed(html) == "");
+  const std::size_t at = html.find("<p>nothing is &lt;scored&gt;</p>");
+  BOOST_TEST(html.find("</h1>") < at);
+  BOOST_TEST(at < html.find("careful"));
+}
+
 BOOST_AUTO_TEST_CASE(warnings_are_listed_at_the_top) {
   const html_report report = full_report();
   const std::string html = report.to_string();

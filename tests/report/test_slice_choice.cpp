@@ -56,3 +56,17 @@ BOOST_AUTO_TEST_CASE(without_truth_the_prediction_decides_and_it_is_said) {
   BOOST_TEST((nothing.place == voxel_place{4, 4, 3}));
   BOOST_TEST(nothing.reason.find("nothing is labelled") != std::string::npos);
 }
+
+BOOST_AUTO_TEST_CASE(where_there_is_no_truth_the_mask_decides_and_is_named) {
+  label_volume mask = empty_volume();
+  fill(mask, {2, 3, 4}, {4, 3, 4}, 1);
+  mask.at(8, 7, 1) = 2;
+  const slice_choice c = choose_slices_by_mask(mask, "the mask of ours");
+  BOOST_TEST((c.place == voxel_place{3, 3, 4}));
+  BOOST_TEST(c.reason ==
+             "the axial slice has the most voxels of the mask of ours, all classes together; the coronal and the "
+             "sagittal one cross it where it has the most");
+  const slice_choice nothing = choose_slices_by_mask(empty_volume(), "the mask of ours");
+  BOOST_TEST((nothing.place == voxel_place{4, 4, 3}));
+  BOOST_TEST(nothing.reason == "nothing is labelled in this case: the middle slices");
+}

@@ -97,7 +97,7 @@ BOOST_AUTO_TEST_CASE(other_outputs_and_maps) {
   const std::string all = paint.modalities();
   BOOST_TEST(all.find("<figcaption>T1</figcaption>") != std::string::npos);
   BOOST_TEST(all.find("missing</div><figcaption>T2</figcaption>") != std::string::npos);
-  BOOST_TEST(paint.outputs({"none", {{"fused", c.truth}}}).empty());
+  BOOST_TEST(paint.outputs({"none", {{"fused", *c.truth}}}).empty());
 }
 
 BOOST_AUTO_TEST_CASE(names_are_escaped) {
@@ -111,4 +111,23 @@ BOOST_AUTO_TEST_CASE(names_are_escaped) {
   BOOST_TEST(row.find("<b>") == std::string::npos);
   BOOST_TEST(row.find("<u>") == std::string::npos);
   BOOST_TEST(row.find("&lt;/script&gt;&lt;b&gt;&amp;&quot;") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(without_truth_no_picture_compares) {
+  shown_case c = tests::scene().as_case();
+  c.truth.reset();
+  c.methods[0].dice = std::nan("");
+  prepare_to_show(c);
+  still_painter paint(c, "k");
+  const std::string row = paint.row(slice_plane::axial);
+  BOOST_TEST(tests::malformed(row) == "");
+  BOOST_TEST(tests::count(row, "<figure>") == 2u);
+  BOOST_TEST(row.find("--n: 4") != std::string::npos);  // as large as with a truth
+  BOOST_TEST(row.find("<figcaption>ours</figcaption>") != std::string::npos);
+  BOOST_TEST(row.find("core 9") != std::string::npos);
+  const std::string all = row + paint.modalities() + paint.outputs(c.methods[0]);
+  for (const char* words : {"truth", "error", "missed", "false"})
+    BOOST_TEST(all.find(words) == std::string::npos, words);
+  BOOST_TEST(all.find("with the outlines of the mask of ours: core 9") != std::string::npos);
+  BOOST_TEST(tests::count(all, "class=\"outline k0\"") == 2u);  // on each of two images
 }

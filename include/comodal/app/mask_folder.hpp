@@ -35,6 +35,10 @@ struct mask_folder {
   [[nodiscard]] std::map<std::string, std::filesystem::path> masks(const std::string& output) const {
     return by_predict ? predicted_masks(folder, about, output) : masks_of(folder);
   }
+  /// Those of the first output, which is the answer.
+  [[nodiscard]] std::map<std::string, std::filesystem::path> first_masks() const {
+    return masks(about.outputs.empty() ? "fused" : about.outputs[0]);
+  }
 };
 
 /// A mask of a folder, of its classes only. @throws io_error as `read_mask`, and says where the classes come from
@@ -61,6 +65,7 @@ struct mask_folder {
 /// The name of the only output of a folder that `predict` did not write.
 inline constexpr const char* foreign_output = "masks";
 
+/// @param labels the folder of the true masks; without labels, that of the images
 /// @param dataset dataset.json that names the classes; empty: that in the folder, beside it, or beside the labels
 /// @throws io_error for a folder without masks, or one that neither `predict` wrote nor a dataset.json describes
 [[nodiscard]] inline mask_folder read_mask_folder(const std::filesystem::path& folder,
@@ -138,7 +143,7 @@ inline std::set<std::string> common_cases(const std::vector<mask_folder>& folder
   std::set<std::string> common;
   for (const auto& masks : folders) {
     std::set<std::string> ids;
-    for (const auto& [id, file] : masks.masks(masks.about.outputs.empty() ? "fused" : masks.about.outputs[0]))
+    for (const auto& [id, file] : masks.first_masks())
       if (&masks == &folders[0] || common.contains(id)) ids.insert(id);
     common = std::move(ids);
   }

@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -35,13 +36,13 @@ inline constexpr std::size_t most_shown_outputs = 12;
 /// Reads shown cases.
 class case_reader {
  public:
-  /// @param names of the runs, in the order of the folders of masks
+  /// @param names of the runs, in the order of the folders of masks @param labels empty: there is no truth
   case_reader(const std::vector<mask_folder>& folders, std::vector<std::string> names, std::filesystem::path images,
               const std::filesystem::path& labels)
       : m_folders(folders),
         m_names(std::move(names)),
         m_images(std::move(images)),
-        m_truths(masks_of(labels)),
+        m_truths(labels.empty() ? std::map<std::string, std::filesystem::path>() : masks_of(labels)),
         m_ending(volume_ending(m_images)) {
     for (const auto& folder : folders)
       if (m_modalities.size() < folder.about.modalities.size()) m_modalities = folder.about.modalities;
@@ -59,19 +60,24 @@ class case_reader {
     c.case_id = readable_name(chosen.case_id);
     c.mark = chosen.mark;
     c.classes = shown_classes(m_folders[0].about.labels);
-    const label_volume raw = read_nifti_labels(m_truths.at(chosen.case_id));
+    if (!m_truths.empty()) c.truth = read_nifti_labels(m_truths.at(chosen.case_id));
     for (std::size_t r = 0; r < m_folders.size(); ++r)
-      c.methods.push_back(method(m_folders[r], m_names[r], chosen, r, raw));
-    c.truth = raw;
-    label_volume none = raw;
-    leave_out(none, c.truth, m_folders[0].ignored);
+      c.methods.push_back({m_names[r], masks(m_folders[r], chosen.case_id, c.truth)});
+    for (std::size_t r = 0; r < chosen.dice.size(); ++r) c.methods[r].dice = chosen.dice[r];
+    const geometry grid = c.reference().geometry;
+    m_whose = c.truth ? "the true mask" : c.reference_name();
+    for (std::size_t r = 0; r < m_folders.size(); ++r) add_maps(c.methods[r], m_folders[r], chosen.case_id, grid);
+    if (c.truth) {
+      label_volume none = *c.truth;
+      leave_out(none, *c.truth, m_folders[0].ignored);
+    }
     for (std::size_t m = 0; m < m_modalities.size(); ++m) {
       const auto file = m_images / (chosen.case_id + "_" + modality_number(m) + m_ending);
       if (!std::filesystem::exists(file)) {
         c.missing.push_back(m_modalities[m]);
         continue;
       }
-      add_volume(c.images, m_modalities[m], file, raw.geometry);
+      add_volume(c.images, m_modalities[m], file, grid);
     }
     prepare_to_show(c);
     return c;
@@ -82,41 +88,48 @@ class case_reader {
                   const geometry& grid) {
     image_volume v = read_nifti(file);
     if (const std::string other = grid_difference(v.geometry, grid); !other.empty())
-      warnings.push_back(text(file.string(), ": is not shown: ", other, " (the grid of the true mask)"));
+      warnings.push_back(text(file.string(), ": is not shown: ", other, " (the grid of ", m_whose, ")"));
     else
       list.push_back({name, std::move(v)});
   }
 
-  [[nodiscard]] shown_method method(const mask_folder& folder, const std::string& name, const chosen_case& chosen,
-                                    std::size_t number, const label_volume& raw) {
-    shown_method out{name, {}, {}, chosen.dice[number]};
+  // The masks of a folder by output: the answer first.
+  [[nodiscard]] static std::vector<shown_mask> masks(const mask_folder& folder, const std::string& id,
+                                                     const std::optional<label_volume>& truth) {
+    std::vector<shown_mask> out;
     std::vector<std::string> outputs = folder.about.outputs;
     if (outputs.empty()) outputs = {"fused"};
     for (const std::string& output : outputs) {
-      if (out.masks.size() > most_shown_outputs) break;
+      if (out.size() > most_shown_outputs) break;
       const auto files = folder.masks(output);
-      const auto found = files.find(chosen.case_id);
+      const auto found = files.find(id);
       if (found == files.end()) {
-        if (out.masks.empty()) break;  // the first mask is the method's answer
+        if (out.empty()) break;  // the first mask is the method's answer
         continue;
       }
-      label_volume mask = read_mask_of(folder, found->second), reference = raw;
-      leave_out(mask, reference, folder.ignored);
-      out.masks.push_back({output, std::move(mask)});
+      label_volume mask = read_mask_of(folder, found->second);
+      if (truth) {
+        label_volume reference = *truth;
+        leave_out(mask, reference, folder.ignored);
+      }
+      out.push_back({output, std::move(mask)});
     }
-    if (out.masks.empty() || !folder.by_predict) return out;
-    const std::string file = folder.masks(outputs[0]).at(chosen.case_id).filename().string();
+    return out;
+  }
+
+  void add_maps(shown_method& to, const mask_folder& folder, const std::string& id, const geometry& grid) {
+    if (to.masks.empty() || !folder.by_predict) return;
+    const std::string file = folder.first_masks().at(id).filename().string();
     for (const char* map : {uncertainty_folder, entropy_folder})
       if (std::filesystem::exists(folder.folder / map / file))
-        add_volume(out.maps, map, folder.folder / map / file, raw.geometry);
-    return out;
+        add_volume(to.maps, map, folder.folder / map / file, grid);
   }
 
   const std::vector<mask_folder>& m_folders;
   std::vector<std::string> m_names;
   std::filesystem::path m_images;
   std::map<std::string, std::filesystem::path> m_truths;
-  std::string m_ending;
+  std::string m_ending, m_whose = {};  // whose grid it is, in words
   std::vector<std::string> m_modalities;
 };
 

@@ -17,10 +17,10 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
-/// A case that was chosen, why, and the mean Dice of each method in it (NaN: no score).
+/// A case that was chosen, why, and the mean Dice of each method in it (NaN: no score; empty: nothing is scored).
 struct chosen_case {
   std::string case_id;
-  std::string mark;  // "worst", "median", "best" or empty
+  std::string mark;  // "worst", "median", "best", how uncertain it is, or empty
   std::vector<double> dice;
 };
 
@@ -78,6 +78,7 @@ namespace detail {
   std::string out = "<ul class=\"legend\">";
   for (std::size_t k = 0; k < c.classes.size(); ++k)
     out += text("<li><i class=\"swatch k", k % class_colours, "\"></i>", escape_html(c.classes[k].name), "</li>");
+  if (!c.truth) return out + "</ul>\n";
   for (const auto& [style, words] : {std::pair{"false", "false: found, not there"},
                                      {"missed", "missed: there, not found"},
                                      {"wrong", "found as another class"}})
@@ -103,8 +104,9 @@ namespace detail {
       "<details class=\"viewer\"><summary>Scroll through all slices</summary>\n<p class=\"noscript\">Scrolling needs a "
       "browser that runs the script of this page.</p><div class=\"stage\"></div>\n<p class=\"read\">Wheel, arrow keys "
       "or "
-      "slider: slices. Click: the point through which the other planes go. Dashed: truth. ",
-      about, ".</p>\n<script type=\"application/json\">", data, "</script></details>\n");
+      "slider: slices. Click: the point through which the other planes go. ",
+      c.truth ? "Dashed: truth. " : "", about, ".</p>\n<script type=\"application/json\">", data,
+      "</script></details>\n");
 }
 
 }  // namespace detail
@@ -126,18 +128,22 @@ COMODAL_ONCE std::string case_section(const shown_case& c, index number, const c
   std::string out =
       text("<section class=\"case\" id=\"case-", number, "\"><h3>Case ", escape_html(readable_name(c.case_id)));
   if (!c.mark.empty()) out += text(" <span class=\"badge\">", c.mark, "</span>");
-  out += text("</h3>\n<p>Mean Dice: ", escape_html(dice), ".</p>\n");
+  out += "</h3>\n";
+  if (c.truth) out += text("<p>Mean Dice: ", escape_html(dice), ".</p>\n");
   if (c.images.empty()) return out + "<p>There is no image of this case, so that nothing can be drawn.</p></section>\n";
   std::string body = detail::pictures_legend(c);
   for (const slice_plane plane : slice_planes) body += paint.row(plane);
-  body += text("<p class=\"read\">Drawn on ", escape_html(paint.base()),
-               ", in which the truth stands out most. Slices: ", c.slices.reason, ".");
+  const std::string whose = escape_html(c.reference_name());
+  body += text("<p class=\"read\">Drawn on ", escape_html(paint.base()), ", ",
+               c.truth || detail::labelled_anywhere(c.reference()) ? text("in which ", whose, " stands out most")
+                                                                   : "the first image",
+               ". Slices: ", escape_html(c.slices.reason), ".");
   if (c.tilt > 5)
     body += text(" The grid is tilted by up to ", std::lround(c.tilt),
                  " degrees: slices follow the grid, and the letters name the nearest side.");
   body += "</p>\n";
   if (options.scroll) body += detail::viewer_of(c, options.limits);
-  body += text("<h4>Every modality, with the outlines of the truth</h4>\n", paint.modalities());
+  body += text("<h4>Every modality, with the outlines of ", whose, "</h4>\n", paint.modalities());
   for (const shown_method& m : c.methods)
     if (const std::string more = paint.outputs(m); !more.empty())
       body += text("<h4>Other outputs of ", escape_html(m.name), "</h4>\n", more);

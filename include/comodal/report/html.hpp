@@ -24,8 +24,8 @@ struct report_head {
   std::string version = COMODAL_VERSION, commit = {}, date = {}, host = {}, command = {};
 };
 
-/// Builds a report part by part and writes it. Parts appear in the order in which they are added; head, warnings and
-/// contents stand at the top.
+/// Builds a report part by part and writes it. Parts appear in the order in which they are added; head, notes,
+/// warnings and contents stand at the top.
 class html_report {
  public:
   /// What every report begins with.
@@ -44,6 +44,9 @@ class html_report {
   void content(std::string_view id, std::string_view words) {
     m_contents += text("<li><a href=\"#", id, "\">", escape_html(words), "</a></li>\n");
   }
+
+  /// Something that holds for the whole page; below its head.
+  void note(std::string_view words) { m_notes += text("<p>", escape_html(words), "</p>\n"); }
 
   /// How to read what stands before.
   void reading(std::string_view words) {
@@ -122,7 +125,7 @@ class html_report {
                 "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src &#39;none&#39;; img-src data:; ",
                 "style-src &#39;unsafe-inline&#39;; script-src &#39;unsafe-inline&#39;\" />\n<title>", title,
                 "</title>\n<style>", page_style(), "</style></head>\n<body>", page_textures(), "<main>\n<h1>", title,
-                "</h1>\n", head(), listed_warnings, contents, m_body, "<footer>Made by comodal ",
+                "</h1>\n", head(), m_notes, listed_warnings, contents, m_body, "<footer>Made by comodal ",
                 escape_html(m_head.version),
                 ". For research only: not a medical device, and not for diagnosis or treatment.</footer>\n</main>",
                 scrolls ? text("\n<script>//<![CDATA[\n", viewer_script, "//]]></script>") : "", "\n</body></html>\n");
@@ -151,7 +154,7 @@ class html_report {
   std::string m_title;
   report_head m_head;
   index m_headings = 0;
-  std::string m_contents, m_body;
+  std::string m_notes, m_contents, m_body;
   std::vector<std::string> m_warnings;
 };
 

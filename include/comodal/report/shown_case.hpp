@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// What a report shows of one case: images, truth, and what each method found; brought to RAS+ order and cut to the
-/// head.
+/// What a report shows of one case: images, truth where there is one, and what each method found; brought to RAS+ order
+/// and cut to the head.
 #ifndef COMODAL_REPORT_SHOWN_CASE_HPP
 #define COMODAL_REPORT_SHOWN_CASE_HPP
 
@@ -14,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,19 +48,39 @@ struct shown_class {
   std::string name;
 };
 
-/// A case. All volumes lie on one grid.
+/// A case. All volumes lie on one grid: that of the truth, or where there is none of the first mask.
 struct shown_case {
   std::string case_id;
-  std::string mark;  // "worst", "median", "best" or empty
+  std::string mark;  // "worst", "median", "best", how uncertain it is, or empty
   std::vector<shown_image> images;
-  std::vector<std::string> missing = {};  // modalities that the case lacks
-  label_volume truth;
+  std::vector<std::string> missing = {};   // modalities that the case lacks
+  std::optional<label_volume> truth = {};  // unset: nobody labelled the case, and nothing is compared with a truth
   std::vector<shown_method> methods;
   std::vector<shown_class> classes;
   std::array<index, 3> whole = {};  // size before it was cut
   voxel_place first = {};           // first voxel of the cut
   double tilt = 0;                  // degrees between axes and anatomical directions
   slice_choice slices = {};
+
+  /// The first method that has a mask; null if none has.
+  [[nodiscard]] const shown_method* first_with_mask() const {
+    for (const shown_method& m : methods)
+      if (!m.masks.empty()) return &m;
+    return nullptr;
+  }
+  /// What decides the grid, the slices and the image that masks are drawn on: the truth, or else the first mask.
+  /// @throws geometry_error for a case that has neither
+  [[nodiscard]] const label_volume& reference() const {
+    if (truth) return *truth;
+    const shown_method* m = first_with_mask();
+    if (m == nullptr) throw geometry_error(text("pictures of case ", readable_name(case_id), ": it has no mask"));
+    return m->masks[0].labels;
+  }
+  /// The reference in words: "the truth", "the mask of ours".
+  [[nodiscard]] std::string reference_name() const {
+    const shown_method* m = first_with_mask();
+    return truth || m == nullptr ? "the truth" : "the mask of " + m->name;
+  }
 };
 
 /// The classes of label values above 0 in ascending order. A value of several regions has the names of all; a class of
@@ -105,7 +126,8 @@ template <class Scalar>
 
 /// The box of all slices with more than a few bright or labelled voxels, and two voxels around it.
 [[nodiscard]] inline voxel_box head_box(const shown_case& c) {
-  const auto& size = c.truth.geometry.size;
+  const geometry& grid = c.reference().geometry;
+  const auto& size = grid.size;
   std::array<std::vector<index>, 3> bright, labelled;
   for (std::size_t a = 0; a < 3; ++a) {
     bright[a].resize(static_cast<std::size_t>(size[a]));
@@ -115,7 +137,7 @@ template <class Scalar>
   for (p[2] = 0; p[2] < size[2]; ++p[2])
     for (p[1] = 0; p[1] < size[1]; ++p[1])
       for (p[0] = 0; p[0] < size[0]; ++p[0]) {
-        bool any = c.truth.at(p[0], p[1], p[2]) != 0, tissue = false;
+        bool any = c.truth && c.truth->at(p[0], p[1], p[2]) != 0, tissue = false;
         for (const auto& m : c.methods)
           for (const auto& mask : m.masks) any = any || mask.labels.at(p[0], p[1], p[2]) != 0;
         for (const auto& i : c.images)
@@ -127,7 +149,7 @@ template <class Scalar>
       }
   voxel_box box{};
   for (std::size_t a = 0; a < 3; ++a) {
-    const index few = c.truth.geometry.voxels() / size[a] / 200;  // noise is no head
+    const index few = grid.voxels() / size[a] / 200;  // noise is no head
     const auto inside = [&](index i) {
       return bright[a][static_cast<std::size_t>(i)] > few || labelled[a][static_cast<std::size_t>(i)] > 0;
     };
@@ -142,7 +164,7 @@ template <class Scalar>
 
 template <class Change>
 void change_volumes(shown_case& c, const Change& change) {
-  change(c.truth, "the truth");
+  if (c.truth) change(*c.truth, "the truth");
   for (auto& i : c.images) change(i.values, i.name);
   for (auto& m : c.methods) {
     for (auto& mask : m.masks) change(mask.labels, text(m.name, ", ", mask.output));
@@ -155,11 +177,12 @@ void change_volumes(shown_case& c, const Change& change) {
 /// Brings all volumes of a case to RAS+ order, finds grey windows, cuts the head out and chooses the slices.
 /// @throws geometry_error where the volumes do not lie on one grid, or the grid has no orientation
 inline void prepare_to_show(shown_case& c) {
-  const geometry grid = c.truth.geometry;
+  const geometry grid = c.reference().geometry;
+  const std::string whose = c.reference_name();
   detail::change_volumes(c, [&](auto& v, const std::string& what) {
     if (static_cast<index>(v.values.size()) != v.geometry.voxels() || !same_grid(v.geometry, grid))
       throw geometry_error(text("pictures of case ", readable_name(c.case_id), ": ", what, ": ",
-                                grid_difference(v.geometry, grid), " (the grid of the truth)"));
+                                grid_difference(v.geometry, grid), " (the grid of ", whose, ")"));
     v.geometry = grid;  // equal but for rounding
     v = to_canonical(v);
   });
@@ -172,25 +195,27 @@ inline void prepare_to_show(shown_case& c) {
         if (std::isfinite(v)) map.window.high = std::max(map.window.high, static_cast<double>(v));
       if (!(map.window.high > 0)) map.window.high = 1;
     }
-  c.whole = c.truth.geometry.size;
+  c.whole = c.reference().geometry.size;
   const detail::voxel_box box = detail::head_box(c);
   for (std::size_t a = 0; a < 3; ++a) c.first[a] = box[a][0];
   detail::change_volumes(c, [&](auto& v, const std::string&) { v = detail::cut(v, box); });
   const bool found = !c.methods.empty() && !c.methods[0].masks.empty();
-  c.slices = choose_slices(c.truth, found ? &c.methods[0].masks[0].labels : nullptr);
+  c.slices = c.truth ? choose_slices(*c.truth, found ? &c.methods[0].masks[0].labels : nullptr)
+                     : choose_slices_by_mask(c.reference(), whose);
 }
 
-/// Where masks are drawn on: the image in which the labelled voxels of the truth differ most from the others of the
+/// Where masks are drawn on: the image in which the labelled voxels of the reference differ most from the others of the
 /// head, in standard deviations of these; the first image where nothing is labelled.
 [[nodiscard]] inline std::size_t clearest_image(const shown_case& c) {
+  const label_volume& reference = c.reference();
   std::size_t best = 0;
   double most = -1;
   for (std::size_t m = 0; m < c.images.size(); ++m) {
     std::array<double, 2> sum{}, number{};
     double square = 0;
-    for (std::size_t v = 0; v < c.truth.values.size(); ++v) {
+    for (std::size_t v = 0; v < reference.values.size(); ++v) {
       const double value = c.images[m].window(static_cast<double>(c.images[m].values.values[v]));
-      const bool labelled = c.truth.values[v] != 0;
+      const bool labelled = reference.values[v] != 0;
       if (!labelled && value < 24) continue;
       sum[labelled] += value;
       ++number[labelled];

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// Which slices are shown: those with the most truth, whatever a method found.
+/// Which slices are shown: those with the most truth, whatever a method found; without truth those with the most of a
+/// mask.
 #ifndef COMODAL_REPORT_SLICE_CHOICE_HPP
 #define COMODAL_REPORT_SLICE_CHOICE_HPP
 
@@ -8,6 +9,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -47,28 +49,44 @@ namespace detail {
   return counts;
 }
 
+[[nodiscard]] inline bool labelled_anywhere(const label_volume& v) {
+  return std::any_of(v.values.begin(), v.values.end(), [](std::uint8_t label) { return label != 0; });
+}
+
+/// The axial slice with the most labelled voxels; in it the row and the column with the most.
+[[nodiscard]] inline voxel_place fullest_place(const label_volume& v) {
+  voxel_place place{};
+  place[2] = fullest(labelled_along(v, 2));
+  for (std::size_t axis = 0; axis < 2; ++axis) place[axis] = fullest(labelled_along(v, axis, place[2]));
+  return place;
+}
+
+[[nodiscard]] inline slice_choice middle_slices(const geometry& grid) {
+  const auto& size = grid.size;
+  return {{size[0] / 2, size[1] / 2, size[2] / 2}, "nothing is labelled in this case: the middle slices"};
+}
+
 }  // namespace detail
 
 /// The axial slice with the most voxels of all classes of the truth; in it the row and the column with the most. Where
 /// the truth is empty the same of the prediction, and where nothing is labelled the middle.
 /// @param truth, prediction in RAS+ order, on one grid; the prediction may be null
 [[nodiscard]] inline slice_choice choose_slices(const label_volume& truth, const label_volume* prediction = nullptr) {
-  const auto labelled = [](const label_volume& v) {
-    return std::any_of(v.values.begin(), v.values.end(), [](std::uint8_t label) { return label != 0; });
-  };
-  const bool of_truth = labelled(truth), of_prediction = !of_truth && prediction && labelled(*prediction);
-  const auto& size = truth.geometry.size;
-  if (!of_truth && !of_prediction)
-    return {{size[0] / 2, size[1] / 2, size[2] / 2}, "nothing is labelled in this case: the middle slices"};
-  const label_volume& v = of_truth ? truth : *prediction;
-  slice_choice out;
-  out.place[2] = detail::fullest(detail::labelled_along(v, 2));
-  for (std::size_t axis = 0; axis < 2; ++axis)
-    out.place[axis] = detail::fullest(detail::labelled_along(v, axis, out.place[2]));
-  out.reason = of_truth ? "the axial slice has the most voxels of the truth, all classes together; the coronal and the "
-                          "sagittal one cross it where it has the most"
-                        : "the truth is empty: the axial slice has the most predicted voxels";
-  return out;
+  const bool of_truth = detail::labelled_anywhere(truth);
+  if (!of_truth && (prediction == nullptr || !detail::labelled_anywhere(*prediction)))
+    return detail::middle_slices(truth.geometry);
+  return {detail::fullest_place(of_truth ? truth : *prediction),
+          of_truth ? "the axial slice has the most voxels of the truth, all classes together; the coronal and the "
+                     "sagittal one cross it where it has the most"
+                   : "the truth is empty: the axial slice has the most predicted voxels"};
+}
+
+/// The same of a case without truth: the mask alone decides. @param whose names the mask, in words
+[[nodiscard]] inline slice_choice choose_slices_by_mask(const label_volume& mask, const std::string& whose) {
+  if (!detail::labelled_anywhere(mask)) return detail::middle_slices(mask.geometry);
+  return {detail::fullest_place(mask),
+          text("the axial slice has the most voxels of ", whose,
+               ", all classes together; the coronal and the sagittal one cross it where it has the most")};
 }
 
 }  // namespace comodal::inline COMODAL_CONFIG

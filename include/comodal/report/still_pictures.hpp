@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
 /// Still pictures of a case as HTML and SVG: image, truth, each method and its errors side by side; other outputs;
-/// maps. They need no script.
+/// maps. They need no script. Without truth there are no panels of it and of errors.
 #ifndef COMODAL_REPORT_STILL_PICTURES_HPP
 #define COMODAL_REPORT_STILL_PICTURES_HPP
 
@@ -38,15 +38,17 @@ class still_painter {
 
   /// A row for one plane: image, truth, and each method with its errors.
   [[nodiscard]] std::string row(slice_plane plane) {
-    const plane_view view(m_case.truth.geometry, plane);
+    const plane_view view(grid(), plane);
+    const std::size_t methods = m_case.methods.size(), across = m_case.truth ? 2 + 2 * methods : 1 + methods;
     std::string out = text("<h5>", place_in_words(view),
-                           "</h5>\n<div class=\"panels\" style=\"--n: ", 2 + 2 * m_case.methods.size(), "\">\n");
+                           "</h5>\n<div class=\"panels\" style=\"--n: ", std::max(least_across, across), "\">\n");
     out += panel(view, m_base, base(), "without a mask", {});
-    out += masked(view, m_base, "truth", m_case.truth);
+    if (m_case.truth) out += masked(view, m_base, "truth", *m_case.truth);
     for (const shown_method& m : m_case.methods) {
       if (m.masks.empty()) continue;
       out += masked(view, m_base, std::isnan(m.dice) ? m.name : text(m.name, ", Dice ", detail::fixed(m.dice, 3)),
                     m.masks[0].labels);
+      if (!m_case.truth) continue;
       const slice_errors e = errors(view, m.masks[0].labels);
       out += panel(view, m_base, text("errors: ", m.name),
                    text("in this slice ", e.false_voxels, " voxels are false, ", e.missed, " missed, ", e.wrong,
@@ -56,13 +58,15 @@ class still_painter {
     return out + "</div>\n";
   }
 
-  /// Every image of the case without and with the outlines of the truth.
+  /// Every image of the case with the outlines of the truth, or else of the first mask.
   [[nodiscard]] std::string modalities() {
-    const plane_view view(m_case.truth.geometry, slice_plane::axial);
+    const plane_view view(grid(), slice_plane::axial);
+    const label_volume& reference = m_case.reference();
     std::string out = "<div class=\"panels small\">\n";
     for (std::size_t m = 0; m < m_case.images.size(); ++m)
-      out += panel(view, m, m_case.images[m].name, text("with the outlines of the truth: ", counts(view, m_case.truth)),
-                   class_paths(view, m_case.truth, "outline"));
+      out += panel(view, m, m_case.images[m].name,
+                   text("with the outlines of ", m_case.reference_name(), ": ", counts(view, reference)),
+                   class_paths(view, reference, "outline"));
     for (const std::string& name : m_case.missing)
       out += text("<figure><div class=\"nothing\">missing</div><figcaption>", escape_html(name),
                   "</figcaption></figure>\n");
@@ -71,7 +75,7 @@ class still_painter {
 
   /// The other outputs and the maps of a method; empty if it has none.
   [[nodiscard]] std::string outputs(const shown_method& m) {
-    const plane_view view(m_case.truth.geometry, slice_plane::axial);
+    const plane_view view(grid(), slice_plane::axial);
     std::string out;
     for (std::size_t k = 1; k < m.masks.size(); ++k)
       out += masked(view, image_of(m.masks[k].output), m.masks[k].output, m.masks[k].labels);
@@ -87,6 +91,11 @@ class still_painter {
   }
 
  private:
+  // A row with truth has four pictures at least; those of a shorter row are not larger.
+  static constexpr std::size_t least_across = 4;
+
+  [[nodiscard]] const geometry& grid() const { return m_case.reference().geometry; }
+
   // "axial slice 12 of 32 (counted from the feet)".
   [[nodiscard]] std::string place_in_words(const plane_view& view) const {
     constexpr std::string_view from[] = {"left", "back", "bottom"};
@@ -128,7 +137,7 @@ class still_painter {
     slice_errors e;
     for (index y = 0; y < view.height(); ++y)
       for (index x = 0; x < view.width(); ++x) {
-        const int t = label(m_case.truth, view, x, y), p = label(found, view, x, y);
+        const int t = label(*m_case.truth, view, x, y), p = label(found, view, x, y);
         e.false_voxels += t == 0 && p != 0;
         e.missed += t != 0 && p == 0;
         e.wrong += t != p && t != 0 && p != 0;
@@ -141,7 +150,7 @@ class still_painter {
     const int texture = view.width() <= 64 ? 0 : view.width() <= 128 ? 1 : view.width() <= 256 ? 2 : 3;
     for (int kind = 0; kind < 3; ++kind) {
       const std::string path = outline_path(view.width(), view.height(), [&](index x, index y) {
-        const int t = label(m_case.truth, view, x, y), p = label(found, view, x, y);
+        const int t = label(*m_case.truth, view, x, y), p = label(found, view, x, y);
         return t != p && (kind == 0 ? t == 0 : kind == 1 ? p == 0 : t != 0 && p != 0);
       });
       constexpr const char* style[] = {"false", "missed", "wrong"};

@@ -63,9 +63,10 @@ function heat(value) {
 
 function Viewer(box, data) {
   const size = data.size, stride = [1, size[0], size[0] * size[1]], voxels = size[0] * size[1] * size[2];
-  const state = { plane: 0, at: data.start.slice(), image: data.base, output: 0, errors: false, truth: true, mask: true,
-    opacity: 0.45, hidden: {} };
-  const truth = decodeRuns(data.truth, voxels), masks = {}, greys = {}, panels = [];
+  const state = { plane: 0, at: data.start.slice(), image: data.base, output: 0, errors: false, truth: "truth" in data,
+    mask: true, opacity: 0.45, hidden: {} };
+  // Without truth the first panel shows the image alone, and nothing is compared.
+  const truth = "truth" in data ? decodeRuns(data.truth, voxels) : null, masks = {}, greys = {}, panels = [];
   const outputs = [];
   data.methods.forEach(m => m.masks.forEach(k => { if (!outputs.includes(k.output)) outputs.push(k.output); }));
   const colours = {};
@@ -158,7 +159,7 @@ function Viewer(box, data) {
       words += ": " + number + " voxels";
     }
     if (panel.method >= 0 && state.truth && !state.errors) outlines(context, reference, w, h, sx, sy, true);
-    if (!found) words += ": has no such output";
+    if (!found && panel.method >= 0) words += ": has no such output";
     panel.words.textContent = words;
     canvas.setAttribute("aria-label", "Case " + data.case + ", " + place() + ", " + words);
     [firstLetter[a.x], lastLetter[a.x], firstLetter[a.y], lastLetter[a.y]].forEach((l, s) => {
@@ -178,7 +179,7 @@ function Viewer(box, data) {
     const grey = layer(w, h, (pixels, p) => {
       put(pixels, p, image && image.map ? heat(slice[p]) : [slice[p], slice[p], slice[p]], 255);
     });
-    const reference = sliceOf(truth);
+    const reference = truth ? sliceOf(truth) : null;
     panels.forEach(panel => drawPanel(panel, grey, reference));
     slider.max = size[axes().z] - 1;
     slider.value = state.at[axes().z];
@@ -220,7 +221,7 @@ function Viewer(box, data) {
     const canvas = make("canvas", frame, { tabIndex: 0 });
     canvas.setAttribute("role", "img");
     const sides = ["left", "right", "top", "bottom"].map(s => make("span", frame, { className: "edge " + s }));
-    panels.push({ method, canvas, sides, name: method < 0 ? "truth" : data.methods[method].name,
+    panels.push({ method, canvas, sides, name: method >= 0 ? data.methods[method].name : truth ? "truth" : "image",
       words: make("figcaption", figure) });
     canvas.addEventListener("wheel", e => { e.preventDefault(); go(e.deltaY > 0 ? -1 : 1); }, { passive: false });
     canvas.addEventListener("keydown", e => {
@@ -235,9 +236,9 @@ function Viewer(box, data) {
     });
   });
   const ticks = make("div", box, { className: "controls" });
-  tick(ticks, "truth (dashed on predictions)", true, v => { state.truth = v; });
+  if (truth) tick(ticks, "truth (dashed on predictions)", true, v => { state.truth = v; });
   tick(ticks, "prediction", true, v => { state.mask = v; });
-  tick(ticks, "errors", false, v => { state.errors = v; });
+  if (truth) tick(ticks, "errors", false, v => { state.errors = v; });
   data.classes.forEach(c => tick(ticks, c.name, true, v => { state.hidden[c.value] = !v; }, c.colour));
   const strength = make("label", ticks, {}, "opacity ");
   const range = make("input", strength, { type: "range", min: 0, max: 100, value: 45 });

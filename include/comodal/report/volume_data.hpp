@@ -102,14 +102,14 @@ inline int encode_sprites(const std::vector<picture>& sprites, const volume_limi
 
 }  // namespace detail
 
-/// What the viewer reads of a case.
+/// What the viewer reads of a case; without truth it has no keys "truth" and "errors".
 /// @param c prepared by `prepare_to_show` @param base the image that is shown first
 [[nodiscard]] nlohmann::ordered_json volume_data(const shown_case& c, std::size_t base,
                                                  const volume_limits& limits = {});
 #if COMODAL_BODIES
 COMODAL_ONCE nlohmann::ordered_json volume_data(const shown_case& c, std::size_t base, const volume_limits& limits) {
   using json = nlohmann::ordered_json;
-  const auto every = detail::thinning(c.truth.geometry, limits.voxels);
+  const auto every = detail::thinning(c.reference().geometry, limits.voxels);
   std::vector<json> images;
   std::vector<picture> sprites;
   const auto add = [&](const shown_image& from, const std::string& name, bool map) {
@@ -123,21 +123,21 @@ COMODAL_ONCE nlohmann::ordered_json volume_data(const shown_case& c, std::size_t
     for (const auto& map : m.maps) add(map, c.methods.size() > 1 ? text(map.name, ", ", m.name) : map.name, true);
   const int quality = detail::encode_sprites(sprites, limits, images);
   const auto runs = [&](const label_volume& v) { return base64(encode_runs(detail::thinned(v, every).values)); };
-  const label_volume truth = detail::thinned(c.truth, every);
+  const geometry grid = detail::thinned(c.reference(), every).geometry;
   json out{{"case", readable_name(c.case_id)},
-           {"size", truth.geometry.size},
-           {"spacing", truth.geometry.spacing()},
+           {"size", grid.size},
+           {"spacing", grid.spacing()},
            {"every", every},
            {"first", c.first},
            {"whole", c.whole},
            {"start", json::array()},
-           {"base", base},
-           {"errors", {{"false", false_colour}, {"missed", missed_colour}, {"wrong", wrong_colour}}},
-           {"classes", json::array()},
-           {"images", images},
-           {"quality", quality},
-           {"truth", base64(encode_runs(truth.values))},
-           {"methods", json::array()}};
+           {"base", base}};
+  if (c.truth) out["errors"] = {{"false", false_colour}, {"missed", missed_colour}, {"wrong", wrong_colour}};
+  out["classes"] = json::array();
+  out["images"] = images;
+  out["quality"] = quality;
+  if (c.truth) out["truth"] = runs(*c.truth);
+  out["methods"] = json::array();
   for (std::size_t a = 0; a < 3; ++a) out["start"].push_back(c.slices.place[a] / every[a]);
   for (std::size_t k = 0; k < c.classes.size(); ++k)
     out["classes"].push_back({{"value", c.classes[k].value},
