@@ -307,6 +307,10 @@ test -s whole/predictions/scores.csv || fail "no scores.csv"
 test -s whole/predictions/summary.json || fail "no summary.json"
 "$comodal" report whole --labels cohort/labelsTs --images cohort/imagesTs --out report.html --cases 1 >/dev/null
 grep -q "</html>" report.html || fail "the report is not whole"
+"$comodal" report whole --images cohort/imagesTs --out unlabelled.html --cases 1 >/dev/null
+grep -q "There are no labels, so that nothing is scored" unlabelled.html || fail "a report without labels does not say so"
+refuses 2 "^comodal: report: --common is about scores" "$comodal" report whole --images cohort/imagesTs --out x.html --common
+refuses 2 "^comodal: report: --unit is about scores" "$comodal" report whole --images cohort/imagesTs --out x.html --unit voxel
 
 echo "all sets of modalities, uncertainty, and the order of unlabelled cases"
 cp -r cohort/imagesTs incomplete && rm incomplete/phantom_5000_0001.nii.gz

@@ -40,6 +40,7 @@
 #include <comodal/app/report_cases.hpp>
 #include <comodal/app/report_curves.hpp>
 #include <comodal/app/report_facts.hpp>
+#include <comodal/app/report_without_labels.hpp>
 #include <comodal/app/run_cell.hpp>
 #include <comodal/app/run_settings.hpp>
 #include <comodal/app/run_study.hpp>

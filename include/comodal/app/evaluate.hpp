@@ -74,6 +74,21 @@ inline void add_complete_cases(const predictions& d, std::vector<case_score>& sc
   }
 }
 
+// Why a folder holds no mask, in words.
+inline std::string why_empty(const mask_folder& masks) {
+  return masks.by_predict ? "`predict` finished no case"
+         : std::filesystem::is_directory(masks.folder / "predictions")
+             ? "it is the folder of a run; name its folder predictions"
+             : "it holds no mask; write some with predict (report looks in RUN/predictions)";
+}
+
+// The cases that `predict` failed on, in brackets; empty if there is none.
+inline std::string why_failed(const mask_folder& masks) {
+  std::vector<std::string> failed;
+  for (const auto& [id, reason] : masks.about.failed) failed.push_back(id);
+  return failed.empty() ? "" : text(" (`predict` failed on ", some_of(failed), ")");
+}
+
 // The cases to score: those with a mask and a label. What lacks one of them is told.
 inline void compare_cases(const mask_folder& masks, const std::map<std::string, std::filesystem::path>& predicted,
                           const std::map<std::string, std::filesystem::path>& truth,
@@ -84,15 +99,8 @@ inline void compare_cases(const mask_folder& masks, const std::map<std::string, 
   for (const auto& [id, file] : predicted)
     if (!truth.contains(id)) unknown.push_back(id);
   const std::string folder = masks.folder.string();
-  std::vector<std::string> failed;
-  for (const auto& [id, reason] : masks.about.failed) failed.push_back(id);
-  const std::string why = failed.empty() ? "" : text(" (`predict` failed on ", some_of(failed), ")");
-  if (predicted.empty())
-    throw io_error(text(folder, ": there is nothing to score: ",
-                        masks.by_predict ? "`predict` finished no case"
-                        : std::filesystem::is_directory(masks.folder / "predictions")
-                            ? "it is the folder of a run; name its folder predictions"
-                            : "it holds no mask; write some with predict (report looks in RUN/predictions)"));
+  const std::string why = why_failed(masks);
+  if (predicted.empty()) throw io_error(text(folder, ": there is nothing to score: ", why_empty(masks)));
   if (unknown.size() == predicted.size())
     throw io_error(text(folder, ": no mask has a label in ", labels.string(), " (masks of ", some_of(unknown, 3),
                         "; labels of ", some_of(missing, 3), "); both must have the same names"));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 /// @file
-/// The verb `report`: one HTML file with scores, curves and pictures of runs.
+/// The verb `report`: one HTML file with scores, curves and pictures of runs; without labels nothing is scored.
 #ifndef COMODAL_APP_REPORT_HPP
 #define COMODAL_APP_REPORT_HPP
 
@@ -9,6 +9,7 @@
 #include <comodal/app/report_cases.hpp>
 #include <comodal/app/report_curves.hpp>
 #include <comodal/app/report_facts.hpp>
+#include <comodal/app/report_without_labels.hpp>
 #include <comodal/app/settings.hpp>
 #include <comodal/report/dots.hpp>
 #include <comodal/report/html.hpp>
@@ -26,7 +27,7 @@ namespace app {
 /// What `report` is asked for.
 struct report_request {
   std::vector<std::filesystem::path> runs;  // folders of runs with log.jsonl and predictions/, or of masks
-  std::filesystem::path labels, images;     // folders of the true masks, and of the images that were predicted
+  std::filesystem::path labels, images;     // folders of the true masks (empty: nothing is scored), and of the images
   std::filesystem::path file;               // the HTML file
   std::string title = {};                   // empty: made of the data set and the runs
   int cases = 3;                            // with pictures
@@ -116,18 +117,14 @@ inline void add_comparison(html_report& html, const std::vector<method_scores>& 
   html.curves({draw_dice_dots(methods)});
 }
 
-// The pictures of the chosen cases. @returns what was left out, in words
+// The pictures of the chosen cases. @param how they and their slices were chosen, in words
+// @returns what was left out, in words
 inline std::vector<std::string> add_cases(html_report& html, const std::vector<mask_folder>& folders,
-                                          const std::vector<method_scores>& methods,
-                                          const app::report_request& request) {
-  const auto chosen = choose_cases(methods, static_cast<std::size_t>(request.cases));
+                                          const std::vector<std::string>& names, const std::vector<chosen_case>& chosen,
+                                          const std::string& how, const app::report_request& request) {
   if (chosen.empty()) return {};
   html.heading("Cases");
-  html.reading(text("Cases are chosen by their mean Dice over classes",
-                    methods.size() > 1 ? " and methods, and are the same for all methods" : "",
-                    ". Slices are chosen by the truth alone. ", display_convention));
-  std::vector<std::string> names;
-  for (const auto& method : methods) names.push_back(method.name);
+  html.reading(text(how, " ", display_convention));
   case_reader reader(folders, names, request.images, request.labels);
   for (std::size_t c = 0; c < chosen.size(); ++c) {
     const auto number = static_cast<index>(c + 1);
@@ -136,6 +133,49 @@ inline std::vector<std::string> add_cases(html_report& html, const std::vector<m
     html.markup(case_section(reader.read(chosen[c]), number, {.scroll = !request.still}));
   }
   return reader.warnings;
+}
+
+// Scores all runs, compares them and shows cases. @returns their scores
+inline std::vector<method_scores> add_all_scores(html_report& html, const std::vector<mask_folder>& masks,
+                                                 const std::vector<std::string>& names,
+                                                 const app::report_request& request, const app::observer& told) {
+  std::vector<method_scores> methods;
+  std::set<std::string> common;
+  if (request.common) common = common_cases(masks);
+  for (std::size_t r = 0; r < masks.size(); ++r)
+    methods.push_back({names[r], score_folder(masks[r], request.labels, request.options, false, told,
+                                              request.common ? &common : nullptr)});
+  warn_of_other_cases(methods, told);
+  if (methods.size() > 1) {
+    add_comparison(html, methods, request.options);
+  } else {
+    html.heading("Scores");
+    add_scores(html, methods[0], request.options);
+    html.curves({draw_dice_dots(methods)});
+  }
+  const std::string how = text("Cases are chosen by their mean Dice over classes",
+                               methods.size() > 1 ? " and methods, and are the same for all methods" : "",
+                               ". Slices are chosen by the truth alone.");
+  const auto chosen = choose_cases(methods, static_cast<std::size_t>(request.cases));
+  for (const auto& words : add_cases(html, masks, names, chosen, how, request)) told.warn(words);
+  return methods;
+}
+
+// Says what there is to say without labels, and shows cases.
+inline void add_unlabelled(html_report& html, const std::vector<mask_folder>& masks,
+                           const std::vector<std::string>& names, const app::report_request& request,
+                           const app::observer& told) {
+  html.note("There are no labels, so that nothing is scored.");
+  for (const auto& folder : masks) look_at_cases(folder, request.images, told);
+  unlabelled_reader reader(masks);
+  const auto found = reader.read();
+  for (const auto& words : reader.warnings) told.warn(words);
+  add_volumes(html, found, names);
+  const std::string how = text(order_in_words(found, names), masks.size() > 1 ? " All runs show the same cases." : "",
+                               " Slices are chosen by the mask of ", names[0],
+                               masks.size() > 1 ? ", or of the next run that has one." : ".");
+  const auto chosen = first_cases(found, static_cast<std::size_t>(request.cases));
+  for (const auto& words : add_cases(html, masks, names, chosen, how, request)) told.warn(words);
 }
 
 }  // namespace app_detail
@@ -148,6 +188,11 @@ inline void report(const report_request& request, const observer& watch = {}) {
   if (request.runs.empty()) throw config_error("report: no run, expected at least one");
   if (request.cases < 0)
     throw config_error(text("report: ", request.cases, " cases with pictures, expected 0 or more"));
+  const bool scored = !request.labels.empty();
+  if (!scored && (request.common || request.options.unit != length_unit::mm))
+    throw config_error(text("report: ", request.common ? "--common" : "--unit",
+                            " is about scores, and without --labels nothing is scored; name the true masks with "
+                            "--labels, or leave it out"));
   if (request.file.extension() != ".html" && request.file.extension() != ".htm")
     throw config_error(text("report: '", request.file.string(), "': expected a file that ends in .html"));
   refuse_foreign_output(request.file, html_report::first_words, "report");  // said before the work
@@ -159,28 +204,17 @@ inline void report(const report_request& request, const observer& watch = {}) {
     html.warning(readable_name(words));
     watch.warn(words);
   };
-  std::vector<method_scores> methods;
-  std::vector<app_detail::mask_folder> masks;
   app_detail::refuse_same_folders(request.runs);
-  app_detail::look_at_labels(request.labels, request.runs, told);
+  if (scored) app_detail::look_at_labels(request.labels, request.runs, told);
+  std::vector<app_detail::mask_folder> masks;
   for (const auto& run : request.runs)
-    masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run), request.labels, request.dataset));
-  std::set<std::string> common;
-  if (request.common) common = app_detail::common_cases(masks);
-  for (std::size_t r = 0; r < masks.size(); ++r)
-    methods.push_back({names[r], app_detail::score_folder(masks[r], request.labels, request.options, false, told,
-                                                          request.common ? &common : nullptr)});
-  app_detail::warn_of_other_cases(methods, told);
-  if (methods.size() > 1) {
-    app_detail::add_comparison(html, methods, request.options);
-  } else {
-    html.heading("Scores");
-    app_detail::add_scores(html, methods[0], request.options);
-    html.curves({draw_dice_dots(methods)});
-  }
-  for (const auto& words : app_detail::add_cases(html, masks, methods, request)) told.warn(words);
+    masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run),
+                                                 scored ? request.labels : request.images, request.dataset));
+  const auto methods =
+      scored ? app_detail::add_all_scores(html, masks, names, request, told) : std::vector<method_scores>();
+  if (!scored) app_detail::add_unlabelled(html, masks, names, request, told);
   for (std::size_t r = 0; r < request.runs.size(); ++r) {
-    html.heading("Run " + methods[r].name);
+    html.heading("Run " + names[r]);
     html.facts(app_detail::facts_of_run(request.runs[r]));
     html.facts(app_detail::facts_of(masks[r]));
     if (methods.size() > 1) app_detail::add_scores(html, methods[r], request.options);

@@ -194,15 +194,18 @@ inline void add_options(CLI::App& c, app::report_request& request, score_words& 
   using cli_detail::number;
   c.add_option("runs", request.runs, "run folders, each with log.jsonl and predictions/; or folders of masks")
       ->required();
-  c.add_option("--labels", request.labels, "folder of the true masks")->required();
+  c.add_option("--labels", request.labels,
+               "folder of the true masks; without it nothing is scored, and the report shows masks and their volumes");
   c.add_option("--images", request.images, "folder of the images that were predicted")->required();
   c.add_option("--out", request.file, "the HTML file")->required();
   c.add_option("--unit", words.unit, "unit of distances")->check(CLI::IsMember({"mm", "voxel"}));
   c.add_option("--dataset", request.dataset, "dataset.json with the classes of masks that `predict` did not write");
   c.add_flag("--common", request.common, "score only the cases of which every run has a mask");
   c.add_option("--title", request.title, "heading of the report; without it, the data set and the runs");
-  c.add_option("--cases", request.cases,
-               "number of cases with pictures: the worst, the median and the best by mean Dice, then others")
+  c.add_option(
+       "--cases", request.cases,
+       "number of cases with pictures: the worst, the median and the best by mean Dice, then others; without labels "
+       "the most uncertain")
       ->check(number(0, 1e6));
   c.add_flag("--still", request.still, "still pictures alone, without slices to scroll through: a smaller file");
 }
