@@ -126,9 +126,9 @@ class command_line {
     if (std::find(known.begin(), known.end(), words[0]) != known.end()) return;
     const std::string nearest = nearest_name(words[0], known);
     const bool near = edit_distance(words[0], nearest) <= std::max<std::size_t>(1, words[0].size() / 3);
-    throw config_error(text("there is no command '", readable_name(words[0]), "'; ",
-                            near ? text("did you mean '", nearest, "'? (--help lists all commands)")
-                                 : "--help lists all commands"));
+    throw config_error(
+        text("there is no command '", readable_name(words[0]), "'; ",
+             near ? text("did you mean '", nearest, "'? (--help lists all commands)") : "--help lists all commands"));
   }
 
   enum class needs { nothing, runtime };
