@@ -127,11 +127,72 @@ BOOST_AUTO_TEST_CASE(a_first_file_replaces_nothing) {
   BOOST_TEST(!std::filesystem::exists(folder / "y.toml"));
 }
 
+BOOST_AUTO_TEST_CASE(keys_are_found_by_name_by_the_names_of_others_and_by_meaning) {
+  const auto known = names();
+  app::of_all_keys(known, [](const app::settings& keys) {
+    using list = std::vector<std::string>;
+    BOOST_TEST(app::keys_with(keys, "").keys == keys.names());
+    BOOST_TEST(app::keys_with(keys, "learning_rate").keys == list{"optimiser.learning_rate"});
+    for (const char* word : {"lr", "LR", "initial_lr"}) {
+      BOOST_TEST(app::keys_with(keys, word).keys == list{"optimiser.learning_rate"}, word);
+      BOOST_TEST(app::keys_with(keys, word).hint == "the key is 'optimiser.learning_rate'", word);
+    }
+    BOOST_TEST((app::keys_with(keys, "batch_size").keys == list{"batch.labelled", "batch.unlabelled"}));
+    BOOST_TEST(app::keys_with(keys, "patch size").keys == list{"batch.patch_size"});
+    const auto meant = app::keys_with(keys, "box").keys;  // in no name
+    BOOST_TEST(!meant.empty());
+    for (const auto& key : meant) BOOST_TEST(keys.help(key).find("box") != std::string::npos, key);
+    BOOST_TEST(app::keys_with(keys, "xyzzy").keys.empty());
+    BOOST_TEST(!app::keys_with(keys, "gpu").hint.empty());
+  });
+}
+
+BOOST_AUTO_TEST_CASE(hints_do_not_point_at_what_is_far) {
+  const auto known = names();
+  app::of_all_keys(known, [](const app::settings& keys) {
+    const auto hint = [&](const char* key) { return app_detail::hint_for(key, keys.names()); };
+    BOOST_TEST(hint("initial_lr") == "the key is 'optimiser.learning_rate'");
+    BOOST_TEST(hint("optimizer") == "the key is 'optimiser.name'");
+    for (const char* key : {"batch_size", "batch.batch_size", "batch.size"})
+      BOOST_TEST(std::string(hint(key)).starts_with("batch.labelled and batch.unlabelled say"), key);
+    BOOST_TEST(hint("train.stesp") == "did you mean 'train.steps'? (--help lists all keys)");
+    BOOST_TEST(hint("xyzzy") == "`comodal keys WORD` finds keys by name and by meaning");
+  });
+}
+
+BOOST_AUTO_TEST_CASE(choices_are_those_that_are_taken) {
+  const auto known = names();
+  app::of_all_keys(known, [&](const app::settings& keys) {
+    std::size_t chosen = 0;
+    for (const auto& key : keys.names())
+      for (const auto& word : app::choices_of(key, keys, known)) {
+        ++chosen;
+        if (key.starts_with("method.") && key != "method.name") continue;  // of methods that are not chosen
+        if (key.starts_with("loss.") && std::count(key.begin(), key.end(), '.') > 1) continue;
+        BOOST_CHECK_NO_THROW(app::experiment::from(
+            [&] {
+              app::raw_settings raw;
+              raw.read_overrides({"--" + key, word});
+              return raw;
+            }(),
+            known));
+      }
+    BOOST_TEST(chosen > 80U);
+    BOOST_TEST((app::choices_of("model.precision", keys, known) == std::vector<std::string>{"fp32", "tf32", "bf16"}));
+    const auto fusion = app::choices_of("model.fusion", keys, known);
+    for (const char* name : {"early", "gated", "mean"})
+      BOOST_TEST((std::find(fusion.begin(), fusion.end(), name) != fusion.end()), name);
+    BOOST_TEST(app::choices_of("train.steps", keys, known).empty());
+  });
+}
+
 BOOST_AUTO_TEST_CASE(one_entry_is_a_list_of_one) {
   const auto known = names();
   const auto read = [&](const std::vector<std::string>& words) { return app::read_experiment("", words, known); };
   BOOST_TEST(read({"--data.normalise", "ct"}).normalise == std::vector<std::string>{"ct"});
   BOOST_TEST(read({"--data.labelled", "few"}).labelled == std::vector<std::string>{"few"});
+  BOOST_TEST((read({"--data.labelled", "a,b"}).labelled == std::vector<std::string>{"a", "b"}));
+  BOOST_TEST((read({"--data.labelled", "[\"a,b\"]"}).labelled == std::vector<std::string>{"a,b"}));
   BOOST_TEST(read({"--batch.patch_size", "64,48,32"}).batch.patch_size[0] == 32);
   BOOST_TEST(read({"--model.fusion_stages", "2"}).network.fusion_stages == std::vector<index>{2});
   BOOST_CHECK_EXCEPTION((void)read({"--model.strides", "2"}), config_error, test::says("model.strides is not a list"));

@@ -77,7 +77,8 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_fit_are_reported) {
   BOOST_CHECK_EQUAL(to_line(c.findings[0]),
                     "error: " + (folder / "imagesTr/a_0002.nii.gz").string() +
                         ": has modality number 0002, but 2 modalities are declared, from 0000 on; leave the "
-                        "file out, or declare it");
+                        "file out, or declare it. If 0002 belongs to the name of the case, call the file "
+                        "a_0002_0000.nii.gz");
   BOOST_CHECK_EQUAL(c.findings[0].case_id, "a");
   BOOST_CHECK_EQUAL(to_line(c.findings[1]), "warning: " + (folder / "imagesTr/notes.txt").string() +
                                                 ": is ignored: not named CASE_0000.nii.gz");
@@ -87,6 +88,36 @@ BOOST_AUTO_TEST_CASE(files_that_do_not_fit_are_reported) {
   BOOST_CHECK_EXCEPTION(refuse_errors(c.findings), io_error, [&](const io_error& e) {
     return e.what() == to_words(c.findings[0]) + "\n" + to_words(c.findings[3]);
   });
+}
+
+// HEAD_0001.nii.gz is the second scan of a case HEAD, or the case HEAD_0001 without its _0000.
+BOOST_AUTO_TEST_CASE(names_without_the_number_of_a_scan_are_told) {
+  const test::folder folder("nnunet-numbers");
+  test::make_nnunet_raw(folder.path());
+  const auto images = folder / "imagesTr";
+  std::filesystem::copy_file(images / "a_0000.nii.gz", images / "HEAD_0001.nii.gz");
+  std::filesystem::copy_file(images / "a_0000.nii.gz", images / "HEAD_0002_0000.nii.gz");
+  std::vector<finding> findings;
+  const auto cases = read_nnunet_images(images, 2, ".nii.gz", findings);
+  BOOST_REQUIRE_EQUAL(findings.size(), 1);
+  BOOST_CHECK_EQUAL(to_line(findings[0]),
+                    "warning: " + (images / "HEAD_0001.nii.gz").string() +
+                        ": is taken for a scan of a case 'HEAD', beside the case 'HEAD_0002'; if it is a case of its "
+                        "own, call it HEAD_0001_0000.nii.gz");
+  BOOST_CHECK_EQUAL(findings[0].case_id, "HEAD");
+
+  findings.clear();  // a case whose first scan is there is none
+  std::filesystem::copy_file(images / "a_0000.nii.gz", images / "HEAD_0000.nii.gz");
+  (void)read_nnunet_images(images, 2, ".nii.gz", findings);
+  BOOST_CHECK(findings.empty());
+
+  const test::folder single("nnunet-single");
+  test::make_nnunet_raw(single.path());
+  for (const auto& file : visible_entries(single / "imagesTr")) std::filesystem::remove(file);
+  test::write_text(single / "imagesTr/ct_1.nii.gz", "x");
+  BOOST_CHECK_EXCEPTION((void)read_nnunet_raw(single.path()), io_error,
+                        test::says("holds no image named CASE_0000.nii.gz; it has ct_1.nii.gz, which would be "
+                                   "ct_1_0000.nii.gz if it is a case with one scan"));
 }
 
 BOOST_AUTO_TEST_CASE(dataset_json_is_checked) {

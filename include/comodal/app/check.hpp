@@ -4,6 +4,7 @@
 #ifndef COMODAL_APP_CHECK_HPP
 #define COMODAL_APP_CHECK_HPP
 
+#include <comodal/app/fold_file.hpp>
 #include <comodal/app/observer.hpp>
 #include <comodal/data/check.hpp>
 #include <comodal/data/reader_registry.hpp>
@@ -16,6 +17,20 @@
 #include <vector>
 
 namespace comodal::inline COMODAL_CONFIG {
+
+namespace app_detail {
+
+// The file of folds of a data set; it need not exist.
+[[nodiscard]] inline std::filesystem::path folds_of(const std::filesystem::path& data) {
+  return (std::filesystem::is_directory(data) ? data : data.parent_path()) / "splits_final.json";
+}
+// @throws config_error, io_error for a file that is none of folds
+[[nodiscard]] inline index count_folds(const std::filesystem::path& file) {
+  (void)read_fold(file, 0);
+  return static_cast<index>(read_json(file).size());
+}
+
+}  // namespace app_detail
 
 namespace app {
 
@@ -46,6 +61,10 @@ namespace app {
   }
   if (listing.ignored) classes += text(", ignored ", *listing.ignored);
   lines.push_back(text("classes: ", classes.empty() ? "not declared (data.classes)" : classes));
+  if (const auto folds = app_detail::folds_of(folder); std::filesystem::exists(folds)) try {
+      lines.push_back(text(counted(app_detail::count_folds(folds), "fold"), " in ", folds.filename().string()));
+    } catch (const error&) {  // the findings say why
+    }
   return lines;
 }
 
@@ -64,7 +83,19 @@ namespace app {
   } catch (const std::exception& failure) {
     return findings_of(folder, failure);
   }
-  return check_cohort(data, number_of_modality(data.modalities, resample_to, "--resample-to"));
+  auto found = check_cohort(data, number_of_modality(data.modalities, resample_to, "--resample-to"));
+  if (const auto folds = app_detail::folds_of(folder); std::filesystem::exists(folds)) {
+    std::vector<std::string> whole;
+    for (const labelled_case& one : data.labelled)
+      if (one.fully_annotated()) whole.push_back(one.files.id);
+    try {
+      app_detail::check_folds(folds, app_detail::count_folds(folds), whole);
+    } catch (const error& failure) {  // who does not ask for folds can train all the same
+      found.push_back(finding_of(folds, failure));
+      found.back().severity = finding::level::warning;
+    }
+  }
+  return found;
 }
 
 }  // namespace app

@@ -99,7 +99,8 @@ std::vector<fold_run> folds_of(const app::crossval_request& request, const regis
   app::experiment e = request.what;
   e.take_default_options(names);
   e.check(names);
-  if (e.fold >= 0) throw config_error("data.fold: crossval trains all folds; leave it out");
+  if (e.fold >= 0)
+    throw config_error("data.fold: crossval trains all folds; leave it out, and name one fold by --fold");
   if (!e.validation.empty())
     throw config_error("data.validation: crossval divides the labelled cases itself; leave it out");
   const cohort data = e.read_cohort(names);

@@ -79,6 +79,8 @@ inline std::string why_empty(const mask_folder& masks) {
   return masks.by_predict ? "`predict` finished no case"
          : std::filesystem::is_directory(masks.folder / "predictions")
              ? "it is the folder of a run; name its folder predictions"
+         : std::filesystem::is_directory(masks.folder / "fold_0")
+             ? "it is the folder of a cross-validation, whose scores are in its scores.csv; name a fold, such as fold_0"
              : "it holds no mask; write some with predict (report looks in RUN/predictions)";
 }
 

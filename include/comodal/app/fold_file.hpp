@@ -90,7 +90,8 @@ inline index fold_file(const std::filesystem::path& file, const app::experiment&
     made = read_json(given);
     (void)read_fold(given, 0);  // says what is wrong with the file as a whole
     if (folds && *folds != static_cast<index>(made.size()))
-      throw config_error(text("folds: ", *folds, ", ", given.string(), " has ", made.size()));
+      throw config_error(text("folds: ", *folds, ", ", given.string(), " has ", made.size(),
+                              "; leave --folds out, or move that file away to have folds drawn"));
     check_folds(given, static_cast<index>(made.size()), whole);
     watch.tell(text("folds of ", given.string()));
   } else {

@@ -18,26 +18,22 @@ namespace app {
 
 /// What `init` is asked for.
 struct init_request {
-  std::filesystem::path file;  // experiment file to write; there must be none
-  std::string data;            // data.folder, which must be there; empty: "cohort", whether it is there or not
-  std::string method;          // method.name; empty: the default
+  std::filesystem::path file;   // experiment file to write; there must be none
+  std::string data = "cohort";  // data.folder
+  std::string method;           // method.name; empty: the default
 };
 
 /// Writes an experiment file of the keys that are changed most: those that decide what a run is are set, the others
 /// stand as comments with their defaults. Nothing is read: `plan` chooses sizes for a data set.
 /// @return the file's content
-/// @throws config_error for a file that exists, a data set that does not, a method that the program lacks, or a name
-/// that TOML cannot hold; io_error if it cannot be written
+/// @throws config_error for a file that exists, a method that the program lacks, or a data set whose name TOML cannot
+/// hold; io_error if it cannot be written
 template <tensor_backend Backend>
 std::string init(const init_request& request, const registry<Backend>& names = registry<Backend>::built_in()) {
   if (std::error_code none; std::filesystem::exists(request.file, none))
     throw config_error(text(request.file.string(), ": exists already; name a new file"));
-  if (std::error_code none; !request.data.empty() && !std::filesystem::exists(request.data, none))
-    throw config_error(text("--data: '", readable_name(request.data),
-                            "': there is no such folder here; name one, or leave the option out and write data.folder "
-                            "into the file"));
   experiment e;
-  e.folder = request.data.empty() ? "cohort" : request.data;
+  e.folder = request.data;
   if (!request.method.empty()) e.method = {request.method, names.method_options_of(request.method)};
   e.take_default_options(names);
   const settings keys = e.keys();
@@ -65,7 +61,7 @@ std::string init(const init_request& request, const registry<Backend>& names = r
   bool same = false;
   try {
     again.read_text(content, "init");
-    same = again.text_of("data.folder", "") == e.folder;
+    same = again.text_of("data.folder", "") == request.data;
   } catch (const config_error&) {  // the line below says it
   }
   if (!same)

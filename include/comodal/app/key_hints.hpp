@@ -45,7 +45,17 @@ struct key_synonym {
 inline constexpr std::array key_synonyms{
     key_synonym{"", "batch_size", "batch.labelled and batch.unlabelled say how many crops of each kind a step has"},
     key_synonym{"", "lr", "the key is 'optimiser.learning_rate'"},
+    key_synonym{"", "initial_lr", "the key is 'optimiser.learning_rate'"},
     key_synonym{"", "learning_rate", "the key is 'optimiser.learning_rate'"},
+    key_synonym{"batch.", "size", "batch.labelled and batch.unlabelled say how many crops of each kind a step has"},
+    key_synonym{"", "optimizer", "the key is 'optimiser.name'"},
+    key_synonym{"", "mirroring", "in training 'augment.mirror'; `predict --mirror i j k` averages over flips"},
+    key_synonym{"", "tta", "`predict --mirror i j k` averages over flips"},
+    key_synonym{"", "disable_tta", "`predict` averages over flips only if --mirror asks for it"},
+    key_synonym{"", "oversample_foreground_percent", "the keys are those of [sampling], 'sampling.foreground' first"},
+    key_synonym{"", "oversample", "the keys are those of [sampling], 'sampling.foreground' first"},
+    key_synonym{"", "normalisation", "the key is 'data.normalise'"},
+    key_synonym{"", "augmentation", "the keys are those of [augment]; 'augment.preset' sets them together"},
     key_synonym{"", "weight_decay", "the key is 'optimiser.weight_decay'"},
     key_synonym{"", "epochs", "the length of a run is 'train.steps', the number of updates"},
     key_synonym{"", "num_epochs", "the length of a run is 'train.steps', the number of updates"},
@@ -138,9 +148,15 @@ inline constexpr std::array key_synonyms{
   const bool experiment = std::find(known.begin(), known.end(), "train.steps") != known.end();
   const std::string nearest = nearest_name(key, known, key_distance);
   const bool typing_error = key.size() > 6 && edit_distance(key, nearest) <= 2;
-  if (const auto words = synonym_of(key); experiment && !typing_error && !words.empty()) return std::string(words);
+  const bool well_known = last_part(key).size() > 8;  // batch_size is not a mistake for patch_size
+  if (const auto words = synonym_of(key); experiment && (!typing_error || well_known) && !words.empty())
+    return std::string(words);
   if (table == "method" && key != table && !typing_error)
     return "options of a method are in a table of its name, such as [method.mean_teacher]";
+  const std::size_t distance = edit_distance(last_part(key), last_part(nearest));
+  const bool is_part = last_part(nearest).find(last_part(key)) != std::string_view::npos;
+  if (distance > std::max<std::size_t>(2, last_part(key).size() / 2) && !is_part)
+    return "`comodal keys WORD` finds keys by name and by meaning";
   return text("did you mean '", nearest, "'? (--help lists all keys)");
 }
 

@@ -87,20 +87,28 @@ template <tensor_backend Backend>
   return words;
 }
 
-/// The keys that somebody means by a word: those that have it in their names, or that programs of others call so, or
-/// else those whose meaning has it.
-[[nodiscard]] inline std::vector<std::string> keys_with(const settings& keys, const std::string& word) {
-  const std::string_view synonym = app_detail::synonym_of(word);
-  const auto is_synonym = [&](const std::string& key) {
-    const auto at = synonym.find(key);
-    return at != std::string_view::npos && synonym.substr(at + key.size()).find_first_of("' ,") == 0;
+/// What somebody may mean by a word: in words, where other programs call an option so, and the keys that have it in
+/// their names, or else in their meanings. Case does not count, nor whether a blank stands for '_'.
+struct meant_keys {
+  std::string_view hint;
+  std::vector<std::string> keys;
+};
+[[nodiscard]] inline meant_keys keys_with(const settings& keys, const std::string& word) {
+  const auto plain = [](std::string words) {
+    for (char& c : words) c = c == ' ' ? '_' : c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    return words;
   };
-  std::vector<std::string> named, meant;
+  const std::string wanted = plain(word);
+  meant_keys found{app_detail::synonym_of(wanted), {}};
+  std::vector<std::string> meant;
   for (const auto& key : keys.names()) {
-    if (key.find(word) != std::string::npos || is_synonym(key)) named.push_back(key);
-    if (keys.help(key).find(word) != std::string::npos) meant.push_back(key);
+    const auto at = found.hint.find(key);  // 'optimiser.learning_rate'
+    const bool hinted = at != std::string_view::npos && found.hint.substr(at + key.size()).find_first_of("' ,") == 0;
+    if (key.find(wanted) != std::string::npos || hinted) found.keys.push_back(key);
+    if (plain(keys.help(key)).find(wanted) != std::string::npos) meant.push_back(key);
   }
-  return named.empty() ? meant : named;
+  if (found.keys.empty() && found.hint.empty()) found.keys = meant;
+  return found;
 }
 
 /// These keys as TOML.

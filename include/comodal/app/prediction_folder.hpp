@@ -71,7 +71,7 @@ class prediction_folder {
   /// `keep` finds those of another recipe; io_error if `keep` cannot read what is there
   prediction_folder(std::filesystem::path folder, const predictions& fresh, const std::vector<std::string>& ids,
                     bool keep, const app::observer& watch = {})
-      : m_folder(std::move(folder)), m_recipe(fresh.recipe) {
+      : m_folder(std::move(folder)), m_recipe(fresh.recipe), m_calls(fresh.calls), m_models(fresh.models) {
     std::vector<std::string> places{uncertainty_folder, entropy_folder};
     for (const auto& name : output_names(fresh.modalities)) {
       if (name != "fused") places.push_back(folder_of(name));
@@ -79,8 +79,7 @@ class prediction_folder {
     }
     refuse_foreign_folder(m_folder, places);
     make_folder(m_folder);
-    while (
-        !(m_alive.emplace(m_folder / ".predict.lock").taken() ? begin_alone(fresh, ids, keep, watch) : join(fresh))) {
+    while (!(m_alive.emplace(m_folder / ".predict.lock").taken() ? begin_alone(fresh, ids, keep, watch) : join())) {
     }
     if (!m_alive->works())
       watch.warn(
@@ -129,6 +128,7 @@ class prediction_folder {
     const std::string& id = files.id;
     auto sums = sums_of(files);
     change([&](predictions& now) {
+      add_call(now);
       forget(now, id);
       insert(now.cases, readable_name(id));
       now.images[readable_name(id)] = stamp_of(files);
@@ -144,6 +144,7 @@ class prediction_folder {
   /// Records a case that could not be segmented.
   void record_failure(const std::string& id, const std::string& reason) const {
     change([&](predictions& now) {
+      add_call(now);
       forget(now, id);
       now.failed[readable_name(id)] = readable_name(reason);
     });
@@ -161,10 +162,11 @@ class prediction_folder {
         sums[paths.size() == 1 ? name : readable_name(path.string())] = sha256_of_file(path);
     return sums;
   }
-  // Adds this call to what stands in the folder.
-  static void add_call(predictions& now, const predictions& fresh) {
-    now.calls.insert(now.calls.end(), fresh.calls.begin(), fresh.calls.end());
-    now.models.insert(fresh.models.begin(), fresh.models.end());
+  // Adds this call to what stands in the folder, with its first case: a call that found nothing to do made no mask.
+  void add_call(predictions& now) const {
+    now.calls.insert(now.calls.end(), m_calls.begin(), m_calls.end());
+    now.models.insert(m_models.begin(), m_models.end());
+    m_calls.clear();
   }
   // Sorted, so that the order does not depend on who was first.
   static void insert(std::vector<std::string>& names, const std::string& name) {
@@ -206,7 +208,7 @@ class prediction_folder {
         watch.warn(text(m_folder.string(), ": masks of ", earlier->cases.size(),
                         " cases are of another model or other options and no longer count"));
       predictions now = same ? *earlier : fresh;
-      if (same) add_call(now, fresh);
+      if (!same) now.calls.clear();  // it is recorded with its first case
       if (!keep)
         for (const auto& id : ids) forget(now, id);
       write_predictions(m_folder, now);
@@ -215,15 +217,11 @@ class prediction_folder {
     return true;
   }
   // Others are at work. @return false if the last of them has just ended and left another recipe
-  bool join(const predictions& fresh) {
+  bool join() {
     m_alive->wait(file_lock::kind::shared);
     {
       const auto mine = turn();
-      if (auto now = read(); now && now->recipe == m_recipe) {
-        add_call(*now, fresh);
-        write_predictions(m_folder, *now);
-        return true;
-      }
+      if (const auto now = read(); now && now->recipe == m_recipe) return true;
     }
     m_alive.reset();
     if (!file_lock(m_folder / ".predict.lock").taken())
@@ -245,6 +243,8 @@ class prediction_folder {
 
   std::filesystem::path m_folder;
   std::string m_recipe;
+  mutable std::vector<app::provenance> m_calls;  // this one; none once it is recorded
+  std::map<std::string, std::string> m_models;   // SHA-256 by name
   std::optional<file_lock> m_alive;
 };
 

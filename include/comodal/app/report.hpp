@@ -41,9 +41,11 @@ struct report_request {
 
 namespace app_detail {
 
-// Where the masks of a run are; somebody's folder of masks is one itself.
+// Where the masks of a run are, or of a fold of a cross-validation; somebody's folder of masks is one itself.
 inline std::filesystem::path masks_of_run(const std::filesystem::path& run) {
-  return std::filesystem::is_directory(run / "predictions") ? run / "predictions" : run;
+  for (const char* masks : {"predictions", "validation"})
+    if (std::filesystem::is_directory(run / masks)) return run / masks;
+  return run;
 }
 
 // What a report is about where nobody says it: the data set of the first run, and the names of all.
@@ -62,6 +64,21 @@ inline std::filesystem::path masks_of_run(const std::filesystem::path& run) {
   } catch (const config_error&) {  // it is listed as it stands
   }
   return title;
+}
+
+// Refuses a folder of images that has none of the cases whose masks there are. @throws io_error
+inline void expect_images(const std::filesystem::path& images, const std::vector<mask_folder>& masks) {
+  std::set<std::string> there;
+  for (const auto& file : visible_entries(images)) there.insert(case_of_image(file));
+  std::string first;
+  for (const auto& folder : masks)
+    for (const auto& mask : folder.first_masks()) {
+      if (there.contains(mask.first)) return;
+      if (first.empty()) first = mask.first;
+    }
+  if (!first.empty())
+    throw io_error(text(images.string(), ": holds no image of the cases of the masks, such as ", readable_name(first),
+                        "_0000.nii.gz; name the folder that was predicted"));
 }
 
 // What the words of tables of scores mean.
@@ -210,6 +227,7 @@ inline void report(const report_request& request, const observer& watch = {}) {
   for (const auto& run : request.runs)
     masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run),
                                                  scored ? request.labels : request.images, request.dataset));
+  app_detail::expect_images(request.images, masks);
   const auto methods =
       scored ? app_detail::add_all_scores(html, masks, names, request, told) : std::vector<method_scores>();
   if (!scored) app_detail::add_unlabelled(html, masks, names, request, told);

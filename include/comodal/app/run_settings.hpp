@@ -50,7 +50,7 @@ void refuse_other_settings(const app::settings& now, const std::filesystem::path
            length ? text("the rates of learning are laid out for that many steps. To train on, begin a run in a new "
                          "folder with --train.init ",
                          (file.parent_path() / "model.safetensors").string())
-                  : "take the same settings, or name a new folder"));
+                  : text("take the same settings (", file.string(), " has them), or name a new folder")));
 }
 
 // What a model says of its making: nothing that differs between two runs of one program with the same seed.

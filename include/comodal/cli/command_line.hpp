@@ -192,7 +192,7 @@ class command_line {
   void add_keys() {
     auto* c = add("keys", "list the keys of an experiment file, with defaults and meanings", needs::nothing,
                   [this](CLI::App&) { return cli::keys(m_key, m_markdown, m_names); });
-    c->add_option("word", m_key, "list the keys that have it in their names; without it, all");
+    c->add_option("word", m_key, "list the keys that it may mean, by their names or meanings; without it, all");
     c->add_flag("--markdown", m_markdown, "as docs/reference/keys.md");
   }
   void add_completion() {

@@ -126,7 +126,10 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   auto e = app::read_experiment(arguments.config, overrides, names);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   auto watch = interruptible_observer();
-  if (const std::string words = cli_detail::words_of_load(); !words.empty()) watch.tell(words);
+  cli_detail::tell_load_first(watch);
+  if (e.fold >= 0 && e.train.validate_every == 0)
+    watch.warn(text("data.fold = ", e.fold, ": the cases that the fold keeps apart are not used; set ",
+                    "train.validate_every, or segment and score them by crossval --fold ", e.fold));
   const auto [result, parameters, pool, begun] = with_smaller_crops([&] {
     try {
       return app::train(e, arguments.folder, arguments.resume, names, watch);
@@ -175,11 +178,12 @@ int crossval(app::crossval_request request, const std::filesystem::path& file,
   const auto summary = with_smaller_crops([&] { return app::crossval(request, names, watch); });
   watch = {};  // clears the progress line
   if (!summary.scores.empty())
-    std::printf("%s%s\n\n%sthe models of all folds keep the post-processing\n",
+    std::printf("%s%s\n\n%sthe models of all folds keep this post-processing\n",
                 to_text(summary_table(summary.scores)).c_str(), describe_conventions({}).c_str(),
                 to_text(app::postprocessing_table(summary.chosen)).c_str());
-  std::printf("%s: %ld of %ld folds are finished\n", request.folder.c_str(), static_cast<long>(summary.finished),
-              static_cast<long>(summary.folds));
+  std::printf("%s: %ld of %ld folds are finished%s\n", request.folder.c_str(), static_cast<long>(summary.finished),
+              static_cast<long>(summary.folds),
+              summary.finished < summary.folds ? "; whoever ends the last one scores all cases" : "");
   if (summary.stopped) std::printf("stopped on request; the same command goes on\n");
   return summary.stopped ? 1 : 0;
 }

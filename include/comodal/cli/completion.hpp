@@ -107,7 +107,7 @@ namespace cli {
               "\n  COMPREPLY=()\n"
               "  if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
               "    COMPREPLY=($(compgen -W ",
-              cli_detail::quoted(verbs + " help --help --version"),
+              cli_detail::quoted(verbs + " --help --version"),
               " -- \"$cur\"))\n    return\n  fi\n"
               "  case ${COMP_WORDS[1]} in\n",
               cases,
@@ -204,6 +204,9 @@ template <tensor_backend Backend>
     verb.keys = one->get_allow_extras() && verb.name.first != "phantom";
     all.verbs.push_back(std::move(verb));
   }
+  completed_words::verb help{{"help", "show the options of a command"}, {}, {}};
+  for (const auto& verb : all.verbs) help.words.push_back(verb.name.first);
+  all.verbs.push_back(std::move(help));
   return all;
 }
 

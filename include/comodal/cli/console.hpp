@@ -18,6 +18,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -42,6 +43,14 @@ namespace cli_detail {
   if (::getloadavg(&load, 1) != 1 || cores < 1 || load < 0.5 * static_cast<double>(cores)) return {};
   return text("other programs had a load of ", std::round(10 * load) / 10, " on the ", counted(cores, "core"),
               " of this machine in the last minute: with them, steps take longer");
+}
+// The same in front of the first note of `watch`: what is refused before needs no such words.
+inline void tell_load_first(app::observer& watch) {
+  if (!watch.note) return;
+  watch.note = [note = std::move(watch.note), words = words_of_load()](const std::string& line) mutable {
+    if (!words.empty()) note(std::exchange(words, {}));
+    note(line);
+  };
 }
 
 }  // namespace cli_detail

@@ -6,10 +6,13 @@
 
 #include <comodal/app/init.hpp>
 #include <comodal/app/key_table.hpp>
+#include <comodal/cli/console.hpp>
 #include <comodal/core/readable_name.hpp>
 
 #include <cstdio>
+#include <filesystem>
 #include <string>
+#include <system_error>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -17,6 +20,10 @@ namespace cli {
 
 template <tensor_backend Backend>
 int init(const app::init_request& request, const registry<Backend>& names) {
+  if (std::error_code none; request.data != app::init_request().data && !std::filesystem::exists(request.data, none))
+    throw config_error(text("--data: '", readable_name(request.data),
+                            "': there is no such folder here; name one, or leave the option out and write data.folder "
+                            "into the file"));
   (void)app::init(request, names);
   std::printf("%s: edit it, then: comodal train %s run\n", request.file.c_str(), request.file.c_str());
   return 0;
@@ -28,9 +35,11 @@ int keys(const std::string& word, bool markdown, const registry<Backend>& names)
   if (markdown && !word.empty()) throw config_error("keys: --markdown writes all keys; leave the word out");
   app::of_all_keys(names, [&](const app::settings& all) {
     if (markdown) return (void)std::printf("%s", app::keys_page(all).c_str());
-    const auto found = app::keys_with(all, word);
-    if (found.empty())
-      throw config_error(text("no key has '", readable_name(word), "' in its name or its meaning; see comodal keys"));
+    const auto [hint, found] = app::keys_with(all, word);
+    if (found.empty() && hint.empty())
+      throw config_error(text("no key has '", readable_name(word), "' in its name or its meaning; ",
+                              app_detail::hint_for(word, all.names())));
+    if (!hint.empty()) std::printf("# %s: %s\n", printable(word).c_str(), std::string(hint).c_str());
     for (const auto& key : found)
       std::printf("%-42s # %s\n", text(key, " = ", all.shown(key)).c_str(), all.help(key).c_str());
   });

@@ -23,6 +23,41 @@ namespace comodal::inline COMODAL_CONFIG {
 /// A modality's number as files are named: "0002".
 [[nodiscard]] inline std::string modality_number(std::size_t m) { return std::to_string(10000 + m).substr(1); }
 
+namespace detail {
+
+// A case without its first modality, and beside it cases of longer names: HEAD_0001.nii.gz beside HEAD_0002_0000.nii.gz
+// may be the case HEAD_0001 without its _0000.
+inline void doubt_name_of(const case_files& files, const std::map<std::string, case_files>& all,
+                          const std::string& ending, std::vector<finding>& findings) {
+  const std::string stem = files.id + "_";
+  const auto longer = all.upper_bound(stem);
+  if (longer == all.end() || !longer->first.starts_with(stem) || files.present(0)) return;
+  for (const image_source& image : files.images) {
+    if (image.path.empty()) continue;
+    const std::string name = image.path.filename().string();
+    findings.push_back({finding::level::warning, image.path,
+                        text("is taken for a scan of a case '", readable_name(files.id), "', beside the case '",
+                             readable_name(longer->first), "'; if it is a case of its own, call it ",
+                             readable_name(name.substr(0, name.size() - ending.size())), "_0000", ending),
+                        files.id});
+    return;
+  }
+}
+
+// What a folder has in place of images, for a message; empty if it has no file.
+inline std::string instead_of_images(const std::filesystem::path& folder, const std::string& ending) {
+  const auto files = visible_entries(folder);
+  if (files.empty()) return "; it is empty";
+  const std::string name = files.front().filename().string();
+  const bool volume = name.ends_with(ending) && name.size() > ending.size();
+  return text("; it has ", readable_name(name),
+              volume ? text(", which would be ", readable_name(name.substr(0, name.size() - ending.size())), "_0000",
+                            ending, " if it is a case with one scan")
+                     : std::string());
+}
+
+}  // namespace detail
+
 /// The cases of a folder of images CASE_0000.nii.gz, CASE_0001.nii.gz, ... (imagesTr, imagesTs, or what `predict` is
 /// given), sorted by id.
 /// @param modalities their number M
@@ -53,14 +88,18 @@ COMODAL_ONCE std::vector<case_files> read_nnunet_images(const std::filesystem::p
     if (channel >= modalities) {
       findings.push_back({finding::level::error, file,
                           text("has modality number ", digits, ", but ", modalities,
-                               " modalities are declared, from 0000 on; leave the file out, or declare it"),
+                               " modalities are declared, from 0000 on; leave the file out, or declare it. If ", digits,
+                               " belongs to the name of the case, call the file ", id, "_", digits, "_0000", ending),
                           id});
       continue;
     }
     entry.images[channel] = file;
   }
   std::vector<case_files> out;
-  for (auto& [id, files] : cases) out.push_back(std::move(files));
+  for (auto& [id, files] : cases) {
+    detail::doubt_name_of(files, cases, ending, findings);
+    out.push_back(std::move(files));
+  }
   return out;
 }
 #endif
@@ -170,7 +209,9 @@ COMODAL_ONCE cohort_listing list_nnunet_raw(const std::filesystem::path& folder)
     return c;
   }
   auto images = read_nnunet_images(folder / "imagesTr", c.modalities.size(), ending, c.findings);
-  if (images.empty()) throw io_error(text((folder / "imagesTr").string(), ": holds no image named CASE_0000", ending));
+  if (images.empty())
+    throw io_error(text((folder / "imagesTr").string(), ": holds no image named CASE_0000", ending,
+                        detail::instead_of_images(folder / "imagesTr", ending)));
   const auto labels = detail::nnunet_labels(folder / "labelsTr", ending, c.findings);
   if (json.contains("numTraining") && json["numTraining"].is_number_integer() &&
       json["numTraining"].get<std::int64_t>() != static_cast<std::int64_t>(labels.size()))

@@ -192,7 +192,7 @@ template <class Read>
 safetensors_header parse_safetensors_header(std::uint64_t total, const std::string& name, const Read& read) {
   std::uint64_t length = 0;
   if (total < sizeof length || !read(0, sizeof length, &length) || length > total - sizeof length)
-    throw io_error(text(name, ": is no safetensors file, or is cut short"));
+    throw io_error(text(name, ": is no safetensors file, or is cut short; a model is the model.safetensors of a run"));
   std::string json(length, ' ');
   if (!read(sizeof length, length, json.data())) throw io_error(text(name, ": is cut short"));
   safetensors_header header;
