@@ -98,7 +98,7 @@ inline index fold_file(const std::filesystem::path& file, const app::experiment&
     const index count = folds.value_or(there.is_array() ? static_cast<index>(there.size()) : 5);
     if (count < 2) throw config_error(text("folds: ", count, ", expected 2 or more"));
     if (static_cast<index>(whole.size()) < count)
-      throw config_error(text("folds: ", count, " of ", whole.size(), " labelled cases; ask for fewer"));
+      throw config_error(text("folds: ", count, " of ", whole.size(), " labelled cases; ask for fewer (--folds)"));
     made = drawn_folds(whole, always, count, static_cast<std::uint64_t>(e.train.seed));
     watch.tell(text(count, " folds, drawn by train.seed = ", e.train.seed));
   }

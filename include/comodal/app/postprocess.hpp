@@ -64,7 +64,7 @@ inline void keep_postprocessing(const std::filesystem::path& file, const std::ve
   if (plan_of(content, file, names).postprocess == rules) return;
   set_postprocessing(content, rules);
   write_checked_safetensors(file, std::move(content));
-  run_record::sum_again(file.parent_path());
+  run_record::changed(file.parent_path(), "postprocessing");
 }
 
 // A mask and its label, on their files.

@@ -63,7 +63,7 @@ app::predict_summary predict_images(const app::predict_request& request, app::se
       remove_outputs(request.folder, plan, files.id);
       if (fault != images.faults.end()) throw io_error(to_words(*fault));
       const auto written = predict_one(segment, files, request, windows, warnings);
-      folder.record(files, written.outputs, written.uncertain, order);
+      folder.record(files, written.outputs, written.uncertain, order, warnings);
       summary.cases.push_back(files.id);
       if (written.uncertain) summary.uncertainty.push_back(files.id);
       outputs.insert(written.outputs.begin(), written.outputs.end());

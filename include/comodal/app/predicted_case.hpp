@@ -105,11 +105,23 @@ inline void remove_outputs(const std::filesystem::path& folder, const model_plan
   }
 }
 
+// A case whose images have no contrast has nothing to be segmented: its mask would look like one all the same.
+inline void refuse_constant(const case_data& one) {
+  const auto constant = [](const image_volume& image) {
+    return std::all_of(image.values.begin(), image.values.end(), [&](float v) { return v == image.values[0]; });
+  };
+  if (std::all_of(one.images.begin(), one.images.end(), constant))
+    throw io_error(text(readable_name(one.id),
+                        ": every image of the case is constant, so that there is nothing to "
+                        "segment; look whether the files are the right ones"));
+}
+
 // Reads a case and prepares it in the ways of the models. @param warnings gets what is worth a look
 inline std::vector<case_data> cases_for(const case_files& files, const std::vector<prepare_options>& ways,
                                         const model_plan& plan, std::vector<std::string>& warnings) {
   std::vector<case_data> prepared = prepare_in_ways(files, ways);
   const case_data& one = prepared[0];
+  refuse_constant(one);
   for (const auto& found : one.warnings) warnings.push_back(text(found.file.string(), ": ", found.reason));
   if (const std::string words = spacing_warning(one.preparation.canonical(), as_they_are(plan.spacing, plan.prepare));
       !words.empty())

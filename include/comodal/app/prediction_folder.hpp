@@ -123,8 +123,9 @@ class prediction_folder {
            std::filesystem::is_regular_file(m_folder / (files.id + ".nii.gz"));
   }
   /// Records a finished case. @param outputs that it has @param order all outputs, in the order of tables
+  /// @param warnings what is worth a look in it
   void record(const case_files& files, const std::vector<std::string>& outputs, bool uncertain,
-              const std::vector<std::string>& order) const {
+              const std::vector<std::string>& order, const std::vector<std::string>& warnings = {}) const {
     const std::string& id = files.id;
     auto sums = sums_of(files);
     change([&](predictions& now) {
@@ -134,6 +135,7 @@ class prediction_folder {
       now.images[readable_name(id)] = stamp_of(files);
       now.inputs[readable_name(id)] = std::move(sums);
       if (uncertain) insert(now.uncertainty, readable_name(id));
+      for (const auto& words : warnings) now.warnings[readable_name(id)].push_back(readable_name(words));
       for (const auto& one : outputs)
         if (std::find(now.outputs.begin(), now.outputs.end(), one) == now.outputs.end()) now.outputs.push_back(one);
       const auto place = [&](const std::string& name) { return std::find(order.begin(), order.end(), name); };
@@ -178,6 +180,7 @@ class prediction_folder {
     now.failed.erase(readable_name(id));
     now.images.erase(readable_name(id));
     now.inputs.erase(readable_name(id));
+    now.warnings.erase(readable_name(id));
   }
   [[nodiscard]] std::optional<predictions> read() const {
     if (!std::filesystem::exists(m_folder / "predictions.json")) return std::nullopt;

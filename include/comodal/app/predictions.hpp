@@ -39,6 +39,7 @@ struct predictions {
   std::vector<app::provenance> calls = {};         // of `predict` that wrote here
   std::map<std::string, std::string> models = {};  // SHA-256 by file
   std::map<std::string, std::map<std::string, std::string>> inputs = {};  // of finished cases, the same of their images
+  std::map<std::string, std::vector<std::string>> warnings = {};          // of finished cases, what is worth a look
 };
 
 /// The most modalities that all sets are asked for of: 255 sets.
@@ -96,6 +97,7 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
   for (const auto& call : of.calls) description["provenance"].push_back(to_json(call));
   description["models"] = of.models;
   description["inputs"] = of.inputs;
+  description["warnings"] = of.warnings;
   description["labels"] = label_classes_to_json(of.labels);
   constexpr auto replace = nlohmann::ordered_json::error_handler_t::replace;  // names of modalities come from anywhere
   write_text(folder / "predictions.json", description.dump(2, ' ', false, replace) + "\n");
@@ -134,6 +136,11 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
     if (j.contains("inputs")) {
       if (!j["inputs"].is_object()) throw io_error("\"inputs\" is no object, expected one per case");
       for (const auto& one : j["inputs"].items()) d.inputs[one.key()] = texts_from(one.value(), "\"inputs\"");
+    }
+    if (j.contains("warnings")) {
+      if (!j["warnings"].is_object()) throw io_error("\"warnings\" is no object, expected a list per case");
+      for (const auto& one : j["warnings"].items())
+        d.warnings[one.key()] = json_value<std::vector<std::string>>(one.value(), "\"warnings\"");
     }
     if (j.contains("failed"))
       for (const auto& one : j["failed"].items())

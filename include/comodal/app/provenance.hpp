@@ -4,6 +4,7 @@
 #ifndef COMODAL_APP_PROVENANCE_HPP
 #define COMODAL_APP_PROVENANCE_HPP
 
+#include <comodal/core/processor.hpp>
 #include <comodal/core/readable_name.hpp>
 #include <comodal/data/json.hpp>
 #include <comodal/data/sha256.hpp>
@@ -42,6 +43,7 @@ struct running_program {
 /// Who made a result, and when.
 struct provenance {
   std::string version, commit, date, host, command;  // date: UTC, as 2026-11-30T09:15:00Z
+  std::string instruction_set = {}, processor = {};  // what it was compiled for, and what it ran on
 };
 
 /// The time now, UTC. Where the environment has SOURCE_DATE_EPOCH, a number of seconds since 1970, that one.
@@ -65,11 +67,26 @@ struct provenance {
   return words.data();
 }
 
+/// The instruction set that this program was compiled for; empty where the build does not say it.
+[[nodiscard]] inline std::string compiled_for() {
+#if defined(COMODAL_ARCH_NAME)
+  return COMODAL_ARCH_NAME;
+#else
+  return {};
+#endif
+}
+
 /// This program, now, on this machine.
 [[nodiscard]] inline provenance provenance_now() {
   std::array<char, 256> host{};
   if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  return {COMODAL_VERSION, this_program().commit, date_now(), readable_name(host.data()), this_program().command};
+  return {COMODAL_VERSION,
+          this_program().commit,
+          date_now(),
+          readable_name(host.data()),
+          this_program().command,
+          compiled_for(),
+          processor::this_machine().to_string()};
 }
 
 /// A word as a shell takes it: bash and zsh where it has control characters or bytes that are no UTF-8.
@@ -106,15 +123,16 @@ struct provenance {
 namespace app_detail {
 
 [[nodiscard]] inline nlohmann::ordered_json to_json(const app::provenance& of) {
-  return {
-      {"version", of.version}, {"commit", of.commit}, {"date", of.date}, {"host", of.host}, {"command", of.command}};
+  return {{"version", of.version},    {"commit", of.commit},   {"date", of.date},
+          {"host", of.host},          {"command", of.command}, {"instruction_set", of.instruction_set},
+          {"processor", of.processor}};
 }
 // What is missing or of another kind stays empty.
 [[nodiscard]] inline app::provenance provenance_from(const nlohmann::ordered_json& j) {
   const auto of = [&](const char* key) {
     return j.is_object() && j.contains(key) && j[key].is_string() ? j[key].get<std::string>() : std::string();
   };
-  return {of("version"), of("commit"), of("date"), of("host"), of("command")};
+  return {of("version"), of("commit"), of("date"), of("host"), of("command"), of("instruction_set"), of("processor")};
 }
 
 // One sum for many cases: their names stay where they are.
@@ -137,7 +155,7 @@ class run_record {
   [[nodiscard]] static nlohmann::ordered_json last_training(const std::vector<nlohmann::ordered_json>& calls) {
     nlohmann::ordered_json last;
     for (const auto& call : calls)
-      if (call.is_object() &&
+      if (call.is_object() && !call.contains("changed") &&
           (!call.contains("steps") || !call.contains("first_step") || call["steps"] != call["first_step"]))
         last = call;
     return last;
@@ -163,9 +181,14 @@ class run_record {
     m_calls.push_back(std::move(call));
     write();
   }
-  /// Brings the sums of models up to date in a folder that has such a file; does nothing elsewhere.
-  static void sum_again(const std::filesystem::path& folder) {
-    if (const auto calls = calls_in(folder); !calls.empty()) write(folder, calls);
+  /// Records, in a folder that has such a file, that this call changed its models, and their new sums.
+  /// @param what was changed: "postprocessing"
+  static void changed(const std::filesystem::path& folder, const std::string& what) {
+    auto calls = calls_in(folder);
+    if (calls.empty()) return;
+    calls.push_back(to_json(app::provenance_now()));
+    calls.back()["changed"] = what;
+    write(folder, calls);
   }
   /// Says what this call came to.
   void end(std::uint32_t step, double seconds, bool finished) {

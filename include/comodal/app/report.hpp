@@ -228,6 +228,10 @@ inline void report(const report_request& request, const observer& watch = {}) {
     masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run),
                                                  scored ? request.labels : request.images, request.dataset));
   app_detail::expect_images(request.images, masks);
+  for (std::size_t r = 0; r < masks.size(); ++r)
+    if (const auto& warnings = masks[r].about.warnings; !warnings.empty())
+      html.warning(text(names[r], ": `predict` warned of ", counted(warnings.size(), "case"), ", first of ",
+                        warnings.begin()->first, ": ", warnings.begin()->second.front()));
   const auto methods =
       scored ? app_detail::add_all_scores(html, masks, names, request, told) : std::vector<method_scores>();
   if (!scored) app_detail::add_unlabelled(html, masks, names, request, told);

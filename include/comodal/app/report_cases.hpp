@@ -61,6 +61,12 @@ class case_reader {
     c.mark = chosen.mark;
     c.classes = shown_classes(m_folders[0].about.labels);
     if (!m_truths.empty()) c.truth = read_nifti_labels(m_truths.at(chosen.case_id));
+    for (const auto& folder : m_folders) {
+      const auto told = folder.about.warnings.find(c.case_id);
+      if (told == folder.about.warnings.end()) continue;
+      for (const auto& words : told->second)
+        if (std::find(c.notes.begin(), c.notes.end(), words) == c.notes.end()) c.notes.push_back(words);
+    }
     for (std::size_t r = 0; r < m_folders.size(); ++r)
       c.methods.push_back({m_names[r], masks(m_folders[r], chosen.case_id, c.truth)});
     for (std::size_t r = 0; r < chosen.dice.size(); ++r) c.methods[r].dice = chosen.dice[r];

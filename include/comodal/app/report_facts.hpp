@@ -66,7 +66,9 @@ namespace app_detail {
   double seconds = 0;
   bool all = true;  // a call that was killed says no seconds
   for (const auto& call : calls)
-    if (call.is_object() && call.contains("seconds") && call["seconds"].is_number())
+    if (call.is_object() && call.contains("changed"))
+      continue;  // no training
+    else if (call.is_object() && call.contains("seconds") && call["seconds"].is_number())
       seconds += call["seconds"].get<double>();
     else
       all = false;

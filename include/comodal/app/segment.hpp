@@ -7,6 +7,7 @@
 #include <comodal/app/predicted_case.hpp>
 #include <comodal/app/segmenter.hpp>
 
+#include <new>
 #include <string>
 #include <vector>
 
@@ -35,10 +36,17 @@ template <tensor_backend Backend>
                             plan.modalities.size(), " (", app_detail::joined(plan.modalities),
                             "); give an empty one for an absent modality"));
   segmented_case made;
-  const std::vector<case_data> prepared = app_detail::cases_for(files, segment.preparations(), plan, made.warnings);
-  const auto outputs = segment(prepared, output_choice{}, app_detail::windows_of(0.5, {}, plan));
-  made.mask = app_detail::mask_of(outputs.at(0), prepared[0], plan, segment.postprocess());
-  made.header = prepared[0].header;
+  try {
+    const std::vector<case_data> prepared = app_detail::cases_for(files, segment.preparations(), plan, made.warnings);
+    const auto outputs = segment(prepared, output_choice{}, app_detail::windows_of(0.5, {}, plan));
+    made.mask = app_detail::mask_of(outputs.at(0), prepared[0], plan, segment.postprocess());
+    made.header = prepared[0].header;
+  } catch (const std::bad_alloc&) {
+    throw out_of_memory_error(
+        text("segment_case: case ", files.id,
+             ": the memory of this machine does not suffice; crop the volumes to the body, or use "
+             "a machine with more"));
+  }
   return made;
 }
 

@@ -4,6 +4,7 @@
 #ifndef COMODAL_APP_SEGMENTER_HPP
 #define COMODAL_APP_SEGMENTER_HPP
 
+#include <comodal/app/observer.hpp>
 #include <comodal/app/registry.hpp>
 #include <comodal/core/readable_name.hpp>
 #include <comodal/data/sha256.hpp>
@@ -42,7 +43,8 @@ template <tensor_backend Backend>
 class segmenter {
  public:
   /// @param weights which of the model's weights; empty: its default
-  /// @throws io_error, config_error as `plan_of_model`, and for weights that the model does not have
+  /// @throws error without a runtime; io_error, config_error as `plan_of_model`, and for weights that the model does
+  /// not have
   explicit segmenter(const std::filesystem::path& model, const std::string& weights = "",
                      const registry<Backend>& names = registry<Backend>::built_in())
       : segmenter(std::vector{model}, weights, names) {}
@@ -103,6 +105,9 @@ class segmenter {
   }
 
  private:
+  struct runtime_check {
+    runtime_check() { expect_runtime(); }
+  };
   struct member {
     model_plan plan;
     any_network<Backend> network;
@@ -171,6 +176,7 @@ class segmenter {
     throw config_error(text(file.string(), ": has no weights '", weights, "', but: ", names));
   }
 
+  [[no_unique_address]] runtime_check m_runtime;
   context<Backend> m_context;
   tape<Backend> m_home{m_context};
   std::filesystem::path m_first;

@@ -150,7 +150,7 @@ class command_line {
 
   // For verbs that take a while.
   void add_quiet(CLI::App& c) {
-    c.add_flag("--quiet", m_quiet, "print no progress and no notes; warnings and errors stay");
+    c.add_flag("--quiet", m_quiet, "print no progress and no notes; results, warnings and errors stay");
   }
   // A footer that is made when it is shown.
   static void add_footer(CLI::App& c, std::function<std::string()> words) {

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <new>
 #include <optional>
 #include <string>
 #include <utility>
@@ -139,6 +140,8 @@ COMODAL_ONCE loaded_images load_images(const case_files& files, index onto) {
       readable.push_back(m);
       grids.push_back(file.content.geometry);
       c.images[m] = std::move(file.content);
+    } catch (const std::bad_alloc&) {
+      throw;  // no fault of the file
     } catch (const std::exception& failure) {
       c.findings.push_back(detail::finding_of_source(files.images[m], name, failure));
     }

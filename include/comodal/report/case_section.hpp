@@ -130,6 +130,7 @@ COMODAL_ONCE std::string case_section(const shown_case& c, index number, const c
   if (!c.mark.empty()) out += text(" <span class=\"badge\">", c.mark, "</span>");
   out += "</h3>\n";
   if (c.truth) out += text("<p>Mean Dice: ", escape_html(dice), ".</p>\n");
+  for (const std::string& note : c.notes) out += text("<p class=\"warning\">", escape_html(note), "</p>\n");
   if (c.images.empty()) return out + "<p>There is no image of this case, so that nothing can be drawn.</p></section>\n";
   std::string body = detail::pictures_legend(c);
   for (const slice_plane plane : slice_planes) body += paint.row(plane);

@@ -54,6 +54,7 @@ struct shown_case {
   std::string mark;  // "worst", "median", "best", how uncertain it is, or empty
   std::vector<shown_image> images;
   std::vector<std::string> missing = {};   // modalities that the case lacks
+  std::vector<std::string> notes = {};     // what is worth a look in its files, in words
   std::optional<label_volume> truth = {};  // unset: nobody labelled the case, and nothing is compared with a truth
   std::vector<shown_method> methods;
   std::vector<shown_class> classes;

@@ -290,7 +290,14 @@ class trainer {
     if (m_processes.writes()) write_checked_safetensors(file, all);
   }
 
-  [[nodiscard]] std::string engines() const { return engine_configuration(ctx()); }
+  // What decides the last bits besides the settings: engines, processor, and what this was compiled for.
+  [[nodiscard]] std::string engines() const {
+    std::string words = engine_configuration(ctx());
+#if defined(COMODAL_ARCH_NAME)
+    words += ", compiled for " COMODAL_ARCH_NAME;
+#endif
+    return words;
+  }
 
   void save_checkpoint() const {
     safetensors_file file = weights();
