@@ -7,11 +7,11 @@
 #include <comodal/cli/run.hpp>
 
 int main(int argc, char** argv) {
-  auto names = comodal::registry<comodal::mixed_backend>::built_in();
-  names.fusion<strongest_fusion>("strongest");
-  names.encoder<comodal::generic<dense_encoder>>("dense");
-  names.segmentation_loss<focal_options>(
-      "focal", [](comodal::label_kind kind, const focal_options& o) { return focal_loss{kind, o.gamma}; });
-  names.method<comodal::generic<two_students>>("two_students");
-  return comodal::cli::run(argc, argv, names);
+  return comodal::cli::run(argc, argv, [](comodal::registry<comodal::mixed_backend>& names) {
+    names.fusion<strongest_fusion>("strongest");
+    names.encoder<comodal::generic<dense_encoder>>("dense");
+    names.segmentation_loss<focal_options>(
+        "focal", [](comodal::label_kind kind, const focal_options& o) { return focal_loss{kind, o.gamma}; });
+    names.method<comodal::generic<two_students>>("two_students");
+  });
 }

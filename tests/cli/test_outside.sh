@@ -26,6 +26,11 @@ steps = 16
 log_every = 1
 checkpoint_every = 2
 T
+got=0
+OUTSIDE_TWICE=1 "$program" info >twice.txt 2>&1 || got=$?
+[ "$got" = 2 ] || fail "a name that is registered twice ends with $got"
+grep -q "there is a method 'cps' already; choose another name" twice.txt || fail "a name that is registered twice: $(cat twice.txt)"
+[ "$(wc -l <twice.txt)" -eq 1 ] || fail "a name that is registered twice takes more than a line"
 "$program" train --help | grep -q "^\[method.ua_mt\]" || fail "the options of a method from outside are not listed"
 for method in cps ua_mt; do
   "$program" train tiny.toml whole_$method --method.name $method >/dev/null 2>&1 || fail "$method does not train"

@@ -3,6 +3,7 @@
 #define BOOST_TEST_MODULE loss_segmentation_loss
 #include <boost/test/unit_test.hpp>
 
+#include <comodal/loss/any_loss.hpp>
 #include <comodal/loss/segmentation_loss.hpp>
 
 #include <loss/golden.hpp>
@@ -151,6 +152,22 @@ BOOST_FIXTURE_TEST_CASE(shapes_that_do_not_fit_are_refused, small) {
   BOOST_CHECK_THROW((void)dice_cross_entropy{}(leaf({2, 2, 2, 2, 4}, 1), target(1)), shape_error);
   BOOST_CHECK_THROW((void)dice_cross_entropy{}(leaf(extents, 1), target(1), constant({2, 2, 2}, 1)), shape_error);
   BOOST_CHECK_THROW((void)dice_cross_entropy{}(leaf(extents, 1), target(1), {}, constant({2, 2}, 1)), shape_error);
+}
+
+// A mean over everything has no axis of samples: a method would take it for the loss of each.
+BOOST_FIXTURE_TEST_CASE(a_loss_of_somebodys_returns_a_number_per_sample, small) {
+  struct over_all {
+    variable<B> operator()(const variable<B>& z, const variable<B>& y, const variable<B>&, const variable<B>&) const {
+      return mean(multiply(z, y));
+    }
+  };
+  const auto z = empty_prediction(), y = target(1);
+  const auto says = [](const shape_error& failure) {
+    return std::string(failure.what()).find("a segmentation loss returned") != std::string::npos &&
+           std::string(failure.what()).find("expected (2): one number per sample") != std::string::npos;
+  };
+  BOOST_CHECK_EXCEPTION((void)any_segmentation_loss<B>(over_all{})(z, y), shape_error, says);
+  BOOST_TEST(any_segmentation_loss<B>(dice_cross_entropy{})(z, y).extent(0) == 2);
 }
 
 }  // namespace comodal::tests

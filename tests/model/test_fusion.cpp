@@ -12,6 +12,17 @@
 #include <boost/mpl/list.hpp>
 
 namespace comodal::tests {
+// A block without a convolution to the channels that are asked for.
+struct forgetful {};
+}  // namespace comodal::tests
+
+template <comodal::tensor_backend Backend>
+struct comodal::fusion_block<comodal::tests::forgetful, Backend> {
+  fusion_block(const parameter_scope<Backend>&, const fusion_sizes&) {}
+  variable<Backend> fuse(const std::vector<variable<Backend>>& maps, const presence<Backend>&) const { return maps[0]; }
+};
+
+namespace comodal::tests {
 
 using B = bench::backend;
 using variables = std::vector<variable<B>>;
@@ -266,6 +277,17 @@ BOOST_FIXTURE_TEST_CASE(gradients_of_a_whole_stage, stage_bench) {
       },
       inputs, 1e-6, 8);
   BOOST_TEST(report.passed(1e-6), report.worst << " at " << report.place);
+}
+
+BOOST_FIXTURE_TEST_CASE(a_block_that_returns_other_channels_is_named, fusion_bench) {
+  const multi_stage_fusion<forgetful, B> stage(parameter_scope<B>(store, "forgetful"), {.block = {2, 2, 3}});
+  BOOST_CHECK_EXCEPTION((void)stage.fuse(maps(1, 2), present({{1, 1}}), {}), shape_error,
+                        [](const shape_error& failure) {
+                          return std::string(failure.what())
+                                     .find(
+                                         "fuse() of a fusion block returned (1, 2, 2, 3, 2), expected "
+                                         "sizes.fused_channels = 3") != std::string::npos;
+                        });
 }
 
 }  // namespace comodal::tests

@@ -40,8 +40,14 @@ int keys(const std::string& word, bool markdown, const registry<Backend>& names)
       throw config_error(text("no key has '", readable_name(word), "' in its name or its meaning; ",
                               app_detail::hint_for(word, all.names())));
     if (!hint.empty()) std::printf("# %s: %s\n", printable(word).c_str(), std::string(hint).c_str());
-    for (const auto& key : found)
-      std::printf("%-42s # %s\n", text(key, " = ", all.shown(key)).c_str(), all.help(key).c_str());
+    for (const auto& key : found) {
+      std::string more;  // names that the sentence does not know, of a program of somebody's own
+      for (const auto& choice : app::choices_of(key, all, names))
+        if (choice != "true" && choice != "false" && all.help(key).find(choice) == std::string::npos)
+          more += (more.empty() ? "; also " : ", ") + choice;
+      std::printf("%-42s # %s%s\n", text(key, " = ", all.shown(key)).c_str(), all.help(key).c_str(),
+                  key == "method.name" ? "" : more.c_str());
+    }
   });
   return 0;
 }

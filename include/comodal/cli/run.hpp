@@ -7,6 +7,9 @@
 #include <comodal/app/registry.hpp>
 #include <comodal/core/compiled.hpp>
 
+#include <concepts>
+#include <cstdio>
+
 namespace comodal::inline COMODAL_CONFIG {
 
 namespace cli {
@@ -18,6 +21,22 @@ namespace cli {
 /// @return 0: done; 1: failed; 2: bad input, one line on stderr says what
 template <tensor_backend Backend>
 int run(int argc, char** argv, const registry<Backend>& names = registry<Backend>::built_in(), const char* commit = "");
+
+/// The same with names of your own: `add(names)` adds them to those of the library. A name that is taken is one line on
+/// stderr and the status 2:
+///   return comodal::cli::run(argc, argv, [](auto& names) { names.template fusion<my_tag>("strongest"); });
+template <class Add>
+  requires std::invocable<const Add&, registry<mixed_backend>&>
+int run(int argc, char** argv, const Add& add, const char* commit = "") {
+  auto names = registry<mixed_backend>::built_in();
+  try {
+    add(names);
+  } catch (const error& failure) {
+    std::fprintf(stderr, "%s: %s\n", argc > 0 ? argv[0] : "comodal", failure.what());
+    return 2;
+  }
+  return run(argc, argv, names, commit);
+}
 
 }  // namespace cli
 

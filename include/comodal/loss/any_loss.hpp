@@ -14,6 +14,19 @@
 
 namespace comodal::inline COMODAL_CONFIG {
 
+namespace detail {
+
+// A loss of somebody's that forgets the axis of samples would be taken for all of them. @throws shape_error
+template <tensor_backend Backend>
+variable<Backend> expect_one_per_sample(variable<Backend> loss, const variable<Backend>& z, const char* kind) {
+  if (const shape& found = loss.shape(); found.rank() != 1 || found[0] != z.shape()[0])
+    throw shape_error(text("a ", kind, " loss returned ", found.to_string(), ", expected (", z.shape()[0],
+                           "): one number per sample of ", z.shape().to_string(), " (docs/how-to/loss.md)"));
+  return loss;
+}
+
+}  // namespace detail
+
 /// Any segmentation loss; see the concept.
 template <tensor_backend Backend>
 class any_segmentation_loss {
@@ -33,13 +46,15 @@ class any_segmentation_loss {
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& y,
                                              const variable<Backend>& w = {},
                                              const variable<Backend>& counts = {}) const {
-    return m_loss(z, y, w, counts, label_kind::classes, false).losses;
+    return detail::expect_one_per_sample(m_loss(z, y, w, counts, label_kind::classes, false).losses, z, "segmentation");
   }
   /// See `comodal::with_sums`.
   [[nodiscard]] loss_and_sums<Backend> with_sums(const variable<Backend>& z, const variable<Backend>& y,
                                                  const variable<Backend>& w, const variable<Backend>& counts,
                                                  label_kind kind) const {
-    return m_loss(z, y, w, counts, kind, true);
+    auto made = m_loss(z, y, w, counts, kind, true);
+    made.losses = detail::expect_one_per_sample(std::move(made.losses), z, "segmentation");
+    return made;
   }
 
  private:
@@ -59,7 +74,7 @@ class any_consistency_loss {
   /// @param z logits, q probabilities (N, D, H, W, C) @param w (N, D, H, W) or empty @return (N)
   [[nodiscard]] variable<Backend> operator()(const variable<Backend>& z, const variable<Backend>& q,
                                              const variable<Backend>& w = {}) const {
-    return m_loss(z, q, w);
+    return detail::expect_one_per_sample(m_loss(z, q, w), z, "consistency");
   }
 
  private:

@@ -62,7 +62,7 @@ class multi_stage_fusion {
   using block_type = fusion_block<Tag, Backend>;
 
   multi_stage_fusion(const parameter_scope<Backend>& scope, const fusion_stage_sizes& sizes)
-      : m_stride(sizes.stride), m_block(scope, sizes.block) {
+      : m_stride(sizes.stride), m_block_channels(sizes.block.fused_channels), m_block(scope, sizes.block) {
     check_fusion_block<block_type, Backend>();
     const index c = sizes.block.stream_channels, fused = sizes.block.fused_channels;
     if (sizes.finer_channels > 0) m_join.emplace(scope / "join", fused + sizes.finer_channels, fused, sizes.filter);
@@ -83,6 +83,10 @@ class multi_stage_fusion {
       else
         return m_block.fuse(maps, present);
     }();
+    if (const shape& found = z.shape(); found.rank() != 5 || found[4] != m_block_channels)
+      throw shape_error(text("fuse() of a fusion block returned ", found.to_string(),
+                             ", expected sizes.fused_channels = ", m_block_channels,
+                             " in the last axis (docs/how-to/fusion-block.md)"));
     if (!m_join) return z;
     return add(z, (*m_join)({z, max_pool3d(finer, m_stride)}));
   }
@@ -103,6 +107,7 @@ class multi_stage_fusion {
 
  private:
   extent3 m_stride;
+  index m_block_channels;
   block_type m_block;
   std::optional<conv_norm_act<Backend>> m_join;
   std::vector<convolution<Backend>> m_gates, m_returns;
