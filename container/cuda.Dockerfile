@@ -10,8 +10,6 @@ FROM nvidia/cuda:13.0.1-devel-ubuntu24.04 AS build
 ARG ARCH=HOPPER90
 ARG KOKKOS=4.7.01
 ARG JOBS=2
-# What `comodal info` and results say of the sources: there is no git in the image. Empty: nothing.
-ARG COMMIT=
 ARG CUDNN
 ENV DEBIAN_FRONTEND=noninteractive
 RUN apt-get update && apt-get install -y --no-install-recommends cmake ninja-build g++ ca-certificates \
@@ -22,6 +20,8 @@ RUN cd /src && tar xf kokkos-${KOKKOS}.tar.gz && cd kokkos-${KOKKOS} && \
     -DCMAKE_CXX_COMPILER="$PWD/bin/nvcc_wrapper" -DKokkos_ENABLE_SERIAL=ON -DKokkos_ENABLE_CUDA=ON -DKokkos_ARCH_${ARCH}=ON && \
   cmake --build build --parallel "$JOBS" && cmake --install build
 COPY . /src/comodal
+# What `comodal info` and results say of the sources: there is no git in the image. Empty: nothing.
+ARG COMMIT=
 # The program alone: the tests are built where they are needed.
 RUN cd /src/comodal && sh cmake/install_packages.sh && \
   Kokkos_ROOT=/opt/kokkos cmake --preset cuda -DCOMODAL_BUILD_TESTS=OFF -DCOMODAL_WARNINGS_AS_ERRORS=OFF -DCMAKE_INSTALL_PREFIX=/usr/local \
