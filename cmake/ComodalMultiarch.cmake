@@ -19,9 +19,10 @@ function(comodal_define_multiarch)
     list(APPEND _sources ${_files})
   endforeach()
   # The commit of the sources, as the program of examples/cli says it.
+  set(COMODAL_COMMIT "" CACHE STRING "The commit of the sources; empty: git is asked")
   add_custom_target(comodal_application_commit
     COMMAND ${CMAKE_COMMAND} -D "SOURCE=${PROJECT_SOURCE_DIR}/examples/cli" -D "FILE=${PROJECT_BINARY_DIR}/multiarch/commit.hpp"
-            -P "${PROJECT_SOURCE_DIR}/examples/cli/commit.cmake"
+            -D "COMMIT=${COMODAL_COMMIT}" -P "${PROJECT_SOURCE_DIR}/examples/cli/commit.cmake"
     BYPRODUCTS "${PROJECT_BINARY_DIR}/multiarch/commit.hpp"
     VERBATIM)
   comodal_multiarch_program(comodal::cli ${_sources})

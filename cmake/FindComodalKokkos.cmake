@@ -1,5 +1,5 @@
 # Kokkos, from 3.4.1 (Debian 12, Serial only) to 5.x. Defines the target comodal_kokkos and COMODAL_KOKKOS_VERSION,
-# COMODAL_KOKKOS_BACKENDS.
+# COMODAL_KOKKOS_BACKENDS, and ComodalKokkos_FOUND.
 #
 # A Kokkos_ROOT that is given must hold a Kokkos: without this check CMake falls back to the system's copy in silence.
 # Debian's package carries an include folder that does not exist; then the header is looked for under "trilinos".
@@ -19,6 +19,7 @@ else()
   find_package(Kokkos CONFIG QUIET)
 endif()
 
+set(ComodalKokkos_FOUND TRUE)
 if(NOT TARGET comodal_kokkos)
   add_library(comodal_kokkos INTERFACE IMPORTED)
   set(_comodal_kokkos_broken FALSE)
@@ -42,7 +43,8 @@ if(NOT TARGET comodal_kokkos)
     find_path(COMODAL_KOKKOS_INCLUDE_DIR Kokkos_Core.hpp PATH_SUFFIXES trilinos)
     find_library(COMODAL_KOKKOS_LIBRARY NAMES kokkoscore trilinos_kokkoscore)
     if(NOT COMODAL_KOKKOS_INCLUDE_DIR OR NOT COMODAL_KOKKOS_LIBRARY)
-      message(FATAL_ERROR "comodal: Kokkos was not found. Install libtrilinos-kokkos-dev, or set Kokkos_ROOT.")
+      set(ComodalKokkos_FOUND FALSE)
+      return()
     endif()
     set_target_properties(comodal_kokkos PROPERTIES
       INTERFACE_INCLUDE_DIRECTORIES "${COMODAL_KOKKOS_INCLUDE_DIR}"

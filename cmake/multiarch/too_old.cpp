@@ -12,8 +12,7 @@ extern "C" int comodal_application(int, char**) {
   else
     std::fputs(
         "comodal: this program is for processors with AVX2 (x86-64-v3, since about 2015), which this one lacks: "
-        "compile "
-        "it on this machine with -DCOMODAL_ARCH=native, or run it on a newer one\n",
+        "run it on a newer one\n",
         stderr);
   return 1;
 }

@@ -6,5 +6,9 @@
 #SBATCH --cpus-per-task=4
 #SBATCH --mem=8G
 set -u
+usage="sbatch --array=1-4 --time=1:00:00 predict.sh MODEL IMAGES FOLDER"
+model=${1:?usage: $usage}
+images=${2:?IMAGES, a folder of images, is missing; usage: $usage}
+folder=${3:?FOLDER, where the masks go, is missing; usage: $usage}
 export OMP_NUM_THREADS="${SLURM_CPUS_PER_TASK:-2}"
-srun --cpus-per-task="$OMP_NUM_THREADS" comodal predict "$1" "$2" "$3" --continue
+srun --cpus-per-task="$OMP_NUM_THREADS" comodal predict "$model" "$images" "$folder" --continue

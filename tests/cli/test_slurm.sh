@@ -74,6 +74,52 @@ got=0
 sh "$scripts/train.sh" tiny.toml other --train.stepps 3 >/dev/null 2>&1 || got=$?
 [ "$got" = 2 ] && [ "$(wc -l <noted.txt)" = 2 ] || fail "bad input was put into the queue again"
 
+echo "train: what ended with 1 and was not stopped is not put into the queue again"
+mkdir failing
+cat >failing/comodal <<'S'
+#!/bin/sh
+echo "run: step 3 of 4"
+echo "comodal: run/log.jsonl: No space left on device" >&2
+[ -z "${SAY:-}" ] || echo "$SAY"
+sleep "${SECONDS_LEFT:-0}"
+exit "${STATUS:-1}"
+S
+chmod +x failing/comodal
+# failing WORDS STATUS: train.sh ends with the status of a program that says the words, and lets them be seen.
+failing() {
+  got=0
+  SAY=$1 STATUS=$2 PATH=$work/failing:$PATH sh "$scripts/train.sh" tiny.toml run >out.txt 2>&1 || got=$?
+  [ "$got" = "$2" ] && grep -q "step 3 of 4" out.txt || { cat out.txt >&2; fail "status $got of a program that ends with $2"; }
+}
+[ -e run/checkpoint.safetensors ] && [ ! -e run/model.safetensors ] || fail "the run is not one to be taken up"
+before=$(wc -l <noted.txt)
+failing "" 1
+failing "" 137
+failing "stopped on request; continue with the same command and --resume" 0
+[ "$(wc -l <noted.txt)" = "$before" ] || fail "a failure was put into the queue again"
+failing "stopped on request; continue with the same command and --resume" 1
+[ "$(wc -l <noted.txt)" = $((before + 1)) ] || fail "a stop was not put into the queue again"
+# What the program says is in the log while it runs.
+SECONDS_LEFT=5 PATH=$work/failing:$PATH sh "$scripts/train.sh" tiny.toml run >early.txt 2>&1 &
+running=$!
+n=0
+until grep -q "step 3 of 4" early.txt || [ $n -ge 40 ]; do sleep 0.1; n=$((n + 1)); done
+kill -0 $running 2>/dev/null && grep -q "step 3 of 4" early.txt || fail "the log is silent while the program runs"
+wait $running || true
+
+echo "arguments that are missing, and a job outside an array"
+for script in train folds study predict; do
+  got=0
+  sh "$scripts/$script.sh" >out.txt 2>&1 || got=$?
+  [ "$got" != 0 ] && grep -q "usage: sbatch .*$script.sh [A-Z]" out.txt || { cat out.txt >&2; fail "$script.sh without arguments"; }
+done
+for script in folds study; do
+  got=0
+  sh "$scripts/$script.sh" tiny.toml folder >out.txt 2>&1 || got=$?
+  [ "$got" != 0 ] && grep -q "no job of an array.* sbatch --array=" out.txt || { cat out.txt >&2; fail "$script.sh outside an array"; }
+done
+[ ! -e folder ] || fail "a job outside an array began"
+
 echo "folds: two jobs at once, the last one scores"
 SLURM_ARRAY_TASK_ID=0 sh "$scripts/folds.sh" tiny.toml folds --folds 2 >zero.txt 2>&1 &
 zero=$!

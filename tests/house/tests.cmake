@@ -8,9 +8,14 @@ add_test(NAME house.presets COMMAND "${CMAKE_COMMAND}" -D "SOURCE=${PROJECT_SOUR
 set_tests_properties(house.presets PROPERTIES TIMEOUT 60)
 add_test(NAME house.compiler COMMAND "${CMAKE_COMMAND}" -D "SOURCE=${PROJECT_SOURCE_DIR}" -P "${CMAKE_CURRENT_SOURCE_DIR}/house/compiler.cmake")
 set_tests_properties(house.compiler PROPERTIES TIMEOUT 60)
+add_test(NAME house.missing COMMAND "${CMAKE_COMMAND}" -D "SOURCE=${PROJECT_SOURCE_DIR}" -P "${CMAKE_CURRENT_SOURCE_DIR}/house/missing.cmake")
+set_tests_properties(house.missing PROPERTIES TIMEOUT 60)
 add_test(NAME house.kokkos_root COMMAND "${CMAKE_COMMAND}" -D "SOURCE=${PROJECT_SOURCE_DIR}" -D "WORK=${CMAKE_CURRENT_BINARY_DIR}/kokkos_root"
   -P "${CMAKE_CURRENT_SOURCE_DIR}/house/kokkos_root.cmake")
 set_tests_properties(house.kokkos_root PROPERTIES TIMEOUT 120)
+add_test(NAME house.commit COMMAND "${CMAKE_COMMAND}" -D "SOURCE=${PROJECT_SOURCE_DIR}" -D "WORK=${CMAKE_CURRENT_BINARY_DIR}/commit"
+  -P "${CMAKE_CURRENT_SOURCE_DIR}/house/commit.cmake")
+set_tests_properties(house.commit PROPERTIES TIMEOUT 60)
 
 # What a program with skipped cases (tests/skip.hpp) ends with.
 add_executable(house_skipping house/skipping.cpp)

@@ -113,9 +113,19 @@ if(MODE STREQUAL "installed")
       NOT out MATCHES "COMODAL_ARCH=x86-64-v2")
     message(FATAL_ERROR "COMODAL_COMPILED_FOLDER took libraries for another processor:\n${out}")
   endif()
-  # A command line of one's own, with what the outer build has compiled.
-  run("${CMAKE_COMMAND}" -S "${WORK}/outside/names" -B "${WORK}/names" ${settings} "-DCOMODAL_ARCH=${outer_COMODAL_ARCH}" "-DCOMODAL_COMPILED_FOLDER=${BUILD}"
+  # A command line of one's own, with what the outer build has compiled of what it links.
+  file(MAKE_DIRECTORY "${WORK}/compiled")
+  foreach(name comodal_compiled.txt libcomodal_compiled_common.a libcomodal_compiled_mixed.a libcomodal_compiled_cli.a)
+    file(CREATE_LINK "${BUILD}/${name}" "${WORK}/compiled/${name}" SYMBOLIC)
+  endforeach()
+  run("${CMAKE_COMMAND}" -S "${WORK}/outside/names" -B "${WORK}/names" ${settings} "-DCOMODAL_ARCH=${outer_COMODAL_ARCH}" "-DCOMODAL_COMPILED_FOLDER=${WORK}/compiled"
     "-DCMAKE_PREFIX_PATH=${WORK}/prefix;${outer_CMAKE_PREFIX_PATH}")
+  foreach(name compiled compiled_double)
+    string(FIND "${output}" "has no libcomodal_${name}.a; who links comodal::${name} builds it: cmake --build ${WORK}/compiled --target comodal_${name}\n" place)
+    if(place LESS 0)
+      message(FATAL_ERROR "not a word of libcomodal_${name}.a, which is not there:\n${output}")
+    endif()
+  endforeach()
   run("${CMAKE_COMMAND}" --build "${WORK}/names")
   run(sh "${CMAKE_CURRENT_LIST_DIR}/test_names.sh" "${WORK}/names/names" "${BUILD}/examples/cli/comodal" "${WORK}/outside/names/names.toml")
 elseif(MODE STREQUAL "multiarch")

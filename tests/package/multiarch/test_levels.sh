@@ -28,7 +28,7 @@ command -v qemu-x86_64 >/dev/null 2>&1 || { echo "skipped: needs qemu-x86_64 (De
 words=$(qemu-x86_64 -cpu max "$program" words 2>&1); status=$?
 expect max 0 "x86-64-v3 with words"
 words=$(qemu-x86_64 -cpu Nehalem "$program" words 2>&1); status=$?
-expect Nehalem 1 "comodal: this program is for processors with AVX2 (x86-64-v3, since about 2015), which this one lacks: compile it on this machine with -DCOMODAL_ARCH=native, or run it on a newer one"
+expect Nehalem 1 "comodal: this program is for processors with AVX2 (x86-64-v3, since about 2015), which this one lacks: run it on a newer one"
 # Without the folders for newer processors the reason is another.
 rm -r "$1"/lib*/glibc-hwcaps 2>/dev/null || rm -r "$1"/lib/*/glibc-hwcaps
 words=$(qemu-x86_64 -cpu max "$program" words 2>&1); status=$?

@@ -1,0 +1,23 @@
+# What configuring says of packages that are missing: all in one line, each with Debian's package:
+#   cmake -D SOURCE=<project> -P missing.cmake
+include("${SOURCE}/cmake/ComodalTarget.cmake")
+if(DEFINED CASE)
+  comodal_need("${CASE}" zlib zlib1g-dev)
+  comodal_need(TRUE stb libstb-dev)
+  comodal_need(CLI11_DIR-NOTFOUND CLI11 libcli11-dev)
+  comodal_need(CLI11_DIR-NOTFOUND CLI11 libcli11-dev)
+  comodal_need()
+  return()
+endif()
+set(line_FALSE "comodal: missing: zlib (Debian: zlib1g-dev), CLI11 (Debian: libcli11-dev); install these packages, or name the prefix that has them by CMAKE_PREFIX_PATH: docs/getting-started/install.md\n")
+set(line_TRUE "comodal: missing: CLI11 (Debian: libcli11-dev); install")
+foreach(case FALSE TRUE)
+  execute_process(COMMAND "${CMAKE_COMMAND}" -D "SOURCE=${SOURCE}" -D CASE=${case} -P "${CMAKE_CURRENT_LIST_FILE}" RESULT_VARIABLE status ERROR_VARIABLE words)
+  string(FIND "${words}" "${line_${case}}" place)
+  if(status EQUAL 0 OR place LESS 0)
+    message(SEND_ERROR "expected '${line_${case}}', found:\n${words}")
+  endif()
+endforeach()
+# Nothing is said where nothing is missing.
+comodal_need(TRUE zlib zlib1g-dev)
+comodal_need()
