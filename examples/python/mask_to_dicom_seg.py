@@ -196,7 +196,10 @@ def who_made(mask, writer, given):
             raise Refused(f"{file}: is damaged ({failure!r}); predict anew, or move it away") from failure
     if given or not versions:
         versions = [given or writer or "unknown"]
-    return [text_of(words, "LO", "version") for words in dict.fromkeys(versions)], models
+    if given and text_of(given, "LO", "--version") and not given.isascii():
+        raise Refused(f"--version '{given}': expected plain letters (ASCII)")
+    plain = ["".join(c if " " <= c <= "~" and c != "\\" else "_" for c in words)[:LONGEST["LO"]] for words in versions]
+    return list(dict.fromkeys(plain)), models
 
 
 def write_seg(images, labels, named, versions, models, out):
@@ -218,8 +221,11 @@ def write_seg(images, labels, named, versions, models, out):
         source_images=images, pixel_array=numbered.transpose(2, 1, 0), segmentation_type="BINARY",
         segment_descriptions=segments, series_instance_uid=generate_uid(), series_number=900,
         sop_instance_uid=generate_uid(), instance_number=1, manufacturer="comodal", manufacturer_model_name="comodal",
-        software_versions=versions if len(versions) > 1 else versions[0], device_serial_number="none", content_label="SEGMENTATION",
-        content_description=about, series_description="comodal segmentation")
+        software_versions=versions if len(versions) > 1 else versions[0], device_serial_number="none",
+        content_label="SEGMENTATION", content_description=about, series_description="comodal segmentation")
+    if not all((name + category.meaning + kind.meaning).isascii() for name, category, kind in named.values()):
+        seg.decode()  # names of the patient, by the scan's character set
+        seg.SpecificCharacterSet = "ISO_IR 192"
     if any(kind.scheme_designator == "99COMODAL" for _, _, kind in named.values()):
         scheme = Dataset()
         scheme.CodingSchemeDesignator, scheme.CodingSchemeName = "99COMODAL", "names of labels, private"

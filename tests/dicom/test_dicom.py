@@ -215,13 +215,22 @@ def check_codes(series, file):
     kind = pydicom.dcmread(out).SegmentSequence[0].SegmentedPropertyTypeCodeSequence[0]
     expect(not made and len(kind.CodeValue) == 16 and kind.CodeMeaning == "a kidney of a long name",
            "codes: a long name has a short code", made)
+    for source in series.iterdir():
+        scan = pydicom.dcmread(source)
+        scan.SpecificCharacterSet, scan.PatientName = "ISO_IR 100", "M\u00fcller^J\u00f6rg"
+        scan.save_as(source)
+    made = convert(file, series, out, "--label", "1=\u80be\u810f")
+    seg = pydicom.dcmread(out)
+    expect(not made and seg.PatientName == "M\u00fcller^J\u00f6rg"
+           and seg.SegmentSequence[0].SegmentLabel == "\u80be\u810f", "codes: names in any letters", made or seg)
     for words, note in ((["--type", "1=64033007=Liver"], "in CID 7151 the code means 'Kidney'"),
                         (["--category", "1=123037004=Anatomical Structure"], "CID 7150 has no such code"),
                         (["--type", "1=64033007=Kidney"], "")):
         with contextlib.redirect_stderr(io.StringIO()) as said:
             made = convert(file, series, out, *words)
-        said = said.getvalue()
-        expect(not made and note in said and said.count("\n") == bool(note), f"codes: noted for {words[1]}", said or made)
+        text = said.getvalue()
+        expect(not made and note in text and text.count("\n") == bool(note),
+               f"codes: noted for {words[1]}", made or text)
     for words, wrong in ((["--type", "1=640330"], "add its meaning"), (["--type", "kidney"], "expected VALUE=CODE"),
                          (["--type", "2=64033007"], "label 2 is not there"), (["--label", "1="], "1 to 64 printable"),
                          (["--label", "1=a=64033007=Kidney", "--type", "1=10200004"], "label 1 has two")):
