@@ -49,7 +49,7 @@ BOOST_AUTO_TEST_CASE(it_says_the_program) {
 BOOST_AUTO_TEST_CASE(a_run_records_its_calls_and_the_sums_of_its_models) {
   const test::folder folder("provenance");
   const auto file = app_detail::run_record::file_in(folder.path());
-  app_detail::run_record::sum_again(folder.path());
+  app_detail::run_record::changed(folder.path(), "postprocessing");
   BOOST_TEST(!std::filesystem::exists(file));  // of a folder that no run made
   std::vector<std::string> warnings;
   const auto warn = [&](const std::string& words) { warnings.push_back(words); };
@@ -67,9 +67,11 @@ BOOST_AUTO_TEST_CASE(a_run_records_its_calls_and_the_sums_of_its_models) {
   BOOST_TEST(found["calls"][1]["finished"] == true);
   BOOST_TEST(found["sha256"]["model.safetensors"] == sha256_of("abc"));
   test::write_text(folder / "model.safetensors", "abcd");
-  app_detail::run_record::sum_again(folder.path());
+  app_detail::run_record::changed(folder.path(), "postprocessing");
   found = read_json(file);
-  BOOST_TEST(found["calls"].size() == 2U);
+  BOOST_REQUIRE(found["calls"].size() == 3U);
+  BOOST_TEST(found["calls"][2]["changed"] == "postprocessing");
+  BOOST_TEST(app_detail::run_record::last_training(app_detail::run_record::calls_in(folder.path()))["first_step"] == 5);
   BOOST_TEST(found["sha256"]["model.safetensors"] == sha256_of("abcd"));
   BOOST_TEST(warnings.empty());
   test::write_text(file, "{\"calls\": [1,");

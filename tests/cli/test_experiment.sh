@@ -70,7 +70,7 @@ grep -q "^| mean_teacher | 2 | .* ± .* | .* \[.*, .*\] |" study/table.md || { c
 grep -q "</html>" study/report.html || fail "the report is not whole"
 [ -z "$(find study -name '*.safetensors' -o -name '*.nii.gz' -o -name lock)" ] || fail "weights, masks or locks were left"
 for log in study/cells/*/log.txt; do
-  [ "$(grep -c "parameters, 1 threads, 40 steps" "$log")" = 1 ] || { cat "$log" >&2; fail "$log: not one training with one thread"; }
+  [ "$(grep -c "parameters, 1 thread, 40 steps" "$log")" = 1 ] || { cat "$log" >&2; fail "$log: not one training with one thread"; }
 done
 
 echo "a second call trains nothing"
@@ -118,9 +118,9 @@ wait $pid || { cat first.txt >&2; fail "the first of two failed"; }
 cmp study/results.json stopped/results.json || fail "the results of two programs differ"
 for log in stopped/cells/*/log.txt; do
   cell=${log#stopped/}
-  was=$(cat "before/$cell" 2>/dev/null | grep -c "parameters, 1 threads" || true)
+  was=$(cat "before/$cell" 2>/dev/null | grep -c "parameters, 1 thread" || true)
   [ -e "before/${cell%log.txt}result.json" ] || was=$((was + 1))  # finished ones are left alone
-  [ "$(grep -c "parameters, 1 threads" "$log")" = "$was" ] || { cat "$log" >&2; fail "$log: not $was trainings"; }
+  [ "$(grep -c "parameters, 1 thread" "$log")" = "$was" ] || { cat "$log" >&2; fail "$log: not $was trainings"; }
 done
 
 echo "another cohort is another study"

@@ -100,7 +100,11 @@ has "\"$(basename "$image")\": \"$(sha256sum "$image" | cut -d' ' -f1)\"" masks/
 has '"host": ' masks/predictions.json
 has "predict run/model.safetensors cohort/imagesTs masks --quiet" masks/predictions.json
 "$comodal" predict run/model.safetensors cohort/imagesTs masks --continue >/dev/null 2>&1
-[ "$(grep -c '"command": ' masks/predictions.json)" = 2 ] || fail "the second call is not recorded"
+[ "$(grep -c '"command": ' masks/predictions.json)" = 1 ] || fail "a call that made no mask is recorded"
+rm "$(ls masks/*.nii.gz | head -1)"
+"$comodal" predict run/model.safetensors cohort/imagesTs masks --continue >/dev/null 2>&1
+[ "$(grep -c '"command": ' masks/predictions.json)" = 2 ] || fail "the call that made a mask again is not recorded"
+[ "$(grep -c '"processor": ' masks/predictions.json)" = 2 ] || fail "the processor is not recorded"
 "$comodal" info run >info.txt
 for words in "window           16 x 16 x 8 voxels along i, j, k" "trained on       2 labelled and 3 unlabelled cases" \
   "modalities       FLAIR, T1, T1ce, T2" "command          " "sha256           "; do has "$words" info.txt; done

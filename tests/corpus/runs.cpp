@@ -151,21 +151,21 @@ void add_runs(list& all) {
     return [=](const fs::path& here) { how(here / "DATA/imagesTs/e_0001.nii.gz"); };
   };
   all.kind("a broken case among others", {"predict", "MODEL", "DATA/imagesTs", "OUT"})
-      .add("cut short", {"OUT: 1 cases, 1 failed, outputs: fused", "e_0001.nii.gz: damaged gzip file"},
+      .add("cut short", {"OUT: 1 case, 1 failed, outputs: fused", "e_0001.nii.gz: damaged gzip file"},
            broken([](const fs::path& f) { fs::resize_file(f, 500); }))
-      .add("nan", {"OUT: 1 cases", " NaN and 0 infinite"}, broken([](const fs::path& f) {
+      .add("nan", {"OUT: 1 case", " NaN and 0 infinite"}, broken([](const fs::path& f) {
              change_values(f, [](auto& v) { v.values[3] = std::numeric_limits<float>::quiet_NaN(); });
            }))
-      .add("other grid", {"OUT: 1 cases", "is on another grid"}, broken([](const fs::path& f) {
+      .add("other grid", {"OUT: 1 case", "is on another grid"}, broken([](const fs::path& f) {
              change_header(f, [](nifti_1_header& h) { h.srow_z[3] += 50, h.qoffset_z += 50; });
            }))
-      .add("pipe", {"OUT: 1 cases", "is a pipe"},
+      .add("pipe", {"OUT: 1 case", "is a pipe"},
            broken([](const fs::path& f) { fs::remove(f), (void)::mkfifo(f.c_str(), 0600); }))
-      .add("one modality too many", {"OUT: 1 cases", "has modality number 0002"},
+      .add("one modality too many", {"OUT: 1 case", "has modality number 0002"},
            [](const fs::path& here) {
              fs::copy(here / "DATA/imagesTs/e_0001.nii.gz", here / "DATA/imagesTs/e_0002.nii.gz");
            })
-      .add("lfs", {"OUT: 1 cases", "is a pointer of Git LFS"},
+      .add("lfs", {"OUT: 1 case", "is a pointer of Git LFS"},
            broken([](const fs::path& f) { put(f, "version https://git-lfs.github.com/spec/v1\n"); }));
   all.kind("names of cases", {"predict", "MODEL", "HERE/named", "OUT"}, 0);
   for (const auto& [name, id] : std::map<std::string, std::string>{{"spaces", "a b (c)"},
@@ -180,7 +180,7 @@ void add_runs(list& all) {
                                                                    {"dots", "a.nii.b"},
                                                                    {"long", std::string(200, 'x')},
                                                                    {"longest", std::string(240, 'x')}})
-    all.add(name, {"OUT: 1 cases, outputs: fused"}, [id](const fs::path& here) {
+    all.add(name, {"OUT: 1 case, outputs: fused"}, [id](const fs::path& here) {
       fs::create_directory(here / "named");
       for (const char* m : {"_0000.nii.gz", "_0001.nii.gz"})
         fs::copy(here / "DATA/imagesTs" / (std::string("e") + m), here / "named" / (id + m));
