@@ -5,7 +5,7 @@ if(NOT commit MATCHES "^[A-Za-z0-9._-]*$")
   message(FATAL_ERROR " comodal: COMODAL_COMMIT is '${commit}'; expected letters, digits, '.', '_' and '-', as git rev-parse --short=12 HEAD prints")
 endif()
 find_program(git git)
-if(git AND NOT commit)
+if(git AND commit STREQUAL "")
   # Copied into a repository of somebody's, the sources are at another place in it.
   execute_process(COMMAND ${git} -C ${SOURCE} rev-parse --show-prefix
     OUTPUT_VARIABLE place OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET)

@@ -249,7 +249,9 @@ def say_derived(image, source, versions, models, now):
         if element.tag.group & 0xFF00 == 0x6000:  # what was drawn over the scan
             del image[element.tag]
     # CT and MR ask for a third value; that of the scanner may say how a signal was made.
-    third = {"CT": source.get("ImageType", [])[2:3] or ["AXIAL"], "MR": ["OTHER"]}.get(source.get("Modality"), [])
+    kinds = source.get("ImageType") or []
+    kinds = [] if isinstance(kinds, str) else list(kinds)  # one value comes as a text
+    third = {"CT": kinds[2:3] or ["AXIAL"], "MR": ["OTHER"]}.get(source.get("Modality"), [])
     image.ImageType = ["DERIVED", "SECONDARY", *third]
     image.Manufacturer = image.ManufacturerModelName = "comodal"
     image.SoftwareVersions, image.DeviceSerialNumber = list(versions), "none"

@@ -192,6 +192,10 @@ BOOST_AUTO_TEST_CASE(one_entry_is_a_list_of_one) {
   BOOST_TEST(read({"--data.normalise", "ct"}).normalise == std::vector<std::string>{"ct"});
   BOOST_TEST(read({"--data.labelled", "few"}).labelled == std::vector<std::string>{"few"});
   BOOST_TEST((read({"--data.labelled", "a,b"}).labelled == std::vector<std::string>{"a", "b"}));
+  BOOST_TEST((read({"--data.labelled", "a, b "}).labelled == std::vector<std::string>{"a", "b"}));
+  BOOST_TEST((read({"--data.labelled", "101,102"}).labelled == std::vector<std::string>{"101", "102"}));
+  BOOST_TEST((read({"--data.labelled", "101"}).labelled == std::vector<std::string>{"101"}));
+  BOOST_CHECK_EXCEPTION((void)read({"--data.labelled", "a,,b"}), config_error, test::says("data.labelled"));
   BOOST_TEST((read({"--data.labelled", "[\"a,b\"]"}).labelled == std::vector<std::string>{"a,b"}));
   BOOST_TEST(read({"--batch.patch_size", "64,48,32"}).batch.patch_size[0] == 32);
   BOOST_TEST(read({"--model.fusion_stages", "2"}).network.fusion_stages == std::vector<index>{2});

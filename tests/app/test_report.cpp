@@ -123,6 +123,34 @@ bool in_order(const std::string& html, const std::vector<std::string>& words) {
 
 }  // namespace
 
+BOOST_FIXTURE_TEST_CASE(images_of_other_cases_are_refused, folders) {
+  auto r = request({"ours"});
+  r.images = work / "labelsTs";
+  const auto says = [](const std::string& words) {
+    return [words](const error& failure) { return std::string(failure.what()).find(words) != std::string::npos; };
+  };
+  BOOST_CHECK_EXCEPTION(app::report(r), io_error,
+                        says("holds no image of the cases of the masks, such as <b>&\"x_0000.nii.gz"));
+  r = request({"ours", "ours/predictions"});
+  BOOST_CHECK_EXCEPTION(app::report(r), config_error, says("ours"));
+  BOOST_TEST(!fs::exists(r.file));
+}
+
+// What `predict` warned of stands beside the pictures: who reads a report has not seen the terminal.
+BOOST_FIXTURE_TEST_CASE(warnings_of_predict_stay, folders) {
+  const fs::path masks = work / "ours/predictions";
+  auto d = app_detail::read_predictions(masks);
+  d.warnings["c1"] = {"c1_0000.nii.gz: where left and right are is unknown"};
+  d.warnings["c2"] = {};
+  app_detail::write_predictions(masks, d);
+  const std::string html = page(request({"ours"}));
+  BOOST_TEST(html.find("ours: `predict` warned of 1 case, first of c1: c1_0000.nii.gz: where left and right") !=
+             std::string::npos);
+  BOOST_TEST(html.find("<p class=\"warning\">c1_0000.nii.gz: where left and right are is unknown</p>") !=
+             std::string::npos);
+  BOOST_TEST(tests::malformed(html) == "");
+}
+
 BOOST_FIXTURE_TEST_CASE(two_runs_side_by_side, folders) {
   const std::string html = page(request({"ours", "theirs"}));
   BOOST_TEST(tests::malformed(html) == "");

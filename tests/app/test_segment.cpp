@@ -132,6 +132,15 @@ BOOST_FIXTURE_TEST_CASE(what_is_wrong_is_one_line, job) {
   turned.images[1].memory = turned.images[1].memory.with_grid(grid);
   BOOST_CHECK_EXCEPTION((void)app::segment_case(segment, turned), io_error,
                         says("case one, modality 1 in memory: is on another grid than case one, modality 0 in memory"));
+  case_files flat{"one", {}};
+  for (int m = 0; m < 2; ++m) {
+    image_volume same = read_nifti(image(0));
+    std::fill(same.values.begin(), same.values.end(), 7.f);
+    flat.images.push_back(volume_view(same));
+  }
+  flat.images.resize(4);
+  BOOST_CHECK_EXCEPTION((void)app::segment_case(segment, flat), io_error,
+                        says("one: every image of the case is constant after it was normalised"));
   // After an error the segmenter is as before.
   BOOST_TEST(app::segment_case(segment, from_memory()).mask.values.size() == std::size_t(32 * 32 * 16));
 }

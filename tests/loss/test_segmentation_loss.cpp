@@ -168,6 +168,14 @@ BOOST_FIXTURE_TEST_CASE(a_loss_of_somebodys_returns_a_number_per_sample, small) 
   };
   BOOST_CHECK_EXCEPTION((void)any_segmentation_loss<B>(over_all{})(z, y), shape_error, says);
   BOOST_TEST(any_segmentation_loss<B>(dice_cross_entropy{})(z, y).extent(0) == 2);
+  struct over_all_pairs {
+    variable<B> operator()(const variable<B>& a, const variable<B>& q, const variable<B>&) const {
+      return mean(multiply(a, q));
+    }
+  };
+  BOOST_CHECK_EXCEPTION((void)any_consistency_loss<B>(over_all_pairs{})(z, y), shape_error, [](const auto& failure) {
+    return std::string(failure.what()).find("a consistency loss returned") != std::string::npos;
+  });
 }
 
 }  // namespace comodal::tests

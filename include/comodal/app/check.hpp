@@ -86,13 +86,13 @@ namespace app {
   auto found = check_cohort(data, number_of_modality(data.modalities, resample_to, "--resample-to"));
   if (const auto folds = app_detail::folds_of(folder); std::filesystem::exists(folds)) {
     std::vector<std::string> whole;
-    for (const labelled_case& one : data.labelled)
-      if (one.fully_annotated()) whole.push_back(one.files.id);
+    for (const labelled_case& one : data.labelled) whole.push_back(one.files.id);
     try {
       app_detail::check_folds(folds, app_detail::count_folds(folds), whole);
     } catch (const error& failure) {  // who does not ask for folds can train all the same
       found.push_back(finding_of(folds, failure));
       found.back().severity = finding::level::warning;
+      found.back().reason += "; crossval refuses such folds";
     }
   }
   return found;

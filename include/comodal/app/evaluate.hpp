@@ -80,7 +80,10 @@ inline std::string why_empty(const mask_folder& masks) {
          : std::filesystem::is_directory(masks.folder / "predictions")
              ? "it is the folder of a run; name its folder predictions"
          : std::filesystem::is_directory(masks.folder / "fold_0")
-             ? "it is the folder of a cross-validation, whose scores are in its scores.csv; name a fold, such as fold_0"
+             ? "it is the folder of a cross-validation, whose scores are in its scores.csv; name the masks of a fold, "
+               "such as fold_0/validation"
+         : std::filesystem::is_directory(masks.folder / "validation")
+             ? "it is the folder of a fold; name its folder validation"
              : "it holds no mask; write some with predict (report looks in RUN/predictions)";
 }
 

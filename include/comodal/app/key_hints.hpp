@@ -156,7 +156,7 @@ inline constexpr std::array key_synonyms{
   const std::size_t distance = edit_distance(last_part(key), last_part(nearest));
   const bool is_part = last_part(nearest).find(last_part(key)) != std::string_view::npos;
   if (distance > std::max<std::size_t>(2, last_part(key).size() / 2) && !is_part)
-    return "`comodal keys WORD` finds keys by name and by meaning";
+    return experiment ? "`comodal keys WORD` finds keys by name and by meaning" : "--help lists all keys";
   return text("did you mean '", nearest, "'? (--help lists all keys)");
 }
 

@@ -77,6 +77,7 @@ template <tensor_backend Backend>
   if (key == "data.normalise") return names.normalisations.names();
   if (key == "model.preset") return network_preset_names();
   if (key == "augment.preset") return augment_preset_names();
+  if (key == "optimiser.schedule") return {"polynomial", "cosine", "constant"};
   if (key == "model.precision") return {"fp32", "tf32", "bf16"};
   std::vector<std::string> words;
   loss_options losses;

@@ -112,7 +112,7 @@ inline void refuse_constant(const case_data& one) {
   };
   if (std::all_of(one.images.begin(), one.images.end(), constant))
     throw io_error(text(readable_name(one.id),
-                        ": every image of the case is constant, so that there is nothing to "
+                        ": every image of the case is constant after it was normalised, so that there is nothing to "
                         "segment; look whether the files are the right ones"));
 }
 

@@ -168,7 +168,6 @@ class prediction_folder {
   void add_call(predictions& now) const {
     now.calls.insert(now.calls.end(), m_calls.begin(), m_calls.end());
     now.models.insert(m_models.begin(), m_models.end());
-    m_calls.clear();
   }
   // Sorted, so that the order does not depend on who was first.
   static void insert(std::vector<std::string>& names, const std::string& name) {
@@ -242,6 +241,7 @@ class prediction_folder {
           text((m_folder / "predictions.json").string(), ": was replaced or removed while masks were written"));
     how(*now);
     write_predictions(m_folder, *now);
+    m_calls.clear();
   }
 
   std::filesystem::path m_folder;

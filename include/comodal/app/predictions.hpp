@@ -140,7 +140,8 @@ inline void write_predictions(const std::filesystem::path& folder, const predict
     if (j.contains("warnings")) {
       if (!j["warnings"].is_object()) throw io_error("\"warnings\" is no object, expected a list per case");
       for (const auto& one : j["warnings"].items())
-        d.warnings[one.key()] = json_value<std::vector<std::string>>(one.value(), "\"warnings\"");
+        if (auto words = json_value<std::vector<std::string>>(one.value(), "\"warnings\""); !words.empty())
+          d.warnings[one.key()] = std::move(words);
     }
     if (j.contains("failed"))
       for (const auto& one : j["failed"].items())

@@ -59,8 +59,8 @@ inline std::filesystem::path masks_of_run(const std::filesystem::path& run) {
     settings.read_file(file);
     if (names.size() == 1) title += text(" (", settings.text_of("method.name", ""), ")");
     const auto data = std::filesystem::path(settings.text_of("data.folder", "")).lexically_normal();
-    const auto last = data.has_filename() ? data.filename() : data.parent_path().filename();
-    if (!last.empty()) title += " on " + last.string();
+    const std::string last = (data.has_filename() ? data.filename() : data.parent_path().filename()).string();
+    if (!last.empty() && last != "." && last != "..") title += " on " + readable_name(last);
   } catch (const config_error&) {  // it is listed as it stands
   }
   return title;
@@ -221,7 +221,9 @@ inline void report(const report_request& request, const observer& watch = {}) {
     html.warning(readable_name(words));
     watch.warn(words);
   };
-  app_detail::refuse_same_folders(request.runs);
+  std::vector<std::filesystem::path> places;
+  for (const auto& run : request.runs) places.push_back(app_detail::masks_of_run(run));
+  app_detail::refuse_same_folders(places);
   if (scored) app_detail::look_at_labels(request.labels, request.runs, told);
   std::vector<app_detail::mask_folder> masks;
   for (const auto& run : request.runs)

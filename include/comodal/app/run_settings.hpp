@@ -44,12 +44,13 @@ void refuse_other_settings(const app::settings& now, const std::filesystem::path
   if (!fitted) free.insert("model.checkpointed");
   const auto [here, there] = now.first_difference(begun.keys(), free);
   if (here.empty()) return;
-  const bool length = here.starts_with("train.steps = ");
+  const auto model = file.parent_path() / "model.safetensors";
+  const bool length = here.starts_with("train.steps = ") && std::filesystem::exists(model);
   throw config_error(
       text(file.string(), ": the run was begun with ", there, ", now it would be ", here, "; ",
            length ? text("the rates of learning are laid out for that many steps. To train on, begin a run in a new "
                          "folder with --train.init ",
-                         (file.parent_path() / "model.safetensors").string())
+                         model.string())
                   : text("take the same settings (", file.string(), " has them), or name a new folder")));
 }
 

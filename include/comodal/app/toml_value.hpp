@@ -206,17 +206,30 @@ template <class T>
   }
 }
 
-// The words of a list that a command line gives without brackets: a,b,c. False for other values.
+// The words of a list that a command line gives without brackets: a,b,c, and numbers, which may be names of cases.
+// False for other values.
 [[nodiscard]] inline bool read_words(const toml::value& value, std::vector<std::string>& out) {
-  if (!value.is_string() || value.as_string().str.find(',') == std::string::npos) return false;
-  std::vector<std::string> words(1);
-  for (const char c : value.as_string().str)
-    if (c == ',')
-      words.emplace_back();
-    else
-      words.back() += c;
-  for (const auto& word : words)
+  std::vector<std::string> words;
+  if (value.is_integer()) {
+    words.push_back(std::to_string(value.as_integer()));
+  } else if (value.is_array()) {
+    for (const auto& one : value.as_array()) {
+      if (!one.is_integer()) return false;
+      words.push_back(std::to_string(one.as_integer()));
+    }
+  } else if (value.is_string() && value.as_string().str.find(',') != std::string::npos) {
+    words.emplace_back();
+    for (const char c : value.as_string().str)
+      if (c == ',')
+        words.emplace_back();
+      else if (c != ' ' || !words.back().empty())
+        words.back() += c;
+  }
+  for (auto& word : words) {
+    word.resize(word.find_last_not_of(' ') + 1);
     if (word.empty() || word.find('\0') != std::string::npos) return false;
+  }
+  if (words.empty()) return false;
   out = std::move(words);
   return true;
 }

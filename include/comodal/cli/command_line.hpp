@@ -114,6 +114,7 @@ class command_line {
     std::vector<std::string> words(argv + std::min(argc, 1), argv + argc);
     if (words.empty() || words[0] != "help") return words;
     words.erase(words.begin());
+    if (!words.empty() && words[0] == "help") words.clear();
     words.resize(std::min<std::size_t>(words.size(), 1));
     words.emplace_back("--help");
     return words;

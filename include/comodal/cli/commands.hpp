@@ -126,10 +126,13 @@ int train(const train_arguments& arguments, const std::vector<std::string>& over
   auto e = app::read_experiment(arguments.config, overrides, names);
   if (arguments.memory > 0) e.train.memory = arguments.memory;
   auto watch = interruptible_observer();
-  cli_detail::tell_load_first(watch);
-  if (e.fold >= 0 && e.train.validate_every == 0)
-    watch.warn(text("data.fold = ", e.fold, ": the cases that the fold keeps apart are not used; set ",
-                    "train.validate_every, or segment and score them by crossval --fold ", e.fold));
+  cli_detail::before_first_note(watch, [told = watch, load = cli_detail::words_of_load(), &e] {
+    if (!load.empty()) told.tell(load);
+    if (e.fold >= 0 && e.train.validate_every == 0)
+      told.warn(text("data.fold = ", e.fold, ": the cases that the fold keeps apart are not used; set ",
+                     "train.validate_every, or let crossval --fold ", e.fold,
+                     " (without data.fold) segment and score them"));
+  });
   const auto [result, parameters, pool, begun] = with_smaller_crops([&] {
     try {
       return app::train(e, arguments.folder, arguments.resume, names, watch);

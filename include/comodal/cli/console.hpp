@@ -15,6 +15,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -44,12 +45,11 @@ namespace cli_detail {
   return text("other programs had a load of ", std::round(10 * load) / 10, " on the ", counted(cores, "core"),
               " of this machine in the last minute: with them, steps take longer");
 }
-// The same in front of the first note of `watch`: what is refused before needs no such words.
-inline void tell_load_first(app::observer& watch) {
-  if (!watch.note) return;
-  watch.note = [note = std::move(watch.note), words = words_of_load()](const std::string& line) mutable {
-    if (!words.empty()) note(std::exchange(words, {}));
-    note(line);
+// Calls `tell` in front of the first note of `watch`: what is refused before needs no such words.
+inline void before_first_note(app::observer& watch, std::function<void()> tell) {
+  watch.note = [note = std::move(watch.note), tell = std::move(tell)](const std::string& line) mutable {
+    if (const auto once = std::exchange(tell, {})) once();
+    if (note) note(line);
   };
 }
 

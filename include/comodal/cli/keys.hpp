@@ -37,8 +37,8 @@ int keys(const std::string& word, bool markdown, const registry<Backend>& names)
     if (markdown) return (void)std::printf("%s", app::keys_page(all).c_str());
     const auto [hint, found] = app::keys_with(all, word);
     if (found.empty() && hint.empty())
-      throw config_error(text("no key has '", readable_name(word), "' in its name or its meaning; ",
-                              app_detail::hint_for(word, all.names())));
+      throw config_error(
+          text("no key has '", readable_name(word), "' in its name or its meaning; ", "`comodal keys` lists all"));
     if (!hint.empty()) std::printf("# %s: %s\n", printable(word).c_str(), std::string(hint).c_str());
     for (const auto& key : found) {
       std::string more;  // names that the sentence does not know, of a program of somebody's own

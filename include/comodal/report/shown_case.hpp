@@ -69,17 +69,23 @@ struct shown_case {
       if (!m.masks.empty()) return &m;
     return nullptr;
   }
+  /// The first method whose mask labels something, or else the first that has a mask; null if none has.
+  [[nodiscard]] const shown_method* first_with_voxels() const {
+    for (const shown_method& m : methods)
+      if (!m.masks.empty() && detail::labelled_anywhere(m.masks[0].labels)) return &m;
+    return first_with_mask();
+  }
   /// What decides the grid, the slices and the image that masks are drawn on: the truth, or else the first mask.
   /// @throws geometry_error for a case that has neither
   [[nodiscard]] const label_volume& reference() const {
     if (truth) return *truth;
-    const shown_method* m = first_with_mask();
+    const shown_method* m = first_with_voxels();
     if (m == nullptr) throw geometry_error(text("pictures of case ", readable_name(case_id), ": it has no mask"));
     return m->masks[0].labels;
   }
   /// The reference in words: "the truth", "the mask of ours".
   [[nodiscard]] std::string reference_name() const {
-    const shown_method* m = first_with_mask();
+    const shown_method* m = first_with_voxels();
     return truth || m == nullptr ? "the truth" : "the mask of " + m->name;
   }
 };
