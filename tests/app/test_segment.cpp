@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <locale>
 #include <thread>
+#include <utility>
 
 namespace comodal::tests {
 
@@ -136,7 +137,7 @@ BOOST_FIXTURE_TEST_CASE(what_is_wrong_is_one_line, job) {
   for (int m = 0; m < 2; ++m) {
     image_volume same = read_nifti(image(0));
     std::fill(same.values.begin(), same.values.end(), 7.f);
-    flat.images.push_back(volume_view(same));
+    flat.images.push_back(volume_view(std::move(same)));
   }
   flat.images.resize(4);
   BOOST_CHECK_EXCEPTION((void)app::segment_case(segment, flat), io_error,
