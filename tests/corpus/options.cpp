@@ -168,9 +168,9 @@ void add_options(list& all) {
       .call("report", {"report", "HERE/run", "--labels", "DATA/labelsTs", "--images", "DATA/imagesTs", "--out", ""},
             {"--out: expected a name"});
   all.kind("words of the command line", {})
-      .call("nothing", {}, {"A subcommand is required"})
+      .call("nothing", {}, {"a command is missing, one of phantom, check"})
       .call("no such command", {"trian", "x"}, {"there is no command 'trian'; did you mean 'train'?"})
-      .call("no folder", {"train", "HERE/tiny.toml"}, {"folder is required"})
+      .call("no folder", {"train", "HERE/tiny.toml"}, {"train: missing: folder; see comodal train --help"})
       .call("value missing", {"train", "HERE/tiny.toml", "OUT", "--train.steps"}, {"--train.steps: a value is missing"})
       .call("word too many", {"train", "HERE/tiny.toml", "OUT", "more"}, {"'more': not expected here"})
       .call("step of windows", {"predict", "MODEL", "DATA/imagesTs", "OUT", "--step", "7"}, {"--step"})
