@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The page to it: docs/how-to/loss.md.
 // A contrastive loss of your own in contrastive mutual learning: a triplet loss on the prediction maps of the
 // modalities. It is a pure function from maps to one value per sample and class; which maps are contrasted, and the
 // queue, belong to the method.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The page to it: docs/how-to/encoder.md.
 // A modality encoder of your own in a network that is composed at compile time. The encoder has dense stages: a stage
 // sees its input and what its first convolution made of it, side by side. Three members make it a `modality_encoder`,
 // no base class.

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+// The page to it: docs/how-to/fusion-block.md.
 // A fusion block of your own: the strongest response of the present modalities, mixed by a 1x1x1 convolution. A tag, a
 // specialisation and the forward pass are all that it takes; the tape derives the gradients, and check_gradient proves
 // them.

@@ -24,8 +24,7 @@ class elastic_field {
   /// Draws the moves of all control points. @param patch (D, H, W) voxels @param spacing mm (D, H, W)
   /// @param moved along which axes @throws config_error for a distance or a part that make no sense
   elastic_field(const extent3& patch, const std::array<double, 3>& spacing, double distance, double part,
-                const std::array<bool, 3>& moved, random_stream& random)
-      : m_patch(patch) {
+                const std::array<bool, 3>& moved, random_stream& random) {
     if (!(distance > 0) || !(part >= 0 && part <= 0.4))
       throw config_error(text("elastic_field: control points ", distance, " mm apart that move by ", part,
                               " of it; expected more than 0, and 0 to 0.4"));
@@ -75,7 +74,6 @@ class elastic_field {
              static_cast<float>((3 * u * u * u - 6 * u * u + 4) / 6), static_cast<float>(t * t * t / 6)}};
   }
 
-  extent3 m_patch;
   std::array<double, 3> m_step{};  // voxels between control points
   extent3 m_points{};
   std::array<std::vector<weighted>, 3> m_weights;  // by axis and voxel
