@@ -1,8 +1,9 @@
-# Writes FILE with COMMIT, if one is given, or else with the commit of the sources in SOURCE, with -changed behind it where files
-# differ from it; an empty one where git does not know. Leaves FILE as it is where nothing changed.
+# Writes FILE with COMMIT, if one is given, or else with the commit of the sources in SOURCE, with -changed behind it
+# where files differ from it; an empty one where git does not know. Leaves FILE as it is where nothing changed.
 set(commit "${COMMIT}")
 if(NOT commit MATCHES "^[A-Za-z0-9._-]*$")
-  message(FATAL_ERROR " comodal: COMODAL_COMMIT is '${commit}'; expected letters, digits, '.', '_' and '-', as git rev-parse --short=12 HEAD prints")
+  message(FATAL_ERROR " comodal: COMODAL_COMMIT is '${commit}'; expected letters, digits, '.', '_' and '-', "
+    "as git rev-parse --short=12 HEAD prints")
 endif()
 find_program(git git)
 if(git AND commit STREQUAL "")

@@ -169,13 +169,16 @@ BOOST_AUTO_TEST_CASE(choices_are_those_that_are_taken) {
         ++chosen;
         if (key.starts_with("method.") && key != "method.name") continue;  // of methods that are not chosen
         if (key.starts_with("loss.") && std::count(key.begin(), key.end(), '.') > 1) continue;
-        BOOST_CHECK_NO_THROW(app::experiment::from(
-            [&] {
-              app::raw_settings raw;
-              raw.read_overrides({"--" + key, word});
-              return raw;
-            }(),
-            known));
+        BOOST_CHECK_NO_THROW([&] {
+          app::raw_settings raw;
+          raw.read_overrides({"--" + key, word});
+          const auto e = app::experiment::from(raw, known);
+          e.network.check();
+          known.check_network_names(e.network);
+          known.check_optimiser_name(e.optimiser);
+          check(e.optimiser);
+          for (const auto& name : e.normalise) (void)known.normalisations.at(name);
+        }());
       }
     BOOST_TEST(chosen > 60U);
     BOOST_TEST((app::choices_of("model.precision", keys, known) == std::vector<std::string>{"fp32", "tf32", "bf16"}));

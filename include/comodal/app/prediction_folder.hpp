@@ -129,7 +129,6 @@ class prediction_folder {
     const std::string& id = files.id;
     auto sums = sums_of(files);
     change([&](predictions& now) {
-      add_call(now);
       forget(now, id);
       insert(now.cases, readable_name(id));
       now.images[readable_name(id)] = stamp_of(files);
@@ -146,7 +145,6 @@ class prediction_folder {
   /// Records a case that could not be segmented.
   void record_failure(const std::string& id, const std::string& reason) const {
     change([&](predictions& now) {
-      add_call(now);
       forget(now, id);
       now.failed[readable_name(id)] = readable_name(reason);
     });
@@ -239,9 +237,10 @@ class prediction_folder {
     if (!now || now->recipe != m_recipe)
       throw io_error(
           text((m_folder / "predictions.json").string(), ": was replaced or removed while masks were written"));
+    add_call(*now);
     how(*now);
     write_predictions(m_folder, *now);
-    m_calls.clear();
+    m_calls.clear();  // it stands in the folder now
   }
 
   std::filesystem::path m_folder;

@@ -188,9 +188,9 @@ inline void add_unlabelled(html_report& html, const std::vector<mask_folder>& ma
   const auto found = reader.read();
   for (const auto& words : reader.warnings) told.warn(words);
   add_volumes(html, found, names);
-  const std::string how = text(order_in_words(found, names), masks.size() > 1 ? " All runs show the same cases." : "",
-                               " Slices are chosen by the mask of ", names[0],
-                               masks.size() > 1 ? ", or of the next run that has one." : ".");
+  const std::string how = text(
+      "Cases stand in the order of their volumes above.", masks.size() > 1 ? " All runs show the same cases." : "",
+      " Slices are chosen by the mask of ", names[0], masks.size() > 1 ? ", or of the next run that has one." : ".");
   const auto chosen = first_cases(found, static_cast<std::size_t>(request.cases));
   for (const auto& words : add_cases(html, masks, names, chosen, how, request)) told.warn(words);
 }
@@ -226,9 +226,8 @@ inline void report(const report_request& request, const observer& watch = {}) {
   app_detail::refuse_same_folders(places);
   if (scored) app_detail::look_at_labels(request.labels, request.runs, told);
   std::vector<app_detail::mask_folder> masks;
-  for (const auto& run : request.runs)
-    masks.push_back(app_detail::read_mask_folder(app_detail::masks_of_run(run),
-                                                 scored ? request.labels : request.images, request.dataset));
+  for (const auto& place : places)
+    masks.push_back(app_detail::read_mask_folder(place, scored ? request.labels : request.images, request.dataset));
   app_detail::expect_images(request.images, masks);
   for (std::size_t r = 0; r < masks.size(); ++r)
     if (const auto& warnings = masks[r].about.warnings; !warnings.empty())

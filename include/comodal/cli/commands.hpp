@@ -93,8 +93,9 @@ int plan(const app::plan_request& request, const registry<Backend>& names) {
               static_cast<long>(patch[2]), static_cast<long>(patch[1]), static_cast<long>(patch[0]),
               summary.patch.topology.stages(), static_cast<long>(summary.labelled_crops),
               static_cast<long>(summary.unlabelled_crops));
-  std::printf("how long it takes: comodal benchmark --config %s --steps 3\nthen: comodal train %s run\n",
-              request.file.c_str(), request.file.c_str());
+  const std::string file = app::shell_word(request.file.string());
+  std::printf("how long it takes: comodal benchmark --config %s --steps 3\nthen: comodal train %s run\n", file.c_str(),
+              file.c_str());
   return 0;
 }
 

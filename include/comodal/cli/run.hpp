@@ -9,6 +9,8 @@
 
 #include <concepts>
 #include <cstdio>
+#include <filesystem>
+#include <string>
 
 namespace comodal::inline COMODAL_CONFIG {
 
@@ -32,7 +34,8 @@ int run(int argc, char** argv, const Add& add, const char* commit = "") {
   try {
     add(names);
   } catch (const error& failure) {
-    std::fprintf(stderr, "%s: %s\n", argc > 0 ? argv[0] : "comodal", failure.what());
+    const std::string program = argc > 0 ? std::filesystem::path(argv[0]).filename().string() : "comodal";
+    std::fprintf(stderr, "%s: %s\n", program.c_str(), failure.what());
     return 2;
   }
   return run(argc, argv, names, commit);
